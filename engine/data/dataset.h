@@ -1,0 +1,41 @@
+#ifndef ADV_ENGINE_DATA_DATASET_H_
+#define ADV_ENGINE_DATA_DATASET_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace adv {
+
+// Labelled images. A value: copies share the (never modified) tensors.
+struct Dataset {
+  std::string name;                      // "cifar10-sample"
+  std::vector<std::string> class_names;  // index = label
+  at::Tensor images;                     // [N, channels, height, width] uint8
+  at::Tensor labels;                     // [N] int64
+  // SHA-256 in hex of the records (label byte, then the pixels' planes), so
+  // that for one CIFAR-10 file it is the file's own sha256sum.
+  std::string digest;
+
+  int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
+
+  // The images at `indices` as float32 pixels in [0, 1] (value / 255).
+  at::Tensor Pixels(const std::vector<int64_t>& indices) const;
+  // The labels at `indices`.
+  at::Tensor Labels(const std::vector<int64_t>& indices) const;
+};
+
+// The digest of Dataset::digest.
+std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels);
+
+// `count` of the indices 0 .. size-1 in rising order, the same for the same
+// seed and stratified: each class's share is within one image of its share of
+// `labels`. All of them if count is 0 or >= size.
+std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
+                                   uint64_t seed);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_DATA_DATASET_H_

@@ -1,0 +1,30 @@
+#ifndef ADV_ENGINE_NN_DEVICE_H_
+#define ADV_ENGINE_NN_DEVICE_H_
+
+#include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
+#include <c10/core/Device.h>
+
+#include <string>
+#include <vector>
+
+namespace adv {
+
+// The devices of this process in order of preference for computing, for
+// example {"cuda:0", "cpu"}. "cpu" is always there.
+std::vector<std::string> AvailableDevices();
+
+// "cpu", "cuda" (the first one), "cuda:N", or "auto" (the first available).
+// INVALID_ARGUMENT lists the available ones if `name` is not among them.
+absl::StatusOr<c10::Device> ParseDevice(absl::string_view name);
+
+// What a report should say of it: "CPU: <model name>, AVX2" or "CUDA: H200".
+std::string DescribeDevice(c10::Device device);
+
+// Cores this process may use: the smaller of the affinity mask and the
+// cgroup's CPU quota, at least 1.
+int UsableCores();
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_NN_DEVICE_H_

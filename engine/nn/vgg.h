@@ -1,0 +1,72 @@
+#ifndef ADV_ENGINE_NN_VGG_H_
+#define ADV_ENGINE_NN_VGG_H_
+
+#include <ATen/core/Tensor.h>
+#include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/nn/network.h"
+#include "engine/nn/safetensors.h"
+
+namespace adv {
+
+enum class LayerKind { kConv, kRelu, kMaxPool, kDropout, kFlatten, kDense };
+
+struct Layer {
+  LayerKind kind;
+  std::string name;     // of its parameters, "conv1"; empty if it has none
+  int64_t in = 0;       // channels or features; 0 if it has no parameters
+  int64_t out = 0;
+  double dropout = 0;   // probability of dropping, for kDropout
+
+  bool has_parameters() const { return !name.empty(); }
+};
+
+// The names MakeVgg knows:
+//   "table51"    table 5.1 of the thesis. Blocks 2 and 3 have a single ReLU,
+//                after their third convolution: between them they are linear.
+//   "relu_each"  the same with a ReLU after each convolution.
+const std::vector<std::string>& VggArchitectures();
+
+// The layers in order, for 3x32x32 images and 10 classes.
+// INVALID_ARGUMENT lists the known architectures if it is not one of them.
+absl::StatusOr<std::vector<Layer>> VggLayers(absl::string_view architecture);
+
+// The number of weights and biases.
+int64_t CountParameters(const std::vector<Layer>& layers);
+
+// Parameters are "<name>.weight" and "<name>.bias": convolutions
+// [out, in, 3, 3], dense layers [out, in] over the flattened
+// (channel, row, column) order, as torch.nn has them.
+//
+// INVALID_ARGUMENT if one is missing, too many, or has another shape; the
+// message names all of them.
+absl::Status CheckParameters(const std::vector<Layer>& layers,
+                             const StateDict& parameters);
+
+// Glorot-uniform weights and zero biases (Keras's default of 2017: limit
+// sqrt(6 / (fan_in + fan_out)), with fans over the receptive field).
+// A pure function of `seed`.
+StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed);
+
+// The one definition of the forward pass, for inference and for training:
+// images [N, 3, 32, 32] in [0, 1] to logits [N, 10]. Runs in whatever autograd
+// mode it is called in. With `training`, dropout draws from LibTorch's default
+// generator of the device.
+at::Tensor VggForward(const std::vector<Layer>& layers,
+                      const StateDict& parameters, const at::Tensor& images,
+                      bool training);
+
+// A frozen network on `device`. Keeps its own copy of the parameters.
+absl::StatusOr<std::shared_ptr<const Network>> MakeVgg(
+    absl::string_view architecture, const StateDict& parameters,
+    at::Device device);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_NN_VGG_H_
