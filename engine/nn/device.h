@@ -22,8 +22,13 @@ absl::StatusOr<c10::Device> ParseDevice(absl::string_view name);
 std::string DescribeDevice(c10::Device device);
 
 // Cores this process may use: the smaller of the affinity mask and the
-// cgroup's CPU quota, at least 1.
+// cgroup's CPU quota (rounded down), at least 1.
 int UsableCores();
+
+// The least CPU quota, in cores, of the control groups (version 1 or 2) that
+// `membership`, the text of a /proc/<pid>/cgroup, names below the folder
+// `mount`, and of their ancestors; 0 if there is no limit.
+double CgroupCores(const std::string& membership, const std::string& mount);
 
 }  // namespace adv
 

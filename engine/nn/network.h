@@ -15,6 +15,7 @@ namespace adv {
 // autograd; must be a pure function of each row.
 using LogitGradient = std::function<at::Tensor(const at::Tensor& logits)>;
 
+// Both on the network's device, contiguous, without a graph.
 struct LogitsAndGradient {
   at::Tensor logits;    // [N, classes]
   at::Tensor gradient;  // [N, channels, height, width], d loss / d pixel

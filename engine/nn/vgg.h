@@ -57,7 +57,13 @@ StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed);
 // The one definition of the forward pass, for inference and for training:
 // images [N, 3, 32, 32] in [0, 1] to logits [N, 10]. Runs in whatever autograd
 // mode it is called in. With `training`, dropout draws from LibTorch's default
-// generator of the device.
+// generator of the device. A prefix of an architecture's layers gives what
+// comes out of its last one; kFlatten leaves the map as it is, [N, channels,
+// rows, columns], since the dense layer after it takes it so.
+//
+// Convolution weights in channels-last memory are used without a copy. So is
+// the first dense weight if it comes as a kernel, [out, channels, rows,
+// columns], in channels-last memory.
 at::Tensor VggForward(const std::vector<Layer>& layers,
                       const StateDict& parameters, const at::Tensor& images,
                       bool training);

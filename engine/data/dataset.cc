@@ -1,0 +1,100 @@
+#include "engine/data/dataset.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/escaping.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <random>
+
+#include "engine/data/sampling.h"
+
+namespace adv {
+namespace {
+
+at::Tensor IndexTensor(const std::vector<int64_t>& indices) {
+  return at::tensor(indices, at::kLong);
+}
+
+// The images each class gives to a sample of `count` of `size`: its share
+// rounded down, and one more for the largest remainders (of equals, the lower
+// label).
+std::map<int64_t, int64_t> Quotas(
+    const std::map<int64_t, std::vector<int64_t>>& by_label, int64_t count,
+    int64_t size) {
+  struct Remainder {
+    int64_t value;
+    int64_t label;
+  };
+  std::map<int64_t, int64_t> quotas;
+  std::vector<Remainder> remainders;
+  int64_t left = count;
+  for (const auto& [label, indices] : by_label) {
+    const int64_t product = static_cast<int64_t>(indices.size()) * count;
+    quotas[label] = product / size;
+    left -= quotas[label];
+    remainders.push_back({product % size, label});
+  }
+  std::stable_sort(
+      remainders.begin(), remainders.end(),
+      [](const Remainder& a, const Remainder& b) { return a.value > b.value; });
+  for (int64_t i = 0; i < left; ++i) ++quotas[remainders[i].label];
+  return quotas;
+}
+
+}  // namespace
+
+at::Tensor Dataset::Pixels(const std::vector<int64_t>& indices) const {
+  return images.index_select(0, IndexTensor(indices)).to(at::kFloat).div(255);
+}
+
+at::Tensor Dataset::Labels(const std::vector<int64_t>& indices) const {
+  return labels.index_select(0, IndexTensor(indices));
+}
+
+std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels) {
+  const at::Tensor pixels = images.contiguous();
+  const at::Tensor label_bytes = labels.to(at::kByte).contiguous();
+  const uint8_t* pixel = pixels.data_ptr<uint8_t>();
+  const uint8_t* label = label_bytes.data_ptr<uint8_t>();
+  const int64_t count = label_bytes.size(0);
+  const int64_t image_bytes = count == 0 ? 0 : pixels.numel() / count;
+
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(
+      EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr);
+  for (int64_t i = 0; i < count; ++i) {
+    EVP_DigestUpdate(hash.get(), label + i, 1);
+    EVP_DigestUpdate(hash.get(), pixel + i * image_bytes, image_bytes);
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  EVP_DigestFinal_ex(hash.get(), digest, &length);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), length));
+}
+
+std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
+                                   uint64_t seed) {
+  const int64_t size = labels.size(0);
+  std::vector<int64_t> sample;
+  if (count <= 0 || count >= size) {
+    sample.resize(size);
+    std::iota(sample.begin(), sample.end(), 0);
+    return sample;
+  }
+  const auto by_label = IndicesByLabel(labels);
+  const std::map<int64_t, int64_t> quotas = Quotas(by_label, count, size);
+  std::mt19937_64 random(seed);
+  for (const auto& [label, indices] : by_label) {
+    const std::vector<int64_t> chosen =
+        Choose(indices, quotas.at(label), &random);
+    sample.insert(sample.end(), chosen.begin(), chosen.end());
+  }
+  std::sort(sample.begin(), sample.end());
+  return sample;
+}
+
+}  // namespace adv

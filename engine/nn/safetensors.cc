@@ -1,0 +1,279 @@
+#include "engine/nn/safetensors.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace adv {
+namespace {
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "tensors are copied between file and memory as they are");
+
+using Json = nlohmann::json;
+
+constexpr uint64_t kLengthBytes = 8;
+constexpr uint64_t kMaxHeaderBytes = 1 << 20;
+constexpr size_t kMaxDimensions = 8;
+constexpr char kMetadataKey[] = "__metadata__";
+
+// One tensor of the header, checked against the data's size.
+struct Entry {
+  std::string name;
+  at::ScalarType type = at::kFloat;
+  std::vector<int64_t> shape;
+  uint64_t begin = 0;  // bytes into the data
+  uint64_t end = 0;
+};
+
+template <typename... Parts>
+absl::Status Malformed(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat("safetensors: ", parts...));
+}
+
+// The bytes between the length and the data.
+absl::StatusOr<absl::string_view> HeaderText(absl::string_view bytes) {
+  if (bytes.size() < kLengthBytes) {
+    return Malformed(bytes.size(), " bytes, must be at least ", kLengthBytes);
+  }
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), kLengthBytes);
+  if (length > kMaxHeaderBytes) {
+    return Malformed("header length ", length, ", must be at most ",
+                     kMaxHeaderBytes);
+  }
+  if (length > bytes.size() - kLengthBytes) {
+    return Malformed("truncated: header length ", length, ", but only ",
+                     bytes.size() - kLengthBytes, " bytes follow");
+  }
+  return bytes.substr(kLengthBytes, length);
+}
+
+// A JSON object without duplicate keys at any depth.
+absl::StatusOr<Json> ParseHeader(absl::string_view text) {
+  std::vector<std::set<std::string>> open_objects;
+  std::string duplicate;
+  const Json::parser_callback_t watch = [&](int, Json::parse_event_t event,
+                                            Json& parsed) {
+    if (event == Json::parse_event_t::object_start) {
+      open_objects.emplace_back();
+    } else if (event == Json::parse_event_t::object_end) {
+      open_objects.pop_back();
+    } else if (event == Json::parse_event_t::key) {
+      const std::string key = parsed.get<std::string>();
+      if (!open_objects.back().insert(key).second) duplicate = key;
+    }
+    return true;
+  };
+  Json header = Json::parse(text.begin(), text.end(), watch,
+                            /*allow_exceptions=*/false);
+  if (!duplicate.empty()) return Malformed("\"", duplicate, "\" occurs twice");
+  if (!header.is_object()) return Malformed("header is not a JSON object");
+  return header;
+}
+
+// The bytes a tensor of `shape` takes, or an error if they exceed `limit`.
+absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t item_bytes,
+                                    uint64_t limit, Entry* entry) {
+  if (!sizes.is_array() || sizes.size() > kMaxDimensions) {
+    return Malformed(entry->name, ": shape must be a list of at most ",
+                     kMaxDimensions, " sizes");
+  }
+  uint64_t bytes = item_bytes;
+  for (const Json& size : sizes) {
+    if (!size.is_number_unsigned() || size.get<uint64_t>() == 0) {
+      return Malformed(entry->name, ": sizes must be positive integers");
+    }
+    const uint64_t value = size.get<uint64_t>();
+    if (value > limit / bytes) {
+      return Malformed(entry->name, ": shape needs more than the ", limit,
+                       " bytes of data");
+    }
+    bytes *= value;
+    entry->shape.push_back(static_cast<int64_t>(value));
+  }
+  return bytes;
+}
+
+absl::Status ParseOffsets(const Json& offsets, uint64_t data_bytes,
+                          Entry* entry) {
+  if (!offsets.is_array() || offsets.size() != 2 ||
+      !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned()) {
+    return Malformed(entry->name,
+                     ": data_offsets must be two non-negative integers");
+  }
+  entry->begin = offsets[0].get<uint64_t>();
+  entry->end = offsets[1].get<uint64_t>();
+  if (entry->begin > entry->end || entry->end > data_bytes) {
+    return Malformed(entry->name, ": data_offsets [", entry->begin, ", ",
+                     entry->end, "] must lie in order in [0, ", data_bytes,
+                     "]");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value,
+                                 uint64_t data_bytes) {
+  Entry entry;
+  entry.name = name;
+  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
+      !value.contains("shape") || !value.contains("data_offsets")) {
+    return Malformed(name, ": must have dtype, shape and data_offsets alone");
+  }
+  if (value["dtype"] == "F16") {
+    entry.type = at::kHalf;
+  } else if (value["dtype"] != "F32") {
+    return Malformed(name, ": dtype must be F32 or F16");
+  }
+  if (absl::Status status =
+          ParseOffsets(value["data_offsets"], data_bytes, &entry);
+      !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<uint64_t> bytes = ParseShape(
+      value["shape"], c10::elementSize(entry.type), data_bytes, &entry);
+  if (!bytes.ok()) return bytes.status();
+  if (*bytes != entry.end - entry.begin) {
+    return Malformed(name, ": shape needs ", *bytes,
+                     " bytes, data_offsets span ", entry.end - entry.begin);
+  }
+  return entry;
+}
+
+absl::Status ParseMetadata(const Json& value,
+                           std::map<std::string, std::string>* metadata) {
+  if (!value.is_object()) return Malformed("__metadata__ is not an object");
+  for (const auto& [key, text] : value.items()) {
+    if (!text.is_string()) {
+      return Malformed("__metadata__: \"", key, "\" is not a string");
+    }
+    if (metadata != nullptr) (*metadata)[key] = text.get<std::string>();
+  }
+  return absl::OkStatus();
+}
+
+// Sorted by place in the data, which they fill without hole or overlap.
+absl::Status CheckLayout(uint64_t data_bytes, std::vector<Entry>* entries) {
+  std::sort(entries->begin(), entries->end(),
+            [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
+  uint64_t place = 0;
+  for (const Entry& entry : *entries) {
+    if (entry.begin != place) {
+      return Malformed(entry.name, ": begins at byte ", entry.begin,
+                       " of the data, must begin at ", place,
+                       ", where the tensor before it ends");
+    }
+    place = entry.end;
+  }
+  if (place != data_bytes) {
+    return Malformed("tensors end at byte ", place, " of ", data_bytes,
+                     " bytes of data");
+  }
+  return absl::OkStatus();
+}
+
+bool AllFinite(const at::Tensor& tensor) {
+  return at::isfinite(tensor).all().item<bool>();
+}
+
+// `tensor` as contiguous values of `type` on the CPU.
+absl::StatusOr<at::Tensor> ForDisk(const std::string& name,
+                                   const at::Tensor& tensor,
+                                   at::ScalarType type) {
+  if (name == kMetadataKey || !tensor.defined() || tensor.numel() == 0 ||
+      tensor.dim() > static_cast<int64_t>(kMaxDimensions)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "\"", name, "\" cannot be written: must be a tensor of 1 or more ",
+        "values, in at most ", kMaxDimensions, " dimensions, not named ",
+        kMetadataKey));
+  }
+  const at::Tensor values = tensor.detach().to(at::kCPU);
+  if (!AllFinite(values)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, " holds a value that is not finite"));
+  }
+  const at::Tensor converted = values.to(type).contiguous();
+  if (!AllFinite(converted)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, " holds a value outside [-65504, 65504], the ",
+                     "range of float16"));
+  }
+  return converted;
+}
+
+}  // namespace
+
+absl::StatusOr<StateDict> ParseSafetensors(
+    absl::string_view bytes, std::map<std::string, std::string>* metadata) {
+  const absl::StatusOr<absl::string_view> text = HeaderText(bytes);
+  if (!text.ok()) return text.status();
+  const absl::StatusOr<Json> header = ParseHeader(*text);
+  if (!header.ok()) return header.status();
+  const absl::string_view data = bytes.substr(kLengthBytes + text->size());
+
+  std::vector<Entry> entries;
+  for (const auto& [name, value] : header->items()) {
+    if (name == kMetadataKey) {
+      if (absl::Status s = ParseMetadata(value, metadata); !s.ok()) return s;
+      continue;
+    }
+    absl::StatusOr<Entry> entry = ParseEntry(name, value, data.size());
+    if (!entry.ok()) return entry.status();
+    entries.push_back(*std::move(entry));
+  }
+  if (absl::Status s = CheckLayout(data.size(), &entries); !s.ok()) return s;
+
+  StateDict tensors;
+  for (const Entry& entry : entries) {
+    at::Tensor tensor = at::empty(entry.shape, entry.type);
+    std::memcpy(tensor.data_ptr(), data.data() + entry.begin,
+                entry.end - entry.begin);
+    tensor = tensor.to(at::kFloat);
+    if (!AllFinite(tensor)) {
+      return Malformed(entry.name, ": holds a value that is not finite");
+    }
+    tensors[entry.name] = tensor;
+  }
+  return tensors;
+}
+
+absl::StatusOr<std::string> SerializeSafetensors(
+    const StateDict& tensors, WeightPrecision precision,
+    const std::map<std::string, std::string>& metadata) {
+  const bool half = precision == WeightPrecision::kFloat16;
+  Json header = Json::object();
+  if (!metadata.empty()) header[kMetadataKey] = metadata;
+  std::string data;
+  for (const auto& [name, tensor] : tensors) {
+    const absl::StatusOr<at::Tensor> values =
+        ForDisk(name, tensor, half ? at::kHalf : at::kFloat);
+    if (!values.ok()) return values.status();
+    const size_t begin = data.size();
+    data.append(static_cast<const char*>(values->data_ptr()), values->nbytes());
+    header[name] = {{"dtype", half ? "F16" : "F32"},
+                    {"shape", values->sizes().vec()},
+                    {"data_offsets", {begin, data.size()}}};
+  }
+  // Invalid UTF-8 in a name is replaced, not thrown at the caller.
+  std::string text = header.dump(-1, ' ', /*ensure_ascii=*/false,
+                                 Json::error_handler_t::replace);
+  text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes,
+              ' ');
+  if (text.size() > kMaxHeaderBytes) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("header of ", text.size(), " bytes, must be at most ",
+                     kMaxHeaderBytes));
+  }
+  const uint64_t length = text.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), kLengthBytes);
+  return absl::StrCat(bytes, text, data);
+}
+
+}  // namespace adv

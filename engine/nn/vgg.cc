@@ -1,0 +1,310 @@
+#include "engine/nn/vgg.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <random>
+#include <utility>
+
+namespace adv {
+namespace {
+
+constexpr int64_t kClasses = 10;
+constexpr int64_t kKernel = 3;
+constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
+
+const std::vector<int64_t>& ImageShape() {
+  static const auto* const shape = new std::vector<int64_t>{3, 32, 32};
+  return *shape;
+}
+
+std::string WeightName(const Layer& layer) { return layer.name + ".weight"; }
+std::string BiasName(const Layer& layer) { return layer.name + ".bias"; }
+
+std::vector<int64_t> WeightShape(const Layer& layer) {
+  if (layer.kind == LayerKind::kConv) {
+    return {layer.out, layer.in, kKernel, kKernel};
+  }
+  return {layer.out, layer.in};
+}
+
+Layer WithParameters(LayerKind kind, std::string name, int64_t in,
+                     int64_t out) {
+  Layer layer{kind, std::move(name)};
+  layer.in = in;
+  layer.out = out;
+  return layer;
+}
+
+Layer Dropout(double probability) {
+  Layer layer{LayerKind::kDropout, ""};
+  layer.dropout = probability;
+  return layer;
+}
+
+// Convolutions conv<first>, conv<first + 1>, ... and the end of their block.
+void AppendBlock(int first, const std::vector<int64_t>& channels,
+                 bool relu_each, std::vector<Layer>* layers) {
+  const int convolutions = static_cast<int>(channels.size()) - 1;
+  for (int i = 0; i < convolutions; ++i) {
+    layers->push_back(WithParameters(LayerKind::kConv,
+                                     absl::StrCat("conv", first + i),
+                                     channels[i], channels[i + 1]));
+    if (relu_each || i == convolutions - 1) {
+      layers->push_back({LayerKind::kRelu, ""});
+    }
+  }
+  layers->push_back({LayerKind::kMaxPool, ""});
+  layers->push_back(Dropout(0.25));
+}
+
+// Both ways give an image the same bits in any batch, which at::linear does
+// not (see engine/README.md, "Batch invariance").
+at::Tensor Dense(const at::Tensor& x, const at::Tensor& weight,
+                 const at::Tensor& bias) {
+  if (x.dim() == 4) {  // a map: a convolution with a kernel of its full size
+    const at::Tensor kernel =
+        weight.view({weight.size(0), x.size(1), x.size(2), x.size(3)});
+    return at::conv2d(x, kernel, bias).flatten(1);
+  }
+  return (x.unsqueeze(1) * weight).sum(-1) + bias;
+}
+
+}  // namespace
+
+const std::vector<std::string>& VggArchitectures() {
+  static const auto* const names =
+      new std::vector<std::string>{"table51", "relu_each"};
+  return *names;
+}
+
+absl::StatusOr<std::vector<Layer>> VggLayers(absl::string_view architecture) {
+  const bool relu_each = architecture == "relu_each";
+  if (!relu_each && architecture != "table51") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "architecture \"", architecture, "\" is not known: must be one of ",
+        absl::StrJoin(VggArchitectures(), ", ")));
+  }
+  std::vector<Layer> layers;
+  AppendBlock(1, {3, 32, 32}, /*relu_each=*/true, &layers);
+  AppendBlock(3, {32, 64, 64, 64}, relu_each, &layers);
+  AppendBlock(6, {64, 128, 128, 128}, relu_each, &layers);
+  layers.push_back({LayerKind::kFlatten, ""});
+  layers.push_back(
+      WithParameters(LayerKind::kDense, "dense1", 128 * 4 * 4, 512));
+  layers.push_back({LayerKind::kRelu, ""});
+  layers.push_back(Dropout(0.5));
+  layers.push_back(WithParameters(LayerKind::kDense, "dense2", 512, kClasses));
+  return layers;
+}
+
+int64_t CountParameters(const std::vector<Layer>& layers) {
+  int64_t count = 0;
+  for (const Layer& layer : layers) {
+    if (layer.has_parameters()) {
+      count += c10::multiply_integers(WeightShape(layer)) + layer.out;
+    }
+  }
+  return count;
+}
+
+absl::Status CheckParameters(const std::vector<Layer>& layers,
+                             const StateDict& parameters) {
+  std::map<std::string, std::vector<int64_t>> wanted;
+  for (const Layer& layer : layers) {
+    if (layer.has_parameters()) {
+      wanted[WeightName(layer)] = WeightShape(layer);
+      wanted[BiasName(layer)] = {layer.out};
+    }
+  }
+  std::vector<std::string> problems;
+  for (const auto& [name, shape] : wanted) {
+    const auto found = parameters.find(name);
+    if (found == parameters.end() || !found->second.defined()) {
+      problems.push_back(absl::StrCat(name, " is missing"));
+    } else if (found->second.sizes() != at::IntArrayRef(shape)) {
+      problems.push_back(absl::StrCat(
+          name, " is [", absl::StrJoin(found->second.sizes(), ", "),
+          "], must be [", absl::StrJoin(shape, ", "), "]"));
+    }
+  }
+  for (const auto& [name, tensor] : parameters) {
+    if (wanted.count(name) == 0) {
+      problems.push_back(absl::StrCat(name, " is not known"));
+    }
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("parameters do not fit the architecture: ",
+                   absl::StrJoin(problems, "; ")));
+}
+
+StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed) {
+  // The engine's raw output is the same in every standard library; the
+  // standard's distributions are not.
+  std::mt19937_64 random(seed);
+  StateDict parameters;
+  for (const Layer& layer : layers) {
+    if (!layer.has_parameters()) continue;
+    const int64_t field =
+        layer.kind == LayerKind::kConv ? kKernel * kKernel : 1;
+    const double limit =
+        std::sqrt(6.0 / static_cast<double>(field * (layer.in + layer.out)));
+    at::Tensor weight = at::empty(WeightShape(layer), at::kFloat);
+    float* values = weight.data_ptr<float>();
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
+      values[i] = static_cast<float>(limit * (2 * unit - 1));
+    }
+    parameters[WeightName(layer)] = weight;
+    parameters[BiasName(layer)] = at::zeros({layer.out}, at::kFloat);
+  }
+  return parameters;
+}
+
+at::Tensor VggForward(const std::vector<Layer>& layers,
+                      const StateDict& parameters, const at::Tensor& images,
+                      bool training) {
+  at::Tensor x = images.contiguous(kChannelsLast);
+  for (const Layer& layer : layers) {
+    switch (layer.kind) {
+      case LayerKind::kConv:
+        x = at::conv2d(x, parameters.at(WeightName(layer)),
+                       parameters.at(BiasName(layer)), /*stride=*/1,
+                       /*padding=*/kKernel / 2);
+        break;
+      case LayerKind::kRelu:
+        x = at::relu(x);
+        break;
+      case LayerKind::kMaxPool:
+        x = at::max_pool2d(x, 2);
+        break;
+      case LayerKind::kDropout:
+        if (training) x = at::dropout(x, layer.dropout, /*train=*/true);
+        break;
+      case LayerKind::kFlatten:
+        break;  // The dense layer that follows takes the map as it is.
+      case LayerKind::kDense:
+        x = Dense(x, parameters.at(WeightName(layer)),
+                  parameters.at(BiasName(layer)));
+        break;
+    }
+  }
+  return x;
+}
+
+namespace {
+
+// Float32 means float32 with cuDNN too (its default is TF32), and the same
+// call gives the same bits.
+void RequireExactCudnn() {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
+// A copy on `device`, laid out so that VggForward need not copy it again.
+StateDict FrozenCopy(const std::vector<Layer>& layers,
+                     const StateDict& parameters, at::Device device) {
+  at::NoGradGuard no_grad;
+  StateDict frozen;
+  for (const auto& [name, tensor] : parameters) {
+    frozen[name] = tensor.detach().to(device, at::kFloat).clone();
+  }
+  int64_t channels = 0;
+  bool on_map = true;
+  for (const Layer& layer : layers) {
+    if (!layer.has_parameters()) continue;
+    at::Tensor& weight = frozen.at(WeightName(layer));
+    if (layer.kind == LayerKind::kDense) {
+      if (!on_map) continue;
+      on_map = false;
+      const int64_t side = std::llround(std::sqrt(layer.in / channels));
+      weight = weight.contiguous().view({layer.out, channels, side, side});
+    }
+    weight = weight.contiguous(kChannelsLast);
+    channels = layer.out;
+  }
+  return frozen;
+}
+
+// Outside oneDNN, where a single image would go, its bits are others.
+at::Tensor AtLeastTwo(const at::Tensor& rows) {
+  return rows.size(0) == 1 ? at::cat({rows, rows}) : rows;
+}
+
+class Vgg final : public Network {
+ public:
+  Vgg(std::vector<Layer> layers, const StateDict& parameters, at::Device device)
+      : layers_(std::move(layers)),
+        parameters_(FrozenCopy(layers_, parameters, device)),
+        device_(device) {}
+
+  int64_t num_classes() const override { return kClasses; }
+  std::vector<int64_t> image_shape() const override { return ImageShape(); }
+  at::Device device() const override { return device_; }
+
+  at::Tensor Logits(const at::Tensor& images) const override {
+    at::NoGradGuard no_grad;
+    const at::Tensor logits =
+        VggForward(layers_, parameters_, Prepare(images), /*training=*/false);
+    return logits.narrow(0, 0, images.size(0)).contiguous();
+  }
+
+  LogitsAndGradient InputGradient(
+      const at::Tensor& images,
+      const LogitGradient& loss_gradient) const override {
+    at::AutoGradMode enable_grad(true);
+    const at::Tensor input = Prepare(images).requires_grad_();
+    const at::Tensor output =
+        VggForward(layers_, parameters_, input, /*training=*/false);
+
+    const int64_t count = images.size(0);
+    at::Tensor logits;
+    at::Tensor output_gradient;
+    {
+      at::NoGradGuard no_grad;
+      logits = output.detach().narrow(0, 0, count).contiguous();
+      output_gradient = AtLeastTwo(loss_gradient(logits));
+    }
+    const at::Tensor gradient =
+        torch::autograd::grad({output}, {input}, {output_gradient})[0];
+    return {logits, gradient.narrow(0, 0, count).contiguous()};
+  }
+
+ private:
+  // Checked, on the device, detached, channels-last, at least two.
+  at::Tensor Prepare(const at::Tensor& images) const {
+    TORCH_CHECK(images.dim() == 4 && images.size(0) > 0 &&
+                    images.sizes().slice(1) == at::IntArrayRef(ImageShape()),
+                "images must be [N >= 1, 3, 32, 32], not ", images.sizes());
+    TORCH_CHECK(images.scalar_type() == at::kFloat,
+                "images must be float32, not ", images.scalar_type());
+    return AtLeastTwo(images.detach().to(device_).contiguous(kChannelsLast))
+        .contiguous(kChannelsLast);
+  }
+
+  const std::vector<Layer> layers_;
+  const StateDict parameters_;
+  const at::Device device_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Network>> MakeVgg(
+    absl::string_view architecture, const StateDict& parameters,
+    at::Device device) {
+  absl::StatusOr<std::vector<Layer>> layers = VggLayers(architecture);
+  if (!layers.ok()) return layers.status();
+  if (absl::Status status = CheckParameters(*layers, parameters);
+      !status.ok()) {
+    return status;
+  }
+  if (device.is_cuda()) RequireExactCudnn();
+  return std::make_shared<const Vgg>(*std::move(layers), parameters, device);
+}
+
+}  // namespace adv
