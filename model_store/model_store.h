@@ -28,7 +28,8 @@ struct StoredModel {
   // By name; every file that the manifest lists.
   std::map<std::string, std::string> files;
 
-  // SHA-256 of the weights file, 64 hexadecimal digits.
+  // SHA-256 of the weights file as the manifest lists it, 64 hexadecimal
+  // digits; empty if it lists none.
   std::string digest() const;
 };
 
@@ -78,7 +79,7 @@ class ModelStore {
       const std::map<std::string, std::string>& files) const;
 
   // OK if a model could be published now: creates the folders if need be and
-  // writes and removes a file of `bytes` bytes. RESOURCE_EXHAUSTED on a full
+  // reserves `bytes` bytes of disk for a moment. RESOURCE_EXHAUSTED on a full
   // disk, PERMISSION_DENIED where it cannot write.
   absl::Status CheckWritable(uint64_t bytes) const;
 

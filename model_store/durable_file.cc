@@ -1,0 +1,173 @@
+#include "model_store/durable_file.h"
+
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace adv {
+namespace {
+
+// Closes a file descriptor when it goes out of scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  // Some file systems report a failed write only here.
+  int Close() { return ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+std::string ParentOf(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? "." : parent;
+}
+
+absl::Status WriteAll(int fd, const std::string& path,
+                      absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR) {
+      return FileError(path, "cannot write", errno);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Fills `bytes` and returns how many there were; fewer only at the file's end.
+absl::StatusOr<size_t> ReadUpTo(int fd, const std::string& path, char* bytes,
+                                size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd, bytes + done, size - done);
+    if (got == 0) break;
+    if (got > 0) {
+      done += static_cast<size_t>(got);
+    } else if (errno != EINTR) {
+      return FileError(path, "cannot read", errno);
+    }
+  }
+  return done;
+}
+
+}  // namespace
+
+absl::Status FileError(const std::string& path, absl::string_view action,
+                       int error_number) {
+  absl::StatusCode code = absl::ErrnoToStatusCode(error_number);
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      code = absl::StatusCode::kResourceExhausted;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = absl::StatusCode::kPermissionDenied;
+      break;
+    default:
+      break;
+  }
+  return absl::Status(
+      code, absl::StrCat(path, ": ", action, ": ", strerror(error_number)));
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path,
+                                     uint64_t max_bytes) {
+  // Non-blocking: opening a pipe that nobody writes to must not wait.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info;
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
+    return FileError(path, "cannot open", errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::DataLossError(absl::StrCat(path, ": not a regular file"));
+  }
+  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  if (size > max_bytes) {
+    return absl::DataLossError(absl::StrCat(
+        path, ": has ", size, " bytes, at most ", max_bytes, " are allowed"));
+  }
+  std::string bytes(size, '\0');
+  auto got = ReadUpTo(file.get(), path, &bytes[0], size);
+  if (!got.ok()) return got.status();
+  char next;
+  auto more = ReadUpTo(file.get(), path, &next, 1);
+  if (!more.ok()) return more.status();
+  if (*got != size || *more != 0) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": its length changed while it was read"));
+  }
+  return bytes;
+}
+
+absl::Status WriteFileSynced(const std::string& path, absl::string_view bytes) {
+  Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.get() < 0) return FileError(path, "cannot create", errno);
+  absl::Status status = WriteAll(file.get(), path, bytes);
+  if (!status.ok()) return status;
+  if (::fsync(file.get()) != 0) return FileError(path, "cannot sync", errno);
+  if (file.Close() != 0) return FileError(path, "cannot close", errno);
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileDurably(const std::string& path,
+                              absl::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  absl::Status status = WriteFileSynced(temporary, bytes);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    status = FileError(path, "cannot replace", errno);
+  }
+  if (!status.ok()) {
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  return SyncFolder(ParentOf(path));
+}
+
+absl::Status SyncFolder(const std::string& path) {
+  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0) return FileError(path, "cannot open", errno);
+  // Some network file systems cannot sync a folder, and need not.
+  if (::fsync(folder.get()) != 0 && errno != EINVAL) {
+    return FileError(path, "cannot sync", errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeFolder(const std::string& path) {
+  const std::string parent = ParentOf(path);
+  int failure = ::mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+  if (failure == ENOENT && parent != path && parent != ".") {
+    absl::Status status = MakeFolder(parent);
+    if (!status.ok()) return status;
+    failure = ::mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+  }
+  if (failure == EEXIST) {
+    std::error_code ignored;
+    const bool is_folder = std::filesystem::is_directory(path, ignored);
+    failure = is_folder ? 0 : ENOTDIR;
+  }
+  if (failure != 0) return FileError(path, "cannot create folder", failure);
+  // Also if it was there: who created it may have died before this.
+  return SyncFolder(parent);
+}
+
+}  // namespace adv

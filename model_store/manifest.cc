@@ -1,0 +1,141 @@
+#include "model_store/manifest.h"
+
+#include <absl/status/statusor.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <string>
+
+#include "model_store/model_store.h"
+
+namespace adv {
+namespace {
+
+bool IsLowerHex(char c) {
+  return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+}
+
+absl::Status CheckStoredFile(const v1::StoredFile& file) {
+  if (!IsValidStoredFileName(file.name())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "name ", Quoted(file.name()),
+        " must be 1 to 255 letters, digits, '.', '-' or '_', not start with "
+        "'.' and not be ",
+        kManifestFile));
+  }
+  if (file.size() < 1 || file.size() > kMaxFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "size ", file.size(), " must be from 1 to ", kMaxFileBytes));
+  }
+  if (file.sha256().size() != 64 ||
+      !std::all_of(file.sha256().begin(), file.sha256().end(), IsLowerHex)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sha256 ", Quoted(file.sha256()),
+                     " must be 64 lower-case hexadecimal digits"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFiles(const v1::ModelManifest& manifest) {
+  bool has_weights = false;
+  for (int i = 0; i < manifest.files_size(); ++i) {
+    const v1::StoredFile& file = manifest.files(i);
+    absl::Status status = CheckStoredFile(file);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("files[", i, "].", status.message()));
+    }
+    if (i > 0 && manifest.files(i - 1).name() >= file.name()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("files[", i, "].name ", file.name(), " must come after ",
+                       manifest.files(i - 1).name(),
+                       ": files are in name order, each once"));
+    }
+    has_weights = has_weights || file.name() == kWeightsFile;
+  }
+  if (!has_weights) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("files must list ", kWeightsFile));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsValidStoredFileName(absl::string_view name) {
+  if (name.empty() || name.size() > 255 || name.front() == '.' ||
+      name == kManifestFile) {
+    return false;
+  }
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
+  });
+}
+
+std::string Quoted(absl::string_view bytes) {
+  constexpr size_t kLongest = 100;
+  return absl::StrCat("'", absl::CHexEscape(bytes.substr(0, kLongest)),
+                      bytes.size() > kLongest ? "...'" : "'");
+}
+
+absl::Status CheckManifest(const v1::ModelManifest& manifest,
+                           absl::string_view name, uint64_t version) {
+  if (manifest.schema_version() != kManifestSchemaVersion) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("schema_version ", manifest.schema_version(), " must be ",
+                     kManifestSchemaVersion));
+  }
+  if (manifest.name() != std::string(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("name ", Quoted(manifest.name()),
+                     " must be its folder's, ", Quoted(name)));
+  }
+  if (!IsValidModelName(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("name ", Quoted(name), " must be ", kModelNameRule));
+  }
+  if (manifest.version() != version) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "version ", manifest.version(), " must be its folder's, ", version));
+  }
+  return CheckFiles(manifest);
+}
+
+absl::StatusOr<std::string> ManifestToJson(const v1::ModelManifest& manifest) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  // A record says "false" and 0 too.
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status =
+      google::protobuf::util::MessageToJsonString(manifest, &json, options);
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("manifest cannot be JSON: ", status.ToString()));
+  }
+  return json;
+}
+
+absl::StatusOr<v1::ModelManifest> ManifestFromJson(absl::string_view json) {
+  if (json.size() > kMaxManifestBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("manifest has ", json.size(), " bytes, at most ",
+                     kMaxManifestBytes, " are allowed"));
+  }
+  v1::ModelManifest manifest;
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = false;
+  const auto status = google::protobuf::util::JsonStringToMessage(
+      std::string(json), &manifest, options);
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "not the JSON of a manifest: ", Quoted(std::string(status.message()))));
+  }
+  return manifest;
+}
+
+}  // namespace adv

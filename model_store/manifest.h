@@ -1,0 +1,37 @@
+#ifndef ADV_MODEL_STORE_MANIFEST_H_
+#define ADV_MODEL_STORE_MANIFEST_H_
+
+#include <absl/status/status.h>
+#include <absl/strings/string_view.h>
+
+#include <cstdint>
+#include <string>
+
+#include "adv/v1/model.pb.h"
+
+// What the store demands of manifests; private to this room.
+namespace adv {
+
+inline constexpr uint32_t kManifestSchemaVersion = 1;
+inline constexpr uint64_t kMaxManifestBytes = uint64_t{16} << 20;
+inline constexpr char kModelNameRule[] =
+    "1 to 64 lower-case letters, digits and dashes, starting with a letter";
+inline constexpr uint64_t kMaxFileBytes = uint64_t{4} << 30;
+
+// Whether a manifest may list a file of this name: 1 to 255 letters, digits,
+// dots, dashes and underscores, not starting with a dot, and not the
+// manifest's own name. No such name leads out of its folder.
+bool IsValidStoredFileName(absl::string_view name);
+
+// Outside bytes in quotes, escaped and cut to what an error message can bear.
+std::string Quoted(absl::string_view bytes);
+
+// Whether a manifest is the one of `name` and `version`, of a known schema,
+// and its list of files is sound: in name order, with the weights, valid
+// names, sizes and digests. The error names the field.
+absl::Status CheckManifest(const v1::ModelManifest& manifest,
+                           absl::string_view name, uint64_t version);
+
+}  // namespace adv
+
+#endif  // ADV_MODEL_STORE_MANIFEST_H_
