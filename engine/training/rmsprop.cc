@@ -1,0 +1,23 @@
+#include "engine/training/rmsprop.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+namespace adv {
+
+RmsProp::RmsProp(at::Tensor parameters, double rho, double epsilon)
+    : parameters_(std::move(parameters)),
+      mean_square_(at::zeros_like(parameters_)),
+      scratch_(at::empty_like(parameters_)),
+      rho_(rho),
+      epsilon_(epsilon) {}
+
+void RmsProp::Step(const at::Tensor& gradient, double rate) {
+  const at::NoGradGuard no_grad;
+  mean_square_.mul_(rho_).addcmul_(gradient, gradient, 1 - rho_);
+  at::sqrt_out(scratch_, mean_square_).add_(epsilon_);
+  parameters_.addcdiv_(gradient, scratch_, -rate);
+}
+
+}  // namespace adv

@@ -1,0 +1,207 @@
+// Trainer's checkpoints: what is in them and when they fit.
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
+
+#include <utility>
+
+#include "engine/training/checkpoint.h"
+#include "engine/training/trainer.h"
+
+namespace adv {
+namespace {
+
+constexpr char kIdentityPrefix[] = "run.";
+constexpr char kParameters[] = "parameters";
+constexpr char kMeanSquare[] = "mean_square";
+constexpr char kBestParameters[] = "best_parameters";
+
+// So that it reads back as the same number.
+std::string Exactly(double value) { return absl::StrFormat("%.17g", value); }
+
+std::string Describe(const std::vector<Layer>& layers) {
+  return absl::StrJoin(layers, " ", [](std::string* out, const Layer& layer) {
+    absl::StrAppend(out, static_cast<int>(layer.kind), ":", layer.name, ":",
+                    layer.in, ":", layer.out, ":", layer.dropout);
+  });
+}
+
+std::string Describe(const std::vector<LearningRateDrop>& drops) {
+  return absl::StrJoin(
+      drops, ",", [](std::string* out, const LearningRateDrop& drop) {
+        absl::StrAppend(out, Exactly(drop.after_fraction), ":",
+                        Exactly(drop.factor));
+      });
+}
+
+// FNV-1a, 64 bits: tells apart choices of images, not adversaries.
+std::string DigestIndices(const std::vector<int64_t>& indices) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (int64_t index : indices) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      hash ^= static_cast<uint64_t>(index) >> shift & 0xff;
+      hash *= 0x100000001b3;
+    }
+  }
+  return absl::StrCat(indices.size(), " images, ", absl::Hex(hash));
+}
+
+std::string EncodeEpochs(const std::vector<EpochRecord>& epochs) {
+  return absl::StrJoin(
+      epochs, "\n", [](std::string* out, const EpochRecord& epoch) {
+        absl::StrAppend(out, Exactly(epoch.training_loss), " ",
+                        Exactly(epoch.training_accuracy), " ",
+                        Exactly(epoch.validation_loss), " ",
+                        Exactly(epoch.validation_accuracy), " ",
+                        Exactly(epoch.seconds));
+      });
+}
+
+bool DecodeEpochs(absl::string_view text, std::vector<EpochRecord>* epochs) {
+  for (absl::string_view line :
+       absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
+    EpochRecord epoch;
+    if (parts.size() != 5 ||
+        !absl::SimpleAtod(parts[0], &epoch.training_loss) ||
+        !absl::SimpleAtod(parts[1], &epoch.training_accuracy) ||
+        !absl::SimpleAtod(parts[2], &epoch.validation_loss) ||
+        !absl::SimpleAtod(parts[3], &epoch.validation_accuracy) ||
+        !absl::SimpleAtod(parts[4], &epoch.seconds)) {
+      return false;
+    }
+    epochs->push_back(epoch);
+  }
+  return true;
+}
+
+// The numbers of a checkpoint.
+struct Progress {
+  std::vector<EpochRecord> epochs;
+  int64_t step = 0;
+  double loss_sum = 0;
+  int64_t correct = 0;
+  double epoch_seconds = 0;
+  double seconds = 0;
+};
+
+bool DecodeProgress(const std::map<std::string, std::string>& values,
+                    Progress* progress) {
+  const auto at = [&values](const char* name) -> absl::string_view {
+    const auto found = values.find(name);
+    return found == values.end() ? "" : absl::string_view(found->second);
+  };
+  return DecodeEpochs(at("epochs"), &progress->epochs) &&
+         absl::SimpleAtoi(at("step"), &progress->step) &&
+         absl::SimpleAtod(at("loss_sum"), &progress->loss_sum) &&
+         absl::SimpleAtoi(at("correct"), &progress->correct) &&
+         absl::SimpleAtod(at("epoch_seconds"), &progress->epoch_seconds) &&
+         absl::SimpleAtod(at("seconds"), &progress->seconds);
+}
+
+// What differs, one "name was X, is Y" each.
+absl::Status CheckIdentity(const std::map<std::string, std::string>& current,
+                           const std::map<std::string, std::string>& values) {
+  std::vector<std::string> differences;
+  for (const auto& [name, value] : current) {
+    const auto found = values.find(absl::StrCat(kIdentityPrefix, name));
+    const std::string was = found == values.end() ? "unknown" : found->second;
+    if (was != value) {
+      differences.push_back(
+          absl::StrCat(name, " was ", was, ", now is ", value));
+    }
+  }
+  if (differences.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the checkpoint belongs to another run: ",
+                   absl::StrJoin(differences, "; ")));
+}
+
+}  // namespace
+
+std::map<std::string, std::string> Trainer::Identity() const {
+  return {
+      {"layers", Describe(layers_)},
+      {"training_data", data_digest_},
+      {"training_images", DigestIndices(split_.training)},
+      {"validation_images", DigestIndices(split_.validation)},
+      {"device", device_.is_cuda() ? "cuda" : "cpu"},
+      // Sums over threads are taken in another order with other numbers.
+      {"threads", device_.is_cuda() ? "any"
+                                    : absl::StrCat(at::get_num_threads())},
+      {"seed", absl::StrCat(settings_.seed)},
+      {"batch_size", absl::StrCat(settings_.batch_size)},
+      {"max_epochs", absl::StrCat(settings_.max_epochs)},
+      {"learning_rate", Exactly(settings_.learning_rate)},
+      {"decay_per_update", Exactly(settings_.decay_per_update)},
+      {"rho", Exactly(settings_.rho)},
+      {"optimizer_epsilon", Exactly(settings_.optimizer_epsilon)},
+      {"validation_fraction", Exactly(settings_.validation_fraction)},
+      {"patience", absl::StrCat(settings_.patience)},
+      {"min_delta", Exactly(settings_.min_delta)},
+      {"horizontal_flips", settings_.horizontal_flips ? "on" : "off"},
+      {"learning_rate_drops", Describe(settings_.learning_rate_drops)},
+  };
+}
+
+absl::StatusOr<std::string> Trainer::Checkpoint() const {
+  CheckpointContent content;
+  content.tensors = {{kParameters, parameters_.values()},
+                     {kMeanSquare, optimizer_.mean_square()},
+                     {kBestParameters, best_values_}};
+  for (const auto& [name, value] : Identity()) {
+    content.values[absl::StrCat(kIdentityPrefix, name)] = value;
+  }
+  content.values["epochs"] = EncodeEpochs(epochs_);
+  content.values["step"] = absl::StrCat(step_);
+  content.values["loss_sum"] = Exactly(loss_sum_.item<double>());
+  content.values["correct"] = absl::StrCat(correct_.item<int64_t>());
+  content.values["epoch_seconds"] = Exactly(epoch_seconds_);
+  content.values["seconds"] = Exactly(seconds_);
+  return EncodeCheckpoint(content);
+}
+
+absl::Status Trainer::Restore(absl::string_view checkpoint) {
+  const absl::StatusOr<CheckpointContent> content =
+      DecodeCheckpoint(checkpoint);
+  if (!content.ok()) return content.status();
+  if (absl::Status s = CheckIdentity(Identity(), content->values); !s.ok()) {
+    return s;
+  }
+  for (const char* name : {kParameters, kMeanSquare, kBestParameters}) {
+    const auto found = content->tensors.find(name);
+    if (found == content->tensors.end() ||
+        found->second.sizes() != best_values_.sizes()) {
+      return absl::DataLossError(
+          absl::StrCat("the checkpoint holds no ", name, " of the right size"));
+    }
+  }
+  Progress progress;
+  if (!DecodeProgress(content->values, &progress) || progress.step < 0 ||
+      progress.step > steps_per_epoch() ||
+      static_cast<int64_t>(progress.epochs.size()) > settings_.max_epochs) {
+    return absl::DataLossError("the checkpoint's numbers make no sense");
+  }
+
+  const at::NoGradGuard no_grad;
+  at::Tensor mean_square = optimizer_.mean_square();
+  parameters_.values().copy_(content->tensors.at(kParameters));
+  mean_square.copy_(content->tensors.at(kMeanSquare));
+  best_values_.copy_(content->tensors.at(kBestParameters));
+  epochs_ = std::move(progress.epochs);
+  StartEpoch();
+  step_ = progress.step;
+  loss_sum_.fill_(progress.loss_sum);
+  correct_.fill_(progress.correct);
+  epoch_seconds_ = progress.epoch_seconds;
+  seconds_ = progress.seconds;
+  return absl::OkStatus();
+}
+
+}  // namespace adv
