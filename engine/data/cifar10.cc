@@ -1,14 +1,12 @@
 #include "engine/data/cifar10.h"
 
 #include <ATen/ATen.h>
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace adv {
 namespace {
@@ -22,19 +20,20 @@ constexpr char kFolder[] = "cifar-10-batches-bin";
 
 absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
   std::ifstream file(path, std::ios::binary);
-  if (!std::filesystem::is_regular_file(path, error) || !file) {
+  if (error || !file) {
     return absl::NotFoundError(absl::StrCat("no readable file ", path));
   }
-  std::string bytes((std::istreambuf_iterator<char>(file)),
-                    std::istreambuf_iterator<char>());
-  if (file.bad()) {
+  std::string bytes(size, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(size));
+  if (!file) {
     return absl::DataLossError(absl::StrCat("reading ", path, " failed"));
   }
   return bytes;
 }
 
-// The folder of the official files: `directory` or its subfolder.
+// Where the official file `name` lies, in `directory` or its subfolder.
 absl::StatusOr<std::filesystem::path> FindFile(const std::string& directory,
                                                const std::string& name) {
   const std::filesystem::path root(directory);

@@ -1,0 +1,294 @@
+#include "engine/nn/vgg.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "engine/nn/loss.h"
+
+namespace adv {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<Layer> LayersOf(const std::string& architecture) {
+  return VggLayers(architecture).value();
+}
+
+std::string Describe(const Layer& layer) {
+  switch (layer.kind) {
+    case LayerKind::kConv:
+    case LayerKind::kDense:
+      return layer.name + " " + std::to_string(layer.in) + ">" +
+             std::to_string(layer.out);
+    case LayerKind::kRelu:
+      return "relu";
+    case LayerKind::kMaxPool:
+      return "pool";
+    case LayerKind::kDropout:
+      return layer.dropout == 0.25 ? "drop .25" : "drop .5";
+    case LayerKind::kFlatten:
+      return "flatten";
+  }
+  return "";
+}
+
+std::vector<std::string> Describe(const std::vector<Layer>& layers) {
+  std::vector<std::string> lines;
+  for (const Layer& layer : layers) lines.push_back(Describe(layer));
+  return lines;
+}
+
+at::Tensor RandomImages(int64_t count, uint64_t seed) {
+  at::manual_seed(seed);
+  return at::rand({count, 3, 32, 32});
+}
+
+std::shared_ptr<const Network> MakeRandom(uint64_t seed) {
+  return MakeVgg("table51", InitialParameters(LayersOf("table51"), seed),
+                 at::kCPU)
+      .value();
+}
+
+TEST(VggLayersTest, Table51HasASingleReluInBlocksTwoAndThree) {
+  EXPECT_THAT(
+      Describe(LayersOf("table51")),
+      ElementsAre("conv1 3>32", "relu", "conv2 32>32", "relu", "pool",
+                  "drop .25",  //
+                  "conv3 32>64", "conv4 64>64", "conv5 64>64", "relu", "pool",
+                  "drop .25",  //
+                  "conv6 64>128", "conv7 128>128", "conv8 128>128", "relu",
+                  "pool", "drop .25",  //
+                  "flatten", "dense1 2048>512", "relu", "drop .5",
+                  "dense2 512>10"));
+}
+
+TEST(VggLayersTest, ReluEachHasOneAfterEachConvolution) {
+  EXPECT_THAT(Describe(LayersOf("relu_each")),
+              ElementsAre("conv1 3>32", "relu", "conv2 32>32", "relu", "pool",
+                          "drop .25",  //
+                          "conv3 32>64", "relu", "conv4 64>64", "relu",
+                          "conv5 64>64", "relu", "pool", "drop .25",  //
+                          "conv6 64>128", "relu", "conv7 128>128", "relu",
+                          "conv8 128>128", "relu", "pool", "drop .25",  //
+                          "flatten", "dense1 2048>512", "relu", "drop .5",
+                          "dense2 512>10"));
+}
+
+TEST(VggLayersTest, BothHave1525738Parameters) {
+  for (const std::string& name : VggArchitectures()) {
+    const std::vector<Layer> layers = LayersOf(name);
+    EXPECT_EQ(CountParameters(layers), 1525738) << name;
+    int64_t stored = 0;
+    for (const auto& [parameter, tensor] : InitialParameters(layers, 1)) {
+      stored += tensor.numel();
+    }
+    EXPECT_EQ(stored, 1525738) << name;
+  }
+}
+
+TEST(VggLayersTest, UnknownArchitectureListsTheKnown) {
+  const absl::Status status = VggLayers("resnet").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("\"resnet\" is not known: must be one of table51, "
+                        "relu_each"));
+}
+
+TEST(VggForwardTest, ShapesAfterEachLayer) {
+  const std::vector<Layer> layers = LayersOf("table51");
+  const StateDict parameters = InitialParameters(layers, 1);
+  const at::Tensor images = RandomImages(2, 1);
+  const std::vector<std::vector<int64_t>> expected = {
+      {32, 32, 32}, {32, 32, 32}, {32, 32, 32}, {32, 32, 32}, {32, 16, 16},
+      {32, 16, 16}, {64, 16, 16}, {64, 16, 16}, {64, 16, 16}, {64, 16, 16},
+      {64, 8, 8},   {64, 8, 8},   {128, 8, 8},  {128, 8, 8},  {128, 8, 8},
+      {128, 8, 8},  {128, 4, 4},  {128, 4, 4},  {128, 4, 4},  {512},
+      {512},        {512},        {10}};
+  ASSERT_EQ(layers.size(), expected.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::vector<Layer> prefix(layers.begin(), layers.begin() + i + 1);
+    const at::Tensor output = VggForward(prefix, parameters, images, false);
+    EXPECT_EQ(output.sizes().slice(1).vec(), expected[i]) << "layer " << i;
+  }
+}
+
+// Another way to the same numbers: at::linear over the flattened map, so that
+// the order (channel, row, column) of dense1's weights is checked.
+TEST(VggForwardTest, AgreesWithLinearLayersOverTheFlattenedMap) {
+  const std::vector<Layer> layers = LayersOf("table51");
+  StateDict p = InitialParameters(layers, 2);
+  at::manual_seed(2);
+  for (auto& [name, tensor] : p) {
+    if (tensor.dim() == 1) tensor = at::randn(tensor.sizes()) * 0.1;
+  }
+  const at::Tensor images = RandomImages(3, 2);
+  const std::vector<Layer> maps(layers.begin(), layers.begin() + 19);
+  const at::Tensor flat =
+      VggForward(maps, p, images, false).contiguous().flatten(1);
+  const at::Tensor hidden =
+      at::relu(at::linear(flat, p.at("dense1.weight"), p.at("dense1.bias")));
+  const at::Tensor expected =
+      at::linear(hidden, p.at("dense2.weight"), p.at("dense2.bias"));
+  EXPECT_TRUE(at::allclose(VggForward(layers, p, images, false), expected,
+                           /*rtol=*/1e-4, /*atol=*/1e-5));
+}
+
+TEST(VggForwardTest, TrainingDropsAndReachesEveryParameter) {
+  const std::vector<Layer> layers = LayersOf("table51");
+  StateDict parameters = InitialParameters(layers, 3);
+  for (auto& [name, tensor] : parameters) tensor.requires_grad_();
+  const at::Tensor images = RandomImages(4, 3);
+
+  at::manual_seed(7);
+  const at::Tensor first = VggForward(layers, parameters, images, true);
+  at::manual_seed(7);
+  const at::Tensor again = VggForward(layers, parameters, images, true);
+  const at::Tensor other = VggForward(layers, parameters, images, true);
+  EXPECT_TRUE(at::equal(first, again));
+  EXPECT_FALSE(at::equal(first, other));
+  EXPECT_TRUE(at::equal(VggForward(layers, parameters, images, false),
+                        VggForward(layers, parameters, images, false)));
+
+  first.square().sum().backward();
+  for (const auto& [name, tensor] : parameters) {
+    ASSERT_TRUE(tensor.grad().defined()) << name;
+    EXPECT_GT(tensor.grad().abs().max().item<float>(), 0) << name;
+  }
+}
+
+TEST(InitialParametersTest, GlorotUniformFromTheSeedAlone) {
+  const std::vector<Layer> layers = LayersOf("table51");
+  const StateDict parameters = InitialParameters(layers, 5489);
+  // The first output of the standard 64-bit Mersenne twister of seed 5489.
+  const double unit = (14514284786278117030u >> 11) * std::pow(2.0, -53);
+  const double conv1_limit = std::sqrt(6.0 / (3 * 9 + 32 * 9));
+  EXPECT_EQ(parameters.at("conv1.weight").flatten()[0].item<float>(),
+            static_cast<float>(conv1_limit * (2 * unit - 1)));
+
+  const double dense1_limit = std::sqrt(6.0 / (2048 + 512));
+  const at::Tensor dense1 = parameters.at("dense1.weight");
+  EXPECT_LE(dense1.abs().max().item<double>(), dense1_limit);
+  EXPECT_NEAR(dense1.std().item<double>(), dense1_limit / std::sqrt(3.0),
+              1e-3 * dense1_limit);
+  EXPECT_EQ(parameters.at("dense1.bias").abs().max().item<float>(), 0);
+
+  EXPECT_TRUE(
+      at::equal(dense1, InitialParameters(layers, 5489).at("dense1.weight")));
+  EXPECT_FALSE(
+      at::equal(dense1, InitialParameters(layers, 1).at("dense1.weight")));
+}
+
+TEST(CheckParametersTest, NamesEveryProblem) {
+  const std::vector<Layer> layers = LayersOf("table51");
+  StateDict parameters = InitialParameters(layers, 1);
+  EXPECT_TRUE(CheckParameters(layers, parameters).ok());
+  parameters.erase("conv3.bias");
+  parameters["dense2.weight"] = at::zeros({512, 10});
+  parameters["extra"] = at::zeros({1});
+  parameters["conv1.bias"] = at::Tensor();
+  const absl::Status status = CheckParameters(layers, parameters);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  const std::string message(status.message());
+  EXPECT_THAT(message, HasSubstr("conv3.bias is missing"));
+  EXPECT_THAT(message, HasSubstr("conv1.bias is missing"));
+  EXPECT_THAT(message,
+              HasSubstr("dense2.weight is [512, 10], must be [10, 512]"));
+  EXPECT_THAT(message, HasSubstr("extra is not known"));
+  EXPECT_EQ(MakeVgg("table51", parameters, at::kCPU).status(), status);
+}
+
+TEST(VggTest, SaysWhatItTakes) {
+  const auto network = MakeRandom(1);
+  EXPECT_EQ(network->num_classes(), 10);
+  EXPECT_THAT(network->image_shape(), ElementsAre(3, 32, 32));
+  EXPECT_EQ(network->device(), at::Device(at::kCPU));
+  EXPECT_FALSE(
+      MakeVgg("resnet", InitialParameters(LayersOf("table51"), 1), at::kCPU)
+          .ok());
+}
+
+TEST(VggTest, RefusesOtherShapesAndTypes) {
+  const auto network = MakeRandom(1);
+  EXPECT_THROW(network->Logits(at::zeros({0, 3, 32, 32})), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 31})), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({3, 32, 32})), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 32}, at::kDouble)),
+               c10::Error);
+}
+
+TEST(VggTest, KeepsItsOwnParameters) {
+  StateDict parameters = InitialParameters(LayersOf("table51"), 4);
+  const auto network = MakeVgg("table51", parameters, at::kCPU).value();
+  const at::Tensor images = RandomImages(2, 4);
+  const at::Tensor before = network->Logits(images);
+  for (auto& [name, tensor] : parameters) tensor.zero_();
+  EXPECT_TRUE(at::equal(network->Logits(images), before));
+}
+
+TEST(VggTest, LeavesTheImagesAloneAndReturnsNoGraph) {
+  const auto network = MakeRandom(5);
+  const at::Tensor images = RandomImages(2, 5);
+  const at::Tensor copy = images.clone();
+  const at::Tensor classes = at::zeros({2}, at::kLong);
+  at::NoGradGuard no_grad;  // as a caller may have it
+  const LogitsAndGradient result = network->LossGradient(images, classes);
+  EXPECT_TRUE(at::equal(images, copy));
+  EXPECT_FALSE(images.requires_grad());
+  for (const at::Tensor& tensor :
+       {network->Logits(images), result.logits, result.gradient}) {
+    EXPECT_FALSE(tensor.requires_grad());
+    EXPECT_TRUE(tensor.is_contiguous());
+  }
+  EXPECT_TRUE(at::equal(network->Logits(images), result.logits));
+}
+
+// Central differences in double precision, through VggForward, at random
+// pixels. The gradient is float32: its error is some 1e-6 of the largest entry.
+TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
+  for (const std::string& architecture : VggArchitectures()) {
+    const std::vector<Layer> layers = LayersOf(architecture);
+    const StateDict parameters = InitialParameters(layers, 6);
+    const auto network = MakeVgg(architecture, parameters, at::kCPU).value();
+    const at::Tensor images = RandomImages(2, 6);
+    const at::Tensor classes = at::tensor({3, 8}, at::kLong);
+    const at::Tensor gradient = network->LossGradient(images, classes).gradient;
+
+    StateDict exact;
+    for (const auto& [name, tensor] : parameters) {
+      exact[name] = tensor.to(at::kDouble);
+    }
+    constexpr int64_t kPixels = 6;
+    constexpr double kStep = 1e-5;
+    const at::Tensor pixels = at::randint(3 * 32 * 32, {kPixels}, at::kLong);
+    for (int64_t i = 0; i < images.size(0); ++i) {
+      const at::Tensor step = at::zeros({kPixels, 3 * 32 * 32}, at::kDouble)
+                                  .scatter(1, pixels.unsqueeze(1), kStep)
+                                  .view({kPixels, 3, 32, 32});
+      const at::Tensor image = images[i].to(at::kDouble);
+      const at::Tensor losses =
+          AttackLoss(VggForward(layers, exact,
+                                at::cat({image + step, image - step}), false),
+                     classes[i].expand({2 * kPixels}));
+      const at::Tensor slope =
+          (losses.slice(0, 0, kPixels) - losses.slice(0, kPixels)) /
+          (2 * kStep);
+      const at::Tensor found =
+          gradient[i].flatten().index_select(0, pixels).to(at::kDouble);
+      EXPECT_LT((found - slope).abs().max().item<double>(),
+                1e-4 * gradient[i].abs().max().item<double>())
+          << architecture << "\n"
+          << found << "\n"
+          << slope;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace adv
