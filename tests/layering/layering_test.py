@@ -1,0 +1,86 @@
+"""The tree keeps its layers, and the check would notice if it did not."""
+
+import os
+import sys
+import unittest
+
+import layering
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+class TreeTest(unittest.TestCase):
+
+    def test_no_include_goes_against_the_layers(self):
+        self.assertEqual([], layering.violations(ROOT))
+
+    def test_every_room_is_looked_at(self):
+        rooms = {path.split("/")[0] for path in layering.source_files(ROOT)}
+        self.assertLessEqual({"engine", "model_store", "server", "client"},
+                             rooms)
+
+
+class SelfTest(unittest.TestCase):
+    """A forbidden include of each kind is caught, an allowed one is not."""
+
+    FORBIDDEN = [
+        ("engine/nn/vgg.h", "adv/v1/model.pb.h"),
+        ("engine/nn/vgg.h", "google/protobuf/message.h"),
+        ("engine/nn/vgg.cc", "grpcpp/grpcpp.h"),
+        ("engine/attacks/fgsm.cc", "server/codec.h"),
+        ("engine/attacks/fgsm.cc", "client/image.h"),
+        ("engine/data/cifar10.cc", "model_store/model_store.h"),
+        ("engine/data/cifar10.cc", "prometheus/counter.h"),
+        ("engine/data/cifar10.cc", "CLI/CLI.hpp"),
+        ("engine/data/cifar10.cc", "tests/engine/toy_network.h"),
+        ("model_store/publish.cc", "torch/torch.h"),
+        ("model_store/publish.cc", "ATen/core/Tensor.h"),
+        ("model_store/publish.cc", "c10/util/Exception.h"),
+        ("model_store/publish.cc", "engine/nn/network.h"),
+        ("model_store/publish.cc", "grpcpp/support/status.h"),
+        ("model_store/publish.cc", "adv/v1/model_service.grpc.pb.h"),
+        ("model_store/publish.cc", "CLI/App.hpp"),
+        ("model_store/trainer/main.cc", "server/registry.h"),
+        ("model_store/trainer/main.cc", "grpcpp/grpcpp.h"),
+        ("client/evaluate.cc", "ATen/ATen.h"),
+        ("client/evaluate.cc", "engine/attacks/attack_config.h"),
+        ("client/evaluate.cc", "model_store/model_store.h"),
+        ("client/evaluate.cc", "server/codec.h"),
+        ("server/main.cc", "client/evaluate.h"),
+        ("tests/engine/nn/vgg_test.cc", "model_store/model_store.h"),
+        ("tests/client/table_test.cc", "engine/nn/network.h"),
+    ]
+    ALLOWED = [
+        ("engine/nn/vgg.cc", "torch/nn.h"),
+        ("engine/nn/vgg.cc", "absl/status/status.h"),
+        ("model_store/publish.cc", "adv/v1/model.pb.h"),
+        ("model_store/trainer/main.cc", "engine/training/trainer.h"),
+        ("model_store/trainer/main.cc", "CLI/CLI.hpp"),
+        ("client/evaluate.cc", "adv/v1/attack_evaluation_service.grpc.pb.h"),
+        ("server/registry.cc", "engine/nn/vgg.h"),
+        ("server/registry.cc", "model_store/model_store.h"),
+        ("tests/engine/nn/vgg_test.cc", "tests/engine/toy_network.h"),
+    ]
+
+    def test_forbidden_includes_are_caught_in_either_spelling(self):
+        for path, header in self.FORBIDDEN:
+            for line in (f'#include "{header}"', f"  # include <{header}>"):
+                with self.subTest(path=path, line=line):
+                    found = layering.violations_in(path, "\n" + line + "\n")
+                    self.assertEqual(1, len(found), found)
+                    self.assertIn(f"{path}:2: includes {header}", found[0])
+
+    def test_allowed_includes_pass(self):
+        for path, header in self.ALLOWED:
+            with self.subTest(path=path, header=header):
+                self.assertEqual([], layering.violations_in(
+                    path, f'#include "{header}"\n'))
+
+    def test_includes_in_comments_are_no_includes(self):
+        self.assertEqual([], layering.violations_in(
+            "engine/nn/vgg.h", '// #include "server/codec.h"\n'))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))
