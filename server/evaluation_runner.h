@@ -1,0 +1,174 @@
+#ifndef ADV_SERVER_EVALUATION_RUNNER_H_
+#define ADV_SERVER_EVALUATION_RUNNER_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "adv/v1/evaluation.pb.h"
+#include "engine/data/dataset.h"
+#include "engine/evaluation/evaluation.h"
+#include "server/clock.h"
+#include "server/evaluation_store.h"
+#include "server/executor.h"
+#include "server/mutex.h"
+#include "server/served_model.h"
+
+namespace adv {
+
+// A specification with everything it names at hand; made and validated by the
+// codec.
+struct ResolvedEvaluation {
+  v1::ResolvedSpec resolved;
+  std::shared_ptr<const ServedModel> model;
+  std::shared_ptr<const ServedModel> source_model;  // `model` but for transfer
+  std::shared_ptr<const Dataset> dataset;
+  std::vector<int64_t> indices;  // in the data set, in rising order
+  EvaluationPlan plan;
+};
+
+// SHA-256 of the specification's deterministic bytes, 64 hexadecimal digits.
+std::string EvaluationId(const v1::ResolvedSpec& resolved);
+
+// Either progress or, last, the evaluation as it ended: SUCCEEDED with its
+// report, FAILED or CANCELLED with the error.
+using EvaluationEvent = std::variant<v1::EvaluationProgress, v1::Evaluation>;
+// Called by one thread at a time. Must be quick (it holds up computing), must
+// not throw.
+using EvaluationListener = std::function<void(const EvaluationEvent&)>;
+
+// While it lives its listener is called. After the destructor the listener is
+// neither running nor called again; destroyed by the listener itself, it is
+// only not called again.
+class Subscription {
+ public:
+  struct Channel;
+  explicit Subscription(std::shared_ptr<Channel> channel);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+ private:
+  const std::shared_ptr<Channel> channel_;
+};
+
+struct EvaluationRunnerOptions {
+  // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.
+  int concurrent = 4;
+  // Listeners hear at least so often.
+  Clock::Duration progress_interval = std::chrono::seconds(2);
+  // device, server_version and libraries of the reports.
+  v1::Environment environment;
+};
+
+struct EvaluationRunnerStats {
+  int64_t running = 0;  // now
+  // Since the start.
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t images = 0;        // samples computed
+  SecondsHistogram seconds;  // of each that succeeded, over interruptions
+};
+
+struct StartedEvaluation {
+  v1::Evaluation evaluation;  // with its report if it SUCCEEDED before
+  // Null if it SUCCEEDED before: no event will come.
+  std::unique_ptr<Subscription> subscription;
+};
+
+// Runs evaluations: each tile of samples is one bulk job of the executor and
+// one transaction of the store. An evaluation outlives who asked for it; equal
+// specifications are one evaluation.
+//
+// Thread-safe.
+class EvaluationRunner {
+ public:
+  // Neither is owned; both must outlive the runner. Whatever the store holds
+  // as unfinished becomes CANCELLED, "server stopped".
+  EvaluationRunner(Executor* executor, EvaluationStore* store,
+                   EvaluationRunnerOptions options);
+  // Cancels what runs and waits for it.
+  ~EvaluationRunner();
+  EvaluationRunner(const EvaluationRunner&) = delete;
+  EvaluationRunner& operator=(const EvaluationRunner&) = delete;
+
+  // Attaches to the evaluation if it runs, returns it if it SUCCEEDED, resumes
+  // it after the tiles that are stored if it was interrupted (CANCELLED or
+  // FAILED), starts it otherwise. The first event may come before this
+  // returns. RESOURCE_EXHAUSTED if too many run or the disk is full,
+  // UNAVAILABLE after Stop, ABORTED while it is being cancelled (ask again in
+  // a moment).
+  absl::StatusOr<StartedEvaluation> Start(ResolvedEvaluation evaluation,
+                                          EvaluationListener listener)
+      ADV_EXCLUDES(mutex_);
+
+  // Below, `id` may be a unique beginning: see EvaluationStore::ResolveId.
+
+  // Ends it before its next pass; the tiles that are stored are kept. What it
+  // returns is CANCELLED if it ran (the end follows in a moment), and the
+  // evaluation unchanged if it had ended. Without its report.
+  absl::StatusOr<v1::Evaluation> Cancel(const std::string& id)
+      ADV_EXCLUDES(mutex_);
+  // With its report.
+  absl::StatusOr<v1::Evaluation> Get(const std::string& id) const
+      ADV_EXCLUDES(mutex_);
+  absl::StatusOr<EvaluationPage> List(int64_t page_size,
+                                      const std::string& page_token,
+                                      const std::string& model) const
+      ADV_EXCLUDES(mutex_);
+  absl::StatusOr<RecordPage> Records(const std::string& id, int64_t page_size,
+                                     const std::string& page_token) const;
+  // FAILED_PRECONDITION while it runs.
+  absl::Status Delete(const std::string& id) ADV_EXCLUDES(mutex_);
+
+  // Starts no evaluation and no tile from now on. Tiles that run may finish
+  // (Executor::Drain bounds how long); then their evaluations end as
+  // CANCELLED, "server stopped". Does not wait: Executor::Drain does.
+  void Stop() ADV_EXCLUDES(mutex_);
+
+  EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
+
+ private:
+  struct Run;
+
+  absl::StatusOr<v1::Evaluation> CreateOrResume(
+      const std::string& id, const ResolvedEvaluation& evaluation)
+      ADV_REQUIRES(mutex_);
+  absl::Status RestoreProgress(Run& run) ADV_REQUIRES(mutex_);
+  void SubmitTiles(const std::shared_ptr<Run>& run) ADV_EXCLUDES(mutex_);
+  absl::Status RunTile(Run& run, size_t tile, const BeforePass& before_pass);
+  absl::Status Commit(Run& run, const std::vector<SampleRecord>& records);
+  absl::Status WriteReport(Run& run);
+  void OnTileDone(const std::shared_ptr<Run>& run, const absl::Status& status)
+      ADV_EXCLUDES(mutex_);
+  void End(const std::shared_ptr<Run>& run) ADV_EXCLUDES(mutex_);
+  void ReportProgress(Run& run) ADV_EXCLUDES(mutex_);
+  void TimerLoop() ADV_EXCLUDES(mutex_);
+
+  Executor* const executor_;
+  EvaluationStore* const store_;
+  const EvaluationRunnerOptions options_;
+  Clock& clock_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;  // a run ended, or the runner is destroyed
+  bool stopping_ ADV_GUARDED_BY(mutex_) = false;
+  bool destroyed_ ADV_GUARDED_BY(mutex_) = false;
+  std::map<std::string, std::shared_ptr<Run>> runs_ ADV_GUARDED_BY(mutex_);
+  // Ended evaluations whose end the store could not take (a full disk).
+  std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
+  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);
+  std::thread timer_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_EVALUATION_RUNNER_H_

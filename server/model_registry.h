@@ -1,0 +1,139 @@
+#ifndef ADV_SERVER_MODEL_REGISTRY_H_
+#define ADV_SERVER_MODEL_REGISTRY_H_
+
+#include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adv/v1/model.pb.h"
+#include "model_store/model_store.h"
+#include "server/clock.h"
+#include "server/mutex.h"
+#include "server/served_model.h"
+
+namespace adv {
+
+struct ModelRegistryOptions {
+  // Store folders. Where two hold the same name and version with different
+  // weights, the first one's is served and the other is reported FAILED.
+  std::vector<std::string> stores;
+  at::Device device = at::kCPU;
+  // Time between two looks at the stores; 0: only Reload looks.
+  Clock::Duration poll_interval = std::chrono::seconds(5);
+  // Besides the newest of each name, so many versions stay in memory.
+  int older_versions_kept = 8;
+  // Not owned; must outlive the registry. nullptr: the real one.
+  Clock* clock = nullptr;
+};
+
+struct ReloadResult {
+  std::vector<v1::ModelReference> loaded;  // by this call
+  std::vector<v1::Model> failed;           // that failed in this call
+  std::vector<std::string> store_errors;   // store folders that it cannot read
+};
+
+// For metrics; since the start.
+struct ModelRegistryStats {
+  int64_t loads = 0;
+  int64_t load_failures = 0;
+  // A published version whose digest changed: someone tampers with a store.
+  int64_t digest_changes = 0;
+  double load_seconds = 0;
+};
+
+// The models that the server holds. The newest version of each name is loaded
+// when it appears; older ones when they are asked for. A version that fails
+// to load is reported FAILED and the one before it keeps serving. What is
+// borrowed stays valid; a swap never waits for readers.
+//
+// Thread-safe.
+class ModelRegistry {
+ public:
+  // Loads nothing yet: call Reload, which says what it found.
+  explicit ModelRegistry(const ModelRegistryOptions& options);
+  ~ModelRegistry();
+  ModelRegistry(const ModelRegistry&) = delete;
+  ModelRegistry& operator=(const ModelRegistry&) = delete;
+
+  // Looks at the stores, loads what is new, tries again what failed, forgets
+  // versions that are gone. Returns when all that is done; calls wait for
+  // each other.
+  ReloadResult Reload() ADV_EXCLUDES(load_mutex_, mutex_);
+
+  // Starts the thread that looks every poll_interval (and does not try again
+  // what failed by its own fault). Once.
+  void StartPolling();
+
+  // "name": the newest version that is loaded. "name@version": that one, which
+  // is loaded first if need be (reads and computes for some tens of
+  // milliseconds). NOT_FOUND lists the known names or versions;
+  // INVALID_ARGUMENT if it is neither form; FAILED_PRECONDITION with the
+  // reason if it could not be loaded.
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Borrow(
+      absl::string_view model) ADV_EXCLUDES(load_mutex_, mutex_);
+
+  // Every published version, by name and version, manifests whole. A version
+  // that is not loaded has no state.
+  std::vector<v1::Model> List() const ADV_EXCLUDES(mutex_);
+  // As List has it; errors as Borrow, but loads nothing.
+  absl::StatusOr<v1::Model> Get(absl::string_view model) const
+      ADV_EXCLUDES(mutex_);
+  // Whether some version of each known name is ready, and there is a name.
+  bool ready() const ADV_EXCLUDES(mutex_);
+
+  ModelRegistryStats stats() const ADV_EXCLUDES(mutex_);
+
+ private:
+  struct Entry {
+    v1::Model model;   // what List tells
+    size_t store = 0;  // index in stores_
+    std::filesystem::file_time_type manifest_time;
+    absl::Status load_status;                   // of the last attempt
+    std::shared_ptr<const ServedModel> served;  // null if not loaded
+    int64_t last_used = 0;
+  };
+  using Versions = std::map<uint64_t, Entry>;
+  struct Name {
+    std::string name;
+    uint64_t version = 0;  // 0: the newest
+  };
+
+  static absl::StatusOr<Name> ParseName(absl::string_view model);
+  absl::StatusOr<const Entry*> Find(const Name& wanted) const
+      ADV_REQUIRES(mutex_);
+  void LookAround(ReloadResult* result) ADV_REQUIRES(load_mutex_);
+  void Notice(size_t store, const ModelVersion& version, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_);
+  void LoadNewest(bool retry_all, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_);
+  absl::Status Load(const std::string& name, uint64_t version,
+                    ReloadResult* result) ADV_REQUIRES(load_mutex_);
+  void DropOldest() ADV_REQUIRES(mutex_);
+  ReloadResult Look(bool retry_all) ADV_EXCLUDES(load_mutex_, mutex_);
+  void PollLoop();
+
+  const ModelRegistryOptions options_;
+  const std::vector<ModelStore> stores_;
+  RealClock real_clock_;
+  Clock* const clock_;
+
+  Mutex load_mutex_;  // one look or load at a time; taken before mutex_
+  mutable Mutex mutex_;
+  CondVar stop_;
+  bool stopping_ ADV_GUARDED_BY(mutex_) = false;
+  std::map<std::string, Versions> models_ ADV_GUARDED_BY(mutex_);
+  int64_t uses_ ADV_GUARDED_BY(mutex_) = 0;
+  ModelRegistryStats stats_ ADV_GUARDED_BY(mutex_);
+  std::thread poller_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_MODEL_REGISTRY_H_
