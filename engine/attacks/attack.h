@@ -19,6 +19,9 @@ struct AttackBatch {
   at::Tensor images;   // [N, channels, height, width] float32 in [0, 1]
   at::Tensor labels;   // [N] int64, the true classes
   at::Tensor targets;  // [N] int64, or undefined for an untargeted attack
+  // [N, classes], the target network's logits of `images` where the caller
+  // has them already; if undefined, Run finds them.
+  at::Tensor clean_logits;
 };
 
 // When an image counts as fooled.
@@ -35,6 +38,7 @@ struct RunOptions {
   SuccessRule success = SuccessRule::kLastIterate;
   // Results on the lattice of multiples of 1/255 inside the integer ball
   // floor(255 epsilon), verified as such, so that a saved PNG is the image.
+  // The originals must lie on it to within a thousandth of a step.
   bool eight_bit = false;
   // Called before each forward or gradient pass; not OK ends the run with
   // that status. Here a caller cancels, or lets more urgent work go first.
@@ -44,18 +48,25 @@ struct RunOptions {
 // All tensors are on the network's device; [N] is the batch's.
 struct AttackResult {
   double epsilon = 0;
-  at::Tensor images;         // [N, channels, height, width]
-  at::Tensor logits;         // [N, classes], of `images`
+  at::Tensor images;  // [N, channels, height, width]
+  at::Tensor logits;  // [N, classes], of `images`
   // [N] bool. Untargeted: no longer classified as the label (an image that
   // was wrong before counts as fooled at iteration 0). Targeted: classified
   // as the target.
   at::Tensor success;
-  // [N] int64, the number of steps after which the rule's success first held:
-  // 0 if already on the clean image, -1 if never.
+  // [N] int64, the number of steps after which an iterate first fooled the
+  // target: 0 if already the clean image did, -1 where `success` is false.
+  // With a source of its own, the target sees the last iterate alone, so it is
+  // 0, the number of all steps, or -1.
   at::Tensor iterations;
   at::Tensor zero_gradient;  // [N] bool: some gradient was zero everywhere
-  at::Tensor gradients;      // [N] int64, gradient passes spent on the image
-  at::Tensor forwards;       // [N] int64, forward passes without a gradient
+  // [N] int64, passes spent on the image, so that sums over the epsilons are
+  // what was computed: the gradient at the clean image, which all epsilons
+  // share, counts at the first of them. A gradient pass gives logits too; the
+  // forwards are those without a gradient. The clean logits are not part of
+  // the attack: where they cost a forward, it is not counted here.
+  at::Tensor gradients;
+  at::Tensor forwards;
 };
 
 struct AttackOutcome {
@@ -67,16 +78,24 @@ struct AttackOutcome {
 //
 // Run keeps the promise for all attacks: whatever Perturb proposes is checked
 // again, and an image outside its ball or the box (by more than float32
-// rounding, 1e-6) is an INTERNAL error, never a result.
+// rounding, see Ball::Check) is an INTERNAL error, never a result.
 class Attack {
  public:
   virtual ~Attack() = default;
 
-  // INVALID_ARGUMENT if an epsilon is out of range, shapes disagree, a pixel
-  // is NaN or outside [0, 1], a label or target is not a class, a target
-  // equals its label, or the attack does not have that norm (the message
-  // names what it has). Gradients come from `source`, which is `target` but
-  // for transfer; the verdict (logits, success) always from `target`.
+  // INVALID_ARGUMENT if there is no epsilon or one is out of range, if the
+  // attack does not have that norm (the message names what it has), or if
+  // 8-bit results are asked of an attack that may leave the box. All
+  // violations at once, joined with "; ", each "field: what is wrong".
+  absl::Status Validate(const RunOptions& options,
+                        int64_t values_per_image) const;
+
+  // INVALID_ARGUMENT if `options` are not valid, shapes disagree, a pixel is
+  // NaN or outside [0, 1], a label or target is not a class, a target equals
+  // its label, or kAnyIterate meets a source of its own. INTERNAL if a network
+  // gives a value that is not finite. Gradients come from `source`, which is
+  // `target` itself (the same object) but for transfer; the verdict (logits,
+  // success) always from `target`.
   absl::StatusOr<AttackOutcome> Run(const Network& target,
                                     const Network& source,
                                     const AttackBatch& batch,
@@ -87,12 +106,16 @@ class Attack {
   virtual bool MayLeaveBox() const { return false; }
 
  protected:
-  // What Run hands to Perturb: counting and the hook are inside.
+  // What Perturb sees of the networks: counting, the hook and the check for
+  // finite values are inside (pass.h).
   class Pass;
-  // One proposal per epsilon, in order.
+  // One proposal per epsilon, in order: images, logits of exactly those
+  // images, the iterations at which they were first fooled (-1: never), and
+  // the costs (Pass::ChargeTo). Run fills in the rest. `batch` is valid, on
+  // the target's device, and on the lattice if 8-bit results are asked.
   virtual absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch, const RunOptions& options,
-      const at::Tensor& clean_logits) const = 0;
+      Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const = 0;
 };
 
 // The single switch from a config to its attack; validates the config.

@@ -29,14 +29,13 @@ struct EvaluationPlan {
 
 // INVALID_ARGUMENT with every violation, each naming field, value and range.
 absl::Status Validate(const EvaluationPlan& plan,
-                      const std::vector<int64_t>& image_shape,
-                      int64_t classes);
+                      const std::vector<int64_t>& image_shape, int64_t classes);
 
 // One image under one attack at one epsilon.
 struct AttackRecord {
-  int64_t target = -1;     // -1 if untargeted
-  int64_t prediction = 0;  // on the adversarial image
-  double confidence = 0;   // softmax probability of `prediction`
+  int64_t target = -1;          // -1 if untargeted
+  int64_t prediction = 0;       // on the adversarial image
+  double confidence = 0;        // softmax probability of `prediction`
   double label_confidence = 0;  // softmax probability of the true label
   bool success = false;         // AttackResult::success
   int64_t iterations = -1;      // AttackResult::iterations
@@ -52,8 +51,8 @@ struct AttackRecord {
 struct SampleRecord {
   int64_t index = 0;  // in the data set
   int64_t label = 0;
-  int64_t prediction = 0;    // on the clean image
-  double confidence = 0;     // softmax probability of `prediction`
+  int64_t prediction = 0;  // on the clean image
+  double confidence = 0;   // softmax probability of `prediction`
   double label_confidence = 0;
   // Attack by attack, and within one epsilon by epsilon, in the plan's order.
   std::vector<AttackRecord> attacks;
@@ -76,7 +75,7 @@ struct Outcomes {
 // Of the images whose attack succeeded after at least one step.
 struct IterationSummary {
   int64_t images = 0;
-  double mean = 0;    // NaN if there are none, as is the median
+  double mean = 0;  // NaN if there are none, as is the median
   double median = 0;
   std::vector<int64_t> histogram;  // [i]: images that took i + 1 steps
 };
@@ -87,7 +86,7 @@ struct AttackReport {
   double epsilon = 0;
   Outcomes overall;
   std::vector<Outcomes> per_class;  // by true label
-  std::vector<int64_t> confusion;   // adversarial; [label * classes + predicted]
+  std::vector<int64_t> confusion;  // adversarial; [label * classes + predicted]
   // Targeted attacks: images classified as their target.
   int64_t target_hits = 0;
   IterationSummary iterations;

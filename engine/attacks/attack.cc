@@ -1,0 +1,114 @@
+#include "engine/attacks/attack.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+
+#include <utility>
+
+#include "engine/attacks/ball.h"
+#include "engine/attacks/check.h"
+#include "engine/attacks/gradient_sign.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/violations.h"
+
+namespace adv {
+namespace {
+
+const char* NormName(Norm norm) { return norm == Norm::kLinf ? "L-inf" : "L2"; }
+
+// The batch on the target's device, without a graph, and for 8-bit results
+// exactly on the lattice.
+AttackBatch Prepare(const AttackBatch& batch, at::Device device,
+                    bool eight_bit) {
+  AttackBatch ready;
+  ready.images = batch.images.detach().to(device);
+  if (eight_bit) ready.images = FromBytes(ToBytes(ready.images));
+  ready.labels = batch.labels.to(device);
+  if (batch.targets.defined()) ready.targets = batch.targets.to(device);
+  if (batch.clean_logits.defined()) {
+    ready.clean_logits = batch.clean_logits.detach().to(device);
+  }
+  return ready;
+}
+
+}  // namespace
+
+absl::Status Attack::Validate(const RunOptions& options,
+                              int64_t values_per_image) const {
+  Violations violations;
+  if (options.epsilons.empty()) {
+    violations.Add("epsilon: at least one is needed");
+  }
+  for (double epsilon : options.epsilons) {
+    violations.AddAll(
+        adv::Validate(ThreatModel{options.norm, epsilon}, values_per_image));
+  }
+  if (!HasNorm(options.norm)) {
+    const Norm other = options.norm == Norm::kL2 ? Norm::kLinf : Norm::kL2;
+    violations.Add(absl::StrCat("norm: ", NormName(options.norm),
+                                " is not one that this attack has, which is ",
+                                NormName(other)));
+  }
+  if (options.eight_bit && MayLeaveBox()) {
+    violations.Add(
+        "eight_bit: images of thesis_mode leave the box, bytes cannot");
+  }
+  return violations.ToStatus();
+}
+
+absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
+                                          const Network& source,
+                                          const AttackBatch& batch,
+                                          const RunOptions& options) const {
+  int64_t values_per_image = 1;
+  for (int64_t size : target.image_shape()) values_per_image *= size;
+  absl::Status status = Validate(options, values_per_image);
+  if (!status.ok()) return status;
+  if (options.success == SuccessRule::kAnyIterate && &target != &source) {
+    return absl::InvalidArgumentError(
+        "success: any_iterate needs source_model to be the model itself");
+  }
+  status = CheckBatch(target, source, batch, options.eight_bit);
+  if (!status.ok()) return status;
+
+  const AttackBatch ready = Prepare(batch, target.device(), options.eight_bit);
+  Pass pass(target, source, ready, options.before_pass);
+  absl::StatusOr<std::vector<AttackResult>> results =
+      Perturb(pass, ready, options);
+  if (!results.ok()) return results.status();
+  if (results->size() != options.epsilons.size()) {
+    return absl::InternalError("the attack skipped an epsilon");
+  }
+  absl::StatusOr<at::Tensor> clean_logits = pass.CleanLogits();
+  if (!clean_logits.ok()) return clean_logits.status();
+
+  const at::Tensor all =
+      at::arange(ready.labels.size(0), ready.labels.options());
+  for (size_t i = 0; i < results->size(); ++i) {
+    AttackResult& result = (*results)[i];
+    result.epsilon = options.epsilons[i];
+    const Ball ball(ready.images, {options.norm, result.epsilon},
+                    {!MayLeaveBox(), options.eight_bit});
+    if (status = ball.Check(result.images); !status.ok()) return status;
+    result.success = pass.Fooled(result.logits, all);
+    result.iterations =
+        result.iterations.masked_fill(result.success.logical_not(), -1);
+  }
+  return AttackOutcome{*std::move(clean_logits), *std::move(results)};
+}
+
+absl::StatusOr<std::unique_ptr<const Attack>> MakeAttack(
+    const AttackConfig& config) {
+  if (absl::Status status = Validate(config); !status.ok()) return status;
+  struct Maker {
+    std::unique_ptr<const Attack> operator()(const FgsmConfig& fgsm) const {
+      return MakeFgsm(fgsm);
+    }
+    std::unique_ptr<const Attack> operator()(const IgsmConfig& igsm) const {
+      return MakeIgsm(igsm);
+    }
+  };
+  return std::visit(Maker{}, config);
+}
+
+}  // namespace adv

@@ -1,0 +1,125 @@
+#include "engine/attacks/ball.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+
+#include <cmath>
+
+namespace adv {
+namespace {
+
+// Float32 rounding of a pixel, and of an L2 length over thousands of them.
+constexpr double kTolerance = 1e-6;
+constexpr double kLengthTolerance = 1e-5;
+
+at::Tensor PerImage(const at::Tensor& values) { return values.flatten(1); }
+
+// [N, 1, 1, 1]: the L2 length of each image, in double.
+at::Tensor Lengths(const at::Tensor& delta) {
+  return PerImage(delta.to(at::kDouble))
+      .square()
+      .sum(1)
+      .sqrt()
+      .view({-1, 1, 1, 1});
+}
+
+}  // namespace
+
+at::Tensor ToBytes(const at::Tensor& images) {
+  return images.mul(255).round_().clamp_(0, 255);
+}
+
+at::Tensor FromBytes(const at::Tensor& bytes) {
+  // By a tensor: a scalar divisor may become a multiplication on a GPU.
+  return bytes.div(at::full({}, 255, bytes.options()));
+}
+
+Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
+           const Options& options)
+    : norm_(threat_model.norm),
+      epsilon_(threat_model.epsilon),
+      options_(options),
+      originals_(originals) {
+  if (norm_ == Norm::kL2) return;
+  if (options.eight_bit) {
+    const double radius = std::floor(255 * epsilon_ + 1e-6);
+    epsilon_ = radius / 255;
+    const at::Tensor bytes = ToBytes(originals);
+    lower_ = FromBytes(bytes.sub(radius).clamp_min_(0));
+    upper_ = FromBytes(bytes.add(radius).clamp_max_(255));
+    return;
+  }
+  lower_ = originals.sub(epsilon_);
+  upper_ = originals.add(epsilon_);
+  if (options.box) {
+    lower_.clamp_min_(0);
+    upper_.clamp_max_(1);
+  }
+}
+
+Ball Ball::Select(const at::Tensor& rows) const {
+  Ball selected = *this;
+  selected.originals_ = originals_.index_select(0, rows);
+  if (lower_.defined()) {
+    selected.lower_ = lower_.index_select(0, rows);
+    selected.upper_ = upper_.index_select(0, rows);
+  }
+  return selected;
+}
+
+void Ball::Project(at::Tensor& images) const {
+  if (norm_ == Norm::kLinf) {
+    at::clamp_(images, lower_, upper_);
+    return;
+  }
+  images.sub_(originals_);
+  // The smallest length keeps 0 / 0 out.
+  constexpr double kSmallest = 1e-30;
+  images.mul_(Lengths(images)
+                  .clamp_min_(kSmallest)
+                  .reciprocal_()
+                  .mul_(epsilon_)
+                  .clamp_max_(1));
+  images.add_(originals_);
+  if (options_.box) images.clamp_(0, 1);
+}
+
+at::Tensor Ball::Snap(const at::Tensor& images) const {
+  if (!options_.eight_bit) return images;
+  if (norm_ == Norm::kLinf) return FromBytes(ToBytes(images));
+  return FromBytes(
+      images.sub(originals_).mul_(255).trunc_().add_(ToBytes(originals_)));
+}
+
+absl::Status Ball::Check(const at::Tensor& images) const {
+  if (images.sizes() != originals_.sizes() ||
+      images.scalar_type() != at::kFloat) {
+    return absl::InternalError("the attack returned a batch of another shape");
+  }
+  if (!images.isfinite().all().item<bool>()) {
+    return absl::InternalError(
+        "the attack returned a pixel that is not finite");
+  }
+  if (options_.box && (images.min().item<double>() < -kTolerance ||
+                       images.max().item<double>() > 1 + kTolerance)) {
+    return absl::InternalError("the attack returned a pixel outside [0, 1]");
+  }
+  const at::Tensor delta = images - originals_;
+  const double largest = (norm_ == Norm::kLinf ? delta.abs() : Lengths(delta))
+                             .max()
+                             .item<double>();
+  const double slack = norm_ == Norm::kLinf ? kTolerance : kLengthTolerance;
+  if (largest > epsilon_ + slack) {
+    return absl::InternalError(absl::StrCat("the attack returned an image ",
+                                            largest,
+                                            " from its original, outside the "
+                                            "ball of radius ",
+                                            epsilon_));
+  }
+  if (options_.eight_bit && !images.equal(FromBytes(ToBytes(images)))) {
+    return absl::InternalError("the attack returned a pixel off the lattice");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace adv

@@ -1,0 +1,60 @@
+#ifndef ADV_ENGINE_ATTACKS_BALL_H_
+#define ADV_ENGINE_ATTACKS_BALL_H_
+
+#include <ATen/core/Tensor.h>
+#include <absl/status/status.h>
+
+#include <cstdint>
+
+#include "engine/attacks/threat_model.h"
+
+namespace adv {
+
+// The bytes [0, 255] nearest to `images`, as float32, and back: exactly
+// float32(byte) / 255 on every device, which is what a data set's pixels are.
+at::Tensor ToBytes(const at::Tensor& images);
+at::Tensor FromBytes(const at::Tensor& bytes);
+
+// What the images of one batch may become at one epsilon: the points within
+// epsilon of the original and inside the box [0, 1].
+class Ball {
+ public:
+  struct Options {
+    bool box = true;         // false: the ball alone
+    bool eight_bit = false;  // results on the lattice of multiples of 1/255
+  };
+
+  // `originals` [N, channels, height, width] float32 in the box, and on the
+  // lattice if `eight_bit`; they are shared, not copied.
+  Ball(const at::Tensor& originals, const ThreatModel& threat_model,
+       const Options& options);
+
+  // The ball of the images at `rows` [M] int64 alone.
+  Ball Select(const at::Tensor& rows) const;
+
+  // Moves `images` to their nearest points in the ball (L2: first into the
+  // ball, then into the box, which keeps it in both), in place. Every value
+  // must be finite.
+  void Project(at::Tensor& images) const;
+
+  // 8-bit: a copy of `images`, which lie in the ball, moved to the lattice and
+  // still inside: L-inf to the nearest point, L2 to the next one toward the
+  // original. Otherwise `images` themselves.
+  at::Tensor Snap(const at::Tensor& images) const;
+
+  // INTERNAL, saying what, if one of `images` is not finite, outside the
+  // box or the L-inf ball by more than 1e-6 or the L2 ball by more than 1e-5,
+  // or in 8-bit mode off the lattice.
+  absl::Status Check(const at::Tensor& images) const;
+
+ private:
+  Norm norm_;
+  double epsilon_;  // L-inf in 8-bit mode: the integer radius over 255
+  Options options_;
+  at::Tensor originals_;
+  at::Tensor lower_, upper_;  // L-inf: ball and box in one; else undefined
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_BALL_H_

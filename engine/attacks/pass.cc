@@ -1,0 +1,136 @@
+#include "engine/attacks/pass.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+
+#include <utility>
+#include <vector>
+
+namespace adv {
+namespace {
+
+absl::Status CheckFinite(const at::Tensor& values, const char* what) {
+  if (values.isfinite().all().item<bool>()) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("the model gave a ", what, " that is not finite"));
+}
+
+}  // namespace
+
+Attack::Pass::Pass(const Network& target, const Network& source,
+                   const AttackBatch& batch,
+                   const std::function<absl::Status()>& before_pass)
+    : target_(target),
+      source_(source),
+      before_pass_(before_pass),
+      originals_(batch.images),
+      targeted_(batch.targets.defined()),
+      classes_(targeted_ ? batch.targets : batch.labels),
+      clean_logits_(batch.clean_logits) {
+  ResetCosts();
+}
+
+absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
+    const at::Tensor& images, const at::Tensor& rows) {
+  absl::StatusOr<Checked> pass =
+      UncountedGradient(images, classes_.index_select(0, rows));
+  if (!pass.ok()) return pass.status();
+  zero_gradient_.index_copy_(
+      0, rows, zero_gradient_.index_select(0, rows).logical_or_(pass->zero));
+  gradients_.index_add_(0, rows, at::ones_like(rows));
+  return std::move(pass->found);
+}
+
+absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient() {
+  if (!clean_gradient_.zero.defined()) {
+    absl::StatusOr<Checked> pass = UncountedGradient(originals_, classes_);
+    if (!pass.ok()) return pass.status();
+    clean_gradient_ = *std::move(pass);
+    gradients_.add_(1);
+    if (!transfer() && !clean_logits_.defined()) {
+      clean_logits_ = clean_gradient_.found.logits;
+    }
+  }
+  zero_gradient_.logical_or_(clean_gradient_.zero);
+  return clean_gradient_.found;
+}
+
+absl::StatusOr<at::Tensor> Attack::Pass::Logits(const at::Tensor& images,
+                                                const at::Tensor& rows) {
+  absl::StatusOr<at::Tensor> logits = UncountedLogits(images);
+  if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
+  return logits;
+}
+
+absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
+  if (!clean_logits_.defined()) {
+    absl::StatusOr<at::Tensor> logits = UncountedLogits(originals_);
+    if (!logits.ok()) return logits;
+    clean_logits_ = *std::move(logits);
+  }
+  return clean_logits_;
+}
+
+at::Tensor Attack::Pass::Fooled(const at::Tensor& logits,
+                                const at::Tensor& rows) const {
+  const at::Tensor hit = logits.argmax(1).eq(classes_.index_select(0, rows));
+  return targeted_ ? hit : hit.logical_not();
+}
+
+void Attack::Pass::ChargeTo(AttackResult& result) {
+  result.zero_gradient = zero_gradient_;
+  result.gradients = gradients_;
+  result.forwards = forwards_;
+  ResetCosts();
+}
+
+absl::StatusOr<Attack::Pass::Checked> Attack::Pass::UncountedGradient(
+    const at::Tensor& images, const at::Tensor& classes) {
+  if (absl::Status status = BeforePass(); !status.ok()) return status;
+  const int64_t count = images.size(0);
+  LogitsAndGradient found = source_.LossGradient(
+      Pad(images).to(source_.device()), Pad(classes).to(source_.device()));
+  found.logits = found.logits.narrow(0, 0, count).to(originals_.device());
+  found.gradient = found.gradient.narrow(0, 0, count).to(originals_.device());
+  // NaN if there is one, so that one look finds both.
+  const at::Tensor largest = found.gradient.abs().amax({1, 2, 3});
+  if (absl::Status status = CheckFinite(found.logits, "logit"); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckFinite(largest, "gradient"); !status.ok()) {
+    return status;
+  }
+  return Checked{std::move(found), largest.eq(0)};
+}
+
+absl::StatusOr<at::Tensor> Attack::Pass::UncountedLogits(
+    const at::Tensor& images) {
+  if (absl::Status status = BeforePass(); !status.ok()) return status;
+  const at::Tensor logits =
+      target_.Logits(Pad(images)).narrow(0, 0, images.size(0));
+  if (absl::Status status = CheckFinite(logits, "logit"); !status.ok()) {
+    return status;
+  }
+  return logits;
+}
+
+absl::Status Attack::Pass::BeforePass() const {
+  return before_pass_ ? before_pass_() : absl::OkStatus();
+}
+
+at::Tensor Attack::Pass::Pad(const at::Tensor& values) const {
+  const int64_t missing = originals_.size(0) - values.size(0);
+  if (missing == 0 || originals_.device().is_cpu()) return values;
+  std::vector<int64_t> sizes = values.sizes().vec();
+  sizes[0] = missing;
+  return at::cat({values, values.narrow(0, 0, 1).expand(sizes)});
+}
+
+void Attack::Pass::ResetCosts() {
+  zero_gradient_ =
+      at::zeros_like(classes_, classes_.options().dtype(at::kBool));
+  gradients_ = at::zeros_like(classes_);
+  forwards_ = at::zeros_like(classes_);
+}
+
+}  // namespace adv

@@ -1,0 +1,85 @@
+#ifndef ADV_ENGINE_ATTACKS_PASS_H_
+#define ADV_ENGINE_ATTACKS_PASS_H_
+
+#include <ATen/core/Tensor.h>
+#include <absl/status/statusor.h>
+
+#include <functional>
+
+#include "engine/attacks/attack.h"
+#include "engine/nn/network.h"
+
+namespace adv {
+
+// The networks as an attack sees them, for one batch of N images. Before each
+// pass the caller's hook may end the run; after it, values that are not finite
+// do (INTERNAL). What a pass costs is counted for the images that are in it.
+//
+// `rows` [M] int64 says which images of the batch the M given ones are: an
+// image that is done need not be computed any more. Where an image's bits may
+// depend on the shape of the call (any device but the CPU), the batch is
+// padded to N all the same, which is not counted.
+//
+// Not thread-safe; lives as long as one run.
+class Attack::Pass {
+ public:
+  // Keeps references to all but `batch`, whose tensors it shares.
+  Pass(const Network& target, const Network& source, const AttackBatch& batch,
+       const std::function<absl::Status()>& before_pass);
+
+  // Whether the gradients come from another network than the verdict.
+  bool transfer() const { return &target_ != &source_; }
+
+  // +1: the attack climbs the loss of the labels; -1: it descends that of the
+  // targets.
+  double direction() const { return targeted_ ? -1 : 1; }
+
+  // The source's logits and gradient of the loss L (of the targets if there
+  // are any, else of the labels).
+  absl::StatusOr<LogitsAndGradient> Gradient(const at::Tensor& images,
+                                             const at::Tensor& rows);
+  // The same at the N clean images. Computed once; shared by all epsilons, so
+  // do not write to it.
+  absl::StatusOr<LogitsAndGradient> CleanGradient();
+
+  // The target's logits.
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images,
+                                    const at::Tensor& rows);
+  // The same of the N clean images. Computed once, and not at all if the
+  // caller or CleanGradient has them already; never counted.
+  absl::StatusOr<at::Tensor> CleanLogits();
+
+  // [M] bool: untargeted, not classified as the label; targeted, classified
+  // as the target.
+  at::Tensor Fooled(const at::Tensor& logits, const at::Tensor& rows) const;
+
+  // Writes what was spent since the last call, and whether a gradient used
+  // since then was zero everywhere.
+  void ChargeTo(AttackResult& result);
+
+ private:
+  struct Checked {
+    LogitsAndGradient found;
+    at::Tensor zero;  // [M] bool: the gradient is zero everywhere
+  };
+  absl::StatusOr<Checked> UncountedGradient(const at::Tensor& images,
+                                            const at::Tensor& classes);
+  absl::StatusOr<at::Tensor> UncountedLogits(const at::Tensor& images);
+  at::Tensor Pad(const at::Tensor& values) const;
+  absl::Status BeforePass() const;
+  void ResetCosts();
+
+  const Network& target_;
+  const Network& source_;
+  const std::function<absl::Status()>& before_pass_;
+  const at::Tensor originals_;
+  const bool targeted_;
+  const at::Tensor classes_;  // [N], the targets or the labels
+  Checked clean_gradient_;
+  at::Tensor clean_logits_;
+  at::Tensor zero_gradient_, gradients_, forwards_;  // [N]
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_PASS_H_

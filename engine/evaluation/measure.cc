@@ -1,0 +1,64 @@
+#include "engine/evaluation/measure.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace adv {
+namespace {
+
+Verdict VerdictOf(const float* logits, int64_t classes, int64_t label) {
+  const float* largest = std::max_element(logits, logits + classes);
+  double sum = 0;
+  for (int64_t k = 0; k < classes; ++k) {
+    sum += std::exp(static_cast<double>(logits[k]) - *largest);
+  }
+  return {largest - logits, 1 / sum,
+          std::exp(static_cast<double>(logits[label]) - *largest) / sum};
+}
+
+Distance DistanceOf(const float* image, const float* original, int64_t values) {
+  Distance distance;
+  double squares = 0;
+  for (int64_t i = 0; i < values; ++i) {
+    const double change = static_cast<double>(image[i]) - original[i];
+    distance.l0 += change != 0 ? 1 : 0;
+    squares += change * change;
+    distance.linf = std::max(distance.linf, std::abs(change));
+  }
+  distance.l2 = std::sqrt(squares);
+  return distance;
+}
+
+}  // namespace
+
+std::vector<Verdict> MeasureVerdicts(const at::Tensor& logits,
+                                     const at::Tensor& labels, int64_t count) {
+  const at::Tensor rows = logits.cpu().contiguous();
+  const at::Tensor label = labels.cpu().contiguous();
+  const int64_t classes = rows.size(1);
+  std::vector<Verdict> verdicts;
+  for (int64_t i = 0; i < count; ++i) {
+    verdicts.push_back(VerdictOf(rows.data_ptr<float>() + i * classes, classes,
+                                 label.data_ptr<int64_t>()[i]));
+  }
+  return verdicts;
+}
+
+std::vector<Distance> MeasureDistances(const at::Tensor& images,
+                                       const at::Tensor& originals,
+                                       int64_t count) {
+  const at::Tensor changed = images.cpu().contiguous();
+  const at::Tensor original = originals.cpu().contiguous();
+  const int64_t values = original.numel() / original.size(0);
+  std::vector<Distance> distances;
+  for (int64_t i = 0; i < count; ++i) {
+    distances.push_back(DistanceOf(changed.data_ptr<float>() + i * values,
+                                   original.data_ptr<float>() + i * values,
+                                   values));
+  }
+  return distances;
+}
+
+}  // namespace adv

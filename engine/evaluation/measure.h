@@ -1,0 +1,39 @@
+#ifndef ADV_ENGINE_EVALUATION_MEASURE_H_
+#define ADV_ENGINE_EVALUATION_MEASURE_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace adv {
+
+// What a network says of one image.
+struct Verdict {
+  int64_t prediction = 0;       // the first of the largest logits
+  double confidence = 0;        // softmax probability of `prediction`
+  double label_confidence = 0;  // softmax probability of the label
+};
+
+// How far one image lies from its original.
+struct Distance {
+  int64_t l0 = 0;  // values that differ
+  double l2 = 0;
+  double linf = 0;
+};
+
+// The numbers of the first `count` images of a tile. In double, one image at
+// a time and in order, so that they depend on nothing else.
+//
+// `logits` [N, classes] float32, `labels` [N] int64, N >= count.
+std::vector<Verdict> MeasureVerdicts(const at::Tensor& logits,
+                                     const at::Tensor& labels, int64_t count);
+
+// Both [N, channels, height, width] float32, N >= count.
+std::vector<Distance> MeasureDistances(const at::Tensor& images,
+                                       const at::Tensor& originals,
+                                       int64_t count);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_EVALUATION_MEASURE_H_

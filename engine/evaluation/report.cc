@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/warnings.h"
+
+namespace adv {
+namespace {
+
+// NaN of nothing.
+double Mean(double sum, int64_t count) {
+  return count == 0 ? std::numeric_limits<double>::quiet_NaN()
+                    : sum / static_cast<double>(count);
+}
+
+void Count(bool clean_right, bool adversarial_right, Outcomes& outcomes) {
+  int64_t& cell =
+      clean_right
+          ? (adversarial_right ? outcomes.right_right : outcomes.right_wrong)
+          : (adversarial_right ? outcomes.wrong_right : outcomes.wrong_wrong);
+  ++cell;
+}
+
+void Count(const AttackRecord& record, IterationSummary& summary) {
+  if (!record.success || record.iterations < 1) return;
+  const auto bin = static_cast<size_t>(record.iterations - 1);
+  if (bin >= summary.histogram.size()) summary.histogram.resize(bin + 1);
+  ++summary.histogram[bin];
+  ++summary.images;
+}
+
+// The iterations of the image at `rank` (from 0) in rising order.
+int64_t AtRank(const std::vector<int64_t>& histogram, int64_t rank) {
+  int64_t steps = 0;
+  for (int64_t below = 0; below <= rank; ++steps) below += histogram[steps];
+  return steps;
+}
+
+// Mean and median from the histogram.
+void Summarize(IterationSummary& summary) {
+  int64_t sum = 0;
+  for (size_t i = 0; i < summary.histogram.size(); ++i) {
+    sum += static_cast<int64_t>(i + 1) * summary.histogram[i];
+  }
+  summary.mean = Mean(static_cast<double>(sum), summary.images);
+  summary.median = Mean(0, 0);
+  if (summary.images == 0) return;
+  const int64_t low = AtRank(summary.histogram, (summary.images - 1) / 2);
+  const int64_t high = AtRank(summary.histogram, summary.images / 2);
+  summary.median = static_cast<double>(low + high) / 2;
+}
+
+// The report of the `position`-th entry of SampleRecord::attacks.
+AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
+                          int64_t classes,
+                          const std::vector<SampleRecord>& records) {
+  AttackReport report;
+  report.attack = position / plan.epsilons.size();
+  report.epsilon = plan.epsilons[position % plan.epsilons.size()];
+  report.per_class.resize(classes);
+  report.iterations_per_class.resize(classes);
+  report.confusion.resize(classes * classes);
+  for (const SampleRecord& sample : records) {
+    const AttackRecord& record = sample.attacks[position];
+    const bool clean_right = sample.prediction == sample.label;
+    const bool adversarial_right = record.prediction == sample.label;
+    Count(clean_right, adversarial_right, report.overall);
+    Count(clean_right, adversarial_right, report.per_class[sample.label]);
+    Count(record, report.iterations);
+    Count(record, report.iterations_per_class[sample.label]);
+    ++report.confusion[sample.label * classes + record.prediction];
+    if (record.target >= 0 && record.success) ++report.target_hits;
+    report.mean_confidence_drop +=
+        sample.label_confidence - record.label_confidence;
+    report.mean_l0 += static_cast<double>(record.l0);
+    report.mean_l2 += record.l2;
+    report.mean_linf += record.linf;
+    report.max_l0 = std::max(report.max_l0, static_cast<double>(record.l0));
+    report.max_l2 = std::max(report.max_l2, record.l2);
+    report.max_linf = std::max(report.max_linf, record.linf);
+    if (record.zero_gradient) ++report.zero_gradient_images;
+    report.gradients += record.gradients;
+    report.forwards += record.forwards;
+  }
+  Summarize(report.iterations);
+  for (IterationSummary& one : report.iterations_per_class) Summarize(one);
+  const auto count = static_cast<int64_t>(records.size());
+  for (double* mean : {&report.mean_confidence_drop, &report.mean_l0,
+                       &report.mean_l2, &report.mean_linf}) {
+    *mean = Mean(*mean, count);
+  }
+  return report;
+}
+
+}  // namespace
+
+EvaluationReport BuildReport(const EvaluationPlan& plan, int64_t classes,
+                             std::vector<SampleRecord> records) {
+  // Sums of doubles depend on their order.
+  std::sort(records.begin(), records.end(),
+            [](const SampleRecord& a, const SampleRecord& b) {
+              return a.index < b.index;
+            });
+  EvaluationReport report;
+  report.samples = static_cast<int64_t>(records.size());
+  report.samples_per_class.resize(classes);
+  report.clean_confusion.resize(classes * classes);
+  for (const SampleRecord& sample : records) {
+    ++report.samples_per_class[sample.label];
+    ++report.clean_confusion[sample.label * classes + sample.prediction];
+  }
+  for (size_t i = 0; i < plan.attacks.size() * plan.epsilons.size(); ++i) {
+    report.attacks.push_back(ReportAttack(plan, i, classes, records));
+  }
+  report.warnings = FindWarnings(plan, report);
+  return report;
+}
+
+}  // namespace adv
