@@ -62,7 +62,7 @@ void AppendBlock(int first, const std::vector<int64_t>& channels,
 }
 
 // Both ways give an image the same bits in any batch, which at::linear does
-// not (see engine/README.md, "Batch invariance").
+// with some BLAS libraries only (see the decision in engine/README.md).
 at::Tensor Dense(const at::Tensor& x, const at::Tensor& weight,
                  const at::Tensor& bias) {
   if (x.dim() == 4) {  // a map: a convolution with a kernel of its full size

@@ -3,10 +3,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,6 +123,33 @@ TEST_P(BatchInvarianceTest, AnyNumberOfCallersAtOnce) {
   for (const LogitsAndGradient& result : results) {
     EXPECT_TRUE(SameBits(result.logits, expected.logits));
     EXPECT_TRUE(SameBits(result.gradient, expected.gradient));
+  }
+}
+
+std::set<std::string>& OperatorsSeen() {
+  static auto* const names = new std::set<std::string>;
+  return *names;
+}
+
+// Not every BLAS breaks the invariance (the reference one does not), so that
+// the bits alone do not tell on each machine whether one is used.
+TEST_P(BatchInvarianceTest, NoOperatorOfBlas) {
+  const auto network = MakeNetwork(GetParam());
+  const Inputs inputs = RandomInputs().At(at::arange(3));
+  OperatorsSeen().clear();
+  const at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction& function)
+                                     -> std::unique_ptr<at::ObserverContext> {
+        OperatorsSeen().insert(function.name());
+        return nullptr;
+      }));
+  network->LossGradient(inputs.images, inputs.classes);
+  at::removeCallback(handle);
+  EXPECT_THAT(OperatorsSeen(), testing::Contains("aten::mkldnn_convolution"));
+  for (const char* name :
+       {"aten::linear", "aten::matmul", "aten::mm", "aten::addmm", "aten::bmm",
+        "aten::baddbmm", "aten::mv", "aten::addmv", "aten::dot"}) {
+    EXPECT_EQ(OperatorsSeen().count(name), 0u) << name;
   }
 }
 
