@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -170,26 +171,38 @@ class Executor {
 
  private:
   struct Task;
+  using TaskPtr = std::unique_ptr<Task>;
   struct LaneQueue {
-    std::deque<std::unique_ptr<Task>> tasks;
+    std::deque<TaskPtr> tasks;
     int64_t backlog_cost = 0;  // of all tasks, exempt ones too
     LaneStats stats;
   };
 
+  // Submit in steps.
+  absl::Status Admit(const JobOptions& options, LaneQueue& lane)
+      ADV_REQUIRES(mutex_);
+  void MoveDead(LaneQueue& lane) ADV_REQUIRES(mutex_);
+
+  // Owner threads.
   void OwnerLoop() ADV_EXCLUDES(mutex_);
-  // The next task in turn; nullptr when the executor has stopped.
-  std::unique_ptr<Task> TakeNext(int* streak) ADV_EXCLUDES(mutex_);
-  std::unique_ptr<Task> TakeFrom(LaneQueue& lane) ADV_REQUIRES(mutex_);
-  void DropDeadTasks(LaneQueue& lane) ADV_REQUIRES(mutex_);
-  void RunTask(std::unique_ptr<Task> task) ADV_EXCLUDES(mutex_);
-  absl::Status CallJob(Task& task);
+  TaskPtr TakeNext(int* streak) ADV_EXCLUDES(mutex_);
+  TaskPtr TakeUrgent(bool* counts) ADV_EXCLUDES(mutex_);
+  TaskPtr TakeDead() ADV_REQUIRES(mutex_);
+  TaskPtr TakeFrom(LaneQueue& lane) ADV_REQUIRES(mutex_);
+  void Unqueue(const Task& task) ADV_REQUIRES(mutex_);
+
+  // A task's life.
+  void RunTask(Task& task) ADV_EXCLUDES(mutex_);
+  absl::Status CallJob(Task& task) ADV_EXCLUDES(mutex_);
   absl::Status BeforeEachPass(Task& task) ADV_EXCLUDES(mutex_);
-  void RunWaitingInteractive(Task& bulk) ADV_EXCLUDES(mutex_);
-  absl::Status Liveness(const Task& task) const;
-  void CountWaste(Task& task) ADV_EXCLUDES(mutex_);
-  void CountEnd(const Task& task, const absl::Status& status)
+  void RunUrgentTasks(Task& bulk) ADV_EXCLUDES(mutex_);
+  absl::Status Liveness(const JobOptions& options) const;
+  void EndPass(Task& task) ADV_EXCLUDES(mutex_);
+  void CountEnd(const Task& task, const absl::Status& status, double seconds)
       ADV_EXCLUDES(mutex_);
+
   Clock::Duration ExpectedWaitLocked(Lane lane) const ADV_REQUIRES(mutex_);
+  bool idle() const ADV_REQUIRES(mutex_);
 
   ExecutorOptions options_;
   RealClock real_clock_;
@@ -202,6 +215,9 @@ class Executor {
   bool draining_ ADV_GUARDED_BY(mutex_) = false;
   Clock::Time drain_end_ ADV_GUARDED_BY(mutex_) = Clock::Time::max();
   std::array<LaneQueue, kLanes> lanes_ ADV_GUARDED_BY(mutex_);
+  // Cancelled or late while they waited in a full lane: they hold its room no
+  // more, only their `done` is still to be called.
+  std::deque<TaskPtr> dead_ ADV_GUARDED_BY(mutex_);
   ExecutorStats stats_ ADV_GUARDED_BY(mutex_);
   double cost_per_second_ ADV_GUARDED_BY(mutex_) = 0;  // of one thread
 
