@@ -17,14 +17,13 @@ std::string Sha256(absl::string_view bytes) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
          digest);
-  return absl::BytesToHexString(absl::string_view(
-      reinterpret_cast<const char*>(digest), sizeof(digest)));
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> EncodeCheckpoint(
-    const CheckpointContent& content) {
+absl::StatusOr<std::string> EncodeCheckpoint(const CheckpointContent& content) {
   absl::StatusOr<std::string> body = SerializeSafetensors(
       content.tensors, WeightPrecision::kFloat32, content.values);
   if (!body.ok()) return body.status();
@@ -45,8 +44,7 @@ absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes) {
         "the checkpoint is damaged: its digest is not the one it states");
   }
   CheckpointContent content;
-  absl::StatusOr<StateDict> tensors =
-      ParseSafetensors(body, &content.values);
+  absl::StatusOr<StateDict> tensors = ParseSafetensors(body, &content.values);
   if (!tensors.ok()) {
     return absl::DataLossError(absl::StrCat("the checkpoint is damaged: ",
                                             tensors.status().message()));

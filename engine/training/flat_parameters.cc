@@ -10,8 +10,7 @@ namespace {
 // gradients.
 at::Tensor ViewOf(const at::Tensor& flat, int64_t offset,
                   at::IntArrayRef shape) {
-  const at::Tensor part =
-      flat.narrow(0, offset, c10::multiply_integers(shape));
+  const at::Tensor part = flat.narrow(0, offset, c10::multiply_integers(shape));
   if (shape.size() != 4) return part.view(shape);
   return part.view({shape[0], shape[2], shape[3], shape[1]})
       .permute({0, 3, 1, 2});

@@ -6,8 +6,7 @@ namespace adv {
 
 std::mt19937_64 KeyedGenerator(RandomStream stream, uint64_t seed,
                                uint64_t counter) {
-  std::seed_seq key{static_cast<uint32_t>(stream),
-                    static_cast<uint32_t>(seed),
+  std::seed_seq key{static_cast<uint32_t>(stream), static_cast<uint32_t>(seed),
                     static_cast<uint32_t>(seed >> 32),
                     static_cast<uint32_t>(counter),
                     static_cast<uint32_t>(counter >> 32)};

@@ -15,8 +15,7 @@ class Violations {
   template <typename T>
   void Require(bool ok, const char* field, T value, const char* range) {
     if (!ok) {
-      list_.push_back(
-          absl::StrCat(field, " is ", value, ", must be ", range));
+      list_.push_back(absl::StrCat(field, " is ", value, ", must be ", range));
     }
   }
 

@@ -1,7 +1,6 @@
 #include "engine/training/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -39,7 +38,7 @@ at::Tensor CountCorrect(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.argmax(1).eq(labels).sum();
 }
 
-// Adds the life of this object to `total`.
+// Adds its life to `total`, at Lap and at its end.
 class Stopwatch {
  public:
   explicit Stopwatch(double* total) : total_(total) {}
@@ -65,13 +64,12 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
     const std::vector<int64_t>& kept, const TrainingSettings& settings,
     at::Device device) {
   if (absl::Status status = settings.Validate(); !status.ok()) return status;
-  ValidationSplit split =
-      SplitForValidation(dataset.labels, kept, settings.validation_fraction,
-                         settings.seed);
+  ValidationSplit split = SplitForValidation(
+      dataset.labels, kept, settings.validation_fraction, settings.seed);
   if (split.training.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "no training image is left of ", kept.size(), " with a ",
-        "validation_fraction of ", settings.validation_fraction));
+    return absl::InvalidArgumentError(
+        absl::StrCat("no training image is left of ", kept.size(), " with a ",
+                     "validation_fraction of ", settings.validation_fraction));
   }
   if (split.validation.empty() && settings.validation_fraction > 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -118,11 +116,11 @@ bool Trainer::stopped_early() const {
 
 int64_t Trainer::best_epoch() const {
   if (split_.validation.empty()) return static_cast<int64_t>(epochs_.size());
-  const auto best = std::min_element(
-      epochs_.begin(), epochs_.end(),
-      [](const EpochRecord& a, const EpochRecord& b) {
-        return a.validation_loss < b.validation_loss;
-      });
+  const auto best =
+      std::min_element(epochs_.begin(), epochs_.end(),
+                       [](const EpochRecord& a, const EpochRecord& b) {
+                         return a.validation_loss < b.validation_loss;
+                       });
   return best == epochs_.end() ? 0 : best - epochs_.begin() + 1;
 }
 
@@ -163,8 +161,7 @@ at::Tensor Trainer::Batch(const at::Tensor& indices) const {
 
 void Trainer::Step() {
   const int64_t begin = step_ * settings_.batch_size;
-  const int64_t count =
-      std::min(settings_.batch_size, order_.size(0) - begin);
+  const int64_t count = std::min(settings_.batch_size, order_.size(0) - begin);
   const at::Tensor indices = order_.narrow(0, begin, count);
   const at::Tensor labels = labels_.index_select(0, indices);
   at::Tensor images = Batch(indices);
@@ -194,8 +191,8 @@ EpochProgress Trainer::Progress() const {
   progress.images_total = order_.size(0);
   progress.images =
       std::min(step_ * settings_.batch_size, progress.images_total);
-  const double images = static_cast<double>(std::max<int64_t>(
-      progress.images, 1));
+  const double images =
+      static_cast<double>(std::max<int64_t>(progress.images, 1));
   progress.training_loss = loss_sum_.item<double>() / images;
   progress.training_accuracy =
       static_cast<double>(correct_.item<int64_t>()) / images;
@@ -217,7 +214,7 @@ absl::Status Trainer::RunSteps(const ProgressCallback& progress) {
           now.epoch, " after ", now.images, " images; a lower learning_rate ",
           "than ", settings_.learning_rate, " may help"));
     }
-    total.Lap();  // before the callback, which may write a checkpoint
+    total.Lap();  // `progress` may write a checkpoint.
     epoch.Lap();
     if (progress && !progress(now)) {
       return absl::CancelledError("training was asked to stop");
@@ -278,8 +275,8 @@ absl::StatusOr<EpochRecord> Trainer::RunEpoch(
   try {
     return RunRestOfEpoch(progress);
   } catch (const c10::Error& error) {
-    return absl::InternalError(absl::StrCat(
-        "LibTorch failed in training: ", error.what_without_backtrace()));
+    return absl::InternalError(absl::StrCat("LibTorch failed in training: ",
+                                            error.what_without_backtrace()));
   }
 }
 

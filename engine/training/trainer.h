@@ -36,10 +36,10 @@ struct EpochRecord {
 
 // Where an unfinished epoch stands.
 struct EpochProgress {
-  int64_t epoch = 0;          // from 1
-  int64_t images = 0;         // done in this epoch
-  int64_t images_total = 0;   // of one epoch
-  double training_loss = 0;   // mean so far
+  int64_t epoch = 0;         // from 1
+  int64_t images = 0;        // done in this epoch
+  int64_t images_total = 0;  // of one epoch
+  double training_loss = 0;  // mean so far
   double training_accuracy = 0;
 };
 
@@ -109,7 +109,7 @@ class Trainer {
   }
   void StartEpoch();
   void Step();
-  at::Tensor Batch(const at::Tensor& positions) const;
+  at::Tensor Batch(const at::Tensor& indices) const;
   EpochProgress Progress() const;
   absl::Status RunSteps(const ProgressCallback& progress);
   void Validate(EpochRecord* record) const;
@@ -133,12 +133,12 @@ class Trainer {
   double seconds_ = 0;
 
   // The current epoch.
-  int64_t step_ = 0;       // steps done in it
+  int64_t step_ = 0;  // steps done in it
   double epoch_seconds_ = 0;
-  at::Tensor loss_sum_;    // float64 scalar on device_, summed over images
-  at::Tensor correct_;     // int64 scalar on device_
-  at::Tensor order_;       // the epoch's indices into images_, on device_
-  at::Tensor flips_;       // [images of an epoch] bool; undefined without flips
+  at::Tensor loss_sum_;  // float64 scalar on device_, summed over images
+  at::Tensor correct_;   // int64 scalar on device_
+  at::Tensor order_;     // the epoch's indices into images_, on device_
+  at::Tensor flips_;     // [images of an epoch] bool; undefined without flips
 };
 
 }  // namespace adv

@@ -33,11 +33,11 @@ std::string Describe(const std::vector<Layer>& layers) {
 }
 
 std::string Describe(const std::vector<LearningRateDrop>& drops) {
-  return absl::StrJoin(
-      drops, ",", [](std::string* out, const LearningRateDrop& drop) {
-        absl::StrAppend(out, Exactly(drop.after_fraction), ":",
-                        Exactly(drop.factor));
-      });
+  return absl::StrJoin(drops, ",",
+                       [](std::string* out, const LearningRateDrop& drop) {
+                         absl::StrAppend(out, Exactly(drop.after_fraction), ":",
+                                         Exactly(drop.factor));
+                       });
 }
 
 // FNV-1a, 64 bits: tells apart choices of images, not adversaries.
@@ -53,19 +53,18 @@ std::string DigestIndices(const std::vector<int64_t>& indices) {
 }
 
 std::string EncodeEpochs(const std::vector<EpochRecord>& epochs) {
-  return absl::StrJoin(
-      epochs, "\n", [](std::string* out, const EpochRecord& epoch) {
-        absl::StrAppend(out, Exactly(epoch.training_loss), " ",
-                        Exactly(epoch.training_accuracy), " ",
-                        Exactly(epoch.validation_loss), " ",
-                        Exactly(epoch.validation_accuracy), " ",
-                        Exactly(epoch.seconds));
-      });
+  return absl::StrJoin(epochs, "\n",
+                       [](std::string* out, const EpochRecord& epoch) {
+                         absl::StrAppend(out, Exactly(epoch.training_loss), " ",
+                                         Exactly(epoch.training_accuracy), " ",
+                                         Exactly(epoch.validation_loss), " ",
+                                         Exactly(epoch.validation_accuracy),
+                                         " ", Exactly(epoch.seconds));
+                       });
 }
 
 bool DecodeEpochs(absl::string_view text, std::vector<EpochRecord>* epochs) {
-  for (absl::string_view line :
-       absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
     EpochRecord epoch;
     if (parts.size() != 5 ||
@@ -82,7 +81,7 @@ bool DecodeEpochs(absl::string_view text, std::vector<EpochRecord>* epochs) {
 }
 
 // The numbers of a checkpoint.
-struct Progress {
+struct Counters {
   std::vector<EpochRecord> epochs;
   int64_t step = 0;
   double loss_sum = 0;
@@ -91,18 +90,18 @@ struct Progress {
   double seconds = 0;
 };
 
-bool DecodeProgress(const std::map<std::string, std::string>& values,
-                    Progress* progress) {
+bool DecodeCounters(const std::map<std::string, std::string>& values,
+                    Counters* counters) {
   const auto at = [&values](const char* name) -> absl::string_view {
     const auto found = values.find(name);
     return found == values.end() ? "" : absl::string_view(found->second);
   };
-  return DecodeEpochs(at("epochs"), &progress->epochs) &&
-         absl::SimpleAtoi(at("step"), &progress->step) &&
-         absl::SimpleAtod(at("loss_sum"), &progress->loss_sum) &&
-         absl::SimpleAtoi(at("correct"), &progress->correct) &&
-         absl::SimpleAtod(at("epoch_seconds"), &progress->epoch_seconds) &&
-         absl::SimpleAtod(at("seconds"), &progress->seconds);
+  return DecodeEpochs(at("epochs"), &counters->epochs) &&
+         absl::SimpleAtoi(at("step"), &counters->step) &&
+         absl::SimpleAtod(at("loss_sum"), &counters->loss_sum) &&
+         absl::SimpleAtoi(at("correct"), &counters->correct) &&
+         absl::SimpleAtod(at("epoch_seconds"), &counters->epoch_seconds) &&
+         absl::SimpleAtod(at("seconds"), &counters->seconds);
 }
 
 // What differs, one "name was X, is Y" each.
@@ -133,8 +132,8 @@ std::map<std::string, std::string> Trainer::Identity() const {
       {"validation_images", DigestIndices(split_.validation)},
       {"device", device_.is_cuda() ? "cuda" : "cpu"},
       // Sums over threads are taken in another order with other numbers.
-      {"threads", device_.is_cuda() ? "any"
-                                    : absl::StrCat(at::get_num_threads())},
+      {"threads",
+       device_.is_cuda() ? "any" : absl::StrCat(at::get_num_threads())},
       {"seed", absl::StrCat(settings_.seed)},
       {"batch_size", absl::StrCat(settings_.batch_size)},
       {"max_epochs", absl::StrCat(settings_.max_epochs)},
@@ -182,10 +181,10 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
           absl::StrCat("the checkpoint holds no ", name, " of the right size"));
     }
   }
-  Progress progress;
-  if (!DecodeProgress(content->values, &progress) || progress.step < 0 ||
-      progress.step > steps_per_epoch() ||
-      static_cast<int64_t>(progress.epochs.size()) > settings_.max_epochs) {
+  Counters counters;
+  if (!DecodeCounters(content->values, &counters) || counters.step < 0 ||
+      counters.step > steps_per_epoch() ||
+      static_cast<int64_t>(counters.epochs.size()) > settings_.max_epochs) {
     return absl::DataLossError("the checkpoint's numbers make no sense");
   }
 
@@ -194,13 +193,13 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
   parameters_.values().copy_(content->tensors.at(kParameters));
   mean_square.copy_(content->tensors.at(kMeanSquare));
   best_values_.copy_(content->tensors.at(kBestParameters));
-  epochs_ = std::move(progress.epochs);
+  epochs_ = std::move(counters.epochs);
   StartEpoch();
-  step_ = progress.step;
-  loss_sum_.fill_(progress.loss_sum);
-  correct_.fill_(progress.correct);
-  epoch_seconds_ = progress.epoch_seconds;
-  seconds_ = progress.seconds;
+  step_ = counters.step;
+  loss_sum_.fill_(counters.loss_sum);
+  correct_.fill_(counters.correct);
+  epoch_seconds_ = counters.epoch_seconds;
+  seconds_ = counters.seconds;
   return absl::OkStatus();
 }
 

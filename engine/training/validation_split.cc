@@ -20,8 +20,9 @@ ValidationSplit SplitForValidation(const at::Tensor& labels,
     std::mt19937_64 generator =
         KeyedGenerator(RandomStream::kValidationSplit, seed, class_label);
     Shuffle(members, generator);
-    const auto cut = members.begin() +
-                     std::llround(fraction * static_cast<double>(members.size()));
+    const auto cut =
+        members.begin() +
+        std::llround(fraction * static_cast<double>(members.size()));
     split.validation.insert(split.validation.end(), members.begin(), cut);
     split.training.insert(split.training.end(), cut, members.end());
   }

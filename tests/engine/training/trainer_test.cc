@@ -1,0 +1,339 @@
+#include "engine/training/trainer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <numeric>
+
+#include "engine/training/checkpoint.h"
+
+namespace adv {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kImages = 60;
+
+// conv(3 -> 4), ReLU, pooling, dropout, dense(-> 10) on 8x8 images.
+std::vector<Layer> TinyLayers(double dropout) {
+  Layer conv{LayerKind::kConv, "conv"};
+  conv.in = 3;
+  conv.out = 4;
+  Layer drop{LayerKind::kDropout, ""};
+  drop.dropout = dropout;
+  Layer dense{LayerKind::kDense, "dense"};
+  dense.in = 4 * 4 * 4;
+  dense.out = 10;
+  return {conv, {LayerKind::kRelu, ""},    {LayerKind::kMaxPool, ""},
+          drop, {LayerKind::kFlatten, ""}, dense};
+}
+
+// Class k is bright in its own rows, so that there is something to learn.
+Dataset TinyDataset() {
+  Dataset data;
+  data.name = "tiny";
+  for (int i = 0; i < 10; ++i) data.class_names.push_back(std::to_string(i));
+  data.labels = at::arange(kImages, at::kLong).remainder(10);
+  at::Tensor noise = at::arange(kImages * 3 * 8 * 8, at::kLong)
+                         .mul(2654435761)
+                         .bitwise_right_shift(24)
+                         .remainder(64)
+                         .view({kImages, 3, 8, 8});
+  for (int64_t i = 0; i < kImages; ++i) {
+    const int64_t label = i % 10;
+    noise[i][label % 3][label % 8] += 150;
+  }
+  data.images = noise.to(at::kByte);
+  data.digest = DigestRecords(data.images, data.labels);
+  return data;
+}
+
+std::vector<int64_t> AllImages() {
+  std::vector<int64_t> indices(kImages);
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+TrainingSettings TinySettings() {
+  TrainingSettings settings;
+  settings.batch_size = 2;  // of 50 images: reports after 10, 20, 25 steps
+  settings.max_epochs = 3;
+  settings.learning_rate = 0.003;
+  settings.patience = 0;
+  settings.validation_fraction = 0.17;  // one of each class
+  settings.horizontal_flips = true;
+  return settings;
+}
+
+class TrainerTest : public testing::Test {
+ protected:
+  TrainerTest() { at::set_num_threads(1); }
+
+  std::unique_ptr<Trainer> Make(const TrainingSettings& settings,
+                                double dropout = 0.25) {
+    auto trainer = Trainer::Create(TinyLayers(dropout), data_, AllImages(),
+                                   settings, at::kCPU);
+    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    return *std::move(trainer);
+  }
+
+  const Dataset data_ = TinyDataset();
+};
+
+void RunToTheEnd(Trainer* trainer) {
+  while (!trainer->finished()) {
+    const auto record = trainer->RunEpoch(nullptr);
+    ASSERT_TRUE(record.ok()) << record.status();
+  }
+}
+
+void ExpectSame(const Trainer& a, const Trainer& b) {
+  const StateDict expected = a.BestParameters();
+  const StateDict actual = b.BestParameters();
+  ASSERT_EQ(expected.size(), actual.size());
+  for (const auto& [name, value] : expected) {
+    EXPECT_TRUE(actual.at(name).equal(value)) << name;
+  }
+  ASSERT_EQ(a.epochs().size(), b.epochs().size());
+  for (size_t i = 0; i < a.epochs().size(); ++i) {
+    EXPECT_EQ(a.epochs()[i].training_loss, b.epochs()[i].training_loss);
+    EXPECT_EQ(a.epochs()[i].training_accuracy, b.epochs()[i].training_accuracy);
+    EXPECT_EQ(a.epochs()[i].validation_loss, b.epochs()[i].validation_loss);
+  }
+}
+
+TEST_F(TrainerTest, Learns) {
+  TrainingSettings settings = TinySettings();
+  settings.max_epochs = 20;
+  const auto trainer = Make(settings);
+  RunToTheEnd(trainer.get());
+  const std::vector<EpochRecord>& epochs = trainer->epochs();
+  ASSERT_EQ(epochs.size(), 20u);
+  EXPECT_LT(epochs.back().training_loss, epochs.front().training_loss / 2);
+  EXPECT_GT(epochs.back().validation_accuracy, 0.5);
+  EXPECT_FALSE(trainer->stopped_early());
+  EXPECT_EQ(trainer->RunEpoch(nullptr).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+// One step over all images against the formulas, without dropout and flips.
+TEST_F(TrainerTest, OneStepIsTheGradientsRmsPropStep) {
+  TrainingSettings settings = TinySettings();
+  settings.batch_size = kImages;
+  settings.max_epochs = 1;
+  settings.horizontal_flips = false;
+  settings.validation_fraction = 0;
+  const auto trainer = Make(settings, /*dropout=*/0);
+  RunToTheEnd(trainer.get());
+
+  const std::vector<Layer> layers = TinyLayers(0);
+  StateDict parameters = InitialParameters(layers, settings.seed);
+  for (auto& [name, value] : parameters) value.requires_grad_(true);
+  const at::Tensor logits =
+      VggForward(layers, parameters, data_.Pixels(AllImages()), true);
+  at::nll_loss(at::log_softmax(logits, 1), data_.labels).backward();
+  const StateDict trained = trainer->BestParameters();
+  for (const auto& [name, value] : parameters) {
+    const at::Tensor g = value.grad();
+    const at::Tensor expected =
+        value.detach() -
+        settings.learning_rate * g / ((0.1 * g * g).sqrt() + 1e-8);
+    // A gradient near zero may have either sign after rounding.
+    const at::Tensor off = (trained.at(name) - expected).abs();
+    EXPECT_LT(off.masked_fill(g.abs() < 1e-6, 0).max().item<float>(), 1e-5)
+        << name;
+  }
+}
+
+TEST_F(TrainerTest, FlipsMirrorImages) {
+  Dataset symmetric = data_;
+  symmetric.images = at::maximum(data_.images, data_.images.flip(3));
+  TrainingSettings settings = TinySettings();
+  const auto run = [&](const Dataset& data, bool flips) {
+    settings.horizontal_flips = flips;
+    auto trainer =
+        *Trainer::Create(TinyLayers(0), data, AllImages(), settings, at::kCPU);
+    RunToTheEnd(trainer.get());
+    return trainer->BestParameters().at("dense.weight");
+  };
+  EXPECT_TRUE(run(symmetric, true).equal(run(symmetric, false)));
+  EXPECT_FALSE(run(data_, true).equal(run(data_, false)));
+}
+
+TEST_F(TrainerTest, TheSeedDecidesEverything) {
+  TrainingSettings settings = TinySettings();
+  const auto first = Make(settings);
+  const auto second = Make(settings);
+  settings.seed = 2;
+  const auto other = Make(settings);
+  for (Trainer* trainer : {first.get(), second.get(), other.get()}) {
+    RunToTheEnd(trainer);
+  }
+  ExpectSame(*first, *second);
+  EXPECT_FALSE(first->BestParameters()
+                   .at("dense.weight")
+                   .equal(other->BestParameters().at("dense.weight")));
+}
+
+// Stops at the `stop`-th report and goes on in a new Trainer.
+class ResumeTest : public TrainerTest,
+                   public testing::WithParamInterface<int> {};
+
+TEST_P(ResumeTest, ContinuesBitForBit) {
+  const auto uninterrupted = Make(TinySettings());
+  RunToTheEnd(uninterrupted.get());
+
+  const auto killed = Make(TinySettings());
+  int reports = 0;
+  absl::Status status;
+  while (status.ok() && !killed->finished()) {
+    status = killed
+                 ->RunEpoch([&](const EpochProgress&) {
+                   return ++reports < GetParam();
+                 })
+                 .status();
+  }
+  ASSERT_TRUE(absl::IsCancelled(status)) << status;
+  const absl::StatusOr<std::string> checkpoint = killed->Checkpoint();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+
+  at::rand({1000});  // Another process has drawn other numbers.
+  const auto resumed = Make(TinySettings());
+  ASSERT_TRUE(resumed->Restore(*checkpoint).ok());
+  EXPECT_EQ(resumed->steps_done(), killed->steps_done());
+  RunToTheEnd(resumed.get());
+  ExpectSame(*uninterrupted, *resumed);
+
+  RunToTheEnd(killed.get());  // in the same process too
+  ExpectSame(*uninterrupted, *killed);
+}
+
+INSTANTIATE_TEST_SUITE_P(AnyMoment, ResumeTest,
+                         testing::Values(1, 2, 3, 4, 6, 8, 9));
+
+TEST_F(TrainerTest, AFinishedRunIsRestoredAsFinished) {
+  const auto trainer = Make(TinySettings());
+  RunToTheEnd(trainer.get());
+  const auto restored = Make(TinySettings());
+  ASSERT_TRUE(restored->Restore(*trainer->Checkpoint()).ok());
+  EXPECT_TRUE(restored->finished());
+  ExpectSame(*trainer, *restored);
+}
+
+TEST_F(TrainerTest, RefusesTheCheckpointOfAnotherRun) {
+  const std::string checkpoint = *Make(TinySettings())->Checkpoint();
+  TrainingSettings settings = TinySettings();
+  settings.seed = 2;
+  settings.batch_size = 4;
+  const absl::Status status = Make(settings)->Restore(checkpoint);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("batch_size was 2, now is 4; seed was 1, now is 2"));
+}
+
+TEST_F(TrainerTest, RefusesTheCheckpointOfOtherDataOrLayers) {
+  const std::string checkpoint = *Make(TinySettings())->Checkpoint();
+  Dataset other = data_;
+  other.digest = std::string(64, '0');
+  absl::Status status = (*Trainer::Create(TinyLayers(0.25), other, AllImages(),
+                                          TinySettings(), at::kCPU))
+                            ->Restore(checkpoint);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("training_data was"));
+  status = Make(TinySettings(), /*dropout=*/0.5)->Restore(checkpoint);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("layers was"));
+}
+
+TEST_F(TrainerTest, RefusesDamagedCheckpointsAndStaysAsItWas) {
+  const auto trainer = Make(TinySettings());
+  ASSERT_TRUE(trainer->RunEpoch(nullptr).ok());
+  const std::string good = *trainer->Checkpoint();
+  for (size_t place :
+       {size_t{3}, size_t{40}, good.size() / 2, good.size() - 1}) {
+    std::string bad = good;
+    bad[place] ^= 1;
+    EXPECT_EQ(trainer->Restore(bad).code(), absl::StatusCode::kDataLoss)
+        << place;
+  }
+  for (size_t length : {size_t{0}, size_t{20}, good.size() / 2}) {
+    EXPECT_EQ(trainer->Restore(good.substr(0, length)).code(),
+              absl::StatusCode::kDataLoss)
+        << length;
+  }
+  EXPECT_EQ(*trainer->Checkpoint(), good);
+}
+
+TEST_F(TrainerTest, RefusesACheckpointWithoutItsParts) {
+  const auto trainer = Make(TinySettings());
+  CheckpointContent content = *DecodeCheckpoint(*trainer->Checkpoint());
+  CheckpointContent no_state = content;
+  no_state.tensors.erase("mean_square");
+  absl::Status status = trainer->Restore(*EncodeCheckpoint(no_state));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("mean_square"));
+  content.values["step"] = "26";
+  status = trainer->Restore(*EncodeCheckpoint(content));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("make no sense"));
+}
+
+TEST_F(TrainerTest, StopsWithAClearErrorWhenItDiverges) {
+  TrainingSettings settings = TinySettings();
+  settings.learning_rate = 1e30;
+  const absl::Status status = Make(settings)->RunEpoch(nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("training diverged"));
+}
+
+TEST_F(TrainerTest, StopsEarlyAndKeepsTheBestEpochsWeights) {
+  TrainingSettings settings = TinySettings();
+  settings.max_epochs = 50;
+  settings.patience = 2;
+  settings.min_delta = 100;  // nothing counts as improvement
+  const auto trainer = Make(settings);
+  StateDict best;
+  while (!trainer->finished()) {
+    ASSERT_TRUE(trainer->RunEpoch(nullptr).ok());
+    const int64_t count = static_cast<int64_t>(trainer->epochs().size());
+    if (trainer->best_epoch() == count) best = trainer->BestParameters();
+  }
+  EXPECT_TRUE(trainer->stopped_early());
+  EXPECT_EQ(trainer->epochs().size(), 3u);
+  for (const auto& [name, value] : trainer->BestParameters()) {
+    EXPECT_TRUE(value.equal(best.at(name))) << name;
+  }
+}
+
+TEST_F(TrainerTest, WithoutValidationTheLastEpochIsTheBest) {
+  TrainingSettings settings = TinySettings();
+  settings.validation_fraction = 0;
+  const auto trainer = Make(settings);
+  EXPECT_EQ(trainer->best_epoch(), 0);
+  RunToTheEnd(trainer.get());
+  EXPECT_EQ(trainer->best_epoch(), 3);
+  EXPECT_EQ(trainer->split().training.size(), static_cast<size_t>(kImages));
+}
+
+TEST_F(TrainerTest, RefusesBadSettingsAndEmptyData) {
+  TrainingSettings settings = TinySettings();
+  settings.batch_size = 0;
+  auto trainer =
+      Trainer::Create(TinyLayers(0), data_, AllImages(), settings, at::kCPU);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              HasSubstr("batch_size is 0"));
+  trainer = Trainer::Create(TinyLayers(0), data_, {}, TinySettings(), at::kCPU);
+  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              HasSubstr("no training image is left of 0"));
+  trainer =
+      Trainer::Create(TinyLayers(0), data_, {1, 2}, TinySettings(), at::kCPU);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              HasSubstr("leaves none for validation"));
+}
+
+}  // namespace
+}  // namespace adv
