@@ -1,0 +1,40 @@
+#ifndef ADV_MODEL_STORE_TRAINER_OPTIONS_H_
+#define ADV_MODEL_STORE_TRAINER_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/nn/safetensors.h"
+#include "engine/training/settings.h"
+
+namespace adv {
+
+// What advtrain was told; the help text of each flag says what it means.
+struct TrainerOptions {
+  std::vector<std::string> models;
+  std::string data;
+  std::string store;
+  std::string dataset_name = "cifar10";
+  std::string checkpoint_dir;  // never empty after parsing
+  std::string device = "auto";
+  std::string architecture = "table51";
+  int threads = 0;           // 0: all usable cores
+  int64_t train_images = 0;  // 0: all
+  double checkpoint_seconds = 30;
+  bool force = false;
+  WeightPrecision precision = WeightPrecision::kFloat16;
+  TrainingSettings settings;
+};
+
+// The options, or nothing after help, version or an error has been printed;
+// `exit_code` is then what the program should return. Ranges of the training
+// settings are left to TrainingSettings::Validate.
+std::optional<TrainerOptions> ParseTrainerOptions(int argc,
+                                                  const char* const* argv,
+                                                  int* exit_code);
+
+}  // namespace adv
+
+#endif  // ADV_MODEL_STORE_TRAINER_OPTIONS_H_

@@ -1,0 +1,163 @@
+#include "model_store/trainer/publish_model.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#include <torch/version.h>
+
+#include <memory>
+#include <utility>
+
+#include "engine/nn/device.h"
+#include "engine/nn/golden.h"
+#include "engine/nn/vgg.h"
+#include "engine/training/test_result.h"
+#include "model_store/model_store.h"
+
+namespace adv {
+namespace {
+
+constexpr int kGoldenImages = 4;
+// Between devices and libraries logits differ by up to some 1e-5; between
+// models by far more.
+constexpr float kGoldenTolerance = 1e-3f;
+
+v1::TrainingSettings ToProto(const TrainingSettings& settings) {
+  v1::TrainingSettings proto;
+  proto.set_seed(settings.seed);
+  proto.set_batch_size(static_cast<uint32_t>(settings.batch_size));
+  proto.set_max_epochs(static_cast<uint32_t>(settings.max_epochs));
+  proto.set_learning_rate(settings.learning_rate);
+  proto.set_decay_per_update(settings.decay_per_update);
+  proto.set_rho(settings.rho);
+  proto.set_optimizer_epsilon(settings.optimizer_epsilon);
+  proto.set_validation_fraction(settings.validation_fraction);
+  proto.set_patience(static_cast<uint32_t>(settings.patience));
+  proto.set_min_delta(settings.min_delta);
+  proto.set_horizontal_flips(settings.horizontal_flips);
+  for (const LearningRateDrop& drop : settings.learning_rate_drops) {
+    v1::LearningRateDrop* added = proto.add_learning_rate_drops();
+    added->set_after_fraction(drop.after_fraction);
+    added->set_factor(drop.factor);
+  }
+  return proto;
+}
+
+v1::TestResult ToProto(const TestResult& result) {
+  v1::TestResult proto;
+  proto.set_images(result.images);
+  proto.set_correct(result.correct);
+  proto.set_loss(result.loss);
+  proto.mutable_confusion()->Add(result.confusion.begin(),
+                                 result.confusion.end());
+  return proto;
+}
+
+void AddEpochs(const std::vector<EpochRecord>& epochs,
+               v1::TrainingRecord* record) {
+  for (const EpochRecord& epoch : epochs) {
+    v1::EpochRecord* added = record->add_epochs();
+    added->set_training_loss(epoch.training_loss);
+    added->set_training_accuracy(epoch.training_accuracy);
+    added->set_validation_loss(epoch.validation_loss);
+    added->set_validation_accuracy(epoch.validation_accuracy);
+    added->set_wall_seconds(epoch.seconds);
+  }
+}
+
+v1::TrainingRecord MakeRecord(const TrainerOptions& options,
+                              const TrainingInputs& inputs,
+                              const ImbalanceRecipe& recipe,
+                              const Trainer& trainer) {
+  v1::TrainingRecord record;
+  record.set_recipe(recipe.name);
+  record.set_recipe_seed(recipe.seed);
+  std::vector<int64_t> per_class(inputs.training.class_names.size(), 0);
+  const int64_t* labels = inputs.training.labels.data_ptr<int64_t>();
+  for (int64_t index : trainer.split().training) ++per_class[labels[index]];
+  record.mutable_training_images_per_class()->Add(per_class.begin(),
+                                                  per_class.end());
+  record.set_dataset(options.dataset_name);
+  record.set_training_data_sha256(inputs.training.digest);
+  record.set_test_data_sha256(inputs.test.digest);
+  *record.mutable_settings() = ToProto(trainer.settings());
+  AddEpochs(trainer.epochs(), &record);
+  record.set_best_epoch(static_cast<uint32_t>(trainer.best_epoch()));
+  record.set_stop_reason(trainer.stopped_early()
+                             ? v1::STOP_REASON_EARLY_STOPPING
+                             : v1::STOP_REASON_MAX_EPOCHS);
+  record.set_wall_seconds(trainer.seconds());
+  record.set_device(DescribeDevice(inputs.device));
+  record.add_software("adv " ADV_VERSION);
+  record.add_software("LibTorch " TORCH_VERSION);
+  if (recipe.label >= 0) {
+    record.set_special_label(static_cast<int32_t>(recipe.label));
+  }
+  return record;
+}
+
+v1::GoldenOutputs MakeGolden(const Network& network) {
+  v1::GoldenOutputs golden;
+  const at::Tensor logits =
+      network.Logits(GoldenInputs(kGoldenImages, network.image_shape()))
+          .to(at::kCPU)
+          .contiguous();
+  const float* values = logits.data_ptr<float>();
+  golden.set_image_count(kGoldenImages);
+  golden.mutable_logits()->Add(values, values + logits.numel());
+  golden.set_tolerance(kGoldenTolerance);
+  return golden;
+}
+
+v1::ModelManifest MakeManifest(const TrainerOptions& options,
+                               const TrainingInputs& inputs,
+                               const ImbalanceRecipe& recipe,
+                               const Trainer& trainer, const Network& network) {
+  v1::ModelManifest manifest;
+  manifest.set_name(recipe.name);
+  manifest.set_architecture(options.architecture);
+  manifest.set_parameter_count(CountParameters(inputs.layers));
+  for (const std::string& name : inputs.training.class_names) {
+    manifest.add_class_names(name);
+  }
+  for (int64_t size : network.image_shape()) manifest.add_image_shape(size);
+  manifest.set_preprocessing("unit");
+  *manifest.mutable_training() = MakeRecord(options, inputs, recipe, trainer);
+  *manifest.mutable_training()->mutable_test() =
+      ToProto(TestNetwork(network, inputs.test));
+  *manifest.mutable_golden() = MakeGolden(network);
+  return manifest;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
+                                         const TrainingInputs& inputs,
+                                         const ImbalanceRecipe& recipe,
+                                         const Trainer& trainer) {
+  const absl::StatusOr<std::string> weights =
+      SerializeSafetensors(trainer.BestParameters(), options.precision);
+  if (!weights.ok()) return weights.status();
+  // From here on only what was published counts, rounded as it is.
+  const absl::StatusOr<StateDict> parameters = ParseSafetensors(*weights);
+  if (!parameters.ok()) return parameters.status();
+  const absl::StatusOr<std::shared_ptr<const Network>> network =
+      MakeVgg(options.architecture, *parameters, inputs.device);
+  if (!network.ok()) return network.status();
+
+  const v1::ModelManifest manifest =
+      MakeManifest(options, inputs, recipe, trainer, **network);
+  const ModelStore store(options.store);
+  const absl::StatusOr<uint64_t> version =
+      store.Publish(manifest, {{kWeightsFile, *weights}});
+  if (!version.ok()) return version.status();
+  const v1::TestResult& test = manifest.training().test();
+  return absl::StrFormat(
+      "published as version %d in %s: %.2f %% of %d test images right, weights "
+      "sha256 %s",
+      *version, options.store,
+      100.0 * static_cast<double>(test.correct()) /
+          static_cast<double>(test.images()),
+      test.images(), Sha256Hex(*weights));
+}
+
+}  // namespace adv

@@ -1,0 +1,15 @@
+#ifndef ADV_MODEL_STORE_TRAINER_STOP_SIGNAL_H_
+#define ADV_MODEL_STORE_TRAINER_STOP_SIGNAL_H_
+
+namespace adv {
+
+// From now on SIGINT and SIGTERM ask to stop; a second one ends the program at
+// once. Call it once, from main.
+void CatchStopSignals();
+
+// The signal that asked to stop, 0 if none has.
+int StopSignal();
+
+}  // namespace adv
+
+#endif  // ADV_MODEL_STORE_TRAINER_STOP_SIGNAL_H_
