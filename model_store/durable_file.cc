@@ -84,8 +84,7 @@ absl::Status FileError(const std::string& path, absl::string_view action,
     default:
       break;
   }
-  return absl::Status(
-      code, absl::StrCat(path, ": ", action, ": ", strerror(error_number)));
+  return {code, absl::StrCat(path, ": ", action, ": ", strerror(error_number))};
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
@@ -99,13 +98,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
   if (!S_ISREG(info.st_mode)) {
     return absl::DataLossError(absl::StrCat(path, ": not a regular file"));
   }
-  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  const auto size = static_cast<uint64_t>(info.st_size);
   if (size > max_bytes) {
     return absl::DataLossError(absl::StrCat(
         path, ": has ", size, " bytes, at most ", max_bytes, " are allowed"));
   }
   std::string bytes(size, '\0');
-  auto got = ReadUpTo(file.get(), path, &bytes[0], size);
+  auto got = ReadUpTo(file.get(), path, bytes.data(), size);
   if (!got.ok()) return got.status();
   char next;
   auto more = ReadUpTo(file.get(), path, &next, 1);

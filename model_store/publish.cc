@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::time_t kStaleSeconds = 24 * 60 * 60;
+constexpr std::time_t kStaleSeconds = 86400;  // a day
 
 // 32 random hexadecimal digits: names that no two publishers choose alike.
 absl::StatusOr<std::string> RandomName() {
