@@ -11,7 +11,12 @@
 
 namespace adv {
 
+// What comes out of evaluations, from the engine to the wire and, for stored
+// records, back. codec_evaluation.h decodes what goes in.
+
 v1::Rate EncodeRate(const Rate& rate);
+
+v1::AttackRecord EncodeAttackRecord(const AttackRecord& record);
 
 v1::EvaluationRecord EncodeRecord(const SampleRecord& record);
 // The inverse.

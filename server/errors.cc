@@ -45,12 +45,18 @@ const ReasonRow& Row(Reason reason) {
 // The reason of a status that other rooms made.
 Reason ReasonOfCode(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kInvalidArgument: return Reason::kInvalidRequest;
-    case absl::StatusCode::kCancelled: return Reason::kCancelled;
-    case absl::StatusCode::kDeadlineExceeded: return Reason::kDeadlineExceeded;
-    case absl::StatusCode::kResourceExhausted: return Reason::kQueueFull;
-    case absl::StatusCode::kUnavailable: return Reason::kDraining;
-    default: return Reason::kInternal;
+    case absl::StatusCode::kInvalidArgument:
+      return Reason::kInvalidRequest;
+    case absl::StatusCode::kCancelled:
+      return Reason::kCancelled;
+    case absl::StatusCode::kDeadlineExceeded:
+      return Reason::kDeadlineExceeded;
+    case absl::StatusCode::kResourceExhausted:
+      return Reason::kQueueFull;
+    case absl::StatusCode::kUnavailable:
+      return Reason::kDraining;
+    default:
+      return Reason::kInternal;
   }
 }
 
@@ -73,6 +79,8 @@ const std::vector<ReasonRow>& ErrorTable() {
        Code::kUnimplemented, "the message names the attacks that work"},
       {Reason::kModelNotFound, "MODEL_NOT_FOUND", Code::kNotFound,
        "no such model or version; the message lists the known ones"},
+      {Reason::kModelNotLoaded, "MODEL_NOT_LOADED", Code::kFailedPrecondition,
+       "the model is there but could not be loaded; the message says why"},
       {Reason::kDatasetNotFound, "DATASET_NOT_FOUND", Code::kNotFound,
        "no such data set; the message lists the known ones"},
       {Reason::kEvaluationNotFound, "EVALUATION_NOT_FOUND", Code::kNotFound,
@@ -87,18 +95,19 @@ const std::vector<ReasonRow>& ErrorTable() {
        Code::kResourceExhausted,
        "the limit of evaluations that wait or run is reached; RetryInfo as "
        "above"},
+      {Reason::kStorageFull, "STORAGE_FULL", Code::kResourceExhausted,
+       "the disk of the evaluation store is full"},
       {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
        "refused at once: the queue alone would take longer than the deadline"},
       {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,
        "the deadline passed during the work"},
-      {Reason::kCancelled, "CANCELLED", Code::kCancelled,
-       "the caller gave up"},
+      {Reason::kCancelled, "CANCELLED", Code::kCancelled, "the caller gave up"},
       {Reason::kEvaluationCancelled, "EVALUATION_CANCELLED", Code::kAborted,
        "someone cancelled the evaluation whose stream this was"},
+      {Reason::kEvaluationEnding, "EVALUATION_ENDING", Code::kAborted,
+       "the same evaluation is just being cancelled; ask again in a moment"},
       {Reason::kEvaluationFailed, "EVALUATION_FAILED", Code::kInternal,
        "the evaluation whose stream this was failed; the message says why"},
-      {Reason::kModelNotReady, "MODEL_NOT_READY", Code::kUnavailable,
-       "the model is there but not loaded; the message says why"},
       {Reason::kDraining, "DRAINING", Code::kUnavailable,
        "the server shuts down; try another"},
       {Reason::kInternal, "INTERNAL", Code::kInternal,
@@ -155,18 +164,19 @@ std::string Quote(absl::string_view bytes) {
                       cut ? "...\"" : "\"");
 }
 
-void Violations::Add(absl::string_view field, absl::string_view description) {
+void FieldViolations::Add(absl::string_view field,
+                          absl::string_view description) {
   violations_.push_back(
       {std::string(field), Cut(description, kMaxDescriptionBytes)});
 }
 
-void Violations::AddUnimplemented(absl::string_view field,
-                                  absl::string_view description) {
+void FieldViolations::AddUnimplemented(absl::string_view field,
+                                       absl::string_view description) {
   Add(field, description);
   unimplemented_ = true;
 }
 
-absl::Status Violations::status() const {
+absl::Status FieldViolations::status() const {
   if (empty()) return absl::OkStatus();
   google::rpc::BadRequest details;
   std::vector<std::string> lines;
@@ -174,8 +184,7 @@ absl::Status Violations::status() const {
   for (const Violation& violation : violations_) {
     bytes += violation.field.size() + violation.description.size();
     if (bytes > kMaxViolationBytes && !lines.empty()) break;
-    lines.push_back(
-        absl::StrCat(violation.field, ": ", violation.description));
+    lines.push_back(absl::StrCat(violation.field, ": ", violation.description));
     auto* entry = details.add_field_violations();
     entry->set_field(violation.field);
     entry->set_description(violation.description);
@@ -185,10 +194,9 @@ absl::Status Violations::status() const {
     lines.push_back(text);
     details.add_field_violations()->set_description(text);
   }
-  absl::Status status =
-      Error(unimplemented_ ? Reason::kAttackNotImplemented
-                           : Reason::kInvalidRequest,
-            absl::StrJoin(lines, "; "));
+  absl::Status status = Error(
+      unimplemented_ ? Reason::kAttackNotImplemented : Reason::kInvalidRequest,
+      absl::StrJoin(lines, "; "));
   Attach(details, &status);
   return status;
 }
@@ -196,10 +204,9 @@ absl::Status Violations::status() const {
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   if (ReasonName(status).empty()) {
-    return ToGrpcStatus(
-        Error(ReasonOfCode(status.code()),
-              absl::string_view(status.message().data(),
-                                status.message().size())));
+    return ToGrpcStatus(Error(
+        ReasonOfCode(status.code()),
+        absl::string_view(status.message().data(), status.message().size())));
   }
   google::rpc::Status details;
   details.set_code(static_cast<int>(status.code()));

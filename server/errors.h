@@ -18,17 +18,19 @@ enum class Reason {
   kInvalidRequest,
   kAttackNotImplemented,
   kModelNotFound,
+  kModelNotLoaded,
   kDatasetNotFound,
   kEvaluationNotFound,
   kEvaluationRunning,
   kQueueFull,
   kTooManyEvaluations,
+  kStorageFull,
   kDeadlineTooShort,
   kDeadlineExceeded,
   kCancelled,
   kEvaluationCancelled,
+  kEvaluationEnding,
   kEvaluationFailed,
-  kModelNotReady,
   kDraining,
   kInternal,
 };
@@ -67,7 +69,7 @@ std::string Quote(absl::string_view bytes);
 
 // Gathers everything that is wrong with a request, so that its caller learns
 // it at once. What exceeds the size of gRPC's trailers is counted, not listed.
-class Violations {
+class FieldViolations {
  public:
   // `field` is the path in the request message: "spec.epsilons[1]".
   // `description` names the value and the allowed range.

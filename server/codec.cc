@@ -1,0 +1,215 @@
+#include "server/codec.h"
+
+#include <algorithm>
+
+#include "server/codec_attack.h"
+
+namespace adv {
+namespace {
+
+v1::Outcomes EncodeOutcomes(const Outcomes& outcomes) {
+  v1::Outcomes message;
+  message.set_clean_right_adversarial_right(outcomes.right_right);
+  message.set_clean_right_adversarial_wrong(outcomes.right_wrong);
+  message.set_clean_wrong_adversarial_right(outcomes.wrong_right);
+  message.set_clean_wrong_adversarial_wrong(outcomes.wrong_wrong);
+  const int64_t total = outcomes.total();
+  const int64_t clean = outcomes.clean_right();
+  *message.mutable_clean_accuracy() = EncodeRate(WilsonRate(clean, total));
+  *message.mutable_robust_accuracy() =
+      EncodeRate(WilsonRate(outcomes.right_right, total));
+  *message.mutable_attack_success() =
+      EncodeRate(WilsonRate(outcomes.right_wrong, clean));
+  *message.mutable_perturbed_accuracy() =
+      EncodeRate(WilsonRate(outcomes.perturbed_right(), total));
+  return message;
+}
+
+v1::IterationSummary EncodeIterations(const IterationSummary& summary) {
+  v1::IterationSummary message;
+  message.set_images(summary.images);
+  message.set_mean(summary.mean);
+  message.set_median(summary.median);
+  message.mutable_histogram()->Assign(summary.histogram.begin(),
+                                      summary.histogram.end());
+  return message;
+}
+
+v1::ConfusionMatrix EncodeConfusion(const std::vector<int64_t>& counts,
+                                    size_t classes) {
+  v1::ConfusionMatrix message;
+  message.set_classes(static_cast<int32_t>(classes));
+  message.mutable_counts()->Assign(counts.begin(), counts.end());
+  return message;
+}
+
+v1::PerturbationSummary EncodePerturbation(const AttackReport& report) {
+  v1::PerturbationSummary message;
+  message.set_mean_l0(report.mean_l0);
+  message.set_mean_l2(report.mean_l2);
+  message.set_mean_linf(report.mean_linf);
+  message.set_max_l0(report.max_l0);
+  message.set_max_l2(report.max_l2);
+  message.set_max_linf(report.max_linf);
+  return message;
+}
+
+v1::Cost EncodeCost(const AttackReport& report) {
+  const auto images =
+      static_cast<double>(std::max<int64_t>(1, report.overall.total()));
+  v1::Cost message;
+  message.set_gradients(report.gradients);
+  message.set_forwards(report.forwards);
+  message.set_gradients_per_image(static_cast<double>(report.gradients) /
+                                  images);
+  message.set_forwards_per_image(static_cast<double>(report.forwards) / images);
+  return message;
+}
+
+v1::ClassOutcomes EncodeClass(const AttackReport& report, size_t label,
+                              const std::string& name) {
+  v1::ClassOutcomes message;
+  message.set_label(static_cast<int32_t>(label));
+  message.set_class_name(name);
+  *message.mutable_outcomes() = EncodeOutcomes(report.per_class[label]);
+  *message.mutable_iterations() =
+      EncodeIterations(report.iterations_per_class[label]);
+  return message;
+}
+
+v1::AttackResult EncodeResult(const AttackReport& report,
+                              const v1::EvaluationSpec& spec,
+                              const std::vector<std::string>& class_names) {
+  v1::AttackResult message;
+  // A resolved specification is valid.
+  FieldViolations none;
+  const AttackConfig config = DecodeAttack(
+      spec.attacks(static_cast<int>(report.attack)), "", Limits(), &none);
+  *message.mutable_attack() = EncodeAttack(config, report.epsilon);
+  message.set_attack_name(AttackName(config));
+  *message.mutable_epsilon() = EncodeEpsilon(report.epsilon);
+  *message.mutable_overall() = EncodeOutcomes(report.overall);
+  for (size_t label = 0; label < class_names.size(); ++label) {
+    *message.add_per_class() = EncodeClass(report, label, class_names[label]);
+  }
+  *message.mutable_confusion() =
+      EncodeConfusion(report.confusion, class_names.size());
+  const auto clean = static_cast<double>(report.overall.clean_right());
+  const auto perturbed = static_cast<double>(report.overall.perturbed_right());
+  message.set_relative_drop((clean - perturbed) / clean);
+  if (spec.goal().has_targeted()) {
+    *message.mutable_target_hits() =
+        EncodeRate(WilsonRate(report.target_hits, report.overall.total()));
+  }
+  *message.mutable_iterations() = EncodeIterations(report.iterations);
+  message.set_mean_confidence_drop(report.mean_confidence_drop);
+  *message.mutable_perturbation() = EncodePerturbation(report);
+  message.set_zero_gradient_images(report.zero_gradient_images);
+  message.set_constraint_violations(0);  // one would have been an error
+  *message.mutable_cost() = EncodeCost(report);
+  return message;
+}
+
+AttackRecord DecodeAttackRecord(const v1::AttackRecord& message) {
+  AttackRecord record;
+  record.target = message.target();
+  record.prediction = message.prediction();
+  record.confidence = message.confidence();
+  record.label_confidence = message.label_confidence();
+  record.success = message.success();
+  record.iterations = message.iterations();
+  record.zero_gradient = message.zero_gradient();
+  record.gradients = message.gradients();
+  record.forwards = message.forwards();
+  record.l0 = message.l0();
+  record.l2 = message.l2();
+  record.linf = message.linf();
+  return record;
+}
+
+}  // namespace
+
+v1::Rate EncodeRate(const Rate& rate) {
+  v1::Rate message;
+  message.set_count(rate.count);
+  message.set_total(rate.total);
+  message.set_value(rate.value);
+  message.set_lower(rate.lower);
+  message.set_upper(rate.upper);
+  return message;
+}
+
+v1::AttackRecord EncodeAttackRecord(const AttackRecord& record) {
+  v1::AttackRecord message;
+  message.set_target(static_cast<int32_t>(record.target));
+  message.set_prediction(static_cast<int32_t>(record.prediction));
+  message.set_confidence(record.confidence);
+  message.set_label_confidence(record.label_confidence);
+  message.set_success(record.success);
+  message.set_iterations(static_cast<int32_t>(record.iterations));
+  message.set_zero_gradient(record.zero_gradient);
+  message.set_gradients(static_cast<int32_t>(record.gradients));
+  message.set_forwards(static_cast<int32_t>(record.forwards));
+  message.set_l0(static_cast<int32_t>(record.l0));
+  message.set_l2(record.l2);
+  message.set_linf(record.linf);
+  return message;
+}
+
+v1::EvaluationRecord EncodeRecord(const SampleRecord& record) {
+  v1::EvaluationRecord message;
+  message.set_index(record.index);
+  message.set_label(static_cast<int32_t>(record.label));
+  message.set_prediction(static_cast<int32_t>(record.prediction));
+  message.set_confidence(record.confidence);
+  message.set_label_confidence(record.label_confidence);
+  for (const AttackRecord& attack : record.attacks) {
+    *message.add_attacks() = EncodeAttackRecord(attack);
+  }
+  return message;
+}
+
+SampleRecord DecodeRecord(const v1::EvaluationRecord& message) {
+  SampleRecord record;
+  record.index = message.index();
+  record.label = message.label();
+  record.prediction = message.prediction();
+  record.confidence = message.confidence();
+  record.label_confidence = message.label_confidence();
+  for (const v1::AttackRecord& attack : message.attacks()) {
+    record.attacks.push_back(DecodeAttackRecord(attack));
+  }
+  return record;
+}
+
+v1::EvaluationReport EncodeReport(const EvaluationReport& report,
+                                  const v1::ResolvedSpec& resolved,
+                                  const v1::ModelManifest& model,
+                                  const std::vector<std::string>& class_names) {
+  v1::EvaluationReport message;
+  *message.mutable_resolved() = resolved;
+  message.mutable_class_names()->Assign(class_names.begin(), class_names.end());
+  if (model.training().has_special_label()) {
+    message.set_special_label(model.training().special_label());
+  }
+  const size_t classes = class_names.size();
+  int64_t right = 0;
+  for (size_t label = 0; label < classes; ++label) {
+    const int64_t hits = report.clean_confusion[label * classes + label];
+    right += hits;
+    *message.add_clean_accuracy_per_class() =
+        EncodeRate(WilsonRate(hits, report.samples_per_class[label]));
+  }
+  *message.mutable_clean_accuracy() =
+      EncodeRate(WilsonRate(right, report.samples));
+  *message.mutable_clean_confusion() =
+      EncodeConfusion(report.clean_confusion, classes);
+  for (const AttackReport& attack : report.attacks) {
+    *message.add_results() = EncodeResult(attack, resolved.spec(), class_names);
+  }
+  message.mutable_warnings()->Assign(report.warnings.begin(),
+                                     report.warnings.end());
+  return message;
+}
+
+}  // namespace adv

@@ -1,0 +1,203 @@
+#include "server/codec_requests.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/codec.h"
+#include "server/codec_attack.h"
+#include "server/codec_images.h"
+
+namespace adv {
+namespace {
+
+v1::Classification EncodeClassification(const ServedModel& model,
+                                        const at::Tensor& logits, int64_t top_k,
+                                        bool include_logits) {
+  const auto* const begin = logits.data_ptr<float>();
+  const auto classes = logits.numel();
+  std::vector<int32_t> order(classes);
+  std::iota(order.begin(), order.end(), 0);
+  // Equal logits in class order, so that answers repeat.
+  std::partial_sort(order.begin(), order.begin() + top_k, order.end(),
+                    [&](int32_t a, int32_t b) {
+                      return begin[a] != begin[b] ? begin[a] > begin[b] : a < b;
+                    });
+  v1::Classification message;
+  const at::Tensor probabilities = logits.to(at::kDouble).softmax(0);
+  for (int64_t k = 0; k < top_k; ++k) {
+    v1::ClassScore* score = message.add_top();
+    score->set_label(order[k]);
+    score->set_class_name(model.manifest.class_names(order[k]));
+    score->set_probability(probabilities.data_ptr<double>()[order[k]]);
+  }
+  if (include_logits) {
+    message.mutable_logits()->Assign(begin, begin + classes);
+  }
+  return message;
+}
+
+// Multiples of 1/255, to within float32 rounding.
+void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
+  if (!images.defined()) return;
+  constexpr double kOff = 1e-3;  // of a level
+  const at::Tensor levels = images.mul(255);
+  const at::Tensor off = levels.sub(levels.round()).abs().gt(kOff).flatten(1);
+  const at::Tensor wrong = off.any(1).nonzero();
+  if (wrong.size(0) == 0) return;
+  violations->Add("images.data",
+                  absl::StrCat("image ", wrong[0].item<int64_t>(),
+                               " has pixels that are no multiples of 1/255; ",
+                               "with eight_bit all must be"));
+}
+
+void CheckSource(const ServedModel& model, const ServedModel& source,
+                 FieldViolations* violations) {
+  if (source.network->image_shape() == model.network->image_shape() &&
+      source.network->num_classes() == model.network->num_classes()) {
+    return;
+  }
+  violations->Add("source_model",
+                  "takes other images or has other classes than the model; "
+                  "must have the same");
+}
+
+void DecodeTask(const v1::GenerateAdversarialRequest& request,
+                const Limits& limits, AdversarialTask* task,
+                FieldViolations* violations) {
+  const Network& network = *task->model->network;
+  const std::vector<int64_t> shape = network.image_shape();
+  const int64_t classes = network.num_classes();
+  task->images =
+      DecodeImages(request.images(), "images", shape, limits, violations);
+  // Of how many images the request speaks, even if their bytes are wrong.
+  const int64_t count =
+      request.images().shape_size() > 0 ? request.images().shape(0) : 0;
+  const bool counted = count >= 1 && count <= limits.images_per_request;
+  if (counted && request.labels_size() > 0) {
+    task->labels =
+        DecodeLabels(request.labels(), "labels", count, classes, violations);
+  }
+  task->attack = DecodeAttack(request.attack(), "attack", limits, violations);
+  task->options.norm =
+      DecodeNorm(request.norm(), "norm", {task->attack}, violations);
+  const int64_t values = std::accumulate(shape.begin(), shape.end(), int64_t{1},
+                                         std::multiplies<int64_t>());
+  task->options.epsilons = {DecodeEpsilon(
+      request.epsilon(), "epsilon", task->options.norm, values, violations)};
+  task->options.success =
+      DecodeSuccess(request.success(), "success",
+                    task->model != task->source_model, violations);
+  task->target_field = "goal.targeted.target_class";
+  if (!IsPerImage(request.goal())) {
+    task->goal = DecodeGoal(request.goal(), "goal", classes, violations);
+    return;
+  }
+  task->goal.kind = Goal::Kind::kTargeted;
+  task->target_field = "goal.targeted.target_classes";
+  if (counted) {
+    task->targets =
+        DecodeTargets(request.goal(), "goal", count, classes, violations);
+  }
+}
+
+// What is wrong between the fields.
+void CheckTask(const v1::GenerateAdversarialRequest& request,
+               AdversarialTask* task, FieldViolations* violations) {
+  CheckSource(*task->model, *task->source_model, violations);
+  if (task->goal.kind == Goal::Kind::kTargeted && task->labels.defined()) {
+    const bool fixed = !IsPerImage(request.goal()) &&
+                       task->goal.rule == Goal::TargetRule::kFixed;
+    CheckTargets(fixed ? at::full_like(task->labels, task->goal.target_class)
+                       : task->targets,
+                 task->labels, task->target_field, violations);
+  }
+  task->options.eight_bit = request.eight_bit();
+  if (!request.eight_bit()) return;
+  CheckLattice(task->images, violations);
+  if (request.attack().fgsm().thesis_mode()) {
+    violations->Add("eight_bit",
+                    "must be false with thesis_mode, whose images leave the "
+                    "box, which bytes cannot");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ClassifyTask> DecodeClassify(
+    const v1::ClassifyRequest& request,
+    std::shared_ptr<const ServedModel> model, const Limits& limits) {
+  FieldViolations violations;
+  ClassifyTask task;
+  task.images =
+      DecodeImages(request.images(), "images", model->network->image_shape(),
+                   limits, &violations);
+  const int64_t classes = model->network->num_classes();
+  if (request.top_k() > classes) {
+    violations.Add("top_k",
+                   absl::StrCat("is ", request.top_k(), "; must be 1 to ",
+                                classes, ", or 0 for all classes"));
+  }
+  if (!violations.empty()) return violations.status();
+  task.top_k = request.top_k() == 0 ? classes : request.top_k();
+  task.include_logits = request.include_logits();
+  task.model = std::move(model);
+  return task;
+}
+
+void EncodeClassify(const ClassifyTask& task, const at::Tensor& logits,
+                    v1::ClassifyResponse* response) {
+  *response->mutable_model() = task.model->reference();
+  for (int64_t i = 0; i < logits.size(0); ++i) {
+    *response->add_results() = EncodeClassification(
+        *task.model, logits[i], task.top_k, task.include_logits);
+  }
+}
+
+absl::StatusOr<AdversarialTask> DecodeGenerate(
+    const v1::GenerateAdversarialRequest& request,
+    std::shared_ptr<const ServedModel> model,
+    std::shared_ptr<const ServedModel> source_model, const Limits& limits) {
+  FieldViolations violations;
+  AdversarialTask task;
+  task.model = std::move(model);
+  task.source_model = std::move(source_model);
+  task.seed = request.seed();
+  DecodeTask(request, limits, &task, &violations);
+  CheckTask(request, &task, &violations);
+  if (!violations.empty()) return violations.status();
+  return task;
+}
+
+void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
+                    const AdversarialTask& task,
+                    const AdversarialImages& images,
+                    v1::GenerateAdversarialResponse* response) {
+  const int64_t classes = task.model->network->num_classes();
+  *response->mutable_model() = task.model->reference();
+  *response->mutable_source_model() = task.source_model->reference();
+  const bool bytes = request.eight_bit() &&
+                     request.images().data_type() == v1::DATA_TYPE_UINT8;
+  EncodeImages(images.images, request.images().layout(),
+               bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32,
+               response->mutable_images());
+  for (size_t i = 0; i < images.records.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    v1::AdversarialResult* result = response->add_results();
+    result->set_label(static_cast<int32_t>(images.labels[row].item<int64_t>()));
+    *result->mutable_clean() = EncodeClassification(
+        *task.model, images.clean_logits[row], classes, true);
+    *result->mutable_adversarial() =
+        EncodeClassification(*task.model, images.logits[row], classes, true);
+    *result->mutable_record() = EncodeAttackRecord(images.records[i]);
+  }
+  *response->mutable_attack() =
+      EncodeAttack(task.attack, task.options.epsilons.front());
+}
+
+}  // namespace adv
