@@ -83,7 +83,7 @@ class Server:
 
     LISTENING = re.compile(r"listening on (\S+:\d+)")
 
-    def __init__(self, test, *flags, state=None):
+    def __init__(self, test, *flags, state=None, metrics="off"):
         self.state = state or temporary_folder(test)
         self._log_path = os.path.join(temporary_folder(test), "log")
         self._listening = threading.Event()
@@ -91,7 +91,7 @@ class Server:
         self._errors = open(self._log_path, "wb")
         self.process = subprocess.Popen(
             [ADVSERVER, "--listen=127.0.0.1:0", f"--store={ZOO}",
-             f"--state={self.state}", *flags],
+             f"--state={self.state}", f"--metrics-listen={metrics}", *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=self._errors, env=environment(), text=True)
         test.addCleanup(self._discard)

@@ -31,7 +31,7 @@ class MetricsTest(unittest.TestCase):
 
     def setUp(self):
         self.metrics = f"127.0.0.1:{free_port()}"
-        self.server = Server(self, f"--metrics={self.metrics}")
+        self.server = Server(self, metrics=self.metrics)
         service = wire.service(wire.connect(self, self.server.address))
         _, images = read_sample()
         service.Classify(

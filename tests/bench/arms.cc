@@ -1,0 +1,199 @@
+// Does pieces of work on request and says how long each took; bench.py asks
+// for them in turns.
+//
+//   bench_arms ARCHITECTURE WEIGHTS.safetensors IMAGES.bin
+//
+// Standard input: one name of work a line. Standard output, for each: its
+// seconds, or for "peak" GFLOP/s and for "agreement" two differences.
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <absl/strings/str_cat.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/data/cifar10.h"
+#include "engine/nn/device.h"
+#include "engine/nn/vgg.h"
+#include "tests/bench/fma_peak.h"
+
+namespace adv {
+namespace {
+
+constexpr int64_t kBatch = 128;
+constexpr int64_t kBatches = 8;
+
+// What a user of LibTorch would write: convolutions in channels-last memory,
+// at::linear, autograd for the gradient.
+class PlainNetwork {
+ public:
+  PlainNetwork(std::vector<Layer> layers, const StateDict& parameters)
+      : layers_(std::move(layers)) {
+    for (const auto& [name, tensor] : parameters) {
+      parameters_[name] =
+          tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast)
+                            : tensor;
+    }
+  }
+
+  at::Tensor Logits(at::Tensor x) const {
+    for (const Layer& layer : layers_) {
+      if (layer.kind == LayerKind::kConv) {
+        x = at::conv2d(x, Weight(layer), Bias(layer), 1, 1);
+      } else if (layer.kind == LayerKind::kRelu) {
+        x = at::relu(x);
+      } else if (layer.kind == LayerKind::kMaxPool) {
+        x = at::max_pool2d(x, 2);
+      } else if (layer.kind == LayerKind::kFlatten) {
+        x = x.flatten(1);
+      } else if (layer.kind == LayerKind::kDense) {
+        x = at::linear(x, Weight(layer), Bias(layer));
+      }
+    }
+    return x;
+  }
+
+  // d (summed cross-entropy) / d images.
+  at::Tensor Gradient(const at::Tensor& images,
+                      const at::Tensor& labels) const {
+    const at::AutoGradMode enable(true);
+    const at::Tensor x = images.detach().requires_grad_();
+    const at::Tensor loss = at::cross_entropy_loss(
+        Logits(x), labels, /*weight=*/{}, at::Reduction::Sum);
+    return torch::autograd::grad({loss}, {x})[0];
+  }
+
+ private:
+  const at::Tensor& Weight(const Layer& layer) const {
+    return parameters_.at(layer.name + ".weight");
+  }
+  const at::Tensor& Bias(const Layer& layer) const {
+    return parameters_.at(layer.name + ".bias");
+  }
+
+  std::vector<Layer> layers_;
+  StateDict parameters_;
+};
+
+struct Bench {
+  std::shared_ptr<const Network> engine;
+  std::unique_ptr<const PlainNetwork> plain;
+  std::vector<at::Tensor> images;  // kBatches batches, channels-last
+  std::vector<at::Tensor> labels;
+};
+
+template <typename T>
+T ValueOrDie(absl::StatusOr<T> value) {
+  if (!value.ok()) {
+    std::cerr << "bench_arms: " << value.status() << "\n";
+    std::exit(1);
+  }
+  return *std::move(value);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Bench Prepare(const std::string& architecture, const std::string& weights,
+              const std::string& data) {
+  const StateDict parameters = ValueOrDie(ParseSafetensors(ReadFile(weights)));
+  Bench bench;
+  bench.engine = ValueOrDie(MakeVgg(architecture, parameters, at::kCPU));
+  bench.plain = std::make_unique<const PlainNetwork>(
+      ValueOrDie(VggLayers(architecture)), parameters);
+  const Dataset dataset = ValueOrDie(ReadCifar10File(data));
+  for (int64_t batch = 0; batch < kBatches; ++batch) {
+    std::vector<int64_t> indices(kBatch);
+    for (int64_t i = 0; i < kBatch; ++i) {
+      indices[i] = (batch * kBatch + i) % dataset.size();
+    }
+    bench.images.push_back(
+        dataset.Pixels(indices).contiguous(at::MemoryFormat::ChannelsLast));
+    bench.labels.push_back(dataset.Labels(indices));
+  }
+  return bench;
+}
+
+template <typename Work>
+double Seconds(Work work) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t batch = 0; batch < kBatches; ++batch) work(batch);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+// The largest difference of a logit, and the share of pixels whose gradients'
+// signs differ: both sides do the same work.
+std::string Agreement(const Bench& bench) {
+  const at::Tensor& images = bench.images[0];
+  const at::Tensor& labels = bench.labels[0];
+  const LogitsAndGradient engine = bench.engine->LossGradient(images, labels);
+  const at::Tensor gradient = bench.plain->Gradient(images, labels);
+  const double logits =
+      (engine.logits - bench.plain->Logits(images)).abs().max().item<double>();
+  const double signs = engine.gradient.sign()
+                           .ne(gradient.sign())
+                           .to(at::kDouble)
+                           .mean()
+                           .item<double>();
+  return absl::StrCat(logits, " ", signs);
+}
+
+std::string Run(const Bench& bench, const std::string& work) {
+  const at::NoGradGuard no_grad;
+  if (work == "peak") return std::to_string(FmaPeakGflops());
+  if (work == "agreement") return Agreement(bench);
+  if (work == "engine_forward") {
+    return std::to_string(
+        Seconds([&](int64_t i) { bench.engine->Logits(bench.images[i]); }));
+  }
+  if (work == "plain_forward") {
+    return std::to_string(
+        Seconds([&](int64_t i) { bench.plain->Logits(bench.images[i]); }));
+  }
+  if (work == "engine_gradient") {
+    return std::to_string(Seconds([&](int64_t i) {
+      bench.engine->LossGradient(bench.images[i], bench.labels[i]);
+    }));
+  }
+  if (work == "plain_gradient") {
+    return std::to_string(Seconds([&](int64_t i) {
+      bench.plain->Gradient(bench.images[i], bench.labels[i]);
+    }));
+  }
+  // What FGSM with a verdict costs, in plain LibTorch.
+  if (work == "plain_fgsm") {
+    return std::to_string(Seconds([&](int64_t i) {
+      const at::Tensor& x = bench.images[i];
+      const at::Tensor step = bench.plain->Gradient(x, bench.labels[i]).sign();
+      bench.plain->Logits((x + step * (8.0 / 255)).clamp(0, 1));
+    }));
+  }
+  return "unknown";
+}
+
+}  // namespace
+}  // namespace adv
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::cerr << "usage: bench_arms ARCHITECTURE WEIGHTS IMAGES\n";
+    return 2;
+  }
+  at::set_num_threads(adv::UsableCores());
+  const adv::Bench bench = adv::Prepare(argv[1], argv[2], argv[3]);
+  for (std::string work; std::getline(std::cin, work);) {
+    std::cout << adv::Run(bench, work) << std::endl;
+  }
+  return 0;
+}

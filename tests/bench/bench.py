@@ -1,0 +1,192 @@
+"""`./dev bench [NAME]`: this project's speed beside a plain LibTorch loop.
+
+Every number is a ratio measured side by side in one run: at least seven pairs
+in the order A B B A, the median of the paired ratios with its interval, raw
+seconds printed and written to <build>/bench/<NAME>.json.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+
+import paired  # noqa: E402
+
+BATCH, BATCHES = 128, 8  # as in arms.cc
+IMAGES = BATCH * BATCHES
+FORWARD_MFLOP = 117.1  # of one image; forward and input gradient: twice that
+IN_FLIGHT = 4
+
+
+class Arms:
+    """The C++ process that does the work of both sides."""
+
+    def __init__(self, build, folder, manifest, sample):
+        self._process = subprocess.Popen(
+            [os.path.join(build, "tests", "bench", "bench_arms"),
+             manifest["architecture"],
+             os.path.join(folder, "weights.safetensors"), sample],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, work):
+        self._process.stdin.write(work + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().split()
+        if not answer:
+            raise SystemExit(f"bench_arms ended at {work}")
+        return [float(value) for value in answer]
+
+    def seconds(self, work):
+        return lambda: self.ask(work)[0]
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class Served:
+    """The same work, asked of a real advserver over loopback."""
+
+    def __init__(self, scope):
+        import numpy
+        import wire
+        from harness import Server, read_sample, stubs
+        self._wire, self._stubs = wire, stubs
+        self._service = wire.service(wire.connect(scope, Server(scope).address))
+        _, images = read_sample()
+        images = numpy.concatenate([images, images[:IMAGES - len(images)]])
+        self._batches = [wire.batch(images[i:i + BATCH])
+                         for i in range(0, IMAGES, BATCH)]
+        self._samples = len(images) // 1000 * 1000
+        self._seeds = itertools.count(1)
+
+    def classify(self):
+        """All images, IN_FLIGHT requests at a time."""
+        pb = self._stubs.attack_evaluation_service_pb2
+        start, waiting = time.perf_counter(), []
+        for batch in self._batches:
+            waiting.append(self._service.Classify.future(
+                pb.ClassifyRequest(model="balanced", images=batch, top_k=1),
+                timeout=self._wire.CALL_SECONDS))
+            if len(waiting) == IN_FLIGHT:
+                waiting.pop(0).result()
+        for call in waiting:
+            call.result()
+        return time.perf_counter() - start
+
+    def evaluate_fgsm(self):
+        """FGSM on all images of the sample, per IMAGES images; each time
+        another seed, so that nothing is remembered."""
+        spec = self._stubs.evaluation_pb2.EvaluationSpec(
+            model="balanced", seed=next(self._seeds),
+            attacks=[self._wire.attack("fgsm")],
+            epsilons=[self._wire.levels(8)])
+        start = time.perf_counter()
+        self._wire.evaluate(self._service, spec)
+        return (time.perf_counter() - start) * IMAGES / self._samples
+
+
+def report(title, comparison, mflop, peak, plain_mflop=None):
+    """Prints one comparison; returns it for the JSON file."""
+    sides = {}
+    for name, seconds, work in (("ours", comparison.a, mflop),
+                                ("plain", comparison.b, plain_mflop or mflop)):
+        median = sorted(seconds)[len(seconds) // 2]
+        rate = IMAGES / median
+        share = rate * work / 1000 / peak if peak else None
+        sides[name] = {"seconds": seconds, "images_per_second": rate,
+                       "share_of_fma_peak": share}
+    low, high = comparison.interval
+    print(f"\n{title}")
+    for name, side in sides.items():
+        share = side["share_of_fma_peak"]
+        raw = " ".join(f"{s:.3f}" for s in side["seconds"])
+        print(f"  {name:5} {side['images_per_second']:8.0f} images/s"
+              + (f"  {share:6.1%} of the FMA peak" if share else "")
+              + f"   seconds: {raw}")
+    print(f"  ratio {comparison.ratio:.3f} [{low:.3f}, {high:.3f}] "
+          f"over {len(comparison.a)} pairs")
+    return {"title": title, "ratio": comparison.ratio,
+            "interval": [low, high], "images": IMAGES, **sides}
+
+
+class Scope:
+    """Gives the harness of the tests something to clean up after."""
+
+    def __init__(self):
+        self._cleanups = []
+
+    def addCleanup(self, function, *arguments, **named):  # noqa: N802
+        self._cleanups.append((function, arguments, named))
+
+    def close(self):
+        while self._cleanups:
+            function, arguments, named = self._cleanups.pop()
+            function(*arguments, **named)
+
+
+def bench_classify(build, pairs):
+    """Classifying and gradients: in the engine and over the wire."""
+    from harness import SAMPLE, newest_version
+    folder, manifest = newest_version("balanced")
+    arms, scope = Arms(build, folder, manifest, SAMPLE), Scope()
+    try:
+        served = Served(scope)
+        logits, signs = arms.ask("agreement")
+        peak = max(arms.ask("peak")[0] for _ in range(3))
+        print(f"FMA peak of all cores (registers only, best of 3): "
+              f"{peak:.0f} GFLOP/s")
+        print(f"same work: largest difference of a logit {logits:.1e}, "
+              f"{signs:.2%} of gradient signs differ")
+        cases = [
+            ("forward: Network::Logits / at::conv2d loop",
+             arms.seconds("engine_forward"), "plain_forward", 1),
+            ("forward and input gradient: LossGradient / autograd loop",
+             arms.seconds("engine_gradient"), "plain_gradient", 2),
+            (f"Classify over gRPC, {IN_FLIGHT} requests of {BATCH} in "
+             "flight / at::conv2d loop", served.classify, "plain_forward", 1),
+            ("EvaluateRobustness, FGSM on the sample / gradient, sign, "
+             "forward loop", served.evaluate_fgsm, "plain_fgsm", 3),
+        ]
+        results = [report(title, paired.compare(ours, arms.seconds(plain),
+                                                pairs),
+                          passes * FORWARD_MFLOP, peak)
+                   for title, ours, plain, passes in cases]
+        return {"fma_peak_gflops": peak, "logit_difference": logits,
+                "sign_difference": signs, "comparisons": results}
+    finally:
+        arms.close()
+        scope.close()
+
+
+BENCHES = {"classify": bench_classify}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(BENCHES),
+                        help="default: all")
+    parser.add_argument("--pairs", type=int, default=paired.LEAST_PAIRS)
+    parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.pairs < paired.LEAST_PAIRS:
+        parser.error(f"--pairs must be at least {paired.LEAST_PAIRS}")
+    os.environ["ADV_BUILD_DIR"] = options.build
+    os.makedirs(os.path.join(options.build, "bench"), exist_ok=True)
+    for name in [options.name] if options.name else sorted(BENCHES):
+        print(f"== {name}")
+        result = BENCHES[name](options.build, options.pairs)
+        path = os.path.join(options.build, "bench", name + ".json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+        print(f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()
