@@ -1,15 +1,13 @@
 #include "server/executor.h"
 
 #include <ATen/Parallel.h>
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "engine/nn/device.h"
+#include "server/exceptions.h"
 
 namespace adv {
 namespace {
@@ -27,15 +25,6 @@ ExecutorOptions Filled(ExecutorOptions options) {
   }
   options.interactive_burst = std::max(options.interactive_burst, 1);
   return options;
-}
-
-absl::Status FromException(absl::string_view what) {
-  // The words of CUDA's allocator in every LibTorch; its type has changed.
-  if (absl::StrContains(what, "out of memory")) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the device is out of memory: ", what));
-  }
-  return absl::InternalError(absl::StrCat("computing failed: ", what));
 }
 
 absl::Status TooLarge(absl::string_view what, int64_t value, int64_t limit) {
@@ -238,20 +227,16 @@ absl::Status Executor::CallJob(Task& task) {
     MutexLock lock(mutex_);
     ++stats_.ops[task.options.op].started;
   }
-  absl::Status status;
-  try {
-    return task.job([this, &task] { return BeforeEachPass(task); });
-  } catch (const c10::Error& error) {
-    status = FromException(error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    status = absl::ResourceExhaustedError("the server is out of memory");
-  } catch (const std::exception& error) {
-    status = FromException(error.what());
-  } catch (...) {
-    status = absl::InternalError("computing failed: unknown exception");
+  bool threw = false;
+  const absl::Status status = CatchExceptions(
+      [this, &task] {
+        return task.job([this, &task] { return BeforeEachPass(task); });
+      },
+      &threw);
+  if (threw) {
+    MutexLock lock(mutex_);
+    ++stats_.exceptions;
   }
-  MutexLock lock(mutex_);
-  ++stats_.exceptions;
   return status;
 }
 

@@ -5,11 +5,12 @@
 #include <absl/strings/string_view.h>
 
 #include <cstdint>
-#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "adv/v1/model.pb.h"
@@ -20,23 +21,26 @@
 
 namespace adv {
 
+struct ReloadResult {
+  std::vector<v1::ModelReference> loaded;  // by this call
+  std::vector<v1::Model> failed;           // that failed in this call
+  std::vector<std::string> store_errors;   // store folders that it cannot read
+};
+
 struct ModelRegistryOptions {
   // Store folders. Where two hold the same name and version with different
-  // weights, the first one's is served and the other is reported FAILED.
+  // weights, the one known first is served and the other is reported FAILED.
   std::vector<std::string> stores;
   at::Device device = at::kCPU;
   // Time between two looks at the stores; 0: only Reload looks.
   Clock::Duration poll_interval = std::chrono::seconds(5);
   // Besides the newest of each name, so many versions stay in memory.
   int older_versions_kept = 8;
+  // Called by the polling thread after a look that loaded something or met a
+  // new failure; for logs. May be empty.
+  std::function<void(const ReloadResult&)> on_change;
   // Not owned; must outlive the registry. nullptr: the real one.
   Clock* clock = nullptr;
-};
-
-struct ReloadResult {
-  std::vector<v1::ModelReference> loaded;  // by this call
-  std::vector<v1::Model> failed;           // that failed in this call
-  std::vector<std::string> store_errors;   // store folders that it cannot read
 };
 
 // For metrics; since the start.
@@ -85,39 +89,61 @@ class ModelRegistry {
   // As List has it; errors as Borrow, but loads nothing.
   absl::StatusOr<v1::Model> Get(absl::string_view model) const
       ADV_EXCLUDES(mutex_);
-  // Whether some version of each known name is ready, and there is a name.
-  bool ready() const ADV_EXCLUDES(mutex_);
+  // By name: whether a version of it is loaded, so that Borrow(name) works.
+  // The server is ready if one is.
+  std::map<std::string, bool> Serving() const ADV_EXCLUDES(mutex_);
 
   ModelRegistryStats stats() const ADV_EXCLUDES(mutex_);
 
  private:
+  // Changes when a file is replaced: inode, size, time of change.
+  using Fingerprint = std::tuple<uint64_t, int64_t, int64_t, int64_t>;
   struct Entry {
-    v1::Model model;   // what List tells
-    size_t store = 0;  // index in stores_
-    std::filesystem::file_time_type manifest_time;
-    absl::Status load_status;                   // of the last attempt
+    v1::Model model;        // what List tells
+    Fingerprint manifest;   // of the manifest's file
+    absl::Status fault;     // why it is not loaded, or not trusted; OK if none
+    bool conflict = false;  // another store's version has its place
     std::shared_ptr<const ServedModel> served;  // null if not loaded
     int64_t last_used = 0;
+
+    // Whether loading again is of no use while the disk does not change.
+    bool is_hopeless() const;
   };
-  using Versions = std::map<uint64_t, Entry>;
+  struct Key {
+    uint64_t version = 0;
+    size_t store = 0;  // index in stores_
+    bool operator<(const Key& other) const {
+      return std::tie(version, store) < std::tie(other.version, other.store);
+    }
+  };
+  using Versions = std::map<Key, Entry>;
   struct Name {
     std::string name;
     uint64_t version = 0;  // 0: the newest
   };
 
   static absl::StatusOr<Name> ParseName(absl::string_view model);
-  absl::StatusOr<const Entry*> Find(const Name& wanted) const
+  static Versions::const_iterator Newest(const Versions& versions);
+  absl::StatusOr<Versions::const_iterator> Find(const Name& wanted) const
       ADV_REQUIRES(mutex_);
-  void LookAround(ReloadResult* result) ADV_REQUIRES(load_mutex_);
-  void Notice(size_t store, const ModelVersion& version, ReloadResult* result)
-      ADV_REQUIRES(load_mutex_);
-  void LoadNewest(bool retry_all, ReloadResult* result)
-      ADV_REQUIRES(load_mutex_);
-  absl::Status Load(const std::string& name, uint64_t version,
-                    ReloadResult* result) ADV_REQUIRES(load_mutex_);
-  void DropOldest() ADV_REQUIRES(mutex_);
+  std::shared_ptr<const ServedModel> Use(const Name& wanted)
+      ADV_REQUIRES(mutex_);
+
   ReloadResult Look(bool retry_all) ADV_EXCLUDES(load_mutex_, mutex_);
-  void PollLoop();
+  void LookAt(size_t store, ReloadResult* result) ADV_REQUIRES(load_mutex_);
+  void Notice(size_t store, const ModelVersion& version, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
+  void Update(const std::string& name, const Key& key, const Entry& seen,
+              ReloadResult* result) ADV_REQUIRES(mutex_);
+  void Forget(size_t store, const std::vector<ModelVersion>& present)
+      ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
+  void LoadNewest(const std::string& name, bool retry_all, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
+  absl::Status Load(const std::string& name, const Key& key,
+                    ReloadResult* result) ADV_REQUIRES(load_mutex_)
+      ADV_EXCLUDES(mutex_);
+  void DropOldest() ADV_REQUIRES(mutex_);
+  void PollLoop() ADV_EXCLUDES(load_mutex_, mutex_);
 
   const ModelRegistryOptions options_;
   const std::vector<ModelStore> stores_;
