@@ -104,6 +104,9 @@ absl::Status Ball::Check(const at::Tensor& images) const {
                        images.max().item<double>() > 1 + kTolerance)) {
     return absl::InternalError("the attack returned a pixel outside [0, 1]");
   }
+  if (options_.eight_bit && !images.equal(FromBytes(ToBytes(images)))) {
+    return absl::InternalError("the attack returned a pixel off the lattice");
+  }
   const at::Tensor delta = images - originals_;
   const double largest = (norm_ == Norm::kLinf ? delta.abs() : Lengths(delta))
                              .max()
@@ -115,9 +118,6 @@ absl::Status Ball::Check(const at::Tensor& images) const {
                                             " from its original, outside the "
                                             "ball of radius ",
                                             epsilon_));
-  }
-  if (options_.eight_bit && !images.equal(FromBytes(ToBytes(images)))) {
-    return absl::InternalError("the attack returned a pixel off the lattice");
   }
   return absl::OkStatus();
 }
