@@ -4,12 +4,10 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
-#include <variant>
 #include <vector>
 
 #include "adv/v1/evaluation.pb.h"
@@ -20,8 +18,11 @@
 #include "server/executor.h"
 #include "server/mutex.h"
 #include "server/served_model.h"
+#include "server/subscription.h"
 
 namespace adv {
+
+struct EvaluationRun;
 
 // A specification with everything it names at hand; made and validated by the
 // codec.
@@ -36,28 +37,6 @@ struct ResolvedEvaluation {
 
 // SHA-256 of the specification's deterministic bytes, 64 hexadecimal digits.
 std::string EvaluationId(const v1::ResolvedSpec& resolved);
-
-// Either progress or, last, the evaluation as it ended: SUCCEEDED with its
-// report, FAILED or CANCELLED with the error.
-using EvaluationEvent = std::variant<v1::EvaluationProgress, v1::Evaluation>;
-// Called by one thread at a time. Must be quick (it holds up computing), must
-// not throw.
-using EvaluationListener = std::function<void(const EvaluationEvent&)>;
-
-// While it lives its listener is called. After the destructor the listener is
-// neither running nor called again; destroyed by the listener itself, it is
-// only not called again.
-class Subscription {
- public:
-  struct Channel;
-  explicit Subscription(std::shared_ptr<Channel> channel);
-  ~Subscription();
-  Subscription(const Subscription&) = delete;
-  Subscription& operator=(const Subscription&) = delete;
-
- private:
-  const std::shared_ptr<Channel> channel_;
-};
 
 struct EvaluationRunnerOptions {
   // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.
@@ -137,32 +116,47 @@ class EvaluationRunner {
   EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
 
  private:
-  struct Run;
+  using RunPointer = std::shared_ptr<EvaluationRun>;
 
-  absl::StatusOr<v1::Evaluation> CreateOrResume(
-      const std::string& id, const ResolvedEvaluation& evaluation)
+  absl::StatusOr<RunPointer> Begin(const std::string& id,
+                                   ResolvedEvaluation evaluation)
       ADV_REQUIRES(mutex_);
-  absl::Status RestoreProgress(Run& run) ADV_REQUIRES(mutex_);
-  void SubmitTiles(const std::shared_ptr<Run>& run) ADV_EXCLUDES(mutex_);
-  absl::Status RunTile(Run& run, size_t tile, const BeforePass& before_pass);
-  absl::Status Commit(Run& run, const std::vector<SampleRecord>& records);
-  absl::Status WriteReport(Run& run);
-  void OnTileDone(const std::shared_ptr<Run>& run, const absl::Status& status)
+  absl::StatusOr<v1::Evaluation> Stored(const std::string& id) const
+      ADV_REQUIRES(mutex_);
+  // What is known of a run that the store does not know yet.
+  void Refresh(v1::Evaluation* evaluation) const ADV_REQUIRES(mutex_);
+
+  // Submits tiles as long as there is room, and ends what is at its end.
+  void Continue(const RunPointer& run) ADV_EXCLUDES(mutex_);
+  bool NextTile(EvaluationRun& run, size_t* tile, bool* end)
       ADV_EXCLUDES(mutex_);
-  void End(const std::shared_ptr<Run>& run) ADV_EXCLUDES(mutex_);
-  void ReportProgress(Run& run) ADV_EXCLUDES(mutex_);
+  void OnTileDone(EvaluationRun& run, const absl::Status& status)
+      ADV_EXCLUDES(mutex_);
+  void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+
+  // The work of a tile, on the executor.
+  absl::Status RunTile(EvaluationRun& run, size_t tile,
+                       const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
+  absl::Status Commit(EvaluationRun& run,
+                      const std::vector<SampleRecord>& records)
+      ADV_EXCLUDES(mutex_);
+  absl::Status WriteReport(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+
+  void SendProgress(EvaluationRun& run) ADV_EXCLUDES(mutex_);
   void TimerLoop() ADV_EXCLUDES(mutex_);
+  google::protobuf::Timestamp Date() const;
 
   Executor* const executor_;
   EvaluationStore* const store_;
   const EvaluationRunnerOptions options_;
   Clock& clock_;
+  const Clock::Time timer_start_;
 
   mutable Mutex mutex_;
   CondVar changed_;  // a run ended, or the runner is destroyed
   bool stopping_ ADV_GUARDED_BY(mutex_) = false;
   bool destroyed_ ADV_GUARDED_BY(mutex_) = false;
-  std::map<std::string, std::shared_ptr<Run>> runs_ ADV_GUARDED_BY(mutex_);
+  std::map<std::string, RunPointer> runs_ ADV_GUARDED_BY(mutex_);
   // Ended evaluations whose end the store could not take (a full disk).
   std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
   EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);

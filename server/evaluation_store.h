@@ -12,9 +12,9 @@
 #include "adv/v1/evaluation.pb.h"
 #include "server/mutex.h"
 
-struct sqlite3;
-
 namespace adv {
+
+class Database;
 
 struct EvaluationStoreOptions {
   // The SQLite file, created if it is not there (its folder must be). Empty:
@@ -96,17 +96,15 @@ class EvaluationStore {
   absl::Status InterruptUnfinished(const std::string& error);
 
  private:
-  class Statement;
-  explicit EvaluationStore(sqlite3* database) : database_(database) {}
+  explicit EvaluationStore(std::unique_ptr<Database> database);
 
-  sqlite3* const database_;
-  // Statements and transactions are the connection's, so one at a time.
+  // Its row.
+  absl::StatusOr<int64_t> Find(const std::string& id) const
+      ADV_REQUIRES(mutex_);
+
   mutable Mutex mutex_;
+  const std::unique_ptr<Database> database_;  // one user at a time: mutex_
 };
-
-// The bytes of a message that are the same for equal messages: what digests
-// and ids are taken of.
-std::string DeterministicBytes(const google::protobuf::MessageLite& message);
 
 }  // namespace adv
 
