@@ -127,6 +127,16 @@ void CheckTask(const v1::GenerateAdversarialRequest& request,
   }
 }
 
+absl::StatusOr<int64_t> PageSize(uint32_t asked, uint32_t most,
+                                 uint32_t by_default) {
+  if (asked == 0) return by_default;
+  if (asked <= most) return asked;
+  FieldViolations violations;
+  violations.Add("page_size", absl::StrCat("is ", asked, "; must be 1 to ",
+                                           most, ", or 0 for ", by_default));
+  return violations.status();
+}
+
 }  // namespace
 
 absl::StatusOr<ClassifyTask> DecodeClassify(
@@ -198,6 +208,16 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   }
   *response->mutable_attack() =
       EncodeAttack(task.attack, task.options.epsilons.front());
+}
+
+absl::StatusOr<int64_t> DecodePageSize(
+    const v1::ListEvaluationsRequest& request) {
+  return PageSize(request.page_size(), 1000, 100);
+}
+
+absl::StatusOr<int64_t> DecodePageSize(
+    const v1::ListEvaluationRecordsRequest& request) {
+  return PageSize(request.page_size(), 10000, 1000);
 }
 
 }  // namespace adv

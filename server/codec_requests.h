@@ -42,6 +42,12 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
                     const AdversarialImages& images,
                     v1::GenerateAdversarialResponse* response);
 
+// Entries of one page: what is asked for, or the default.
+absl::StatusOr<int64_t> DecodePageSize(
+    const v1::ListEvaluationsRequest& request);
+absl::StatusOr<int64_t> DecodePageSize(
+    const v1::ListEvaluationRecordsRequest& request);
+
 }  // namespace adv
 
 #endif  // ADV_SERVER_CODEC_REQUESTS_H_

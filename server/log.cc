@@ -16,9 +16,9 @@ namespace {
 std::atomic<Log*> grpc_log{nullptr};
 
 void WriteGrpcLine(gpr_log_func_args* args) {
-  grpc_log.load()->Warning("grpc", {{"message", args->message},
-                                    {"file", args->file},
-                                    {"line", args->line}});
+  grpc_log.load()->Warning(
+      "grpc",
+      {{"message", args->message}, {"file", args->file}, {"line", args->line}});
 }
 
 std::string Json(absl::string_view text) {
@@ -29,8 +29,7 @@ std::string Json(absl::string_view text) {
 // Plain where nothing in it could be mistaken, quoted otherwise.
 std::string TextValue(const std::string& text) {
   const bool plain =
-      !text.empty() &&
-      text.find_first_of(" =\"\\") == std::string::npos &&
+      !text.empty() && text.find_first_of(" =\"\\") == std::string::npos &&
       text.find_first_not_of(
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
           "!#$%&'()*+,-./:;<>?@[]^_`{|}~") == std::string::npos;

@@ -33,8 +33,7 @@ class LogValue {
   bool is_number_ = false;
 };
 
-using LogFields =
-    std::initializer_list<std::pair<absl::string_view, LogValue>>;
+using LogFields = std::initializer_list<std::pair<absl::string_view, LogValue>>;
 
 // One line per event, in key=value or JSON form:
 //   time=2026-11-22T11:00:00.000Z level=info event=listening address=...

@@ -1,0 +1,250 @@
+#include "server/attack_evaluation_service.h"
+
+#include <absl/strings/match.h>
+
+#include <utility>
+
+#include "server/adversarial.h"
+#include "server/codec_requests.h"
+#include "server/cost.h"
+#include "server/errors.h"
+#include "server/evaluation_stream.h"
+#include "server/refusals.h"
+
+namespace adv {
+namespace {
+
+// What computes longer than about a second on two cores is not interactive.
+constexpr int64_t kInteractiveCost = 2048;
+
+JobOptions MakeJobOptions(const char* op, int64_t cost,
+                          const at::Tensor& images) {
+  JobOptions options;
+  options.op = op;
+  options.cost = cost;
+  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
+  options.bytes = static_cast<int64_t>(images.nbytes());
+  return options;
+}
+
+int64_t SumOfGradients(const std::vector<AttackRecord>& records) {
+  int64_t sum = 0;
+  for (const AttackRecord& record : records) sum += record.gradients;
+  return sum;
+}
+
+RpcMetrics& Method(const Parts& parts, const char* name) {
+  return parts.metrics.Rpc(v1::AttackEvaluationService::service_full_name(),
+                           name);
+}
+
+}  // namespace
+
+AttackEvaluationService::AttackEvaluationService(const Parts& parts)
+    : parts_(parts),
+      classify_(Method(parts, "Classify")),
+      generate_adversarial_(Method(parts, "GenerateAdversarial")),
+      evaluate_robustness_(Method(parts, "EvaluateRobustness")),
+      get_evaluation_(Method(parts, "GetEvaluation")),
+      list_evaluations_(Method(parts, "ListEvaluations")),
+      cancel_evaluation_(Method(parts, "CancelEvaluation")),
+      delete_evaluation_(Method(parts, "DeleteEvaluation")),
+      list_evaluation_records_(Method(parts, "ListEvaluationRecords")) {}
+
+void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
+                                     const std::string& source_model,
+                                     WithModels next) {
+  auto run = [this, call, &model, &source_model, next = std::move(next)] {
+    absl::StatusOr<ModelPtr> target = parts_.models.Borrow(model);
+    if (!target.ok()) {
+      return call->Finish(RefuseModel(target.status(), model, "model"));
+    }
+    absl::StatusOr<ModelPtr> source = parts_.models.Borrow(source_model);
+    if (!source.ok()) {
+      return call->Finish(
+          RefuseModel(source.status(), source_model, "source_model"));
+    }
+    const absl::Status status = next(*std::move(target), *std::move(source));
+    if (!status.ok()) call->Finish(status);
+  };
+  if (!absl::StrContains(model, '@') && !absl::StrContains(source_model, '@')) {
+    return run();
+  }
+  if (!parts_.loader.Run(std::move(run))) call->Finish(TooManyCalls());
+}
+
+absl::Status AttackEvaluationService::Compute(UnaryCall* call,
+                                              JobOptions options,
+                                              Executor::Job job) {
+  options.cancel = call->frame().cancel();
+  options.deadline = call->frame().deadline();
+  const Lane lane = options.lane;
+  const absl::Status status = parts_.executor.Submit(
+      std::move(options), std::move(job),
+      [call](const absl::Status& end) { call->Finish(end); });
+  return RefuseJob(status, parts_.executor, lane);
+}
+
+void AttackEvaluationService::OnStorage(UnaryCall* call,
+                                        std::function<absl::Status()> work) {
+  const bool accepted = parts_.storage.Run(
+      [call, work = std::move(work)] { call->Finish(work()); });
+  if (!accepted) call->Finish(TooManyCalls());
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
+    grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
+    v1::ClassifyResponse* response) {
+  auto* call = new UnaryCall(context, classify_, parts_.log);
+  Borrow(call, request->model(), request->model(),
+         [this, call, request, response](ModelPtr model, ModelPtr) {
+           absl::StatusOr<ClassifyTask> task =
+               DecodeClassify(*request, std::move(model), parts_.limits);
+           if (!task.ok()) return task.status();
+           const int64_t images = task->images.size(0);
+           return Compute(
+               call,
+               MakeJobOptions("classify", images * kClassifyCost, task->images),
+               [this, response, images,
+                task = *std::move(task)](const BeforePass& before_pass) {
+                 const absl::StatusOr<at::Tensor> logits = ComputeLogits(
+                     *task.model->network, task.images, before_pass);
+                 if (!logits.ok()) return logits.status();
+                 EncodeClassify(task, *logits, response);
+                 parts_.metrics.CountClassified(task.model->manifest.name(),
+                                                images);
+                 return absl::OkStatus();
+               });
+         });
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
+    grpc::CallbackServerContext* context,
+    const v1::GenerateAdversarialRequest* request,
+    v1::GenerateAdversarialResponse* response) {
+  auto* call = new UnaryCall(context, generate_adversarial_, parts_.log);
+  Borrow(
+      call, request->model(),
+      request->has_source_model() ? request->source_model() : request->model(),
+      [this, call, request, response](ModelPtr model, ModelPtr source) {
+        absl::StatusOr<AdversarialTask> task = DecodeGenerate(
+            *request, std::move(model), std::move(source), parts_.limits);
+        if (!task.ok()) return task.status();
+        const int64_t cost = task->images.size(0) *
+                             AttackCost(task->attack, task->options.epsilons);
+        return Compute(
+            call, MakeJobOptions("generate", cost, task->images),
+            [this, request, response,
+             task = *std::move(task)](const BeforePass& before_pass) {
+              const absl::StatusOr<AdversarialImages> images =
+                  Perturb(task, before_pass);
+              if (!images.ok()) return images.status();
+              EncodeGenerate(*request, task, *images, response);
+              parts_.metrics.CountAttacked(
+                  task.model->manifest.name(), AttackName(task.attack),
+                  task.images.size(0), SumOfGradients(images->records));
+              return absl::OkStatus();
+            });
+      });
+  return call->reactor();
+}
+
+grpc::ServerWriteReactor<v1::EvaluateRobustnessResponse>*
+AttackEvaluationService::EvaluateRobustness(
+    grpc::CallbackServerContext* context,
+    const v1::EvaluateRobustnessRequest* request) {
+  auto* stream =
+      new EvaluationStream(context, *request, parts_, evaluate_robustness_);
+  if (!parts_.storage.Run([stream] { stream->Open(); })) {
+    stream->Refuse(TooManyCalls());
+  }
+  return stream;
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GetEvaluation(
+    grpc::CallbackServerContext* context,
+    const v1::GetEvaluationRequest* request,
+    v1::GetEvaluationResponse* response) {
+  auto* call = new UnaryCall(context, get_evaluation_, parts_.log);
+  OnStorage(call, [this, request, response] {
+    auto evaluation = parts_.evaluations.Get(request->id());
+    if (!evaluation.ok()) {
+      return RefuseEvaluationId(evaluation.status(), request->id());
+    }
+    *response->mutable_evaluation() = *std::move(evaluation);
+    return absl::OkStatus();
+  });
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
+    grpc::CallbackServerContext* context,
+    const v1::ListEvaluationsRequest* request,
+    v1::ListEvaluationsResponse* response) {
+  auto* call = new UnaryCall(context, list_evaluations_, parts_.log);
+  OnStorage(call, [this, request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(*request);
+    if (!size.ok()) return size.status();
+    auto page =
+        parts_.evaluations.List(*size, request->page_token(), request->model());
+    if (!page.ok()) return RefusePageToken(page.status());
+    for (v1::Evaluation& evaluation : page->evaluations) {
+      *response->add_evaluations() = std::move(evaluation);
+    }
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::CancelEvaluation(
+    grpc::CallbackServerContext* context,
+    const v1::CancelEvaluationRequest* request,
+    v1::CancelEvaluationResponse* response) {
+  auto* call = new UnaryCall(context, cancel_evaluation_, parts_.log);
+  OnStorage(call, [this, request, response] {
+    auto evaluation = parts_.evaluations.Cancel(request->id());
+    if (!evaluation.ok()) {
+      return RefuseEvaluationId(evaluation.status(), request->id());
+    }
+    *response->mutable_evaluation() = *std::move(evaluation);
+    return absl::OkStatus();
+  });
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::DeleteEvaluation(
+    grpc::CallbackServerContext* context,
+    const v1::DeleteEvaluationRequest* request,
+    v1::DeleteEvaluationResponse* response) {
+  auto* call = new UnaryCall(context, delete_evaluation_, parts_.log);
+  OnStorage(call, [this, request] {
+    return RefuseEvaluationId(parts_.evaluations.Delete(request->id()),
+                              request->id());
+  });
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
+    grpc::CallbackServerContext* context,
+    const v1::ListEvaluationRecordsRequest* request,
+    v1::ListEvaluationRecordsResponse* response) {
+  auto* call = new UnaryCall(context, list_evaluation_records_, parts_.log);
+  OnStorage(call, [this, request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(*request);
+    if (!size.ok()) return size.status();
+    const auto id = parts_.store.ResolveId(request->id());
+    if (!id.ok()) return RefuseEvaluationId(id.status(), request->id());
+    auto page = parts_.evaluations.Records(*id, *size, request->page_token());
+    if (!page.ok()) return RefusePageToken(page.status());
+    for (v1::EvaluationRecord& record : page->records) {
+      *response->add_records() = std::move(record);
+    }
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+  return call->reactor();
+}
+
+}  // namespace adv

@@ -1,0 +1,93 @@
+#include "server/call.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/escaping.h>
+#include <grpcpp/server_context.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "server/errors.h"
+
+namespace adv {
+namespace {
+
+constexpr char kRequestIdKey[] = "x-request-id";
+constexpr size_t kMaxRequestId = 64;
+
+std::string MakeRequestId() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  const uint64_t bits = random();
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(&bits), sizeof(bits)));
+}
+
+// The caller's, if it can stand in a log.
+std::string RequestId(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(kRequestIdKey);
+  if (found == metadata.end()) return MakeRequestId();
+  const std::string id(found->second.data(), found->second.size());
+  const bool printable = std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  return !id.empty() && id.size() <= kMaxRequestId && printable
+             ? id
+             : MakeRequestId();
+}
+
+}  // namespace
+
+CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
+                     Log& log)
+    : context_(context),
+      metrics_(metrics),
+      log_(log),
+      request_id_(RequestId(*context)),
+      start_(std::chrono::steady_clock::now()) {
+  metrics_.Start();
+}
+
+std::optional<Clock::Time> CallFrame::deadline() const {
+  const auto deadline = context_->deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return {};
+  return std::chrono::steady_clock::now() +
+         (deadline - std::chrono::system_clock::now());
+}
+
+absl::Status CallFrame::Cancelled() const {
+  return std::chrono::system_clock::now() >= context_->deadline()
+             ? Error(Reason::kDeadlineExceeded, "the deadline has passed")
+             : Error(Reason::kCancelled, "the caller gave up");
+}
+
+grpc::Status CallFrame::End(const absl::Status& status) {
+  const grpc::Status wire = ToGrpcStatus(status);
+  const double seconds = Seconds(std::chrono::steady_clock::now() - start_);
+  metrics_.End(wire.error_code(), seconds);
+  context_->AddTrailingMetadata(kRequestIdKey, request_id_);
+  if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
+    context_->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
+  }
+  const char* const code = CodeName(wire.error_code());
+  if (wire.ok()) {
+    log_.Info("rpc", {{"method", metrics_.method()},
+                      {"code", code},
+                      {"seconds", seconds},
+                      {"request_id", request_id_}});
+    return wire;
+  }
+  const auto write = wire.error_code() == grpc::StatusCode::INTERNAL
+                         ? &Log::Error
+                         : &Log::Warning;
+  (log_.*write)("rpc", {{"method", metrics_.method()},
+                        {"code", code},
+                        {"seconds", seconds},
+                        {"request_id", request_id_},
+                        {"peer", context_->peer()},
+                        {"message", wire.error_message()}});
+  return wire;
+}
+
+}  // namespace adv

@@ -1,0 +1,104 @@
+// advserver: serves models, attacks and evaluations over gRPC.
+#include <absl/strings/str_cat.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "model_store/durable_file.h"
+#include "server/log.h"
+#include "server/options.h"
+#include "server/server.h"
+
+namespace {
+
+// Between the end of the grace and the end of the patience: a job's last pass,
+// and the last fsync.
+constexpr std::chrono::seconds kPatience{15};
+
+// OpenMP reads its settings when the library is loaded, before main: threads
+// that spin while they wait take the processor from everyone else. glog is
+// LibTorch's; its notes are no events.
+void RestartWithQuietThreads(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  setenv("GLOG_minloglevel", "2", 0);
+  execv("/proc/self/exe", argv);
+  // Without /proc it runs on as it is.
+}
+
+// Blocked in all threads, so that main can wait for them.
+sigset_t BlockSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void EndWithStandardInput() {
+  std::thread([] {
+    char bytes[256];
+    while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0) {
+    }
+    kill(getpid(), SIGTERM);
+  }).detach();
+}
+
+// Ends the process at a second signal, or when draining takes too long.
+void EndInAnyCase(const sigset_t& signals, std::chrono::seconds limit,
+                  adv::Log* log) {
+  std::thread([signals, limit, log] {
+    const timespec time{limit.count(), 0};
+    const int signal = sigtimedwait(&signals, nullptr, &time);
+    log->Error("exit_at_once",
+               {{"reason", signal > 0 ? "second signal" : "drain timeout"}});
+    std::_Exit(1);
+  }).detach();
+}
+
+int Fail(adv::Log& log, const absl::Status& status) {
+  log.Error("start_failed", {{"message", std::string(status.message())}});
+  return 1;
+}
+
+int Serve(const adv::Options& options, const sigset_t& signals) {
+  // Lives as long as the process: gRPC and the threads above use it.
+  auto& log = *new adv::Log(std::cerr, options.log_format);
+  adv::CaptureGrpcLog(&log);
+  auto server = adv::Server::Start(options, &log);
+  if (!server.ok()) return Fail(log, server.status());
+  const std::string& address = (*server)->address();
+  if (!options.address_file.empty()) {
+    const absl::Status written = adv::WriteFileDurably(
+        options.address_file, absl::StrCat(address, "\n"));
+    if (!written.ok()) return Fail(log, written);
+  }
+  std::cout << "listening on " << address << std::endl;
+  if (options.exit_when_stdin_closes) EndWithStandardInput();
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  const std::chrono::seconds wait(options.drain_wait_seconds);
+  const std::chrono::seconds grace(options.drain_seconds);
+  EndInAnyCase(signals, wait + grace + kPatience, &log);
+  (*server)->Drain(wait, grace);
+  server->reset();
+  log.Info("exit");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  RestartWithQuietThreads(argv);
+  const adv::ParsedOptions parsed = adv::ParseOptions(argc, argv);
+  if (!parsed.options) return parsed.exit_code;
+  return Serve(*parsed.options, BlockSignals());
+}

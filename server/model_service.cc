@@ -1,0 +1,64 @@
+#include "server/model_service.h"
+
+#include <utility>
+
+#include "server/refusals.h"
+
+namespace adv {
+namespace {
+
+RpcMetrics& Method(const Parts& parts, const char* name) {
+  return parts.metrics.Rpc(v1::ModelService::service_full_name(), name);
+}
+
+}  // namespace
+
+ModelService::ModelService(const Parts& parts)
+    : parts_(parts),
+      list_models_(Method(parts, "ListModels")),
+      get_model_(Method(parts, "GetModel")),
+      reload_models_(Method(parts, "ReloadModels")) {}
+
+grpc::ServerUnaryReactor* ModelService::ListModels(
+    grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
+    v1::ListModelsResponse* response) {
+  auto* call = new UnaryCall(context, list_models_, parts_.log);
+  for (v1::Model& model : parts_.models.List()) {
+    v1::ModelManifest* manifest = model.mutable_manifest();
+    manifest->mutable_training()->clear_epochs();
+    manifest->clear_golden();
+    *response->add_models() = std::move(model);
+  }
+  call->Finish(absl::OkStatus());
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* ModelService::GetModel(
+    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
+    v1::GetModelResponse* response) {
+  auto* call = new UnaryCall(context, get_model_, parts_.log);
+  absl::StatusOr<v1::Model> model = parts_.models.Get(request->model());
+  if (model.ok()) *response->mutable_model() = *std::move(model);
+  call->Finish(RefuseModel(model.status(), request->model(), "model"));
+  return call->reactor();
+}
+
+grpc::ServerUnaryReactor* ModelService::ReloadModels(
+    grpc::CallbackServerContext* context, const v1::ReloadModelsRequest*,
+    v1::ReloadModelsResponse* response) {
+  auto* call = new UnaryCall(context, reload_models_, parts_.log);
+  const bool accepted = parts_.loader.Run([this, call, response] {
+    ReloadResult result = parts_.models.Reload();
+    for (v1::ModelReference& loaded : result.loaded) {
+      *response->add_loaded() = std::move(loaded);
+    }
+    for (v1::Model& failed : result.failed) {
+      *response->add_failed() = std::move(failed);
+    }
+    call->Finish(absl::OkStatus());
+  });
+  if (!accepted) call->Finish(TooManyCalls());
+  return call->reactor();
+}
+
+}  // namespace adv

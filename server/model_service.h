@@ -1,0 +1,36 @@
+#ifndef ADV_SERVER_MODEL_SERVICE_H_
+#define ADV_SERVER_MODEL_SERVICE_H_
+
+#include "adv/v1/model_service.grpc.pb.h"
+#include "server/call.h"
+#include "server/parts.h"
+
+namespace adv {
+
+class ModelService final : public v1::ModelService::CallbackService {
+ public:
+  // `parts` must outlive it.
+  explicit ModelService(const Parts& parts);
+
+  grpc::ServerUnaryReactor* ListModels(
+      grpc::CallbackServerContext* context,
+      const v1::ListModelsRequest* request,
+      v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* request,
+                                     v1::GetModelResponse* response) override;
+  grpc::ServerUnaryReactor* ReloadModels(
+      grpc::CallbackServerContext* context,
+      const v1::ReloadModelsRequest* request,
+      v1::ReloadModelsResponse* response) override;
+
+ private:
+  const Parts& parts_;
+  RpcMetrics& list_models_;
+  RpcMetrics& get_model_;
+  RpcMetrics& reload_models_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_MODEL_SERVICE_H_

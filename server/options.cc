@@ -1,0 +1,168 @@
+#include "server/options.h"
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/string_view.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <system_error>
+
+namespace adv {
+namespace {
+
+void AddServing(CLI::App& app, Options* options) {
+  app.add_option("--listen", options->listen,
+                 "HOST:PORT of gRPC; port 0 picks a free one")
+      ->capture_default_str();
+  app.add_option("--address-file", options->address_file,
+                 "Write the address into this file once it serves");
+  app.add_flag("--insecure", options->insecure,
+               "Allow --listen on other addresses than loopback, without TLS");
+  app.add_option("--store", options->stores,
+                 "Model store folder; may be repeated. Default: the zoo that "
+                 "ships with the program")
+      ->allow_extra_args(false);
+  app.add_option("--dataset", options->datasets,
+                 "NAME=PATH of a data set: a folder with CIFAR-10's test "
+                 "split or one file in its layout; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--state", options->state,
+                 absl::StrCat("Folder of the evaluation store, or ", kInMemory,
+                              ". Default: ", DefaultStateFolder()));
+  app.add_option("--poll-seconds", options->poll_seconds,
+                 "Seconds between two looks at the stores; 0: never")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+}
+
+void AddComputing(CLI::App& app, Options* options) {
+  app.add_option("--device", options->device, "auto, cpu, cuda or cuda:N")
+      ->capture_default_str();
+  app.add_option("--workers", options->workers,
+                 "Threads that compute at once; 0: one for each core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--intra-op-threads", options->intra_op_threads,
+                 "Threads within one operation")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+void AddLimits(CLI::App& app, Limits* limits) {
+  const auto add = [&](const char* name, auto* value, auto most,
+                       const char* help) {
+    using Value = std::decay_t<decltype(*value)>;
+    app.add_option(name, *value, help)
+        ->check(CLI::Range(Value{1}, static_cast<Value>(most)))
+        ->capture_default_str()
+        ->group("Limits");
+  };
+  add("--max-message-bytes", &limits->message_bytes, 1 << 30,
+      "Bytes of one message");
+  add("--max-images", &limits->images_per_request, 65536,
+      "Images of one request");
+  add("--max-steps", &limits->steps, 10000, "Steps of one attack");
+  add("--max-epsilons", &limits->epsilons, 1024, "Epsilons of one evaluation");
+  add("--max-attacks", &limits->attacks, 1024, "Attacks of one evaluation");
+  add("--max-queued-cost", &limits->queued_cost, int64_t{1} << 40,
+      "Images times passes that may wait");
+  add("--max-queued-bytes", &limits->queued_bytes, int64_t{1} << 40,
+      "Bytes of images that may wait");
+  add("--max-evaluations", &limits->concurrent_evaluations, 1024,
+      "Evaluations at once");
+}
+
+void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
+  app.add_option("--metrics-listen", options->metrics_listen,
+                 "HOST:PORT of /metrics, /livez, /readyz and /buildinfo; port "
+                 "0 picks a free one; off: none")
+      ->capture_default_str();
+  app.add_option("--metrics-port", *metrics_port,
+                 "The same on loopback by its port alone; 0 switches it off")
+      ->check(CLI::Range(0, 65535));
+  app.add_option("--drain-seconds", options->drain_seconds,
+                 "Seconds that calls have to finish after SIGTERM")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  app.add_option("--drain-wait-seconds", options->drain_wait_seconds,
+                 "Seconds before that in which it serves but is not ready, so "
+                 "that balancers notice")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  app.add_option("--log-format", options->log_format, "text or json")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, LogFormat>{
+          {"text", LogFormat::kText}, {"json", LogFormat::kJson}}));
+  app.add_flag("--exit-when-stdin-closes", options->exit_when_stdin_closes,
+               "End when standard input does");
+}
+
+// 127.0.0.0/8, ::1, localhost, or a Unix socket.
+bool IsLoopback(absl::string_view address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  const absl::string_view host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" ||
+         (absl::StartsWith(host, "127.") &&
+          host.find_first_not_of("0123456789.") == absl::string_view::npos);
+}
+
+}  // namespace
+
+ParsedOptions ParseOptions(int argc, const char* const* argv) {
+  Options options;
+  int metrics_port = -1;
+  CLI::App app(
+      "Serves image classifiers, attacks them, and measures how "
+      "robust they are.",
+      "advserver");
+  app.set_version_flag("--version", "advserver " ADV_VERSION);
+  AddServing(app, &options);
+  AddComputing(app, &options);
+  AddLimits(app, &options.limits);
+  AddOperating(app, &options, &metrics_port);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return {std::nullopt, code == 0 ? 0 : 2};
+  }
+  if (options.metrics_listen == "off") options.metrics_listen.clear();
+  if (metrics_port >= 0) {
+    options.metrics_listen =
+        metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);
+  }
+  if (options.state.empty()) options.state = DefaultStateFolder();
+  return {options, 0};
+}
+
+absl::Status CheckListen(const Options& options) {
+  if (options.insecure || IsLoopback(options.listen)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--listen=", options.listen,
+      " is not a loopback address and this server has no TLS yet: whoever "
+      "reaches it could use it and read along. Listen on 127.0.0.1, or give "
+      "--insecure where the network is trusted"));
+}
+
+std::string DefaultStateFolder() {
+  const char* const state = std::getenv("XDG_STATE_HOME");
+  if (state != nullptr && *state == '/') return absl::StrCat(state, "/adv");
+  const char* const home = std::getenv("HOME");
+  return absl::StrCat(home != nullptr ? home : "", "/.local/state/adv");
+}
+
+std::vector<std::string> ZooFolders() {
+  std::error_code error;
+  const std::filesystem::path program =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  std::vector<std::string> folders;
+  if (!error) {
+    folders.push_back(program.parent_path().parent_path() / "share/adv/zoo");
+  }
+  folders.push_back(ADV_SOURCE_ZOO);
+  return folders;
+}
+
+}  // namespace adv

@@ -1,0 +1,75 @@
+#ifndef ADV_SERVER_OPTIONS_H_
+#define ADV_SERVER_OPTIONS_H_
+
+#include <absl/status/status.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/limits.h"
+#include "server/log.h"
+
+namespace adv {
+
+// How a server is run. Flags of the same names set them, in main alone.
+struct Options {
+  // HOST:PORT of gRPC; port 0 picks a free one. Loopback, because there is no
+  // TLS yet.
+  std::string listen = "127.0.0.1:50051";
+  // Where to write the address once it serves; empty: nowhere. For scripts.
+  std::string address_file;
+  // Allows `listen` to be another address than loopback, in the clear.
+  bool insecure = false;
+  // Model store folders. Empty: the zoo that ships with the program.
+  std::vector<std::string> stores;
+  // "NAME=PATH" of further data sets.
+  std::vector<std::string> datasets;
+  // "cpu", "cuda", "cuda:N", or "auto": a GPU where there is one.
+  std::string device = "auto";
+  // Threads that compute at once; 0: as many as there are cores.
+  int workers = 0;
+  // Threads within one operation. More than 1 is slower beside busy
+  // neighbours.
+  int intra_op_threads = 1;
+  // Folder of the evaluation store; empty: DefaultStateFolder().
+  // kInMemory: forgotten at the end.
+  std::string state;
+  Limits limits;
+  // Seconds between two looks at the stores; 0: only ReloadModels looks.
+  int poll_seconds = 5;
+  // HOST:PORT of /metrics, /livez, /readyz and /buildinfo; empty: none.
+  std::string metrics_listen = "127.0.0.1:9464";
+  // After SIGTERM: seconds in which it still serves, "not ready", so that
+  // balancers notice.
+  int drain_wait_seconds = 0;
+  // After that: seconds that calls have to finish.
+  int drain_seconds = 20;
+  LogFormat log_format = LogFormat::kText;
+  // Drains when standard input ends, as a private server must when the program
+  // that started it is gone.
+  bool exit_when_stdin_closes = false;
+};
+
+inline constexpr char kInMemory[] = ":memory:";
+
+// The options of a command line; or, if it asked for help or was wrong (both
+// told on the terminal), the exit code.
+struct ParsedOptions {
+  std::optional<Options> options;
+  int exit_code = 0;
+};
+ParsedOptions ParseOptions(int argc, const char* const* argv);
+
+// INVALID_ARGUMENT if it would listen in the clear where others can reach it.
+absl::Status CheckListen(const Options& options);
+
+// $XDG_STATE_HOME/adv, otherwise ~/.local/state/adv.
+std::string DefaultStateFolder();
+
+// Where the zoo may lie, best first: beside the program, in the source tree.
+std::vector<std::string> ZooFolders();
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_OPTIONS_H_

@@ -1,0 +1,35 @@
+#ifndef ADV_SERVER_PARTS_H_
+#define ADV_SERVER_PARTS_H_
+
+#include <atomic>
+
+#include "server/dataset_registry.h"
+#include "server/evaluation_runner.h"
+#include "server/evaluation_store.h"
+#include "server/executor.h"
+#include "server/limits.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "server/model_registry.h"
+#include "server/worker.h"
+
+namespace adv {
+
+// What the services work with. Nothing is owned; all outlive the services.
+struct Parts {
+  Executor& executor;
+  ModelRegistry& models;
+  const DatasetRegistry& datasets;
+  EvaluationRunner& evaluations;
+  const EvaluationStore& store;
+  Worker& loader;   // loads models
+  Worker& storage;  // waits for the evaluation store
+  Metrics& metrics;
+  Log& log;
+  const Limits& limits;
+  const std::atomic<bool>& draining;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_PARTS_H_

@@ -1,0 +1,44 @@
+#ifndef ADV_SERVER_REFUSALS_H_
+#define ADV_SERVER_REFUSALS_H_
+
+#include <absl/status/status.h>
+#include <absl/strings/string_view.h>
+
+#include "server/executor.h"
+
+namespace adv {
+
+// What the errors of registries, executor and stores mean to a caller: each
+// gets its reason and details. `field` is where the request names the thing;
+// statuses that already have a reason, and codes without a special meaning
+// here, pass unchanged.
+
+// Of ModelRegistry::Borrow and Get.
+absl::Status RefuseModel(const absl::Status& status, absl::string_view model,
+                         absl::string_view field);
+
+// Of DatasetRegistry::Find.
+absl::Status RefuseDataset(const absl::Status& status,
+                           absl::string_view dataset);
+
+// Of Executor::Submit.
+absl::Status RefuseJob(const absl::Status& status, const Executor& executor,
+                       Lane lane);
+
+// Of EvaluationRunner::Start. `full` says whether as many evaluations run as
+// may.
+absl::Status RefuseEvaluation(const absl::Status& status, bool full);
+
+// Of EvaluationStore::ResolveId and what follows from it.
+absl::Status RefuseEvaluationId(const absl::Status& status,
+                                absl::string_view id);
+
+// Of a page token.
+absl::Status RefusePageToken(const absl::Status& status);
+
+// A worker's queue is full.
+absl::Status TooManyCalls();
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_REFUSALS_H_

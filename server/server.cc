@@ -1,0 +1,315 @@
+#include "server/server.h"
+
+#include <ATen/Parallel.h>
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <google/protobuf/util/time_util.h>
+#include <grpc/grpc.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/server_builder.h>
+#include <torch/version.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "engine/nn/device.h"
+#include "grpc/health/v1/health.pb.h"
+#include "model_store/durable_file.h"
+#include "server/codec_attack.h"
+
+namespace adv {
+namespace {
+
+constexpr size_t kTasksThatMayWait = 1000;
+// Of what may wait, the share that interactive work may fill: it is not
+// worth much once it has waited long.
+constexpr int64_t kInteractiveShare = 4;
+
+std::vector<std::string> Libraries() {
+  return {absl::StrCat("LibTorch ", TORCH_VERSION)};
+}
+
+std::map<std::string, std::string> BuildInfo() {
+  return {{"version", ADV_VERSION},
+          {"libtorch", TORCH_VERSION},
+          {"grpc", grpc_version_string()},
+          {"compiler", __VERSION__}};
+}
+
+ModelRegistryOptions RegistryOptions(const Options& options,
+                                     at::Device device) {
+  ModelRegistryOptions registry;
+  registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
+  if (options.stores.empty()) {
+    // The first zoo that is there; a program does not mix two.
+    for (const std::string& folder : ZooFolders()) {
+      if (!ModelStore(folder).List().ok()) continue;
+      registry.stores = {folder};
+      break;
+    }
+  }
+  registry.device = device;
+  registry.poll_interval = std::chrono::seconds(options.poll_seconds);
+  return registry;
+}
+
+ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
+  ExecutorOptions executor;
+  executor.threads =
+      options.workers == 0 && device.is_cuda() ? 1 : options.workers;
+  executor.intra_op_threads = options.intra_op_threads;
+  const auto cost = static_cast<int64_t>(options.limits.queued_cost);
+  const auto bytes = static_cast<int64_t>(options.limits.queued_bytes);
+  executor.bulk = {cost, bytes};
+  executor.interactive = {std::max<int64_t>(1, cost / kInteractiveShare),
+                          bytes};
+  return executor;
+}
+
+EvaluationRunnerOptions RunnerOptions(const Options& options,
+                                      at::Device device) {
+  EvaluationRunnerOptions runner;
+  runner.concurrent = static_cast<int>(options.limits.concurrent_evaluations);
+  runner.environment.set_device(DescribeDevice(device));
+  runner.environment.set_server_version(ADV_VERSION);
+  for (const std::string& library : Libraries()) {
+    runner.environment.add_libraries(library);
+  }
+  return runner;
+}
+
+v1::Limits EncodeLimits(const Limits& limits) {
+  v1::Limits message;
+  message.set_message_bytes(limits.message_bytes);
+  message.set_images_per_request(limits.images_per_request);
+  message.set_steps(limits.steps);
+  message.set_epsilons(limits.epsilons);
+  message.set_attacks(limits.attacks);
+  message.set_queued_cost(limits.queued_cost);
+  message.set_queued_bytes(limits.queued_bytes);
+  message.set_concurrent_evaluations(limits.concurrent_evaluations);
+  return message;
+}
+
+v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
+  v1::GetServerInfoResponse info;
+  info.set_version(ADV_VERSION);
+  for (const std::string& library : Libraries()) info.add_libraries(library);
+  info.add_libraries(absl::StrCat("gRPC ", grpc_version_string()));
+  info.set_device(DescribeDevice(device));
+  info.set_executor_threads(parts.executor.threads());
+  info.set_intra_op_threads(parts.executor.intra_op_threads());
+  *info.mutable_started_at() =
+      google::protobuf::util::TimeUtil::GetCurrentTime();
+  *info.mutable_limits() = EncodeLimits(parts.limits);
+  for (const auto& dataset : parts.datasets.List()) {
+    v1::DatasetInfo* entry = info.add_datasets();
+    entry->set_name(dataset->name);
+    entry->set_size(dataset->size());
+    entry->set_sha256(dataset->digest);
+    entry->mutable_class_names()->Assign(dataset->class_names.begin(),
+                                         dataset->class_names.end());
+  }
+  for (const std::string& attack : ImplementedAttacks()) {
+    info.add_attacks(attack);
+  }
+  return info;
+}
+
+absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
+    const std::string& state) {
+  EvaluationStoreOptions options;
+  if (state != kInMemory) {
+    const absl::Status made = MakeFolder(state);
+    if (!made.ok()) {
+      return absl::Status(made.code(),
+                          absl::StrCat("--state: ", made.message()));
+    }
+    options.path = absl::StrCat(state, "/evaluations.sqlite");
+  }
+  auto store = EvaluationStore::Open(options);
+  if (store.ok()) return store;
+  return absl::Status(store.status().code(),
+                      absl::StrCat("--state: ", store.status().message()));
+}
+
+void EnablePlugins() {
+  // Linked in for reflection to describe what gRPC itself serves.
+  grpc::health::v1::HealthCheckRequest::descriptor();
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+}
+
+}  // namespace
+
+struct Server::Stores {
+  DatasetRegistry datasets;
+  std::unique_ptr<EvaluationStore> evaluations;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
+                                                      Log* log) {
+  if (absl::Status status = CheckListen(options); !status.ok()) return status;
+  const auto device = ParseDevice(options.device);
+  if (!device.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--device: ", device.status().message()));
+  }
+  // For gRPC's threads and ours; the executor's set it themselves.
+  at::set_num_threads(options.intra_op_threads);
+  auto datasets = DatasetRegistry::Open(options.datasets);
+  if (!datasets.ok()) {
+    return absl::Status(
+        datasets.status().code(),
+        absl::StrCat("--dataset: ", datasets.status().message()));
+  }
+  auto store = OpenStore(options.state);
+  if (!store.ok()) return store.status();
+  std::unique_ptr<Server> server(new Server(
+      options, *device, {*std::move(datasets), *std::move(store)}, log));
+  for (const auto step :
+       {&Server::LoadModels, &Server::Listen, &Server::ListenForMetrics}) {
+    if (absl::Status status = (server.get()->*step)(); !status.ok()) {
+      return status;
+    }
+  }
+  log->Info("serving", {{"address", server->address()},
+                        {"metrics", server->metrics_address()},
+                        {"device", DescribeDevice(*device)},
+                        {"threads", server->executor_.threads()},
+                        {"intra_op_threads", options.intra_op_threads},
+                        {"version", ADV_VERSION}});
+  return server;
+}
+
+Server::Server(const Options& options, at::Device device, Stores stores,
+               Log* log)
+    : options_(options),
+      log_(*log),
+      datasets_(std::move(stores.datasets)),
+      store_(std::move(stores.evaluations)),
+      models_(RegistryOptions(options, device)),
+      executor_(MakeExecutorOptions(options, device)),
+      evaluations_(&executor_, store_.get(), RunnerOptions(options, device)),
+      loader_(kTasksThatMayWait),
+      storage_(kTasksThatMayWait),
+      metrics_(BuildInfo()),
+      parts_{executor_, models_,  datasets_, evaluations_,    *store_,  loader_,
+             storage_,  metrics_, log_,      options_.limits, draining_},
+      attack_evaluation_service_(parts_),
+      model_service_(parts_),
+      server_service_(parts_, MakeInfo(parts_, device)) {
+  metrics_.Watch(executor_, models_, evaluations_);
+}
+
+absl::Status Server::LoadModels() {
+  const ReloadResult result = models_.Reload();
+  std::vector<std::string> problems = result.store_errors;
+  for (const v1::Model& model : result.failed) {
+    problems.push_back(absl::StrCat(model.name(), "@", model.version(), " in ",
+                                    model.store(), ": ", model.error()));
+  }
+  for (const std::string& problem : problems) {
+    log_.Error("model_failed", {{"message", problem}});
+  }
+  for (const v1::ModelReference& model : result.loaded) {
+    log_.Info("model_loaded", {{"model", model.name()},
+                               {"version", model.version()},
+                               {"digest", model.digest()}});
+  }
+  if (!result.loaded.empty()) {
+    models_.StartPolling();
+    return absl::OkStatus();
+  }
+  const std::vector<std::string> looked =
+      options_.stores.empty() ? ZooFolders() : options_.stores;
+  return absl::NotFoundError(absl::StrCat(
+      "no model could be loaded from ", absl::StrJoin(looked, ", "),
+      problems.empty() ? "" : ": ", absl::StrJoin(problems, "; "),
+      ". Give --store=FOLDER with models that advtrain published"));
+}
+
+absl::Status Server::Listen() {
+  EnablePlugins();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
+                           &port);
+  builder.SetMaxReceiveMessageSize(
+      static_cast<int>(options_.limits.message_bytes));
+  builder.SetMaxSendMessageSize(-1);
+  // A second server on the same port would get half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.RegisterService(&attack_evaluation_service_);
+  builder.RegisterService(&model_service_);
+  builder.RegisterService(&server_service_);
+  grpc_ = builder.BuildAndStart();
+  if (grpc_ == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "--listen: cannot listen on ", options_.listen,
+        "; perhaps another program does, or the address is not this host's"));
+  }
+  address_ =
+      absl::StartsWith(options_.listen, "unix:")
+          ? options_.listen
+          : absl::StrCat(options_.listen.substr(0, options_.listen.rfind(':')),
+                         ":", port);
+  health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_);
+  return absl::OkStatus();
+}
+
+absl::Status Server::ListenForMetrics() {
+  if (options_.metrics_listen.empty()) return absl::OkStatus();
+  auto http = MetricsHttp::Start(options_.metrics_listen);
+  if (!http.ok()) {
+    return absl::Status(
+        http.status().code(),
+        absl::StrCat("--metrics-listen: ", http.status().message()));
+  }
+  http_ = *std::move(http);
+  http_->Serve("/metrics", [this] {
+    return HttpPage{200, "text/plain; version=0.0.4; charset=utf-8",
+                    metrics_.Text()};
+  });
+  http_->Serve("/livez", [] { return HttpPage{200, HttpPage().type, "ok\n"}; });
+  http_->Serve("/readyz", [this] {
+    return health_->ready() ? HttpPage{200, HttpPage().type, "ok\n"}
+                            : HttpPage{503, HttpPage().type, "not ready\n"};
+  });
+  http_->Serve("/buildinfo", [] {
+    return HttpPage{200, "application/json",
+                    nlohmann::json(BuildInfo()).dump(2) + "\n"};
+  });
+  return absl::OkStatus();
+}
+
+std::string Server::metrics_address() const {
+  return http_ == nullptr ? "" : http_->address();
+}
+
+void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
+  drained_ = true;
+  if (grpc_ == nullptr) return;
+  log_.Info("draining", {{"wait_seconds", Seconds(wait)},
+                         {"grace_seconds", Seconds(grace)}});
+  draining_ = true;
+  health_->StartDrain();
+  std::this_thread::sleep_for(wait);
+  evaluations_.Stop();
+  // Returns when the last call has ended, and calls end when their work does.
+  std::thread shutdown(
+      [&] { grpc_->Shutdown(std::chrono::system_clock::now() + grace); });
+  executor_.Drain(grace);
+  shutdown.join();
+  log_.Info("drained");
+}
+
+Server::~Server() {
+  if (!drained_) Drain({}, {});
+  http_.reset();
+  health_.reset();
+}
+
+}  // namespace adv

@@ -1,0 +1,80 @@
+#ifndef ADV_SERVER_SERVER_H_
+#define ADV_SERVER_SERVER_H_
+
+#include <absl/status/statusor.h>
+#include <grpcpp/server.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "server/attack_evaluation_service.h"
+#include "server/health.h"
+#include "server/metrics_http.h"
+#include "server/model_service.h"
+#include "server/options.h"
+#include "server/parts.h"
+#include "server/server_service.h"
+
+namespace adv {
+
+// A whole server: all its parts, put together and taken apart in order.
+class Server {
+ public:
+  // Loads the models and serves. The error says which option is at fault; if
+  // no model can be loaded, where it looked and why each failed. `log` must
+  // outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
+                                                       Log* log);
+  // Drain(0, 0), if that has not happened.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // HOST:PORT where gRPC listens.
+  const std::string& address() const { return address_; }
+  // Of the metrics; empty if there are none.
+  std::string metrics_address() const;
+
+  // Not ready from now on; serves on for `wait`; then takes no more calls,
+  // gives those that run `grace`, and cuts off what is left. Evaluations stop
+  // after their running tiles and can be resumed. Returns when no call is
+  // left. Once.
+  void Drain(Clock::Duration wait, Clock::Duration grace);
+
+  // In-process connections, and the limits' other side, for tests.
+  grpc::Server& grpc() { return *grpc_; }
+
+ private:
+  struct Stores;
+  Server(const Options& options, at::Device device, Stores stores, Log* log);
+  absl::Status LoadModels();
+  absl::Status Listen();
+  absl::Status ListenForMetrics();
+
+  const Options options_;
+  Log& log_;
+  std::atomic<bool> draining_{false};
+  bool drained_ = false;
+  std::string address_;
+
+  const DatasetRegistry datasets_;
+  const std::unique_ptr<EvaluationStore> store_;
+  ModelRegistry models_;
+  Executor executor_;
+  EvaluationRunner evaluations_;
+  Worker loader_;
+  Worker storage_;
+  Metrics metrics_;
+  const Parts parts_;
+  AttackEvaluationService attack_evaluation_service_;
+  ModelService model_service_;
+  ServerService server_service_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<Health> health_;
+  std::unique_ptr<MetricsHttp> http_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_SERVER_H_

@@ -1,0 +1,28 @@
+#ifndef ADV_SERVER_SERVER_SERVICE_H_
+#define ADV_SERVER_SERVER_SERVICE_H_
+
+#include "adv/v1/server_service.grpc.pb.h"
+#include "server/call.h"
+#include "server/parts.h"
+
+namespace adv {
+
+class ServerService final : public v1::ServerService::CallbackService {
+ public:
+  // `info` is what it answers. `parts` must outlive it.
+  ServerService(const Parts& parts, v1::GetServerInfoResponse info);
+
+  grpc::ServerUnaryReactor* GetServerInfo(
+      grpc::CallbackServerContext* context,
+      const v1::GetServerInfoRequest* request,
+      v1::GetServerInfoResponse* response) override;
+
+ private:
+  const Parts& parts_;
+  const v1::GetServerInfoResponse info_;
+  RpcMetrics& get_server_info_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_SERVER_SERVICE_H_
