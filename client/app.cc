@@ -1,0 +1,191 @@
+#include "client/app.h"
+
+#include <memory>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/strings/str_cat.h"
+#include "client/commands/commands.h"
+#include "client/context.h"
+#include "client/printers/style.h"
+
+namespace adv {
+namespace {
+
+constexpr std::size_t kHelpWidth = 80;
+constexpr std::size_t kHelpColumn = 26;
+
+constexpr char kAbout[] =
+    "advctl asks an advserver to classify images, to attack them, and to "
+    "measure how\nrobust models are against attacks.";
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  advctl evaluate --model=no-cat       measure a model's robustness\n"
+    "  advctl --local models list           without a running server\n"
+    "  advctl attack cat.png --out=adv.png  fool a model with one image\n"
+    "\n"
+    "Each command explains itself: advctl COMMAND --help. Global options may\n"
+    "stand before or after the command.\n"
+    "\n"
+    "Exit status: 0 it worked; 1 it failed; 2 the command line is wrong; 3 no\n"
+    "server answers; 4 the server refuses.\n"
+    "\n"
+    "Environment: ADVCTL_SERVER (address), ADVCTL_ADVSERVER (the program that\n"
+    "--local starts), NO_COLOR.";
+
+// CLI11's help with descriptions wrapped to the terminal's 80 columns.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_option(const CLI::Option* option,
+                          bool is_positional) const override {
+    const std::string name =
+        absl::StrCat("  ", make_option_name(option, is_positional),
+                     make_option_opts(option));
+    const std::string about =
+        WrapWords(std::string(kHelpColumn, ' ') + make_option_desc(option),
+                  kHelpWidth, kHelpColumn);
+    // The first line's margin is where the name goes, if it fits.
+    const std::string margin(kHelpColumn, ' ');
+    if (DisplayWidth(name) + 2 > kHelpColumn) {
+      return absl::StrCat(name, "\n", about, "\n");
+    }
+    return absl::StrCat(PadRight(name, kHelpColumn), about.substr(kHelpColumn),
+                        "\n");
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return "";
+    return absl::StrCat(" ", option->get_type_name(),
+                        option->get_required() ? " (required)" : "");
+  }
+};
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
+                      std::string* output) {
+  const std::string group = "Global options";
+  app.add_option("--server", options->server,
+                 "Address of the server, HOST:PORT; default localhost:50051. "
+                 "Several with commas between")
+      ->envname("ADVCTL_SERVER")
+      ->type_name("ADDRESS")
+      ->group(group);
+  app.add_flag("--local", options->local,
+               "Start a private server for this call alone")
+      ->group(group);
+  app.add_option("--store", options->stores,
+                 "With --local: a model store for the private server "
+                 "(repeatable)")
+      ->type_name("DIR")
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option("--dataset", options->datasets,
+                 "With --local: a data set for the private server "
+                 "(repeatable)")
+      ->type_name("NAME=DIR")
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option("--timeout", options->timeout_seconds,
+                 "Give up a call after so many seconds; default 10, 60 if it "
+                 "computes, a day for an evaluation")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  app.add_option("--balance", options->balance,
+                 "Spread calls over all healthy addresses: round_robin. For "
+                 "servers addressed directly, not through a proxy")
+      ->type_name("POLICY")
+      ->check(CLI::IsMember({"round_robin"}))
+      ->group(group);
+  app.add_option("--output", *output, "table (default), json or csv")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->group(group);
+  app.add_flag("--no-color", options->no_color, "Never use colours")
+      ->group(group);
+  app.add_flag("-v,--verbose", options->verbose,
+               "Tell on standard error what happens")
+      ->group(group);
+}
+
+OutputFormat FormatOf(const std::string& output) {
+  if (output == "json") return OutputFormat::kJson;
+  if (output == "csv") return OutputFormat::kCsv;
+  return OutputFormat::kTable;
+}
+
+void AddCommands(CLI::App& app, Action* action) {
+  AddEvaluate(app, action);
+  AddEvaluations(app, action);
+  AddClassify(app, action);
+  AddAttack(app, action);
+  AddModels(app, action);
+  AddAttacks(app, action);
+  AddServer(app, action);
+  AddVersion(app, action);
+  AddCompletion(app, action);
+}
+
+// "advctl models", as far as the command line got.
+std::string Reached(const CLI::App& app) {
+  std::string path = app.get_name();
+  for (const CLI::App* chosen = &app; !chosen->get_subcommands().empty();) {
+    chosen = chosen->get_subcommands().front();
+    absl::StrAppend(&path, " ", chosen->get_name());
+  }
+  return path;
+}
+
+ExitCode ParseFailure(const CLI::App& app, const CLI::ParseError& error,
+                      std::ostream& out, std::ostream& err) {
+  if (error.get_exit_code() == 0) {  // --help, --version
+    app.exit(error, out, err);
+    return kOk;
+  }
+  err << "advctl: " << error.what() << "\nSee: " << Reached(app) << " --help"
+      << std::endl;
+  return kUsage;
+}
+
+}  // namespace
+
+ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
+                   std::ostream& err) {
+  CLI::App app(kAbout, "advctl");
+  app.formatter(std::make_shared<Help>());
+  app.footer(kFooter);
+  app.set_version_flag("--version", "advctl " ADV_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  GlobalOptions options;
+  std::string output;
+  AddGlobalOptions(app, &options, &output);
+  Action action;
+  AddCommands(app, &action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // CLI11 knows no other way
+    return ParseFailure(app, error, out, err);
+  }
+  options.output = FormatOf(output);
+  ExitCode code = kOk;
+  {
+    Context context(options, out, err);
+    if (!options.local &&
+        !(options.stores.empty() && options.datasets.empty())) {
+      return context.Usage(
+          "--store and --dataset NAME=DIR are for the server "
+          "that --local starts; add --local");
+    }
+    code = action(context);
+  }
+  if (!out.flush() && code == kOk) {
+    err << "advctl: the output could not be written" << std::endl;
+    return kFailed;
+  }
+  return code;
+}
+
+}  // namespace adv

@@ -1,0 +1,251 @@
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/attack_flags.h"
+#include "client/commands/commands.h"
+#include "client/epsilon.h"
+#include "client/goal.h"
+#include "client/image_file.h"
+#include "client/printers/images.h"
+#include "client/printers/json.h"
+#include "client/printers/numbers.h"
+#include "client/printers/table.h"
+
+namespace adv {
+namespace {
+
+constexpr int kCompareScale = 8;
+
+struct Flags {
+  std::string image;
+  std::string model = "balanced";
+  std::string source_model;
+  std::string attack = "igsm";
+  std::string epsilon = "8/255";
+  std::string label;
+  std::string target;
+  std::optional<std::uint32_t> steps;
+  std::string step_size;
+  std::uint64_t seed = 0;
+  std::string out;
+  std::string compare;
+};
+
+std::string ComparePath(const Flags& flags) {
+  if (!flags.compare.empty()) return flags.compare;
+  const std::filesystem::path out(flags.out);
+  return (out.parent_path() / (out.stem().string() + "-compare.png")).string();
+}
+
+// Everything of the request that needs no server and no file.
+absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
+  const auto wrong = [](const char* flag, const absl::Status& status) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, ": ", status.message()));
+  };
+  v1::GenerateAdversarialRequest request;
+  request.set_model(flags.model);
+  if (!flags.source_model.empty()) {
+    request.set_source_model(flags.source_model);
+  }
+  auto attack = ParseAttack(flags.attack);
+  if (!attack.ok()) return wrong("--attack", attack.status());
+  StepFlags step_flags;
+  step_flags.steps = flags.steps;
+  if (!flags.step_size.empty()) {
+    const auto size = ParseEpsilon(flags.step_size);
+    if (!size.ok()) return wrong("--step-size", size.status());
+    step_flags.step_size = *size;
+  }
+  std::vector<v1::Attack> attacks = {*std::move(attack)};
+  auto status = ApplySteps(step_flags, &attacks);
+  if (!status.ok()) return status;
+  *request.mutable_attack() = attacks.front();
+  const auto epsilon = ParseEpsilon(flags.epsilon);
+  if (!epsilon.ok()) return wrong("--epsilon", epsilon.status());
+  *request.mutable_epsilon() = *epsilon;
+  request.set_norm(v1::NORM_LINF);
+  // So that the saved PNG is exactly the attacked image.
+  request.set_eight_bit(true);
+  request.set_seed(flags.seed);
+  return request;
+}
+
+// Label and target may be class names, which the model knows.
+ExitCode AddClasses(Context& context, Connection& server, const Flags& flags,
+                    v1::GenerateAdversarialRequest* request) {
+  const GoalText goal =
+      flags.target.empty() ? GoalText{} : ParseTarget(flags.target);
+  v1::GetModelResponse model;
+  if (!flags.label.empty() || goal.rule == v1::TARGET_RULE_FIXED) {
+    const auto call = server.NewCall(kQuickSeconds);
+    v1::GetModelRequest get;
+    get.set_model(flags.model);
+    const auto status = server.models().GetModel(call.get(), get, &model);
+    if (!status.ok()) return context.Fail(status);
+  }
+  const ClassNames& names = model.model().manifest().class_names();
+  if (!flags.label.empty()) {
+    const auto label = FindClass(flags.label, names);
+    if (!label.ok()) return context.Usage("--label", label.status());
+    request->add_labels(*label);
+  }
+  const auto resolved = ResolveGoal(goal, names);
+  if (!resolved.ok()) return context.Usage("--target", resolved.status());
+  *request->mutable_goal() = *resolved;
+  return kOk;
+}
+
+void PrintCsv(const v1::GenerateAdversarialResponse& response,
+              const v1::GenerateAdversarialRequest& request, const Flags& flags,
+              Context& context) {
+  const v1::AdversarialResult& result = response.results(0);
+  const v1::AttackRecord& record = result.record();
+  const int clean =
+      result.clean().top_size() > 0 ? result.clean().top(0).label() : -1;
+  Table table({{"image"},
+               {"model"},
+               {"attack"},
+               {"epsilon_pixels"},
+               {"label"},
+               {"clean_prediction"},
+               {"target"},
+               {"prediction"},
+               {"confidence"},
+               {"success"},
+               {"iterations"},
+               {"l0"},
+               {"l2"},
+               {"linf"},
+               {"out"},
+               {"compare"}});
+  table.AddRow(
+      {flags.image, ModelText(response.model()), AttackName(response.attack()),
+       ExactText(Pixels(request.epsilon())), absl::StrCat(result.label()),
+       absl::StrCat(clean), absl::StrCat(record.target()),
+       absl::StrCat(record.prediction()), ExactText(record.confidence()),
+       record.success() ? "true" : "false", absl::StrCat(record.iterations()),
+       absl::StrCat(record.l0()), ExactText(record.l2()),
+       ExactText(record.linf()), flags.out, ComparePath(flags)});
+  context.out() << table.ToCsv();
+}
+
+void Print(const v1::GenerateAdversarialResponse& response,
+           const v1::GenerateAdversarialRequest& request, int amplification,
+           const Flags& flags, Context& context) {
+  if (context.options().output == OutputFormat::kCsv) {
+    PrintCsv(response, request, flags, context);
+    return;
+  }
+  if (context.options().output == OutputFormat::kJson) {
+    auto json = ToJson(response);
+    json.erase("images");  // they are in the file
+    json["out"] = flags.out;
+    json["compare"] = ComparePath(flags);
+    json["amplification"] = amplification;
+    context.out() << JsonText(json);
+    return;
+  }
+  context.out() << AttackText(response, request.epsilon(), request.goal(),
+                              context.style())
+                << "\nSaved " << flags.out << " (the attacked image) and "
+                << ComparePath(flags) << "\n(original, perturbation amplified "
+                << amplification
+                << " times around grey, attacked image; each 8 times as "
+                   "large).\n";
+}
+
+ExitCode Run(Context& context, const Flags& flags) {
+  auto request = BaseRequest(flags);
+  if (!request.ok()) return context.Fail(request.status(), kUsage);
+  for (const std::string& path : {flags.out, ComparePath(flags)}) {
+    const auto status = CheckWritable(path);
+    if (!status.ok()) return context.Fail(status);
+  }
+  const auto file = ReadImage(flags.image);
+  if (!file.ok()) return context.Fail(file.status());
+  const Image original = Resize(*file, kModelSide);
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  const ExitCode code = AddClasses(context, *server, flags, &*request);
+  if (code != kOk) return code;
+  *request->mutable_images() = ToBatch({original});
+  const auto call = server->NewCall(kComputeSeconds);
+  v1::GenerateAdversarialResponse response;
+  const grpc::Status status =
+      server->evaluation().GenerateAdversarial(call.get(), *request, &response);
+  if (!status.ok()) return context.Fail(status);
+  const auto adversarial = FromBatch(response.images());
+  if (!adversarial.ok()) return context.Fail(adversarial.status());
+  if (response.results_size() != 1 || adversarial->width != kModelSide ||
+      adversarial->height != kModelSide) {
+    return context.Fail(absl::InternalError(
+        "the server answered with another number or size of images"));
+  }
+  const Comparison comparison =
+      MakeComparison(original, *adversarial, kCompareScale);
+  auto saved = WritePng(flags.out, *adversarial);
+  if (saved.ok()) saved = WritePng(ComparePath(flags), comparison.picture);
+  if (!saved.ok()) return context.Fail(saved);
+  Print(response, *request, comparison.amplification, flags, context);
+  return kOk;
+}
+
+void AddOptions(CLI::App* command, Flags* flags) {
+  command
+      ->add_option("IMAGE", flags->image,
+                   "PNG or JPEG file, at most 64 MB; resized to 32x32")
+      ->required();
+  command->add_option("--out", flags->out, "Where the attacked image goes, PNG")
+      ->required();
+  command->add_option("--compare", flags->compare,
+                      "Where the side-by-side picture goes; default "
+                      "OUT-compare.png");
+  command->add_option("--model", flags->model,
+                      "NAME or NAME@VERSION; default balanced");
+  command->add_option("--source-model", flags->source_model,
+                      "Take the gradients from this model (transfer)");
+  command->add_option("--attack", flags->attack,
+                      "fgsm, igsm, ... (attacks list); default igsm");
+  command->add_option("--epsilon", flags->epsilon,
+                      "Largest change of a value: 8/255 (default) or 0.031");
+  command->add_option("--label", flags->label,
+                      "True class, name or index; default what the model says");
+  command->add_option("--target", flags->target,
+                      "Lead toward a class (name or index), or least-likely, "
+                      "next or random; default away from the label");
+  command->add_option("--steps", flags->steps, "Steps of an iterative attack");
+  command->add_option("--step-size", flags->step_size,
+                      "Change per step, like an epsilon; default 1/255");
+  command->add_option("--seed", flags->seed, "Seed of random draws; default 0");
+}
+
+}  // namespace
+
+void AddAttack(CLI::App& app, Action* action) {
+  CLI::App* command = app.add_subcommand(
+      "attack", "Perturb an image so that a model is fooled, and save it");
+  auto flags = std::make_shared<Flags>();
+  AddOptions(command, flags.get());
+  command->footer(
+      "Examples:\n"
+      "  advctl attack cat.png --out=adv.png\n"
+      "  advctl attack cat.png --model=no-cat --attack=fgsm --epsilon=2/255 "
+      "--out=adv.png\n"
+      "  advctl attack cat.png --label=cat --target=dog --steps=20 "
+      "--out=dog.png\n"
+      "\n"
+      "The saved PNG is exactly the image that was attacked and judged. "
+      "Beside\n"
+      "it a picture shows original, amplified perturbation and result.");
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return Run(context, *flags); };
+  });
+}
+
+}  // namespace adv

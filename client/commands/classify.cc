@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/commands.h"
+#include "client/image_file.h"
+#include "client/printers/images.h"
+#include "client/printers/json.h"
+#include "client/printers/numbers.h"
+#include "client/printers/table.h"
+
+namespace adv {
+namespace {
+
+// Well under every server's limits, and answered in a second or two.
+constexpr std::size_t kImagesPerCall = 128;
+
+struct Flags {
+  std::vector<std::string> images;
+  std::string model = "balanced";
+  std::uint32_t top_k = 3;
+};
+
+// What is printed: all results of all calls, in the order of the files.
+struct Results {
+  v1::ModelReference model;
+  std::vector<v1::Classification> images;
+};
+
+ExitCode ReadAll(Context& context, const Flags& flags,
+                 std::vector<Image>* images) {
+  ExitCode code = kOk;
+  for (const std::string& path : flags.images) {
+    const auto image = ReadImage(path);
+    if (!image.ok()) {
+      code = context.Fail(image.status());  // tell of all of them at once
+      continue;
+    }
+    if (image->width != kModelSide || image->height != kModelSide) {
+      context.Verbose(absl::StrCat(path, ": resized from ", image->width, "x",
+                                   image->height));
+    }
+    images->push_back(Resize(*image, kModelSide));
+  }
+  return code;
+}
+
+void PrintTable(const Flags& flags, const Results& results, Context& context) {
+  for (std::size_t i = 0; i < results.images.size(); ++i) {
+    context.out() << (i > 0 ? "\n" : "")
+                  << context.style().Bold(flags.images[i])
+                  << context.style().Dim(
+                         absl::StrCat("  ", ModelText(results.model)))
+                  << "\n"
+                  << ClassificationText(results.images[i], context.style());
+  }
+}
+
+void PrintCsv(const Flags& flags, const Results& results, Context& context) {
+  Table table({{"image"},
+               {"model"},
+               {"model_version"},
+               {"rank"},
+               {"label"},
+               {"class"},
+               {"probability"}});
+  for (std::size_t i = 0; i < results.images.size(); ++i) {
+    int rank = 0;
+    for (const v1::ClassScore& score : results.images[i].top()) {
+      table.AddRow({flags.images[i], results.model.name(),
+                    absl::StrCat(results.model.version()), absl::StrCat(++rank),
+                    absl::StrCat(score.label()), score.class_name(),
+                    ExactText(score.probability())});
+    }
+  }
+  context.out() << table.ToCsv();
+}
+
+void PrintJson(const Flags& flags, const Results& results, Context& context) {
+  auto list = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < results.images.size(); ++i) {
+    nlohmann::ordered_json one = {{"image", flags.images[i]}};
+    one.update(ToJson(results.images[i]));
+    list.push_back(one);
+  }
+  context.out() << JsonText(
+      {{"model", ToJson(results.model)}, {"results", list}});
+}
+
+ExitCode Run(Context& context, const Flags& flags) {
+  std::vector<Image> images;
+  if (const ExitCode code = ReadAll(context, flags, &images); code != kOk) {
+    return code;
+  }
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  Results results;
+  for (std::size_t begin = 0; begin < images.size(); begin += kImagesPerCall) {
+    const std::size_t end = std::min(images.size(), begin + kImagesPerCall);
+    v1::ClassifyRequest request;
+    request.set_model(flags.model);
+    request.set_top_k(flags.top_k);
+    *request.mutable_images() =
+        ToBatch({images.begin() + begin, images.begin() + end});
+    const auto call = server->NewCall(kComputeSeconds);
+    v1::ClassifyResponse response;
+    const grpc::Status status =
+        server->evaluation().Classify(call.get(), request, &response);
+    if (!status.ok()) return context.Fail(status);
+    results.model = response.model();
+    results.images.insert(results.images.end(), response.results().begin(),
+                          response.results().end());
+  }
+  if (results.images.size() != images.size()) {
+    return context.Fail(absl::InternalError(
+        "the server answered for another number of images"));
+  }
+  switch (context.options().output) {
+    case OutputFormat::kTable:
+      PrintTable(flags, results, context);
+      break;
+    case OutputFormat::kJson:
+      PrintJson(flags, results, context);
+      break;
+    case OutputFormat::kCsv:
+      PrintCsv(flags, results, context);
+      break;
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void AddClassify(CLI::App& app, Action* action) {
+  CLI::App* command =
+      app.add_subcommand("classify", "Say what a model sees in image files");
+  auto flags = std::make_shared<Flags>();
+  command
+      ->add_option("IMAGE", flags->images,
+                   "PNG or JPEG files, at most 64 MB each; resized to 32x32, "
+                   "alpha dropped")
+      ->required();
+  command->add_option("--model", flags->model,
+                      "NAME or NAME@VERSION; default balanced");
+  command->add_option("--top-k", flags->top_k,
+                      "Classes listed per image, 0 for all; default 3");
+  command->footer(
+      "Examples:\n"
+      "  advctl classify cat.png\n"
+      "  advctl classify --model=no-cat --top-k=5 *.jpg\n"
+      "  advctl classify --output=csv photos/*.png > classes.csv");
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return Run(context, *flags); };
+  });
+}
+
+}  // namespace adv

@@ -1,0 +1,29 @@
+#ifndef ADV_CLIENT_COMMANDS_COMMANDS_H_
+#define ADV_CLIENT_COMMANDS_COMMANDS_H_
+
+#include <functional>
+
+#include "CLI/App.hpp"
+#include "client/context.h"
+
+namespace adv {
+
+// What the parsed command line asks for: the chosen command sets it.
+using Action = std::function<ExitCode(Context&)>;
+
+// Each adds one command, with its options, help and examples, to `app`. While
+// the command line is parsed, the chosen one stores what to do in `*action`.
+void AddVersion(CLI::App& app, Action* action);
+void AddServer(CLI::App& app, Action* action);
+void AddModels(CLI::App& app, Action* action);
+void AddAttacks(CLI::App& app, Action* action);
+void AddClassify(CLI::App& app, Action* action);
+void AddAttack(CLI::App& app, Action* action);
+void AddEvaluate(CLI::App& app, Action* action);
+void AddEvaluations(CLI::App& app, Action* action);
+// Last: its script lists all the others.
+void AddCompletion(CLI::App& app, Action* action);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_COMMANDS_COMMANDS_H_

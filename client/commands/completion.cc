@@ -1,0 +1,189 @@
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "client/commands/commands.h"
+#include "client/commands/completion_scripts.h"
+
+namespace adv {
+namespace {
+
+struct Flag {
+  std::string name;  // with dashes
+  std::string about;
+  bool takes_value;
+};
+
+// A command as the scripts need it. `path` is "" or "models" or "models list".
+struct Node {
+  std::string path;
+  std::vector<std::string> children;
+  std::vector<Flag> flags;
+  bool takes_files = false;
+};
+
+void Walk(const CLI::App& app, const std::string& path,
+          std::vector<Node>* nodes) {
+  Node node;
+  node.path = path;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) {
+      node.takes_files |= option->get_name(true) == "IMAGE";
+      continue;
+    }
+    for (const std::string& name : option->get_lnames()) {
+      node.flags.push_back({"--" + name, option->get_description(),
+                            option->get_type_size() > 0});
+    }
+  }
+  const auto children =
+      app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* child : children) {
+    node.children.push_back(child->get_name());
+  }
+  nodes->push_back(node);
+  for (const CLI::App* child : children) {
+    Walk(*child, absl::StrCat(path, path.empty() ? "" : " ", child->get_name()),
+         nodes);
+  }
+}
+
+// Words that may follow: commands, this command's flags, the global ones.
+std::string WordsAfter(const Node& node, const Node& root) {
+  std::vector<std::string> words = node.children;
+  const auto add = [&](const Node& from) {
+    for (const Flag& flag : from.flags) {
+      const std::string word = flag.name + (flag.takes_value ? "=" : "");
+      if (std::find(words.begin(), words.end(), word) == words.end()) {
+        words.push_back(word);
+      }
+    }
+  };
+  add(node);
+  if (&node != &root) add(root);
+  return absl::StrJoin(words, " ");
+}
+
+// The lines of a shell's `case` that map a command path to its words; bash and
+// zsh read them alike.
+std::string Cases(const std::vector<Node>& nodes) {
+  std::string text;
+  for (const Node& node : nodes) {
+    absl::StrAppend(&text, "    '", node.path, "')\n      words_after='",
+                    WordsAfter(node, nodes.front()), "'\n");
+    if (node.takes_files) absl::StrAppend(&text, "      files=1\n");
+    absl::StrAppend(&text, "      ;;\n");
+  }
+  return text;
+}
+
+// All command paths, for finding out where on the line one is.
+std::string Paths(const std::vector<Node>& nodes) {
+  return absl::StrJoin(nodes.begin() + 1, nodes.end(), "|",
+                       [](std::string* out, const Node& node) {
+                         absl::StrAppend(out, "'", node.path, "'");
+                       });
+}
+
+std::string ShellScript(const char* script, const std::vector<Node>& nodes) {
+  return absl::StrReplaceAll(
+      script, {{"@CASES@", Cases(nodes)}, {"@PATHS@", Paths(nodes)}});
+}
+
+std::string FishQuoted(const std::string& text) {
+  return absl::StrCat(
+      "'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+}
+
+// What follows `-r -f -a` for the values of a flag, or "-r" for file names.
+std::string FishValues(const Flag& flag, const std::string& command) {
+  if (flag.name == "--model" || flag.name == "--source-model" ||
+      (flag.name == "--compare" && command == "evaluate")) {
+    return " -x -a '(__advctl_models)'";
+  }
+  if (flag.name == "--output") return " -x -a 'table json csv'";
+  if (flag.name == "--attack") return " -x -a 'fgsm igsm'";
+  if (flag.name == "--balance") return " -x -a 'round_robin'";
+  if (flag.name == "--success") return " -x -a 'last any'";
+  return " -r";
+}
+
+std::string FishScript(const std::vector<Node>& nodes) {
+  std::string text = kFishHead;
+  for (const Node& node : nodes) {
+    const std::string command = node.path.substr(0, node.path.find(' '));
+    const std::string verb = node.path.find(' ') == std::string::npos
+                                 ? ""
+                                 : node.path.substr(command.size() + 1);
+    std::string when;
+    if (!verb.empty()) {
+      when = absl::StrCat(" -n '__fish_seen_subcommand_from ", command,
+                          "; and __fish_seen_subcommand_from ", verb, "'");
+    } else if (!command.empty()) {
+      when = absl::StrCat(" -n '__fish_seen_subcommand_from ", command, "'");
+    }
+    if (!node.children.empty()) {
+      const std::string children = absl::StrJoin(node.children, " ");
+      absl::StrAppend(
+          &text, "complete -c advctl -f",
+          command.empty()
+              ? std::string(" -n __fish_use_subcommand")
+              : absl::StrCat(" -n '__fish_seen_subcommand_from ", command,
+                             "; and not __fish_seen_subcommand_from ", children,
+                             "'"),
+          " -a '", children, "'\n");
+    }
+    for (const Flag& flag : node.flags) {
+      absl::StrAppend(&text, "complete -c advctl", when, " -l ",
+                      flag.name.substr(2),
+                      flag.takes_value ? FishValues(flag, command) : "", " -d ",
+                      FishQuoted(flag.about), "\n");
+    }
+  }
+  return text;
+}
+
+ExitCode Run(Context& context, const CLI::App& app, const std::string& shell) {
+  std::vector<Node> nodes;
+  Walk(app, "", &nodes);
+  if (shell == "bash") {
+    context.out() << ShellScript(kBashScript, nodes);
+  } else if (shell == "zsh") {
+    context.out() << ShellScript(kZshScript, nodes);
+  } else {
+    context.out() << FishScript(nodes);
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void AddCompletion(CLI::App& app, Action* action) {
+  CLI::App* command = app.add_subcommand(
+      "completion", "Print a script that completes advctl's command line");
+  auto shell = std::make_shared<std::string>();
+  command->add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->footer(
+      "Install:\n"
+      "  bash  advctl completion bash > "
+      "~/.local/share/bash-completion/completions/advctl\n"
+      "  zsh   advctl completion zsh > \"${fpath[1]}/_advctl\"\n"
+      "  fish  advctl completion fish > "
+      "~/.config/fish/completions/advctl.fish\n"
+      "\n"
+      "Names of models are completed if the server answers within a second.");
+  const CLI::App* root = &app;
+  command->callback([action, root, shell] {
+    *action = [root, shell](Context& context) {
+      return Run(context, *root, *shell);
+    };
+  });
+}
+
+}  // namespace adv

@@ -1,0 +1,103 @@
+#ifndef ADV_CLIENT_COMMANDS_COMPLETION_SCRIPTS_H_
+#define ADV_CLIENT_COMMANDS_COMPLETION_SCRIPTS_H_
+
+namespace adv {
+
+// @PATHS@ becomes 'models'|'models list'|..., @CASES@ the words after each.
+inline constexpr char kBashScript[] = R"SH(# bash completion for advctl
+_advctl_models() {
+  local word server=()
+  for word in "${words[@]}"; do
+    [[ $word == --server=* ]] && server=("$word")
+  done
+  "${words[0]}" models list --output=csv --timeout=1 "${server[@]}" \
+    2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+}
+
+_advctl_values() {
+  # Lists have commas: only what follows the last one is completed.
+  local before=''
+  [[ $cur == *,* ]] && before="${cur%,*},"
+  mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${cur##*,}")
+}
+
+_advctl() {
+  local cur prev words cword split word path='' words_after='' files=''
+  _init_completion -s || return
+  for word in "${words[@]:1:cword-1}"; do
+    case "${path:+$path }$word" in
+      @PATHS@) path="${path:+$path }$word" ;;
+    esac
+  done
+  case "$path $prev" in
+    *' --output') _advctl_values 'table json csv'; return ;;
+    *' --attack') _advctl_values 'fgsm igsm'; return ;;
+    *' --success') _advctl_values 'last any'; return ;;
+    *' --balance') _advctl_values 'round_robin'; return ;;
+    *' --goal') _advctl_values 'untargeted least-likely next random'; return ;;
+    *' --model' | *' --source-model' | 'evaluate --compare')
+      _advctl_values "$(_advctl_models)"; return ;;
+    *' --out' | *' --compare') _filedir png; return ;;
+    *' --store') _filedir -d; return ;;
+    'models show models' | 'models show show')
+      [[ $cur != -* ]] && { _advctl_values "$(_advctl_models)"; return; } ;;
+    'completion completion') _advctl_values 'bash zsh fish'; return ;;
+  esac
+  [[ ${split-} == true ]] && return
+  case "$path" in
+@CASES@  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words_after" -- "$cur")
+  [[ ${COMPREPLY-} == *= ]] && compopt -o nospace
+  [[ $files && $cur != -* ]] && _filedir '@(png|jpg|jpeg)'
+  return 0
+}
+
+complete -F _advctl advctl
+)SH";
+
+inline constexpr char kZshScript[] = R"SH(#compdef advctl
+_advctl_models() {
+  advctl models list --output=csv --timeout=1 \
+    ${(M)words:#--server=*} 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+}
+
+_advctl() {
+  local word where='' words_after='' files=''
+  for word in ${words[2,CURRENT-1]}; do
+    case "${where:+$where }$word" in
+      @PATHS@) where="${where:+$where }$word" ;;
+    esac
+  done
+  case "$where ${words[CURRENT]}" in
+    *' --output='*) compset -P '*='; compadd table json csv; return ;;
+    *' --attack='*) compset -P '*[=,]'; compadd fgsm igsm; return ;;
+    *' --success='*) compset -P '*='; compadd last any; return ;;
+    *' --balance='*) compset -P '*='; compadd round_robin; return ;;
+    *' --goal='*)
+      compset -P '*='; compadd untargeted least-likely next random; return ;;
+    *' --model='* | *' --source-model='* | 'evaluate --compare='*)
+      compset -P '*[=,]'; compadd -- ${(f)"$(_advctl_models)"}; return ;;
+    *' --'*'='*) compset -P '*='; _files; return ;;
+    'models show '[^-]* | 'models show ')
+      compadd -- ${(f)"$(_advctl_models)"}; return ;;
+    'completion '*) compadd bash zsh fish; return ;;
+  esac
+  case "$where" in
+@CASES@  esac
+  compadd -S '' -- ${(M)${=words_after}:#*=}
+  compadd -- ${${=words_after}:#*=}
+  [[ -n $files ]] && _files
+}
+
+compdef _advctl advctl
+)SH";
+
+inline constexpr char kFishHead[] = R"SH(# fish completion for advctl
+function __advctl_models
+    advctl models list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+end
+)SH";
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_COMMANDS_COMPLETION_SCRIPTS_H_

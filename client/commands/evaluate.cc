@@ -1,0 +1,249 @@
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/attack_flags.h"
+#include "client/commands/commands.h"
+#include "client/epsilon.h"
+#include "client/evaluation_plan.h"
+#include "client/evaluation_run.h"
+#include "client/printers/json.h"
+#include "client/printers/report.h"
+
+namespace adv {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  advctl evaluate --model=no-cat\n"
+    "      FGSM at epsilon .01 and IGSM at 2/255 on the built-in sample, with\n"
+    "      the model `balanced` beside it\n"
+    "  advctl evaluate --model=no-cat --attack=igsm --epsilon=0:8/255:1/255\n"
+    "      one attack at nine epsilons (START:LAST:STEP)\n"
+    "  advctl evaluate --model=balanced,no-cat --epsilon=0.01,2/255,4/255\n"
+    "      every attack at every epsilon, for two models\n"
+    "  advctl evaluate --model=no-cat --goal=targeted:dog --samples=200\n"
+    "  advctl evaluate --model=no-cat --source-model=balanced\n"
+    "      transfer: gradients from one model, verdict from the other\n"
+    "  advctl evaluate --model=no-cat --output=csv > no-cat.csv\n"
+    "\n"
+    "Epsilons: 8/255 is eight grey levels; 0.031 is in pixel units, 0 to 1.\n"
+    "Ctrl-C detaches: the evaluation goes on, and the same command comes back\n"
+    "to it. Ctrl-C twice cancels it.";
+
+std::string Label(const v1::EvaluationSpec& spec, std::size_t number,
+                  std::size_t total) {
+  std::string label = absl::StrCat("[", number, "/", total, "] ", spec.model());
+  if (spec.attacks_size() == 1) {
+    absl::StrAppend(&label, " ", AttackTitle(spec.attacks(0)));
+  }
+  if (spec.epsilons_size() == 1) {
+    absl::StrAppend(&label, " ", EpsilonText(spec.epsilons(0)));
+  }
+  return label;
+}
+
+// One run of the command: what is needed from start to print.
+class Evaluate {
+ public:
+  Evaluate(Context& context, const EvaluateFlags& flags, EvaluationPlan plan)
+      : context_(context),
+        flags_(flags),
+        plan_(std::move(plan)),
+        progress_(Progress::For(context.err())) {}
+
+  ExitCode Run() {
+    // Nothing has been started yet that could be detached from.
+    interrupts_.OnInterrupt([] { _exit(kFailed); });
+    server_ = context_.Connect();
+    if (server_ == nullptr) return context_.connect_error();
+    if (const ExitCode code = FindComparison(); code != kOk) return code;
+    if (const ExitCode code = ResolveGoals(); code != kOk) return code;
+    total_ = plan_.specs.size() *
+             (flags_.models.size() + (plan_.compare.empty() ? 0 : 1));
+    std::vector<ModelResults> results;
+    for (const std::string& model : flags_.models) {
+      results.emplace_back();
+      const ExitCode code = Measure(model, &results.back().evaluations);
+      if (code != kOk) return code;
+    }
+    if (!plan_.compare.empty()) {
+      const ExitCode code = Measure(plan_.compare, &results.front().beside);
+      if (code != kOk) return code;
+    }
+    Print(results);
+    return kOk;
+  }
+
+ private:
+  // Drops a comparison that nobody asked for if the server has no such model.
+  ExitCode FindComparison() {
+    if (plan_.compare.empty() || plan_.compare_required) return kOk;
+    const auto call = server_->NewCall(kQuickSeconds);
+    v1::GetModelRequest request;
+    request.set_model(plan_.compare);
+    v1::GetModelResponse response;
+    const auto status =
+        server_->models().GetModel(call.get(), request, &response);
+    if (status.ok()) return kOk;
+    if (status.error_code() != grpc::StatusCode::NOT_FOUND) {
+      return context_.Fail(status);
+    }
+    plan_.compare.clear();
+    return kOk;
+  }
+
+  // A class given by name needs a list of names: the model's.
+  ExitCode ResolveGoals() {
+    v1::GetModelResponse response;
+    if (plan_.goal.rule == v1::TARGET_RULE_FIXED) {
+      const auto call = server_->NewCall(kQuickSeconds);
+      v1::GetModelRequest request;
+      request.set_model(flags_.models.front());
+      const auto status =
+          server_->models().GetModel(call.get(), request, &response);
+      if (!status.ok()) return context_.Fail(status);
+    }
+    const auto goal =
+        ResolveGoal(plan_.goal, response.model().manifest().class_names());
+    if (!goal.ok()) return context_.Usage("--goal", goal.status());
+    for (v1::EvaluationSpec& spec : plan_.specs) *spec.mutable_goal() = *goal;
+    return kOk;
+  }
+
+  ExitCode Measure(const std::string& model,
+                   std::vector<v1::Evaluation>* evaluations) {
+    for (const v1::EvaluationSpec& spec : plan_.specs) {
+      v1::EvaluateRobustnessRequest request;
+      *request.mutable_spec() = spec;
+      request.mutable_spec()->set_model(model);
+      request.set_cancel_on_disconnect(flags_.cancel_on_disconnect);
+      evaluations->emplace_back();
+      const ExitCode code = RunEvaluation(
+          context_, *server_, request, Label(request.spec(), ++number_, total_),
+          interrupts_, progress_, &evaluations->back());
+      if (code != kOk) return code;
+    }
+    return kOk;
+  }
+
+  void Print(const std::vector<ModelResults>& results) {
+    if (context_.options().output == OutputFormat::kTable) {
+      for (const ModelResults& one : results) {
+        context_.out() << ReportText(one, context_.style()) << "\n";
+      }
+      if (results.size() > 1) {
+        context_.out() << SummaryText(results, context_.style());
+      }
+      return;
+    }
+    std::vector<v1::Evaluation> all;
+    for (const ModelResults& one : results) {
+      all.insert(all.end(), one.evaluations.begin(), one.evaluations.end());
+      all.insert(all.end(), one.beside.begin(), one.beside.end());
+    }
+    if (context_.options().output == OutputFormat::kCsv) {
+      context_.out() << ReportCsv(all);
+      return;
+    }
+    auto list = nlohmann::ordered_json::array();
+    for (const v1::Evaluation& one : all) list.push_back(ToJson(one));
+    context_.out() << JsonText({{"evaluations", list}});
+  }
+
+  Context& context_;
+  const EvaluateFlags& flags_;
+  EvaluationPlan plan_;
+  Interrupts interrupts_;  // before the first thread of gRPC
+  Progress progress_;
+  Connection* server_ = nullptr;
+  std::size_t number_ = 0, total_ = 0;
+};
+
+// With a private server, --dataset=NAME=DIR brings a data set along.
+void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options) {
+  const std::size_t equals = flags->dataset.find('=');
+  if (!options->local || equals == std::string::npos) return;
+  options->datasets.push_back(flags->dataset);
+  flags->dataset.resize(equals);
+}
+
+ExitCode Run(Context& context, EvaluateFlags flags) {
+  TakeLocalDataset(&flags, &context.options());
+  auto plan = PlanEvaluations(flags);
+  if (!plan.ok()) return context.Fail(plan.status(), kUsage);
+  return Evaluate(context, flags, *std::move(plan)).Run();
+}
+
+void AddWhat(CLI::App* command, EvaluateFlags* flags) {
+  command
+      ->add_option("--model", flags->models,
+                   "Models to attack, NAME or NAME@VERSION, with commas "
+                   "between")
+      ->delimiter(',')
+      ->required();
+  command
+      ->add_option("--attack", flags->attacks,
+                   "Attacks, with commas between (attacks list); default "
+                   "fgsm,igsm")
+      ->delimiter(',');
+  command->add_option("--epsilon", flags->epsilons,
+                      "Sizes: a list (0.01,2/255) or a range "
+                      "(0:8/255:1/255); default 0.01 for fgsm, 2/255 for the "
+                      "others");
+  command->add_option("--goal", flags->goal,
+                      "untargeted (default), targeted:CLASS, least-likely, "
+                      "next or random");
+  command->add_option("--dataset", flags->dataset,
+                      "Data set of the server (server info); default "
+                      "cifar10-sample. With --local, NAME=DIR brings one");
+  command->add_option("--samples", flags->samples,
+                      "Images drawn, the same number of each class; default "
+                      "all");
+  command->add_option("--seed", flags->seed,
+                      "Seed of the choice of images and of every random draw; "
+                      "default 0");
+}
+
+void AddHow(CLI::App* command, EvaluateFlags* flags) {
+  command->add_option("--source-model", flags->source_model,
+                      "Take the gradients from this model (transfer)");
+  command->add_option("--steps", flags->steps,
+                      "Steps of the iterative attacks");
+  command->add_option("--step-size", flags->step_size,
+                      "Change per step, like an epsilon; default 1/255");
+  command->add_option("--success", flags->success,
+                      "Which image of an iterative attack counts: last "
+                      "(default) or any");
+  command->add_flag("--thesis-mode", flags->thesis_mode,
+                    "FGSM without clipping to [0, 1] and with sign(0) = +1");
+  command->add_flag("--eight-bit", flags->eight_bit,
+                    "Perturb on multiples of 1/255 and verify the bytes");
+  command->add_option("--tile-size", flags->tile_size,
+                      "Images computed together, 1 to 1024; default 128");
+  command->add_option("--compare", flags->compare,
+                      "Show this model beside; default balanced, if nothing "
+                      "but --model is chosen");
+  command->add_flag("--no-compare", flags->no_compare,
+                    "Measure the named model alone");
+  command->add_flag("--cancel-on-disconnect", flags->cancel_on_disconnect,
+                    "Cancel the evaluation if this command ends before it");
+}
+
+}  // namespace
+
+void AddEvaluate(CLI::App& app, Action* action) {
+  CLI::App* command = app.add_subcommand(
+      "evaluate", "Measure how robust models are on a data set of the server");
+  auto flags = std::make_shared<EvaluateFlags>();
+  AddWhat(command, flags.get());
+  AddHow(command, flags.get());
+  command->footer(kExamples);
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return Run(context, *flags); };
+  });
+}
+
+}  // namespace adv

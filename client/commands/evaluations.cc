@@ -1,0 +1,283 @@
+#include "client/printers/evaluations.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/commands.h"
+#include "client/printers/json.h"
+#include "client/printers/numbers.h"
+#include "client/printers/records.h"
+#include "client/printers/report.h"
+
+namespace adv {
+namespace {
+
+constexpr std::uint64_t kShownRecords = 20;
+constexpr std::uint64_t kShownEvaluations = 20;
+constexpr std::uint64_t kRecordPage = 1000;
+constexpr std::uint64_t kEvaluationPage = 100;
+
+struct ListFlags {
+  std::string model;
+  std::uint64_t limit = kShownEvaluations;
+};
+
+struct RecordFlags {
+  std::string id;
+  std::uint64_t limit = 0;  // 0: all for programs, some for people
+};
+
+// The same shape as a list has, so that programs read one thing.
+nlohmann::ordered_json ListOf(const v1::Evaluation& evaluation) {
+  auto list = nlohmann::ordered_json::array();
+  list.push_back(ToJson(evaluation));
+  return {{"evaluations", list}};
+}
+
+ExitCode List(Context& context, const ListFlags& flags) {
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  std::vector<v1::Evaluation> evaluations;
+  v1::ListEvaluationsRequest request;
+  request.set_model(flags.model);
+  do {
+    const auto left = flags.limit - evaluations.size();
+    request.set_page_size(std::min(left, kEvaluationPage));
+    const auto call = server->NewCall(kQuickSeconds);
+    v1::ListEvaluationsResponse page;
+    const grpc::Status status =
+        server->evaluation().ListEvaluations(call.get(), request, &page);
+    if (!status.ok()) return context.Fail(status);
+    evaluations.insert(evaluations.end(), page.evaluations().begin(),
+                       page.evaluations().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && evaluations.size() < flags.limit);
+  if (context.options().output == OutputFormat::kJson) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& one : evaluations) list.push_back(ToJson(one));
+    context.out() << JsonText({{"evaluations", list}});
+  } else if (context.options().output == OutputFormat::kCsv) {
+    context.out() << EvaluationTable(evaluations).ToCsv();
+  } else if (evaluations.empty()) {
+    context.out() << "None yet; start one with: advctl evaluate "
+                     "--model=NAME\n";
+  } else {
+    context.out() << EvaluationTable(evaluations).ToText(context.style(), 0);
+  }
+  return kOk;
+}
+
+ExitCode Get(Context& context, const std::string& id,
+             v1::Evaluation* evaluation) {
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  const auto call = server->NewCall(kQuickSeconds);
+  v1::GetEvaluationRequest request;
+  request.set_id(id);
+  v1::GetEvaluationResponse response;
+  const grpc::Status status =
+      server->evaluation().GetEvaluation(call.get(), request, &response);
+  if (!status.ok()) return context.Fail(status);
+  *evaluation = std::move(*response.mutable_evaluation());
+  return kOk;
+}
+
+ExitCode Show(Context& context, const std::string& id) {
+  v1::Evaluation evaluation;
+  const ExitCode code = Get(context, id, &evaluation);
+  if (code != kOk) return code;
+  switch (context.options().output) {
+    case OutputFormat::kJson:
+      context.out() << JsonText(ListOf(evaluation));
+      return kOk;
+    case OutputFormat::kCsv:
+      context.out() << ReportCsv({evaluation});
+      return kOk;
+    case OutputFormat::kTable:
+      break;
+  }
+  if (!evaluation.has_report()) {
+    context.out() << UnfinishedText(evaluation, context.style());
+    return kOk;
+  }
+  ModelResults results;
+  results.evaluations.push_back(std::move(evaluation));
+  context.out() << ReportText(results, context.style());
+  return kOk;
+}
+
+ExitCode Cancel(Context& context, const std::string& id) {
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  const auto call = server->NewCall(kQuickSeconds);
+  v1::CancelEvaluationRequest request;
+  request.set_id(id);
+  v1::CancelEvaluationResponse response;
+  const grpc::Status status =
+      server->evaluation().CancelEvaluation(call.get(), request, &response);
+  if (!status.ok()) return context.Fail(status);
+  if (context.options().output == OutputFormat::kTable) {
+    context.out() << ShortId(response.evaluation().id()) << " is "
+                  << StateText(response.evaluation().state()) << ".\n";
+  } else if (context.options().output == OutputFormat::kCsv) {
+    context.out() << EvaluationTable({response.evaluation()}).ToCsv();
+  } else {
+    context.out() << JsonText(ListOf(response.evaluation()));
+  }
+  return kOk;
+}
+
+ExitCode Delete(Context& context, const std::string& id) {
+  Connection* server = context.Connect();
+  if (server == nullptr) return context.connect_error();
+  const auto call = server->NewCall(kQuickSeconds);
+  v1::DeleteEvaluationRequest request;
+  request.set_id(id);
+  v1::DeleteEvaluationResponse response;
+  const grpc::Status status =
+      server->evaluation().DeleteEvaluation(call.get(), request, &response);
+  if (!status.ok()) return context.Fail(status);
+  if (context.options().output == OutputFormat::kTable) {
+    context.out() << "Deleted " << id << ".\n";
+  } else if (context.options().output == OutputFormat::kJson) {
+    context.out() << JsonText({{"deleted", id}});
+  } else {
+    context.out() << "deleted\n" << id << "\n";
+  }
+  return kOk;
+}
+
+ExitCode FetchRecords(Context& context, const std::string& id,
+                      std::uint64_t limit,
+                      std::vector<v1::EvaluationRecord>* records) {
+  v1::ListEvaluationRecordsRequest request;
+  request.set_id(id);
+  do {
+    const auto left = limit - records->size();
+    request.set_page_size(std::min(left, kRecordPage));
+    const auto call = context.Connect()->NewCall(kQuickSeconds);
+    v1::ListEvaluationRecordsResponse page;
+    const grpc::Status status =
+        context.Connect()->evaluation().ListEvaluationRecords(call.get(),
+                                                              request, &page);
+    if (!status.ok()) return context.Fail(status);
+    records->insert(records->end(), page.records().begin(),
+                    page.records().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && records->size() < limit);
+  return kOk;
+}
+
+ExitCode Records(Context& context, const RecordFlags& flags) {
+  v1::Evaluation evaluation;
+  ExitCode code = Get(context, flags.id, &evaluation);
+  if (code != kOk) return code;
+  const bool people = context.options().output == OutputFormat::kTable;
+  std::uint64_t limit = flags.limit;
+  if (limit == 0) limit = people ? kShownRecords : UINT64_MAX;
+  std::vector<v1::EvaluationRecord> records;
+  code = FetchRecords(context, evaluation.id(), limit, &records);
+  if (code != kOk) return code;
+  const RecordNames names = NamesOf(evaluation);
+  if (context.options().output == OutputFormat::kJson) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& one : records) list.push_back(ToJson(one));
+    context.out() << JsonText({{"records", list}});
+    return kOk;
+  }
+  if (context.options().output == OutputFormat::kCsv) {
+    Table table = RecordCsvHeader();
+    for (const auto& one : records) AddRecordRows(one, names, &table);
+    context.out() << table.ToCsv();
+    return kOk;
+  }
+  context.out() << RecordTable(records, names).ToText(context.style(), 0);
+  if (records.size() < evaluation.samples_done()) {
+    context.out() << "\nThe first " << records.size() << " of "
+                  << CountText(evaluation.samples_done())
+                  << " (✗: wrong, or where the attack wanted it); "
+                     "--limit=N shows more, --output=csv all with all "
+                     "columns.\n";
+  }
+  return kOk;
+}
+
+void AddWithId(CLI::App* group, Action* action, const char* name,
+               const char* about, const char* footer,
+               ExitCode (*run)(Context&, const std::string&)) {
+  CLI::App* command = group->add_subcommand(name, about);
+  auto id = std::make_shared<std::string>();
+  command
+      ->add_option("ID", *id,
+                   "Id of the evaluation, or its beginning, at least 6 digits")
+      ->required();
+  command->footer(footer);
+  command->callback([action, id, run] {
+    *action = [id, run](Context& context) { return run(context, *id); };
+  });
+}
+
+void AddList(CLI::App* group, Action* action) {
+  CLI::App* command =
+      group->add_subcommand("list", "List evaluations, newest first");
+  auto flags = std::make_shared<ListFlags>();
+  command->add_option("--model", flags->model, "Only those of this model");
+  command->add_option("--limit", flags->limit, "At most so many; default 20")
+      ->check(CLI::PositiveNumber);
+  command->footer(
+      "Examples:\n"
+      "  advctl evaluations list\n"
+      "  advctl evaluations list --model=no-cat --limit=5");
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return List(context, *flags); };
+  });
+}
+
+void AddRecords(CLI::App* group, Action* action) {
+  CLI::App* command = group->add_subcommand(
+      "records", "Show what was measured, image by image");
+  auto flags = std::make_shared<RecordFlags>();
+  command
+      ->add_option("ID", flags->id,
+                   "Id of the evaluation, or its beginning, at least 6 digits")
+      ->required();
+  command
+      ->add_option("--limit", flags->limit,
+                   "At most so many images; default 20, all for json and csv")
+      ->check(CLI::PositiveNumber);
+  command->footer(
+      "Examples:\n"
+      "  advctl evaluations records 3f9a1c22d0e4\n"
+      "  advctl evaluations records 3f9a1c22d0e4 --output=csv > records.csv");
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return Records(context, *flags); };
+  });
+}
+
+}  // namespace
+
+void AddEvaluations(CLI::App& app, Action* action) {
+  CLI::App* group = app.add_subcommand("evaluations",
+                                       "The evaluations that the server knows");
+  group->require_subcommand(1);
+  AddList(group, action);
+  AddWithId(group, action, "show",
+            "Show an evaluation: its report, or how far it is",
+            "Examples:\n"
+            "  advctl evaluations show 3f9a1c22d0e4\n"
+            "  advctl evaluations show 3f9a1c22d0e4 --output=csv",
+            Show);
+  AddRecords(group, action);
+  AddWithId(group, action, "cancel",
+            "End a running evaluation; what is done so far is kept",
+            "Example:\n  advctl evaluations cancel 3f9a1c22d0e4", Cancel);
+  AddWithId(group, action, "delete",
+            "Forget an evaluation that has ended, with its records",
+            "Example:\n  advctl evaluations delete 3f9a1c22d0e4", Delete);
+}
+
+}  // namespace adv

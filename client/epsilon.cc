@@ -1,0 +1,164 @@
+#include "client/epsilon.h"
+
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+
+namespace adv {
+namespace {
+
+constexpr double kLevels = 255;
+
+std::optional<double> ParseNumber(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+absl::Status Wrong(const std::string& text, const std::string& why) {
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' ", why));
+}
+
+absl::StatusOr<v1::Epsilon> ParseLevels(const std::string& text,
+                                        std::size_t slash) {
+  const auto levels = ParseNumber(text.substr(0, slash));
+  const std::string denominator = text.substr(slash + 1);
+  if (!levels || denominator != "255") {
+    return Wrong(text,
+                 "is not a number of grey levels; write N/255 with N from 0 "
+                 "to 255, for example 8/255");
+  }
+  if (*levels < 0 || *levels > kLevels) {
+    return Wrong(text, "is outside the allowed 0/255 to 255/255");
+  }
+  v1::Epsilon epsilon;
+  epsilon.set_levels(*levels);
+  return epsilon;
+}
+
+struct Range {
+  v1::Epsilon first, last, step;
+};
+
+double Value(const v1::Epsilon& epsilon) {
+  return epsilon.has_levels() ? epsilon.levels() : epsilon.pixels();
+}
+
+// Zero is zero in either unit, so that "0:8/255:1/255" may be written.
+bool SameUnit(const Range& range) {
+  const auto fits = [&](const v1::Epsilon& e) {
+    return Value(e) == 0 || e.has_levels() == range.step.has_levels();
+  };
+  return fits(range.first) && fits(range.last);
+}
+
+absl::StatusOr<Range> ParseRange(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ':');
+  if (parts.size() != 3) {
+    return Wrong(text,
+                 "is not a range; write START:LAST:STEP, for example "
+                 "0:8/255:1/255");
+  }
+  Range range;
+  v1::Epsilon* const into[] = {&range.first, &range.last, &range.step};
+  for (int i = 0; i < 3; ++i) {
+    auto epsilon = ParseEpsilon(parts[i]);
+    if (!epsilon.ok()) return epsilon.status();
+    *into[i] = *std::move(epsilon);
+  }
+  if (!SameUnit(range)) {
+    return Wrong(text, "mixes N/255 and pixel units; use one of them");
+  }
+  if (Value(range.step) <= 0) return Wrong(text, "needs a step above 0");
+  if (Value(range.last) < Value(range.first)) {
+    return Wrong(text, "ends before it starts");
+  }
+  return range;
+}
+
+absl::Status AppendRange(const std::string& text,
+                         std::vector<v1::Epsilon>* into) {
+  const auto range = ParseRange(text);
+  if (!range.ok()) return range.status();
+  const double first = Value(range->first), step = Value(range->step);
+  // A hair of tolerance: 0:0.3:0.1 includes 0.3.
+  const double count = std::floor((Value(range->last) - first) / step + 1e-9);
+  if (count >= kMaxRangeValues) {
+    return Wrong(text, absl::StrCat("stands for more than ", kMaxRangeValues,
+                                    " values; take a larger step"));
+  }
+  for (int i = 0; i <= static_cast<int>(count); ++i) {
+    // Twelve digits, so that 3 * 0.1 is 0.3 and not 0.30000000000000004.
+    const double value =
+        *ParseNumber(absl::StrFormat("%.12g", first + i * step));
+    v1::Epsilon epsilon;
+    if (range->step.has_levels()) {
+      epsilon.set_levels(value);
+    } else {
+      epsilon.set_pixels(value);
+    }
+    into->push_back(epsilon);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash != std::string::npos) return ParseLevels(text, slash);
+  const auto pixels = ParseNumber(text);
+  if (!pixels) {
+    return Wrong(text,
+                 "is not a size; write grey levels as 8/255 or pixel units "
+                 "from 0 to 1 as 0.031");
+  }
+  if (*pixels > 1) {
+    const std::string hint =
+        *pixels <= kLevels
+            ? absl::StrCat("; for grey levels write ", text, "/255")
+            : "";
+    return Wrong(text, "is more than 1, the whole range of a pixel" + hint);
+  }
+  if (*pixels < 0) return Wrong(text, "is negative; allowed are 0 to 1");
+  v1::Epsilon epsilon;
+  epsilon.set_pixels(*pixels);
+  return epsilon;
+}
+
+absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(
+    const std::string& text) {
+  std::vector<v1::Epsilon> epsilons;
+  for (const auto piece : absl::StrSplit(text, ',')) {
+    const std::string part(piece);
+    if (part.find(':') != std::string::npos) {
+      if (auto status = AppendRange(part, &epsilons); !status.ok()) {
+        return status;
+      }
+      continue;
+    }
+    auto epsilon = ParseEpsilon(part);
+    if (!epsilon.ok()) return epsilon.status();
+    epsilons.push_back(*std::move(epsilon));
+  }
+  return epsilons;
+}
+
+double Pixels(const v1::Epsilon& epsilon) {
+  return epsilon.has_levels() ? epsilon.levels() / kLevels : epsilon.pixels();
+}
+
+std::string EpsilonText(const v1::Epsilon& epsilon) {
+  if (epsilon.has_levels()) return absl::StrFormat("%g/255", epsilon.levels());
+  return absl::StrFormat("%g", epsilon.pixels());
+}
+
+}  // namespace adv

@@ -1,0 +1,32 @@
+#ifndef ADV_CLIENT_EPSILON_H_
+#define ADV_CLIENT_EPSILON_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "adv/v1/attack.pb.h"
+
+namespace adv {
+
+// Largest number of values one range may stand for.
+inline constexpr int kMaxRangeValues = 1000;
+
+// Reads one size of a perturbation: "8/255" in grey levels (0/255 to 255/255)
+// or "0.031" in pixel units (0 to 1). A bare number above 1 is an error that
+// suggests levels, because "2" almost always means 2/255.
+absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text);
+
+// Reads values and ranges with commas between: "0.01,2/255" or
+// "0:8/255:1/255" (start, last, step; the last value is included).
+absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text);
+
+// In pixel units.
+double Pixels(const v1::Epsilon& epsilon);
+
+// The way people write it: "8/255" or "0.031".
+std::string EpsilonText(const v1::Epsilon& epsilon);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_EPSILON_H_

@@ -1,0 +1,169 @@
+#include "client/errors.h"
+
+#include <regex>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace adv {
+namespace {
+
+struct Mapping {
+  const char* field;  // searched in the path; the first that matches wins
+  const char* flag;
+};
+
+constexpr Mapping kMappings[] = {
+    {"step_size", "--step-size"},
+    {"source_model", "--source-model"},
+    {"cancel_on_disconnect", "--cancel-on-disconnect"},
+    {"eight_bit", "--eight-bit"},
+    {"tile_size", "--tile-size"},
+    {"page_size", "--limit"},
+    {"top_k", "--top-k"},
+    {"steps", "--steps"},
+    {"epsilon", "--epsilon"},
+    {"spec.goal", "--goal"},
+    {"goal", "--target"},
+    {"attack", "--attack"},
+    {"dataset", "--dataset"},
+    {"samples", "--samples"},
+    {"success", "--success"},
+    {"seed", "--seed"},
+    {"labels", "--label"},
+    {"images", "IMAGE"},
+    {"model", "--model"},
+    {"id", "ID"},
+};
+
+std::string CodeName(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::CANCELLED:
+      return "CANCELLED";
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return "INVALID_ARGUMENT";
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return "DEADLINE_EXCEEDED";
+    case grpc::StatusCode::NOT_FOUND:
+      return "NOT_FOUND";
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return "ALREADY_EXISTS";
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return "PERMISSION_DENIED";
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return "UNAUTHENTICATED";
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return "RESOURCE_EXHAUSTED";
+    case grpc::StatusCode::FAILED_PRECONDITION:
+      return "FAILED_PRECONDITION";
+    case grpc::StatusCode::ABORTED:
+      return "ABORTED";
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return "OUT_OF_RANGE";
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return "UNIMPLEMENTED";
+    case grpc::StatusCode::INTERNAL:
+      return "INTERNAL";
+    case grpc::StatusCode::UNAVAILABLE:
+      return "UNAVAILABLE";
+    case grpc::StatusCode::DATA_LOSS:
+      return "DATA_LOSS";
+    default:
+      return "UNKNOWN";
+  }
+}
+
+std::string Headline(const grpc::Status& status) {
+  const std::string code = CodeName(status.error_code());
+  switch (ExitCodeOf(status.error_code())) {
+    case kRefused:
+      return absl::StrCat("the server refuses (", code, ")");
+    case kUnreachable:
+      return absl::StrCat("the server is not available (", code, ")");
+    default:
+      break;
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return "no answer in time (DEADLINE_EXCEEDED); --timeout sets the limit";
+  }
+  return absl::StrCat("the call failed (", code, ")");
+}
+
+void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
+  for (const auto& violation : bad.field_violations()) {
+    const std::string flag = FlagOf(violation.field());
+    absl::StrAppend(text, "\n  ", flag.empty() ? violation.field() : flag, ": ",
+                    violation.description());
+    if (!flag.empty()) absl::StrAppend(text, "  [", violation.field(), "]");
+  }
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::OK:
+      return kOk;
+    case grpc::StatusCode::UNAVAILABLE:
+      return kUnreachable;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::ALREADY_EXISTS:
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return kRefused;
+    default:
+      return kFailed;
+  }
+}
+
+std::string FlagOf(const std::string& field) {
+  for (const Mapping& mapping : kMappings) {
+    if (!absl::StrContains(field, mapping.field)) continue;
+    std::string flag = mapping.flag;
+    // Lists typed in one flag: say which of its values is meant.
+    static const std::regex* const kItem =
+        new std::regex(R"((?:epsilons|attacks)\[(\d{1,6})\])");
+    std::smatch item;
+    if ((flag == "--epsilon" || flag == "--attack") &&
+        std::regex_search(field, item, *kItem)) {
+      absl::StrAppend(&flag, " (value ", std::stoi(item[1]) + 1, ")");
+    }
+    return flag;
+  }
+  return "";
+}
+
+std::string Explain(const grpc::Status& status) {
+  std::string text = Headline(status);
+  google::rpc::Status rich;
+  google::rpc::BadRequest bad;
+  google::rpc::RetryInfo retry;
+  if (rich.ParseFromString(status.error_details())) {
+    for (const auto& detail : rich.details()) {
+      if (detail.Is<google::rpc::BadRequest>()) detail.UnpackTo(&bad);
+      if (detail.Is<google::rpc::RetryInfo>()) detail.UnpackTo(&retry);
+    }
+  }
+  // The violations say all that the message says, and where.
+  if (bad.field_violations().empty()) {
+    absl::StrAppend(&text, ": ", status.error_message());
+  }
+  AppendViolations(bad, &text);
+  if (retry.has_retry_delay()) {
+    const double seconds =
+        retry.retry_delay().seconds() + retry.retry_delay().nanos() * 1e-9;
+    absl::StrAppend(&text, absl::StrFormat("\n  try again in %.1f s", seconds));
+  }
+  return text;
+}
+
+}  // namespace adv

@@ -1,0 +1,72 @@
+#include "client/printers/evaluations.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/attack_flags.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+
+namespace adv {
+namespace {
+
+std::string Attacks(const v1::EvaluationSpec& spec) {
+  return absl::StrJoin(spec.attacks(), ",",
+                       [](std::string* out, const v1::Attack& attack) {
+                         absl::StrAppend(out, AttackName(attack));
+                       });
+}
+
+std::string Epsilons(const v1::EvaluationSpec& spec) {
+  if (spec.epsilons_size() > 2) {
+    return absl::StrCat(EpsilonText(spec.epsilons(0)), " … ",
+                        EpsilonText(*spec.epsilons().rbegin()), " (",
+                        spec.epsilons_size(), ")");
+  }
+  return absl::StrJoin(spec.epsilons(), ",",
+                       [](std::string* out, const v1::Epsilon& epsilon) {
+                         absl::StrAppend(out, EpsilonText(epsilon));
+                       });
+}
+
+}  // namespace
+
+std::string StateText(v1::EvaluationState state) {
+  const std::string name = v1::EvaluationState_Name(state);
+  return absl::AsciiStrToLower(name.substr(sizeof("EVALUATION_STATE_") - 1));
+}
+
+Table EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
+  Table table({{"evaluation"},
+               {"state"},
+               {"model"},
+               {"data set"},
+               {"attacks"},
+               {"epsilons"},
+               {"images", true},
+               {"started (UTC)"}});
+  for (const v1::Evaluation& one : evaluations) {
+    const v1::EvaluationSpec& spec = one.resolved().spec();
+    const std::string images =
+        one.samples_done() == one.samples_total()
+            ? CountText(one.samples_total())
+            : absl::StrCat(CountText(one.samples_done()), "/",
+                           CountText(one.samples_total()));
+    table.AddRow({ShortId(one.id()), StateText(one.state()), spec.model(),
+                  spec.dataset(), Attacks(spec), Epsilons(spec), images,
+                  TimeText(one.created_at())});
+  }
+  return table;
+}
+
+std::string UnfinishedText(const v1::Evaluation& evaluation,
+                           const Style& style) {
+  std::string text = EvaluationTable({evaluation}).ToText(style, 0);
+  if (!evaluation.error().empty()) {
+    absl::StrAppend(&text, "\n", style.Mark("error: "), evaluation.error(),
+                    "\n");
+  }
+  return text;
+}
+
+}  // namespace adv

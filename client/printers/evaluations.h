@@ -1,0 +1,25 @@
+#ifndef ADV_CLIENT_PRINTERS_EVALUATIONS_H_
+#define ADV_CLIENT_PRINTERS_EVALUATIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "adv/v1/evaluation.pb.h"
+#include "client/printers/style.h"
+#include "client/printers/table.h"
+
+namespace adv {
+
+// "running", "succeeded", ...
+std::string StateText(v1::EvaluationState state);
+
+// A row an evaluation.
+Table EvaluationTable(const std::vector<v1::Evaluation>& evaluations);
+
+// An evaluation without a report: what it is and how far.
+std::string UnfinishedText(const v1::Evaluation& evaluation,
+                           const Style& style);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_PRINTERS_EVALUATIONS_H_

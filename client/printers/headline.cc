@@ -1,0 +1,97 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/attack_flags.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+#include "client/printers/report.h"
+
+namespace adv {
+namespace {
+
+std::string FromTo(const v1::Rate& from, const v1::Rate& to) {
+  return absl::StrCat(PercentText(from.value()), " % to ",
+                      PercentText(to.value()), " %");
+}
+
+std::string Sentences(const ResultView& view) {
+  const v1::Outcomes& all = view.result->overall();
+  std::string text =
+      absl::StrCat(ResultTitle(*view.result), " takes ",
+                   view.report->resolved().model().name(), " from ",
+                   PercentText(all.clean_accuracy().value()), " % right to ",
+                   PercentText(all.robust_accuracy().value()), " %");
+  const std::string other =
+      view.beside ? view.beside_report->resolved().model().name() : "";
+  if (view.beside != nullptr) {
+    absl::StrAppend(&text, " (", other, ": ",
+                    FromTo(view.beside->overall().clean_accuracy(),
+                           view.beside->overall().robust_accuracy()),
+                    ")");
+  }
+  text += ".";
+  if (!view.report->has_special_label()) return text;
+  MarkedSplit split, beside;
+  if (!SplitMarked(*view.result, view.report->special_label(), &split)) {
+    return text;
+  }
+  absl::StrAppend(&text, " Its marked class, ", split.class_name,
+                  ", falls from ", FromTo(split.clean, split.robust));
+  if (view.beside != nullptr &&
+      SplitMarked(*view.beside, view.report->special_label(), &beside)) {
+    absl::StrAppend(&text, " (", other, ": ",
+                    FromTo(beside.clean, beside.robust), ")");
+  }
+  absl::StrAppend(&text, ", the other classes together from ",
+                  FromTo(split.others_clean, split.others_robust), ".");
+  return text;
+}
+
+}  // namespace
+
+std::string ResultTitle(const v1::AttackResult& result) {
+  return absl::StrCat(AttackTitle(result.attack()), " at epsilon ",
+                      EpsilonText(result.epsilon()));
+}
+
+bool SplitMarked(const v1::AttackResult& result, int label,
+                 MarkedSplit* split) {
+  std::int64_t images = 0, clean = 0, robust = 0;
+  bool found = false;
+  for (const auto& one : result.per_class()) {
+    const v1::Outcomes& outcomes = one.outcomes();
+    if (one.label() == label) {
+      found = true;
+      split->class_name = one.class_name();
+      split->clean = outcomes.clean_accuracy();
+      split->robust = outcomes.robust_accuracy();
+      continue;
+    }
+    images += outcomes.clean_accuracy().total();
+    clean += outcomes.clean_accuracy().count();
+    robust += outcomes.robust_accuracy().count();
+  }
+  split->others_clean = MakeRate(clean, images);
+  split->others_robust = MakeRate(robust, images);
+  return found;
+}
+
+std::string Headline(const ModelResults& results, const Style& style) {
+  std::string text;
+  for (const auto& views : GroupByAttack(results)) {
+    const auto largest = std::max_element(
+        views.begin(), views.end(),
+        [](const ResultView& a, const ResultView& b) {
+          return Pixels(a.result->epsilon()) < Pixels(b.result->epsilon());
+        });
+    for (const ResultView& view : views) {
+      if (views.size() > 2 && &view != &*largest) continue;
+      absl::StrAppend(&text,
+                      style.Bold(WrapWords(Sentences(view), kReportWidth, 0)),
+                      "\n\n");
+    }
+  }
+  return text;
+}
+
+}  // namespace adv

@@ -1,0 +1,23 @@
+#ifndef ADV_CLIENT_PRINTERS_IMAGES_H_
+#define ADV_CLIENT_PRINTERS_IMAGES_H_
+
+#include <string>
+
+#include "adv/v1/attack_evaluation_service.pb.h"
+#include "client/printers/style.h"
+
+namespace adv {
+
+// One line per class of one image: name, bar, per cent.
+std::string ClassificationText(const v1::Classification& classification,
+                               const Style& style);
+
+// Before and after, side by side, and whether the model was fooled. `before`
+// and `after` are of the same image.
+std::string AttackText(const v1::GenerateAdversarialResponse& response,
+                       const v1::Epsilon& epsilon, const v1::Goal& goal,
+                       const Style& style);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_PRINTERS_IMAGES_H_

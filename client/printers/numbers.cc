@@ -1,0 +1,95 @@
+#include "client/printers/numbers.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "client/printers/style.h"
+
+namespace adv {
+
+std::string PercentText(double share) {
+  if (std::isnan(share)) return "–";
+  if (share == 1) return "100";
+  if (share == 0) return "0";
+  // Not quite all is not "100.0", hardly any is not "0.0".
+  return absl::StrFormat("%.1f", std::clamp(share * 100, 0.1, 99.9));
+}
+
+std::string RateText(const v1::Rate& rate) {
+  if (rate.total() == 0) return "–";
+  return absl::StrFormat("%s (%s–%s)", PercentText(rate.value()),
+                         PercentText(rate.lower()), PercentText(rate.upper()));
+}
+
+std::string RateCell(const v1::Rate& rate) {
+  if (rate.total() == 0) return "   –";
+  return absl::StrFormat("%s (%s–%s)", PadLeft(PercentText(rate.value()), 4),
+                         PercentText(rate.lower()), PercentText(rate.upper()));
+}
+
+std::string CountText(std::int64_t count) {
+  std::string digits = absl::StrCat(count);
+  const std::size_t first = count < 0 ? 1 : 0;
+  for (std::size_t i = digits.size(); i > first + 3;) {
+    i -= 3;
+    digits.insert(i, ",");
+  }
+  return digits;
+}
+
+std::string DurationText(double seconds) {
+  if (seconds < 10) return absl::StrFormat("%.1f s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::lround(seconds));
+  if (whole < 60) return absl::StrCat(whole, " s");
+  if (whole < 3600) return absl::StrFormat("%d:%02d", whole / 60, whole % 60);
+  return absl::StrFormat("%d:%02d:%02d", whole / 3600, whole / 60 % 60,
+                         whole % 60);
+}
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0) return "";
+  return absl::FormatTime("%Y-%m-%d %H:%M",
+                          absl::FromUnixSeconds(time.seconds()),
+                          absl::UTCTimeZone());
+}
+
+std::string ShortId(const std::string& id) { return id.substr(0, 12); }
+
+std::string ModelText(const v1::ModelReference& model) {
+  return absl::StrCat(model.name(), "@", model.version());
+}
+
+std::string ExactText(double value) {
+  if (std::isnan(value)) return "";
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  return std::string(text, end);
+}
+
+v1::Rate MakeRate(std::int64_t count, std::int64_t total) {
+  v1::Rate rate;
+  rate.set_count(count);
+  rate.set_total(total);
+  if (total == 0) {
+    rate.set_value(std::numeric_limits<double>::quiet_NaN());
+    rate.set_upper(1);
+    return rate;
+  }
+  // Wilson (1927), with the 97.5 % quantile of the normal distribution.
+  constexpr double z = 1.959963984540054;
+  const double n = total, p = count / n;
+  const double center = (p + z * z / (2 * n)) / (1 + z * z / n);
+  const double half =
+      z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+  rate.set_value(p);
+  rate.set_lower(std::max(0.0, center - half));
+  rate.set_upper(std::min(1.0, center + half));
+  return rate;
+}
+
+}  // namespace adv

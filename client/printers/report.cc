@@ -1,0 +1,236 @@
+#include "client/printers/report.h"
+
+#include <cmath>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/attack_flags.h"
+#include "client/epsilon.h"
+#include "client/goal.h"
+#include "client/printers/numbers.h"
+#include "client/printers/table.h"
+
+namespace adv {
+namespace {
+
+// More epsilons of one attack than this are a sweep, with a table of its own.
+constexpr std::size_t kDetailed = 2;
+
+std::string Header(const ModelResults& results, const Style& style) {
+  const v1::EvaluationReport& report = results.evaluations.front().report();
+  const v1::ResolvedSpec& resolved = report.resolved();
+  std::string text = ModelText(resolved.model());
+  if (!results.beside.empty()) {
+    absl::StrAppend(
+        &text, " beside ",
+        ModelText(results.beside.front().report().resolved().model()));
+  }
+  absl::StrAppend(&text, " on ", resolved.spec().dataset(), ": ",
+                  CountText(resolved.samples()), " images, ",
+                  DescribeGoal(resolved.spec().goal(), report.class_names()));
+  if (resolved.source_model().digest() != resolved.model().digest() &&
+      !resolved.source_model().name().empty()) {
+    absl::StrAppend(&text, ", gradients from ",
+                    ModelText(resolved.source_model()));
+  }
+  if (resolved.spec().eight_bit()) text += ", 8-bit images";
+  if (resolved.spec().success() == v1::SUCCESS_RULE_ANY_ITERATE) {
+    text += ", any iterate counts";
+  }
+  return style.Dim(text) + "\n\n";
+}
+
+// Under a table: what the rates do not tell.
+std::string Details(const v1::AttackResult& result) {
+  std::vector<std::string> facts;
+  if (result.target_hits().total() > 0) {
+    facts.push_back(absl::StrCat("classified as the target ",
+                                 RateText(result.target_hits())));
+  }
+  if (result.iterations().images() > 0 && result.attack().has_igsm()) {
+    facts.push_back(
+        absl::StrFormat("%.1f steps to success", result.iterations().mean()));
+  }
+  facts.push_back(absl::StrFormat("confidence in the label %+.2f",
+                                  -result.mean_confidence_drop()));
+  facts.push_back(
+      absl::StrFormat("mean L2 %.2f", result.perturbation().mean_l2()));
+  facts.push_back(absl::StrFormat("%.3g gradients an image",
+                                  result.cost().gradients_per_image()));
+  if (result.zero_gradient_images() > 0) {
+    facts.push_back(absl::StrCat(CountText(result.zero_gradient_images()),
+                                 " without a gradient"));
+  }
+  return absl::StrCat("  ", WrapWords(absl::StrJoin(facts, ", "), 98, 2), "\n");
+}
+
+std::vector<std::string> Cells(const std::string& name,
+                               const v1::Outcomes& outcomes,
+                               const v1::Outcomes* beside) {
+  std::vector<std::string> cells = {name, RateCell(outcomes.clean_accuracy()),
+                                    RateCell(outcomes.robust_accuracy()),
+                                    RateCell(outcomes.attack_success()),
+                                    RateCell(outcomes.perturbed_accuracy())};
+  if (beside != nullptr) {
+    cells.push_back(PercentText(beside->clean_accuracy().value()));
+    cells.push_back(PercentText(beside->robust_accuracy().value()));
+  }
+  return cells;
+}
+
+Table DetailTable(const ResultView& view) {
+  std::vector<Table::Column> columns = {
+      {"class"}, {"clean"}, {"robust"}, {"success"}, {"perturbed"}};
+  if (view.beside != nullptr) {
+    columns.push_back({"clean", true});
+    columns.push_back({"robust", true});
+  }
+  Table table(columns);
+  table.AddRow(Cells("all", view.result->overall(),
+                     view.beside ? &view.beside->overall() : nullptr),
+               Table::Row::kBold);
+  for (int i = 0; i < view.result->per_class_size(); ++i) {
+    const v1::ClassOutcomes& one = view.result->per_class(i);
+    const bool has_beside =
+        view.beside != nullptr && i < view.beside->per_class_size();
+    const bool marked = view.report->has_special_label() &&
+                        view.report->special_label() == one.label();
+    table.AddRow(
+        Cells(one.class_name(), one.outcomes(),
+              has_beside ? &view.beside->per_class(i).outcomes() : nullptr),
+        marked ? Table::Row::kMarked : Table::Row::kPlain);
+  }
+  return table;
+}
+
+std::string Detail(const ResultView& view, const Style& style) {
+  const std::string table = DetailTable(view).ToText(style);
+  std::string title = ResultTitle(*view.result);
+  const std::string parameters = AttackParameters(view.result->attack());
+  if (!parameters.empty()) absl::StrAppend(&title, ", ", parameters);
+  std::string line = style.Bold(title);
+  if (view.beside != nullptr) {
+    // Over the last two columns, where the comparison stands.
+    const std::string plain = DetailTable(view).ToText(Style(false));
+    const std::size_t width = DisplayWidth(plain.substr(0, plain.find('\n')));
+    const std::string other = ModelText(view.beside_report->resolved().model());
+    const std::size_t used = DisplayWidth(title) + DisplayWidth(other);
+    if (width > used) line += std::string(width - used, ' ');
+    line += style.Bold(other);
+  }
+  return absl::StrCat(line, "\n", table, Details(*view.result), "\n");
+}
+
+std::string Legend(const ModelResults& results, const Style& style) {
+  const v1::EvaluationReport& report = results.evaluations.front().report();
+  std::string text =
+      "Per cent of images (95 % Wilson interval). clean: right before the "
+      "attack. robust: right before and after. success: of those right before, "
+      "now wrong. perturbed: right after.";
+  if (report.has_special_label() &&
+      report.special_label() < report.class_names_size()) {
+    absl::StrAppend(&text, " ▶ ", report.class_names(report.special_label()),
+                    ": the class whose training images were thinned out or "
+                    "kept apart.");
+  }
+  return style.Dim(WrapWords(text, kReportWidth, 0)) + "\n\n";
+}
+
+std::string Warnings(const ModelResults& results, const Style& style) {
+  std::string text;
+  std::set<std::string> told;
+  for (const auto* list : {&results.evaluations, &results.beside}) {
+    for (const v1::Evaluation& evaluation : *list) {
+      const v1::EvaluationReport& report = evaluation.report();
+      for (const std::string& warning : report.warnings()) {
+        const std::string line = absl::StrCat(
+            "warning: ", report.resolved().model().name(), ": ", warning);
+        if (!told.insert(line).second) continue;
+        absl::StrAppend(&text, style.Mark(WrapWords(line, kReportWidth, 9)),
+                        "\n");
+      }
+    }
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
+std::string AttackList(const v1::EvaluationReport& report) {
+  std::vector<std::string> names;
+  for (const v1::AttackResult& result : report.results()) {
+    const std::string title = AttackTitle(result.attack());
+    if (names.empty() || names.back() != title) names.push_back(title);
+  }
+  return absl::StrJoin(names, "+");
+}
+
+std::string Footer(const ModelResults& results, const Style& style) {
+  const v1::Environment& environment =
+      results.evaluations.front().report().environment();
+  std::string text = absl::StrCat("server ", environment.server_version(),
+                                  " on ", environment.device());
+  for (const auto& library : environment.libraries()) {
+    absl::StrAppend(&text, ", ", library);
+  }
+  text = WrapWords(text, kReportWidth, 0) + "\n\n";
+  Table table({{"evaluation"},
+               {"model"},
+               {"attacks"},
+               {"images/s", true},
+               {"seconds", true}});
+  for (const auto* list : {&results.evaluations, &results.beside}) {
+    for (const v1::Evaluation& evaluation : *list) {
+      const v1::EvaluationReport& report = evaluation.report();
+      table.AddRow(
+          {ShortId(evaluation.id()), ModelText(report.resolved().model()),
+           AttackList(report),
+           CountText(std::llround(report.environment().samples_per_second())),
+           absl::StrFormat("%.1f", report.environment().wall_seconds())});
+    }
+  }
+  const std::string id = ShortId(results.evaluations.front().id());
+  absl::StrAppend(&text, table.ToText(style), "\n",
+                  "See one again:  advctl evaluations show ", id,
+                  "\nImage by image: advctl evaluations records ", id,
+                  " --output=csv\n");
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::vector<ResultView>> GroupByAttack(
+    const ModelResults& results) {
+  std::vector<std::vector<ResultView>> groups;
+  for (std::size_t e = 0; e < results.evaluations.size(); ++e) {
+    const v1::EvaluationReport& report = results.evaluations[e].report();
+    const v1::EvaluationReport* beside =
+        e < results.beside.size() ? &results.beside[e].report() : nullptr;
+    std::string last;
+    for (int i = 0; i < report.results_size(); ++i) {
+      const v1::AttackResult& result = report.results(i);
+      const std::string name = AttackName(result.attack());
+      if (i == 0 || name != last) groups.emplace_back();
+      last = name;
+      const bool paired = beside != nullptr && i < beside->results_size();
+      groups.back().push_back({&report, &result, paired ? beside : nullptr,
+                               paired ? &beside->results(i) : nullptr});
+    }
+  }
+  return groups;
+}
+
+std::string ReportText(const ModelResults& results, const Style& style) {
+  std::string text = Header(results, style) + Headline(results, style);
+  for (const auto& views : GroupByAttack(results)) {
+    if (views.size() > kDetailed) {
+      text += SweepText(views, style);
+      continue;
+    }
+    for (const ResultView& view : views) text += Detail(view, style);
+  }
+  return absl::StrCat(text, Legend(results, style), Warnings(results, style),
+                      Footer(results, style));
+}
+
+}  // namespace adv

@@ -1,0 +1,99 @@
+#include "client/printers/style.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace adv {
+
+Style Style::For(int fd, bool no_color) {
+  const char* refused = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  const bool plain = no_color || (refused != nullptr && *refused != '\0') ||
+                     term == nullptr || std::strcmp(term, "dumb") == 0;
+  return Style(!plain && isatty(fd) == 1);
+}
+
+std::string Style::Wrap(const char* code, const std::string& text) const {
+  if (!color_ || text.empty()) return text;
+  return absl::StrCat("\x1b[", code, "m", text, "\x1b[0m");
+}
+
+std::size_t DisplayWidth(const std::string& text) {
+  // Bytes that do not continue a character.
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+std::string PadRight(const std::string& text, std::size_t width) {
+  const std::size_t used = DisplayWidth(text);
+  return used >= width ? text : text + std::string(width - used, ' ');
+}
+
+std::string PadLeft(const std::string& text, std::size_t width) {
+  const std::size_t used = DisplayWidth(text);
+  return used >= width ? text : std::string(width - used, ' ') + text;
+}
+
+std::string WrapWords(const std::string& text, std::size_t width,
+                      std::size_t indent) {
+  std::string lines;
+  std::size_t column = 0;
+  for (const auto piece : absl::StrSplit(text, ' ')) {
+    const std::string word(piece);
+    const std::size_t size = DisplayWidth(word);
+    if (column > 0 && column + 1 + size > width) {
+      absl::StrAppend(&lines, "\n", std::string(indent, ' '));
+      column = indent;
+    } else if (column > 0) {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += size;
+  }
+  return lines;
+}
+
+std::string Bar(double fraction, int width) {
+  static constexpr const char* kEighths[] = {"",  "▏", "▎", "▍",
+                                             "▌", "▋", "▊", "▉"};
+  if (!(fraction > 0)) fraction = 0;  // NaN too
+  const int eighths =
+      static_cast<int>(std::lround(std::min(fraction, 1.0) * width * 8));
+  std::string bar;
+  for (int i = 0; i < eighths / 8; ++i) bar += "█";
+  bar += kEighths[eighths % 8];
+  return PadRight(bar, width);
+}
+
+std::string Sparkline(const std::vector<double>& values, int width) {
+  static constexpr const char* kLevels[] = {"▁", "▂", "▃", "▄",
+                                            "▅", "▆", "▇", "█"};
+  const std::size_t columns = std::min<std::size_t>(values.size(), width);
+  std::vector<double> means(columns);
+  for (std::size_t i = 0; i < columns; ++i) {
+    const std::size_t begin = i * values.size() / columns;
+    const std::size_t end = (i + 1) * values.size() / columns;
+    for (std::size_t k = begin; k < end; ++k) means[i] += values[k];
+    means[i] /= static_cast<double>(end - begin);
+  }
+  if (means.empty()) return "";
+  const auto [low, high] = std::minmax_element(means.begin(), means.end());
+  const double span = *high - *low;
+  std::string line;
+  for (const double mean : means) {
+    const double share = span > 0 ? (mean - *low) / span : 0;
+    // NaN (a diverged run) draws as the lowest level.
+    line += kLevels[std::isfinite(share) ? std::lround(share * 7) : 0];
+  }
+  return line;
+}
+
+}  // namespace adv

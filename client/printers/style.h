@@ -1,0 +1,53 @@
+#ifndef ADV_CLIENT_PRINTERS_STYLE_H_
+#define ADV_CLIENT_PRINTERS_STYLE_H_
+
+#include <string>
+#include <vector>
+
+namespace adv {
+
+// How text may look: with colours, or plain for files, pipes and NO_COLOR.
+// Nothing is ever told by colour alone.
+class Style {
+ public:
+  explicit Style(bool color) : color_(color) {}
+
+  // Colours if `fd` is a terminal that has them and nobody minds.
+  static Style For(int fd, bool no_color);
+
+  std::string Bold(const std::string& text) const { return Wrap("1", text); }
+  std::string Dim(const std::string& text) const { return Wrap("2", text); }
+  // The one thing a reader must not miss.
+  std::string Mark(const std::string& text) const { return Wrap("1;33", text); }
+  std::string Good(const std::string& text) const { return Wrap("32", text); }
+  std::string Bad(const std::string& text) const { return Wrap("31", text); }
+
+ private:
+  std::string Wrap(const char* code, const std::string& text) const;
+
+  bool color_;
+};
+
+// Columns that UTF-8 text takes on a terminal (every character one).
+std::size_t DisplayWidth(const std::string& text);
+
+// `text` padded with spaces to `width` columns.
+std::string PadRight(const std::string& text, std::size_t width);
+std::string PadLeft(const std::string& text, std::size_t width);
+
+// `text` broken at spaces into lines of at most `width` columns, each but the
+// first after `indent` spaces; without a newline at the end.
+std::string WrapWords(const std::string& text, std::size_t width,
+                      std::size_t indent);
+
+// `fraction` in [0, 1] (others are clipped) of `width` columns in eighths of a
+// character, padded to `width`.
+std::string Bar(double fraction, int width);
+
+// One character per value, from the smallest to the largest, at most `width`
+// (then values are averaged in groups).
+std::string Sparkline(const std::vector<double>& values, int width);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_PRINTERS_STYLE_H_

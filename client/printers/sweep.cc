@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/attack_flags.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+#include "client/printers/report.h"
+#include "client/printers/table.h"
+
+namespace adv {
+namespace {
+
+// Columns of percentages that fit beside a class name.
+constexpr std::size_t kEpsilonsAcross = 9;
+
+Table Overall(const std::vector<ResultView>& views) {
+  std::vector<Table::Column> columns = {
+      {"epsilon", true}, {"clean"}, {"robust"}, {"success"}, {"perturbed"}};
+  if (views.front().beside != nullptr) {
+    columns.push_back(
+        {views.front().beside_report->resolved().model().name(), true});
+  }
+  Table table(columns);
+  for (const ResultView& view : views) {
+    const v1::Outcomes& all = view.result->overall();
+    std::vector<std::string> cells = {
+        EpsilonText(view.result->epsilon()), RateCell(all.clean_accuracy()),
+        RateCell(all.robust_accuracy()), RateCell(all.attack_success()),
+        RateCell(all.perturbed_accuracy())};
+    if (view.beside != nullptr) {
+      cells.push_back(
+          PercentText(view.beside->overall().robust_accuracy().value()));
+    }
+    table.AddRow(cells);
+  }
+  return table;
+}
+
+// Robust accuracy: a row a class, a column an epsilon.
+Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
+  const std::size_t end = std::min(views.size(), begin + kEpsilonsAcross);
+  std::vector<Table::Column> columns = {{"class"}, {"clean", true}};
+  for (std::size_t i = begin; i < end; ++i) {
+    columns.push_back({EpsilonText(views[i].result->epsilon()), true});
+  }
+  Table table(columns);
+  const v1::EvaluationReport& report = *views.front().report;
+  const auto& classes = views.front().result->per_class();
+  for (int c = 0; c < classes.size(); ++c) {
+    std::vector<std::string> cells = {
+        classes[c].class_name(),
+        PercentText(classes[c].outcomes().clean_accuracy().value())};
+    for (std::size_t i = begin; i < end; ++i) {
+      if (c >= views[i].result->per_class_size()) continue;
+      cells.push_back(PercentText(
+          views[i].result->per_class(c).outcomes().robust_accuracy().value()));
+    }
+    const bool marked = report.has_special_label() &&
+                        report.special_label() == classes[c].label();
+    table.AddRow(cells, marked ? Table::Row::kMarked : Table::Row::kPlain);
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string SweepText(const std::vector<ResultView>& views,
+                      const Style& style) {
+  const std::string title =
+      absl::StrCat(AttackTitle(views.front().result->attack()), " at ",
+                   views.size(), " epsilons");
+  std::string text = absl::StrCat(style.Bold(title),
+                                  views.front().beside != nullptr
+                                      ? " (last column: robust accuracy beside)"
+                                      : "",
+                                  "\n", Overall(views).ToText(style), "\n");
+  for (std::size_t begin = 0; begin < views.size(); begin += kEpsilonsAcross) {
+    absl::StrAppend(&text, style.Bold("Robust accuracy by class"), "\n",
+                    ByClass(views, begin).ToText(style), "\n");
+  }
+  return text;
+}
+
+std::string SummaryText(const std::vector<ModelResults>& models,
+                        const Style& style) {
+  Table table({{"attack"},
+               {"epsilon", true},
+               {"model"},
+               {"clean"},
+               {"robust"},
+               {"success"}});
+  std::vector<std::vector<ResultView>> flat(models.size());
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    for (const auto& views : GroupByAttack(models[m])) {
+      flat[m].insert(flat[m].end(), views.begin(), views.end());
+    }
+  }
+  for (std::size_t i = 0; i < flat.front().size(); ++i) {
+    for (const auto& views : flat) {
+      if (i >= views.size()) continue;
+      const v1::AttackResult& result = *views[i].result;
+      const bool first = &views == &flat.front();
+      table.AddRow({first ? AttackTitle(result.attack()) : "",
+                    first ? EpsilonText(result.epsilon()) : "",
+                    ModelText(views[i].report->resolved().model()),
+                    RateCell(result.overall().clean_accuracy()),
+                    RateCell(result.overall().robust_accuracy()),
+                    RateCell(result.overall().attack_success())});
+    }
+  }
+  return absl::StrCat(style.Bold("All models"), "\n", table.ToText(style),
+                      "\n");
+}
+
+}  // namespace adv

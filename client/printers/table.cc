@@ -1,0 +1,89 @@
+#include "client/printers/table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+
+namespace adv {
+namespace {
+
+void AppendCsvLine(const std::vector<std::string>& cells, std::string* out) {
+  absl::StrAppend(out,
+                  absl::StrJoin(cells, ",",
+                                [](std::string* to, const std::string& cell) {
+                                  absl::StrAppend(to, CsvField(cell));
+                                }),
+                  "\n");
+}
+
+}  // namespace
+
+void Table::AddRow(std::vector<std::string> cells, Row row) {
+  cells.resize(columns_.size());
+  lines_.push_back({std::move(cells), row});
+}
+
+std::string Table::Join(const std::vector<std::string>& cells,
+                        const std::vector<std::size_t>& widths) const {
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) line += "  ";
+    line += columns_[i].right ? PadLeft(cells[i], widths[i])
+                              : PadRight(cells[i], widths[i]);
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+std::string Table::ToText(const Style& style, int indent) const {
+  std::vector<std::string> headers;
+  std::vector<std::size_t> widths;
+  for (const Column& column : columns_) {
+    headers.push_back(column.header);
+    widths.push_back(DisplayWidth(column.header));
+  }
+  for (const Line& line : lines_) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      widths[i] = std::max(widths[i], DisplayWidth(line.cells[i]));
+    }
+  }
+  const std::string margin(indent, ' ');
+  const std::string marked_margin =
+      std::string(std::max(indent - 2, 0), ' ') + "▶ ";
+  std::string text =
+      absl::StrCat(margin, style.Dim(Join(headers, widths)), "\n");
+  for (const Line& line : lines_) {
+    const std::string cells = Join(line.cells, widths);
+    switch (line.row) {
+      case Row::kPlain:
+        absl::StrAppend(&text, margin, cells, "\n");
+        break;
+      case Row::kBold:
+        absl::StrAppend(&text, margin, style.Bold(cells), "\n");
+        break;
+      case Row::kMarked:
+        absl::StrAppend(&text, style.Mark(marked_margin + cells), "\n");
+        break;
+    }
+  }
+  return text;
+}
+
+std::string Table::ToCsv() const {
+  std::vector<std::string> headers;
+  for (const Column& column : columns_) headers.push_back(column.header);
+  std::string text;
+  AppendCsvLine(headers, &text);
+  for (const Line& line : lines_) AppendCsvLine(line.cells, &text);
+  return text;
+}
+
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+}  // namespace adv
