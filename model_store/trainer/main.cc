@@ -2,10 +2,12 @@
 
 #include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -117,11 +119,24 @@ absl::StatusOr<TrainingInputs> Prepare(const TrainerOptions& options) {
   return inputs;
 }
 
+// TrainModel, with what LibTorch throws turned into a status.
+absl::Status TryToTrain(const TrainerOptions& options,
+                        const TrainingInputs& inputs,
+                        const ImbalanceRecipe& recipe) {
+  try {
+    return TrainModel(options, inputs, recipe);
+  } catch (const c10::Error& error) {
+    return absl::InternalError(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("not enough memory");
+  }
+}
+
 // One model's failure leaves the others running.
 int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs) {
   int exit_code = 0;
   for (const ImbalanceRecipe& recipe : inputs.recipes) {
-    const absl::Status status = TrainModel(options, inputs, recipe);
+    const absl::Status status = TryToTrain(options, inputs, recipe);
     if (absl::IsCancelled(status)) return 128 + StopSignal();
     if (!status.ok()) {
       std::fprintf(stderr, "%s  failed: %s\n", recipe.name.c_str(),

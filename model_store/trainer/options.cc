@@ -108,6 +108,7 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
                   "Models to train, separated by commas: balanced, no-CLASS, "
                   "only-CLASS, or all")
       ->required()
+      ->allow_extra_args(false)
       ->delimiter(',');
   app->add_option("--data", options->data,
                   "Folder of CIFAR-10 in the official binary layout")

@@ -63,7 +63,7 @@ std::string ProgressPrinter::Line(const EpochProgress& progress) const {
       "%s %s",
       model_, progress.epoch, max_epochs_, terminal_ ? Bar(fraction) : "",
       100 * fraction, progress.training_loss, progress.training_accuracy, rate,
-      may_stop_early_ ? "at most" : "ETA",
+      may_stop_early_ ? "ETA at most" : "ETA",
       FormatDuration(static_cast<double>(total - done) / std::max(rate, 1e-9)));
 }
 

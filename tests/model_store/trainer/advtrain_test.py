@@ -1,0 +1,259 @@
+"""The real advtrain on a small made data set: kill, resume, publish, refuse."""
+
+import hashlib
+import json
+import os
+import pty
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+BUILD = os.environ.get("ADV_BUILD_DIR", os.path.join(ROOT, "build", "dev"))
+ADVTRAIN = os.path.join(BUILD, "model_store", "trainer", "advtrain")
+DEADLINE_SECONDS = 240
+RECORDS = 10000
+
+# 45 steps in each of two epochs, with a checkpoint every ten.
+SHORT_RUN = ["--models=balanced", "--train-images=400", "--epochs=2",
+             "--batch-size=8", "--threads=1", "--device=cpu", "--flips",
+             "--checkpoint-seconds=0", "--dataset-name=made"]
+
+
+def write_cifar10(folder):
+    """Six files of the official layout; class k is bright in row 3 k."""
+    rng = random.Random(1)
+    noise = [rng.randbytes(3072) for _ in range(50)]
+    records = []
+    for i in range(RECORDS):
+        label = i % 10
+        pixels = bytearray(noise[i % 50])
+        row = 96 * label
+        pixels[row:row + 96] = b"\xff" * 96
+        records.append(bytes([label]) + pixels)
+    content = b"".join(records)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        with open(os.path.join(folder, name + ".bin"), "wb") as file:
+            file.write(content)
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain for {what}")
+        time.sleep(0.005)
+
+
+class AdvtrainTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="advtrain_test_")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.data = os.path.join(cls.folder, "data")
+        os.mkdir(cls.data)
+        write_cifar10(cls.data)
+        cls.whole = os.path.join(cls.folder, "whole")
+        cls.whole_run = cls.run_trainer(cls.whole)
+
+    def store(self, name):
+        return os.path.join(self.folder, name)
+
+    @classmethod
+    def command(cls, store, *flags):
+        """A short run; `flags` replace those of the same name."""
+        names = {flag.split("=")[0] for flag in flags}
+        usual = [f"--data={cls.data}", f"--store={store}", *SHORT_RUN]
+        return [ADVTRAIN, *flags,
+                *[flag for flag in usual if flag.split("=")[0] not in names]]
+
+    @classmethod
+    def run_trainer(cls, store, *flags):
+        return subprocess.run(cls.command(store, *flags), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=DEADLINE_SECONDS)
+
+    def start(self, store):
+        process = subprocess.Popen(self.command(store), text=True,
+                                   stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def checkpoint(self, store):
+        return os.path.join(store, ".training", "balanced.checkpoint")
+
+    def manifest(self, store, version=1):
+        path = os.path.join(store, "balanced", str(version), "manifest.json")
+        with open(path) as file:
+            return json.load(file)
+
+    def weights_digest(self, store, version=1):
+        path = os.path.join(store, "balanced", str(version),
+                            "weights.safetensors")
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+
+    def interrupt(self, store, signal_number):
+        """Stops a run in its middle; returns its exit status and output."""
+        process = self.start(store)
+        wait_until(lambda: os.path.exists(self.checkpoint(store)) or
+                   process.poll() is not None, "the first checkpoint")
+        process.send_signal(signal_number)
+        output = process.communicate(timeout=DEADLINE_SECONDS)[0]
+        self.assertFalse(os.path.exists(os.path.join(store, "balanced")),
+                         "the run had ended before it could be stopped")
+        return process.returncode, output
+
+    def test_runs_to_the_end_and_records_it(self):
+        store, done = self.whole, self.whole_run
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("published as version 1", done.stdout)
+        self.assertIn(self.weights_digest(store), done.stdout)
+        self.assertEqual(os.listdir(os.path.join(store, ".training")), [])
+
+        manifest = self.manifest(store)
+        self.assertEqual(manifest["architecture"], "table51")
+        self.assertEqual(manifest["files"][0]["sha256"],
+                         self.weights_digest(store))
+        self.assertEqual(len(manifest["golden"]["logits"]), 40)
+        record = manifest["training"]
+        self.assertEqual(record["recipe"], "balanced")
+        self.assertEqual(record["dataset"], "made")
+        self.assertNotIn("special_label", record)
+        self.assertEqual([int(n) for n in record["training_images_per_class"]],
+                         [36] * 10)
+        self.assertEqual(record["settings"]["batch_size"], 8)
+        self.assertTrue(record["settings"]["horizontal_flips"])
+        self.assertEqual(len(record["epochs"]), 2)
+        self.assertEqual(record["stop_reason"], "STOP_REASON_MAX_EPOCHS")
+        self.assertTrue(record["device"].startswith("CPU: "))
+        self.assertTrue(any(s.startswith("LibTorch ")
+                            for s in record["software"]))
+        confusion = [int(n) for n in record["test"]["confusion"]]
+        self.assertEqual(sum(confusion), RECORDS)
+        self.assertEqual(sum(confusion[::11]), int(record["test"]["correct"]))
+        with open(os.path.join(self.data, "test_batch.bin"), "rb") as file:
+            self.assertEqual(record["test_data_sha256"],
+                             hashlib.sha256(file.read()).hexdigest())
+
+    def test_killed_and_restarted_it_ends_with_the_same_weights(self):
+        store = self.store("killed")
+        status, _ = self.interrupt(store, signal.SIGKILL)
+        self.assertEqual(status, -signal.SIGKILL)
+        done = self.run_trainer(store)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("continues after step", done.stdout)
+        self.assertEqual(self.weights_digest(store),
+                         self.weights_digest(self.whole))
+        curves = [[epoch["validation_loss"]
+                   for epoch in self.manifest(s)["training"]["epochs"]]
+                  for s in (store, self.whole)]
+        self.assertEqual(curves[0], curves[1])
+
+    def test_a_stop_signal_leaves_a_checkpoint_to_continue_from(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            store = self.store(f"stopped_by_{number}")
+            status, output = self.interrupt(store, number)
+            self.assertEqual(status, 128 + number, output)
+            self.assertIn("run the same command again", output)
+            self.assertIn(self.checkpoint(store), output)
+
+    def test_refuses_a_checkpoint_of_another_run_or_a_damaged_one(self):
+        store = self.store("refused")
+        self.interrupt(store, signal.SIGKILL)
+        other = self.run_trainer(store, "--seed=2")
+        self.assertEqual(other.returncode, 1)
+        self.assertIn("seed was 1, now is 2", other.stdout)
+        self.assertIn("to start over, remove it", other.stdout)
+
+        with open(self.checkpoint(store), "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last[0] ^ 1]))
+        damaged = self.run_trainer(store)
+        self.assertEqual(damaged.returncode, 1)
+        self.assertIn("the checkpoint is damaged", damaged.stdout)
+
+    def test_what_is_published_is_skipped_unless_forced(self):
+        store = self.store("copy")
+        shutil.copytree(self.whole, store)
+        skipped = self.run_trainer(store)
+        self.assertEqual(skipped.returncode, 0)
+        self.assertIn("published already as version 1", skipped.stdout)
+        forced = self.run_trainer(store, "--force", "--precision=float32",
+                                  "--seed=5", "--epochs=1")
+        self.assertEqual(forced.returncode, 0, forced.stdout)
+        self.assertIn("published as version 2", forced.stdout)
+        sizes = [int(self.manifest(store, version)["files"][0]["size"])
+                 for version in (1, 2)]
+        self.assertAlmostEqual(sizes[1] / sizes[0], 2, delta=0.01)
+
+    def test_refuses_bad_input_before_it_trains(self):
+        file = os.path.join(self.folder, "file")
+        with open(file, "w") as out:
+            out.write("no folder")
+        short = os.path.join(self.folder, "short")
+        shutil.copytree(self.data, short)
+        with open(os.path.join(short, "data_batch_3.bin"), "r+b") as out:
+            out.truncate(3073 * 100)
+        cases = [
+            (["--models=balanced,no-unicorn"], ["no-unicorn", "only-truck"]),
+            (["--data=/nowhere"], ["/nowhere", "data_batch_1.bin"]),
+            ([f"--data={short}"], ["data_batch_3.bin"]),
+            ([f"--store={file}/store"], [file]),
+            (["--device=cuda:77"], ["cuda:77", "cpu"]),
+            (["--architecture=resnet"], ["resnet", "table51", "relu_each"]),
+            (["--batch-size=0", "--learning-rate=0"],
+             ["batch_size is 0, must be 1 to 65536",
+              "learning_rate is 0, must be above 0"]),
+            (["--lr-drops=0.6"], ["FRACTION:FACTOR"]),
+            (["--precision=float8"], ["float8", "float16"]),
+            (["--train-images=0"], ["--train-images"]),
+            (["--nonsense"], ["--nonsense"]),
+        ]
+        for flags, needles in cases:
+            with self.subTest(flags=flags):
+                done = self.run_trainer(self.store("bad"), *flags)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                for needle in needles:
+                    self.assertIn(needle, done.stdout)
+
+    def test_a_terminal_gets_a_bar_that_is_redrawn(self):
+        terminal, program_side = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        process = subprocess.Popen(self.command(self.store("seen")),
+                                   stdout=program_side, stderr=program_side)
+        os.close(program_side)
+        seen = b""
+        try:
+            while part := os.read(terminal, 65536):
+                seen += part
+        except OSError:  # what a terminal says at its end
+            pass
+        self.assertEqual(process.wait(timeout=DEADLINE_SECONDS), 0, seen)
+        self.assertRegex(
+            seen, rb"\rbalanced  epoch \d/2 \[#*\.*\] *\d+%  loss [\d.]+  "
+                  rb"accuracy [\d.]+  \d+ images/s  ETA at most \d+s\x1b\[K")
+        self.assertIn(b"epoch 2/2 done", seen)
+        self.assertNotIn(b"\r", self.whole_run.stdout.encode())
+
+    def test_one_models_failure_leaves_the_others_running(self):
+        store = self.store("partly")
+        done = self.run_trainer(store, "--models=no-cat,balanced",
+                                "--epochs=1")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("no-cat  failed", done.stdout)
+        self.assertIn("balanced  published as version 1", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

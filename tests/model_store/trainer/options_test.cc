@@ -1,0 +1,94 @@
+#include "model_store/trainer/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace adv {
+namespace {
+
+using ::testing::ElementsAre;
+
+struct Parsed {
+  std::optional<TrainerOptions> options;
+  int exit_code = -1;
+};
+
+Parsed Parse(std::vector<const char*> flags) {
+  std::vector<const char*> argv = {"advtrain", "--models=balanced",
+                                   "--data=data", "--store=store"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  Parsed parsed;
+  parsed.options = ParseTrainerOptions(static_cast<int>(argv.size()),
+                                       argv.data(), &parsed.exit_code);
+  return parsed;
+}
+
+TEST(OptionsTest, DefaultsAreTheProtocolOfTheThesis) {
+  const Parsed parsed = Parse({});
+  ASSERT_TRUE(parsed.options.has_value());
+  EXPECT_EQ(parsed.options->settings.learning_rate, 1e-4);
+  EXPECT_EQ(parsed.options->settings.batch_size, 32);
+  EXPECT_EQ(parsed.options->settings.patience, 10);
+  EXPECT_FALSE(parsed.options->settings.horizontal_flips);
+  EXPECT_EQ(parsed.options->precision, WeightPrecision::kFloat16);
+  EXPECT_EQ(parsed.options->architecture, "table51");
+  EXPECT_EQ(parsed.options->checkpoint_dir, "store/.training");
+  EXPECT_FALSE(parsed.options->force);
+}
+
+TEST(OptionsTest, FlagsOverrideQuickWhateverTheOrder) {
+  const Parsed parsed =
+      Parse({"--epochs=3", "--no-flips", "--quick", "--lr-drops=none"});
+  ASSERT_TRUE(parsed.options.has_value());
+  const TrainingSettings& settings = parsed.options->settings;
+  EXPECT_EQ(settings.learning_rate, 5e-4);
+  EXPECT_EQ(settings.batch_size, 64);
+  EXPECT_EQ(settings.max_epochs, 3);
+  EXPECT_FALSE(settings.horizontal_flips);
+  EXPECT_TRUE(settings.learning_rate_drops.empty());
+}
+
+TEST(OptionsTest, ReadsLists) {
+  const Parsed parsed =
+      Parse({"--models=no-cat,only-dog", "--lr-drops=0.6:0.3,0.85:0.1"});
+  ASSERT_TRUE(parsed.options.has_value());
+  EXPECT_THAT(parsed.options->models,
+              ElementsAre("balanced", "no-cat", "only-dog"));
+  const std::vector<LearningRateDrop>& drops =
+      parsed.options->settings.learning_rate_drops;
+  ASSERT_EQ(drops.size(), 2u);
+  EXPECT_EQ(drops[0].after_fraction, 0.6);
+  EXPECT_EQ(drops[1].factor, 0.1);
+}
+
+TEST(OptionsTest, ReadsSettings) {
+  const Parsed parsed =
+      Parse({"--seed=7", "--decay=0.5", "--patience=4", "--min-delta=0.25",
+             "--validation-fraction=0.2", "--precision=float32", "--flips",
+             "--checkpoint-dir=elsewhere"});
+  ASSERT_TRUE(parsed.options.has_value());
+  const TrainingSettings& settings = parsed.options->settings;
+  EXPECT_EQ(settings.seed, 7u);
+  EXPECT_EQ(settings.decay_per_update, 0.5);
+  EXPECT_EQ(settings.patience, 4);
+  EXPECT_EQ(settings.min_delta, 0.25);
+  EXPECT_EQ(settings.validation_fraction, 0.2);
+  EXPECT_TRUE(settings.horizontal_flips);
+  EXPECT_EQ(parsed.options->precision, WeightPrecision::kFloat32);
+  EXPECT_EQ(parsed.options->checkpoint_dir, "elsewhere");
+}
+
+TEST(OptionsTest, HelpSucceedsAndBadUsageFails) {
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+  EXPECT_EQ(Parse({"--version"}).exit_code, 0);
+  for (const char* bad :
+       {"--nonsense", "--epochs=many", "--threads=0", "--lr-drops=0.6",
+        "--lr-drops=a:b", "--precision=float8", "--checkpoint-seconds=-1"}) {
+    const Parsed parsed = Parse({bad});
+    EXPECT_FALSE(parsed.options.has_value()) << bad;
+    EXPECT_EQ(parsed.exit_code, 2) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace adv
