@@ -104,6 +104,15 @@ TEST(Ball, IntegerRadiusIsRoundedDown) {
   EXPECT_THAT(two.Check(image).message(), HasSubstr("outside the ball"));
 }
 
+// 33 times the double nearest to 1/255 is a little less than 33/255.
+TEST(Ball, IntegerRadiusForgivesRounding) {
+  const at::Tensor original = FromBytes(Image({100}));
+  const Ball ball(original, {Norm::kLinf, 33 * (1.0 / 255)}, kBytes);
+  at::Tensor image = Image({1});
+  ball.Project(image);
+  EXPECT_TRUE(ToBytes(image).equal(Image({133})));
+}
+
 TEST(Ball, SnapStaysInside) {
   const at::Tensor originals = FromBytes(ToBytes(Uniform({8, 3, 4, 4}, 5)));
   for (Norm norm : {Norm::kLinf, Norm::kL2}) {

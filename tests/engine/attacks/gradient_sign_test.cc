@@ -308,6 +308,19 @@ TEST(EightBit, IsFloatFgsmWhereEpsilonIsOnTheLattice) {
                   .images.allclose(plain, 0, 1e-6));
 }
 
+TEST(EightBit, OriginalsAreTakenAsTheirBytes) {
+  const auto network = RandomNetwork(12);
+  const AttackBatch exact = RandomBatch(*network, 8, 13);
+  AttackBatch rough = exact;
+  rough.images = (exact.images + 5e-4 / 255).clamp(0, 1);
+  RunOptions options = AtEpsilons({4.0 / 255});
+  options.eight_bit = true;
+  const AttackOutcome a = RunAttack(FgsmConfig{}, *network, exact, options);
+  const AttackOutcome b = RunAttack(FgsmConfig{}, *network, rough, options);
+  EXPECT_TRUE(b.clean_logits.equal(a.clean_logits));
+  EXPECT_TRUE(b.results[0].images.equal(a.results[0].images));
+}
+
 TEST(ZeroGradient, IsSeenPerImageAndEpsilon) {
   const at::Tensor peak = at::full({1, 1, 1}, 0.5, at::kFloat);
   const TentNetwork network(peak, 0);
