@@ -74,7 +74,11 @@ void ProgressPrinter::Update(const EpochProgress& progress) {
   if (now - last_print_ < interval) return;
   last_print_ = now;
   // \r and "erase to the end of the line": the next line takes its place.
-  absl::FPrintF(out_, terminal_ ? "\r%s\x1b[K" : "%s\n", Line(progress));
+  if (terminal_) {
+    absl::FPrintF(out_, "\r%s\x1b[K", Line(progress));
+  } else {
+    absl::FPrintF(out_, "%s\n", Line(progress));
+  }
   std::fflush(out_);
 }
 
@@ -88,8 +92,9 @@ void ProgressPrinter::EpochDone(int64_t epoch, const EpochRecord& record) {
 }
 
 void ProgressPrinter::Note(const std::string& text) {
-  absl::FPrintF(out_, terminal_ ? "\r%s  %s\x1b[K\n" : "%s  %s\n", model_,
-                text);
+  const char* const begin = terminal_ ? "\r" : "";
+  const char* const end = terminal_ ? "\x1b[K" : "";
+  absl::FPrintF(out_, "%s%s  %s%s\n", begin, model_, text, end);
   std::fflush(out_);
 }
 

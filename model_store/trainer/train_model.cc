@@ -21,8 +21,7 @@ namespace {
 constexpr uint64_t kMaxCheckpointBytes = uint64_t{1} << 32;
 
 absl::Status AtPath(const std::string& path, const absl::Status& status) {
-  return absl::Status(status.code(),
-                      absl::StrCat(path, ": ", status.message()));
+  return {status.code(), absl::StrCat(path, ": ", status.message())};
 }
 
 // The file in which an unfinished run is kept.
