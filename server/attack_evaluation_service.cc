@@ -9,6 +9,7 @@
 #include "server/cost.h"
 #include "server/errors.h"
 #include "server/evaluation_stream.h"
+#include "server/exceptions.h"
 #include "server/refusals.h"
 
 namespace adv {
@@ -54,17 +55,18 @@ AttackEvaluationService::AttackEvaluationService(const Parts& parts)
 void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
                                      const std::string& source_model,
                                      WithModels next) {
-  auto run = [this, call, &model, &source_model, next = std::move(next)] {
+  const auto borrow_and_go = [this, &model, &source_model,
+                              next = std::move(next)] {
     absl::StatusOr<ModelPtr> target = parts_.models.Borrow(model);
-    if (!target.ok()) {
-      return call->Finish(RefuseModel(target.status(), model, "model"));
-    }
+    if (!target.ok()) return RefuseModel(target.status(), model, "model");
     absl::StatusOr<ModelPtr> source = parts_.models.Borrow(source_model);
     if (!source.ok()) {
-      return call->Finish(
-          RefuseModel(source.status(), source_model, "source_model"));
+      return RefuseModel(source.status(), source_model, "source_model");
     }
-    const absl::Status status = next(*std::move(target), *std::move(source));
+    return next(*std::move(target), *std::move(source));
+  };
+  auto run = [call, borrow_and_go] {
+    const absl::Status status = CatchExceptions(borrow_and_go);
     if (!status.ok()) call->Finish(status);
   };
   if (!absl::StrContains(model, '@') && !absl::StrContains(source_model, '@')) {
@@ -88,7 +90,7 @@ absl::Status AttackEvaluationService::Compute(UnaryCall* call,
 void AttackEvaluationService::OnStorage(UnaryCall* call,
                                         std::function<absl::Status()> work) {
   const bool accepted = parts_.storage.Run(
-      [call, work = std::move(work)] { call->Finish(work()); });
+      [call, work = std::move(work)] { call->Finish(CatchExceptions(work)); });
   if (!accepted) call->Finish(TooManyCalls());
 }
 
@@ -102,19 +104,20 @@ grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
                DecodeClassify(*request, std::move(model), parts_.limits);
            if (!task.ok()) return task.status();
            const int64_t images = task->images.size(0);
-           return Compute(
-               call,
-               MakeJobOptions("classify", images * kClassifyCost, task->images),
-               [this, response, images,
-                task = *std::move(task)](const BeforePass& before_pass) {
-                 const absl::StatusOr<at::Tensor> logits = ComputeLogits(
-                     *task.model->network, task.images, before_pass);
-                 if (!logits.ok()) return logits.status();
-                 EncodeClassify(task, *logits, response);
-                 parts_.metrics.CountClassified(task.model->manifest.name(),
-                                                images);
-                 return absl::OkStatus();
-               });
+           JobOptions options =
+               MakeJobOptions("classify", images * kClassifyCost, task->images);
+           return Compute(call, std::move(options),
+                          [this, response, images, task = *std::move(task)](
+                              const BeforePass& before_pass) {
+                            const absl::StatusOr<at::Tensor> logits =
+                                ComputeLogits(*task.model->network, task.images,
+                                              before_pass);
+                            if (!logits.ok()) return logits.status();
+                            EncodeClassify(task, *logits, response);
+                            parts_.metrics.CountClassified(
+                                task.model->manifest.name(), images);
+                            return absl::OkStatus();
+                          });
          });
   return call->reactor();
 }
@@ -133,8 +136,9 @@ grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
         if (!task.ok()) return task.status();
         const int64_t cost = task->images.size(0) *
                              AttackCost(task->attack, task->options.epsilons);
+        JobOptions options = MakeJobOptions("generate", cost, task->images);
         return Compute(
-            call, MakeJobOptions("generate", cost, task->images),
+            call, std::move(options),
             [this, request, response,
              task = *std::move(task)](const BeforePass& before_pass) {
               const absl::StatusOr<AdversarialImages> images =

@@ -5,6 +5,7 @@
 
 #include "server/codec_evaluation.h"
 #include "server/errors.h"
+#include "server/exceptions.h"
 #include "server/refusals.h"
 
 namespace adv {
@@ -15,12 +16,16 @@ EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
     : request_(request), parts_(parts), frame_(context, metrics, parts.log) {}
 
 void EvaluationStream::Open() {
-  absl::StatusOr<StartedEvaluation> started = Start();
+  absl::StatusOr<StartedEvaluation> started;
+  const absl::Status status = CatchExceptions([&] {
+    started = Start();
+    return started.status();
+  });
   {
     const MutexLock lock(mutex_);
     opened_ = true;
-    if (!started.ok()) {
-      end_ = started.status();
+    if (!status.ok()) {
+      end_ = status;
     } else {
       subscription_ = std::move(started->subscription);
       v1::Evaluation& evaluation = started->evaluation;

@@ -5,9 +5,10 @@
 #include <absl/strings/string_view.h>
 
 #include <functional>
-#include <list>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 struct mg_context;
 struct mg_connection;
@@ -24,30 +25,32 @@ struct HttpPage {
 // Called on the server's threads, several at once; must not throw.
 using HttpHandler = std::function<HttpPage()>;
 
-// A small HTTP server for what operators ask: GET and HEAD of exact paths,
-// 404 for others. No TLS: keep it on a private address.
+// By exact path: "/metrics".
+using HttpPages = std::map<std::string, HttpHandler>;
+
+// A small HTTP server for what operators ask: GET and HEAD of its pages. No
+// TLS: keep it on a private address.
 class MetricsHttp {
  public:
   // `address` is "127.0.0.1:9464"; port 0 picks a free one. The error says why
   // it cannot listen.
   static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
-      const std::string& address);
+      const std::string& address, HttpPages pages);
   // Waits for the requests that run.
   ~MetricsHttp();
   MetricsHttp(const MetricsHttp&) = delete;
   MetricsHttp& operator=(const MetricsHttp&) = delete;
 
-  void Serve(const std::string& path, HttpHandler handler);
   // "127.0.0.1:9464", with the real port.
   const std::string& address() const { return address_; }
 
  private:
-  MetricsHttp(mg_context* context, std::string address);
-  static int Handle(mg_connection* connection, void* handler);
+  explicit MetricsHttp(HttpPages pages) : pages_(std::move(pages)) {}
+  static int Handle(mg_connection* connection);
 
-  mg_context* const context_;
-  const std::string address_;
-  std::list<HttpHandler> handlers_;  // civetweb keeps pointers to them
+  const HttpPages pages_;
+  mg_context* context_ = nullptr;
+  std::string address_;
 };
 
 }  // namespace adv

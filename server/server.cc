@@ -262,26 +262,33 @@ absl::Status Server::Listen() {
 
 absl::Status Server::ListenForMetrics() {
   if (options_.metrics_listen.empty()) return absl::OkStatus();
-  auto http = MetricsHttp::Start(options_.metrics_listen);
+  const auto text = [](int code, const char* body) {
+    return HttpPage{code, HttpPage().type, body};
+  };
+  const HttpPages pages = {
+      {"/metrics",
+       [this] {
+         return HttpPage{200, "text/plain; version=0.0.4; charset=utf-8",
+                         metrics_.Text()};
+       }},
+      {"/livez", [text] { return text(200, "ok\n"); }},
+      {"/readyz",
+       [this, text] {
+         return health_->ready() ? text(200, "ok\n") : text(503, "not ready\n");
+       }},
+      {"/buildinfo",
+       [] {
+         return HttpPage{200, "application/json",
+                         nlohmann::json(BuildInfo()).dump(2) + "\n"};
+       }},
+  };
+  auto http = MetricsHttp::Start(options_.metrics_listen, pages);
   if (!http.ok()) {
     return absl::Status(
         http.status().code(),
         absl::StrCat("--metrics-listen: ", http.status().message()));
   }
   http_ = *std::move(http);
-  http_->Serve("/metrics", [this] {
-    return HttpPage{200, "text/plain; version=0.0.4; charset=utf-8",
-                    metrics_.Text()};
-  });
-  http_->Serve("/livez", [] { return HttpPage{200, HttpPage().type, "ok\n"}; });
-  http_->Serve("/readyz", [this] {
-    return health_->ready() ? HttpPage{200, HttpPage().type, "ok\n"}
-                            : HttpPage{503, HttpPage().type, "not ready\n"};
-  });
-  http_->Serve("/buildinfo", [] {
-    return HttpPage{200, "application/json",
-                    nlohmann::json(BuildInfo()).dump(2) + "\n"};
-  });
   return absl::OkStatus();
 }
 
