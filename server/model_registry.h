@@ -135,6 +135,8 @@ class ModelRegistry {
       ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void Update(const std::string& name, const Key& key, const Entry& seen,
               ReloadResult* result) ADV_REQUIRES(mutex_);
+  void Fail(ReloadResult* result, Entry& entry, absl::Status fault)
+      ADV_REQUIRES(mutex_);
   void Forget(size_t store, const std::vector<ModelVersion>& present)
       ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void LoadNewest(const std::string& name, bool retry_all, ReloadResult* result)

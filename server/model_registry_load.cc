@@ -16,6 +16,14 @@ std::string DigestOf(const v1::ModelManifest& manifest) {
   return StoredModel{manifest, {}}.digest();
 }
 
+absl::Status DigestChanged(absl::string_view name, uint64_t version,
+                           absl::string_view before, absl::string_view now) {
+  return absl::DataLossError(
+      absl::StrCat(name, "@", version, " was published with digest ", before,
+                   ", but its manifest now says ", now,
+                   ": published versions must not change"));
+}
+
 }  // namespace
 
 bool ModelRegistry::Entry::is_hopeless() const {
@@ -104,18 +112,20 @@ void ModelRegistry::Notice(size_t store, const ModelVersion& version,
   Update(version.name, key, seen, result);
 }
 
+void ModelRegistry::Fail(ReloadResult* result, Entry& entry,
+                         absl::Status fault) {
+  ++stats_.load_failures;
+  entry.fault = std::move(fault);
+  entry.model.set_state(v1::MODEL_STATE_FAILED);
+  entry.model.set_error(std::string(entry.fault.message()));
+  result->failed.push_back(entry.model);
+}
+
 // What was seen on disk against what is known. A manifest that cannot be read
 // is Load's to report, unless what it described is served.
 void ModelRegistry::Update(const std::string& name, const Key& key,
                            const Entry& seen, ReloadResult* result) {
   Versions& versions = models_[name];
-  const auto fail = [&](Entry& entry, absl::Status fault) {
-    ++stats_.load_failures;
-    entry.fault = std::move(fault);
-    entry.model.set_state(v1::MODEL_STATE_FAILED);
-    entry.model.set_error(std::string(entry.fault.message()));
-    result->failed.push_back(entry.model);
-  };
   const std::string& digest = seen.model.digest();
   if (const auto known = versions.find(key); known != versions.end()) {
     Entry& entry = known->second;
@@ -123,13 +133,14 @@ void ModelRegistry::Update(const std::string& name, const Key& key,
     const std::string before = entry.model.digest();
     if (!before.empty() && !digest.empty() && before != digest) {
       ++stats_.digest_changes;
-      fail(entry, absl::DataLossError(absl::StrCat(
-                      name, "@", key.version, " was published with digest ",
-                      before, ", but its manifest now says ", digest,
-                      ": published versions must not change")));
+      Fail(result, entry, DigestChanged(name, key.version, before, digest));
     } else if (entry.served != nullptr && !seen.fault.ok()) {
-      fail(entry, seen.fault);
-    } else if (entry.served == nullptr && !entry.conflict) {
+      Fail(result, entry, seen.fault);
+    } else if (entry.served != nullptr) {  // as it was, perhaps again
+      entry.fault = absl::OkStatus();
+      entry.model.clear_error();
+      entry.model.set_state(v1::MODEL_STATE_READY);
+    } else if (!entry.conflict) {
       entry = seen;
       entry.fault = absl::OkStatus();
     }
@@ -141,10 +152,11 @@ void ModelRegistry::Update(const std::string& name, const Key& key,
     const std::string place = other.model.store();
     Entry& entry = versions[key] = seen;
     entry.conflict = true;
-    fail(entry, absl::FailedPreconditionError(absl::StrCat(
-                    name, "@", key.version, " is the one of ", place,
-                    " already, with other weights: publish these as a higher "
-                    "version")));
+    Fail(result, entry,
+         absl::FailedPreconditionError(absl::StrCat(
+             name, "@", key.version, " is the one of ", place,
+             " already, with other weights: publish these as a higher "
+             "version")));
     return;
   }
   versions[key] = seen;
@@ -185,7 +197,7 @@ absl::Status ModelRegistry::Load(const std::string& name, const Key& key,
   if (!stored.ok()) {
     served = stored.status();
   } else if (!digest.empty() && stored->digest() != digest) {
-    served = absl::DataLossError("its manifest changed while it was loaded");
+    served = DigestChanged(name, key.version, digest, stored->digest());
   } else {
     served =
         BuildServedModel(*stored, stores_[key.store].root(), options_.device);
@@ -194,15 +206,13 @@ absl::Status ModelRegistry::Load(const std::string& name, const Key& key,
   MutexLock lock(mutex_);
   stats_.load_seconds += Seconds(clock_->Now() - start);
   Entry& entry = models_[name][key];
-  entry.fault = served.status();
-  entry.model.set_error(std::string(served.status().message()));
   if (!served.ok()) {
-    ++stats_.load_failures;
-    entry.model.set_state(v1::MODEL_STATE_FAILED);
-    result->failed.push_back(entry.model);
+    Fail(result, entry, served.status());
     return served.status();
   }
   ++stats_.loads;
+  entry.fault = absl::OkStatus();
+  entry.model.clear_error();
   entry.served = *std::move(served);
   entry.last_used = ++uses_;
   entry.model.set_state(v1::MODEL_STATE_READY);

@@ -316,6 +316,12 @@ TEST_F(ModelRegistryTest, AChangedDigestIsAnAlertAndNeverASwap) {
   // Told once.
   EXPECT_THAT(registry.Reload().failed, IsEmpty());
   EXPECT_EQ(registry.Get("no-cat")->state(), v1::MODEL_STATE_FAILED);
+  // Put back, all is well.
+  std::filesystem::remove_all(root() + "/no-cat/1");
+  Publish(root(), Model(0));
+  EXPECT_THAT(registry.Reload().failed, IsEmpty());
+  EXPECT_EQ(registry.Get("no-cat")->state(), v1::MODEL_STATE_READY);
+  EXPECT_EQ(registry.stats().loads, 1);
 }
 
 TEST_F(ModelRegistryTest, TheSameVersionWithOtherWeightsInAnotherStoreFails) {
