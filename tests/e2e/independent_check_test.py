@@ -71,7 +71,8 @@ class IndependentCheck(unittest.TestCase):
     def test_fgsm_images(self):
         epsilon = 8 / 255
         for model in ("balanced", "no-cat"):
-            network, other, tiny, rounding = self.network(model), 0, 0, 0
+            network = self.network(model)
+            other, tiny, rounding, steepest = 0, 0, 0, 0.
             for tile in self.tiles():
                 served, _ = self.served_attack(model, tile, "fgsm", 8)
                 x = self.pixels[tile]
@@ -83,10 +84,12 @@ class IndependentCheck(unittest.TestCase):
                 other += (differs & ~weak).sum().item()
                 tiny += (differs & weak).sum().item()
                 rounding += ((distance > 0) & ~differs).sum().item()
+                steepest = max(steepest, (slope.abs() * differs).max().item())
             total = self.pixels.numel()
             print(f"\n{model}: of {total} FGSM pixels {other} differ, "
                   f"{tiny} more where the gradient is below {TINY:g}, "
-                  f"{rounding} in the last bits only")
+                  f"{rounding} in the last bits only; steepest gradient of "
+                  f"one that differs {steepest:.1e}")
             self.assertEqual(0, other)
             self.assertLess(tiny, total / 1000)
 
