@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,12 +75,15 @@ uint64_t Publish(const std::string& root, const Publication& publication) {
 
 class ModelRegistryTest : public ::testing::Test {
  protected:
-  // Random weights take a while to draw: made once.
+  // 0 and 1 are two of no-cat, 2 is balanced. Random weights take a while to
+  // draw: made once, when needed.
   static const Publication& Model(int i) {
-    static const auto* const models = new std::vector<Publication>{
-        MakePublication("no-cat", 1), MakePublication("no-cat", 2),
-        MakePublication("balanced", 3)};
-    return models->at(i);
+    static auto* const models = new std::map<int, Publication>;
+    static auto* const mutex = new Mutex;
+    MutexLock lock(*mutex);
+    const auto made = models->find(i);
+    if (made != models->end()) return made->second;
+    return (*models)[i] = MakePublication(i == 2 ? "balanced" : "no-cat", i);
   }
 
   ModelRegistryOptions Options() const {
