@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -44,21 +45,20 @@ class Help : public CLI::Formatter {
     const std::string name =
         absl::StrCat("  ", make_option_name(option, is_positional),
                      make_option_opts(option));
-    const std::string about =
-        WrapWords(std::string(kHelpColumn, ' ') + make_option_desc(option),
-                  kHelpWidth, kHelpColumn);
-    // The first line's margin is where the name goes, if it fits.
-    const std::string margin(kHelpColumn, ' ');
-    if (DisplayWidth(name) + 2 > kHelpColumn) {
-      return absl::StrCat(name, "\n", about, "\n");
-    }
-    return absl::StrCat(PadRight(name, kHelpColumn), about.substr(kHelpColumn),
-                        "\n");
+    const std::string about = WrapWords(make_option_desc(option), kHelpWidth,
+                                        kHelpColumn, kHelpColumn);
+    const bool fits = DisplayWidth(name) + 2 <= kHelpColumn;
+    return absl::StrCat(
+        fits ? PadRight(name, kHelpColumn)
+             : absl::StrCat(name, "\n", std::string(kHelpColumn, ' ')),
+        about, "\n");
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
-    return absl::StrCat(" ", option->get_type_name(),
+    // Without what CLI11 adds of its checks: ":POSITIVE", ":{table,json}".
+    const std::string type = option->get_type_name();
+    return absl::StrCat(" ", type.substr(0, type.find(':')),
                         option->get_required() ? " (required)" : "");
   }
 };
@@ -144,8 +144,15 @@ ExitCode ParseFailure(const CLI::App& app, const CLI::ParseError& error,
     app.exit(error, out, err);
     return kOk;
   }
-  err << "advctl: " << error.what() << "\nSee: " << Reached(app) << " --help"
-      << std::endl;
+  const std::vector<std::string> strangers = app.remaining(true);
+  // CLI11 misses the command before it looks at the word in its place.
+  const bool no_such =
+      dynamic_cast<const CLI::RequiredError*>(&error) && !strangers.empty();
+  err << "advctl: "
+      << (no_such ? absl::StrCat("there is no command '", Reached(app), " ",
+                                 strangers.front(), "'")
+                  : std::string(error.what()))
+      << "\nSee: " << Reached(app) << " --help" << std::endl;
   return kUsage;
 }
 
@@ -154,7 +161,9 @@ ExitCode ParseFailure(const CLI::App& app, const CLI::ParseError& error,
 ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
                    std::ostream& err) {
   CLI::App app(kAbout, "advctl");
-  app.formatter(std::make_shared<Help>());
+  const auto help = std::make_shared<Help>();
+  help->column_width(14);
+  app.formatter(help);
   app.footer(kFooter);
   app.set_version_flag("--version", "advctl " ADV_VERSION);
   app.require_subcommand(1);
@@ -171,7 +180,7 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   }
   options.output = FormatOf(output);
   ExitCode code = kOk;
-  {
+  {  // the context's end ends a private server
     Context context(options, out, err);
     if (!options.local &&
         !(options.stores.empty() && options.datasets.empty())) {

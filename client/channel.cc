@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -131,15 +132,18 @@ std::string ServiceConfig(const std::string& balance) {
 
 absl::StatusOr<std::string> TargetOf(const std::string& server) {
   if (HasScheme(server)) return server;
-  const std::vector<std::string> addresses = absl::StrSplit(server, ',');
+  std::vector<HostPort> addresses;
+  for (const auto piece : absl::StrSplit(server, ',')) {
+    auto address = SplitAddress(std::string(piece));
+    if (!address.ok()) return address.status();
+    addresses.push_back(*std::move(address));
+  }
+  if (addresses.size() == 1) {
+    return absl::StrCat("dns:///", addresses[0].host, ":", addresses[0].port);
+  }
   std::vector<std::string> resolved;
-  for (const std::string& address : addresses) {
-    const auto split = SplitAddress(address);
-    if (!split.ok()) return split.status();
-    if (addresses.size() == 1) {
-      return absl::StrCat("dns:///", split->host, ":", split->port);
-    }
-    auto numbers = Resolve(*split);
+  for (const HostPort& address : addresses) {
+    auto numbers = Resolve(address);
     if (!numbers.ok()) return numbers.status();
     resolved.push_back(*std::move(numbers));
   }

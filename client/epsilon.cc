@@ -74,10 +74,10 @@ absl::StatusOr<Range> ParseRange(const std::string& text) {
     if (!epsilon.ok()) return epsilon.status();
     *into[i] = *std::move(epsilon);
   }
+  if (Value(range.step) <= 0) return Wrong(text, "needs a step above 0");
   if (!SameUnit(range)) {
     return Wrong(text, "mixes N/255 and pixel units; use one of them");
   }
-  if (Value(range.step) <= 0) return Wrong(text, "needs a step above 0");
   if (Value(range.last) < Value(range.first)) {
     return Wrong(text, "ends before it starts");
   }

@@ -26,7 +26,7 @@ std::string Facts(const v1::EvaluationProgress& progress) {
   // The last one: the strongest attack of the list as it is usually written.
   if (progress.robust_accuracy_size() > 0 && progress.samples_done() > 0) {
     const v1::Rate& robust = *progress.robust_accuracy().rbegin();
-    absl::StrAppend(&text, ", robust ", PercentText(robust.value()), " %");
+    absl::StrAppend(&text, ", robust ", PercentText(robust.value()), "%");
   }
   if (progress.samples_per_second() > 0) {
     absl::StrAppend(&text, ", ",

@@ -200,29 +200,51 @@ void AddOptions(CLI::App* command, Flags* flags) {
   command
       ->add_option("IMAGE", flags->image,
                    "PNG or JPEG file, at most 64 MB; resized to 32x32")
+      ->type_name("FILE")
       ->required();
   command->add_option("--out", flags->out, "Where the attacked image goes, PNG")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--compare", flags->compare,
-                      "Where the side-by-side picture goes; default "
-                      "OUT-compare.png");
-  command->add_option("--model", flags->model,
-                      "NAME or NAME@VERSION; default balanced");
-  command->add_option("--source-model", flags->source_model,
-                      "Take the gradients from this model (transfer)");
-  command->add_option("--attack", flags->attack,
-                      "fgsm, igsm, ... (attacks list); default igsm");
-  command->add_option("--epsilon", flags->epsilon,
-                      "Largest change of a value: 8/255 (default) or 0.031");
-  command->add_option("--label", flags->label,
-                      "True class, name or index; default what the model says");
-  command->add_option("--target", flags->target,
-                      "Lead toward a class (name or index), or least-likely, "
-                      "next or random; default away from the label");
-  command->add_option("--steps", flags->steps, "Steps of an iterative attack");
-  command->add_option("--step-size", flags->step_size,
-                      "Change per step, like an epsilon; default 1/255");
-  command->add_option("--seed", flags->seed, "Seed of random draws; default 0");
+  command
+      ->add_option("--compare", flags->compare,
+                   "Where the side-by-side picture goes; default "
+                   "OUT-compare.png")
+      ->type_name("FILE");
+  command
+      ->add_option("--model", flags->model,
+                   "NAME or NAME@VERSION; default balanced")
+      ->type_name("NAME");
+  command
+      ->add_option("--source-model", flags->source_model,
+                   "Take the gradients from this model (transfer)")
+      ->type_name("NAME");
+  command
+      ->add_option("--attack", flags->attack,
+                   "fgsm, igsm, ... (attacks list); default igsm")
+      ->type_name("NAME");
+  command
+      ->add_option("--epsilon", flags->epsilon,
+                   "Largest change of a value: 8/255 (default) or 0.031")
+      ->type_name("SIZE");
+  command
+      ->add_option("--label", flags->label,
+                   "True class, name or index; default what the model says")
+      ->type_name("CLASS");
+  command
+      ->add_option("--target", flags->target,
+                   "Lead toward a class (name or index), or least-likely, "
+                   "next or random; default away from the label")
+      ->type_name("CLASS");
+  command->add_option("--steps", flags->steps, "Steps of an iterative attack")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--step-size", flags->step_size,
+                   "Change per step, like an epsilon; default 1/255")
+      ->type_name("SIZE");
+  command->add_option("--seed", flags->seed, "Seed of random draws; default 0")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace

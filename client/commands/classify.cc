@@ -141,11 +141,17 @@ void AddClassify(CLI::App& app, Action* action) {
       ->add_option("IMAGE", flags->images,
                    "PNG or JPEG files, at most 64 MB each; resized to 32x32, "
                    "alpha dropped")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--model", flags->model,
-                      "NAME or NAME@VERSION; default balanced");
-  command->add_option("--top-k", flags->top_k,
-                      "Classes listed per image, 0 for all; default 3");
+  command
+      ->add_option("--model", flags->model,
+                   "NAME or NAME@VERSION; default balanced")
+      ->type_name("NAME");
+  command
+      ->add_option("--top-k", flags->top_k,
+                   "Classes listed per image, 0 for all; default 3")
+      ->type_name("K")
+      ->check(CLI::NonNegativeNumber);
   command->footer(
       "Examples:\n"
       "  advctl classify cat.png\n"

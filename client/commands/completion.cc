@@ -37,7 +37,7 @@ void Walk(const CLI::App& app, const std::string& path,
     }
     for (const std::string& name : option->get_lnames()) {
       node.flags.push_back({"--" + name, option->get_description(),
-                            option->get_type_size() > 0});
+                            option->get_items_expected_max() > 0});
     }
   }
   const auto children =

@@ -23,7 +23,7 @@ _advctl_values() {
 
 _advctl() {
   local cur prev words cword split word path='' words_after='' files=''
-  _init_completion -s || return
+  _init_completion -s -n : || return
   for word in "${words[@]:1:cword-1}"; do
     case "${path:+$path }$word" in
       @PATHS@) path="${path:+$path }$word" ;;

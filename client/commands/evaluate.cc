@@ -132,7 +132,8 @@ class Evaluate {
   void Print(const std::vector<ModelResults>& results) {
     if (context_.options().output == OutputFormat::kTable) {
       for (const ModelResults& one : results) {
-        context_.out() << ReportText(one, context_.style()) << "\n";
+        context_.out() << ReportText(one, context_.style());
+        if (results.size() > 1) context_.out() << "\n";
       }
       if (results.size() > 1) {
         context_.out() << SummaryText(results, context_.style());
@@ -182,50 +183,76 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
       ->add_option("--model", flags->models,
                    "Models to attack, NAME or NAME@VERSION, with commas "
                    "between")
+      ->type_name("NAMES")
       ->delimiter(',')
       ->required();
   command
       ->add_option("--attack", flags->attacks,
                    "Attacks, with commas between (attacks list); default "
                    "fgsm,igsm")
+      ->type_name("NAMES")
       ->delimiter(',');
-  command->add_option("--epsilon", flags->epsilons,
-                      "Sizes: a list (0.01,2/255) or a range "
-                      "(0:8/255:1/255); default 0.01 for fgsm, 2/255 for the "
-                      "others");
-  command->add_option("--goal", flags->goal,
-                      "untargeted (default), targeted:CLASS, least-likely, "
-                      "next or random");
-  command->add_option("--dataset", flags->dataset,
-                      "Data set of the server (server info); default "
-                      "cifar10-sample. With --local, NAME=DIR brings one");
-  command->add_option("--samples", flags->samples,
-                      "Images drawn, the same number of each class; default "
-                      "all");
-  command->add_option("--seed", flags->seed,
-                      "Seed of the choice of images and of every random draw; "
-                      "default 0");
+  command
+      ->add_option("--epsilon", flags->epsilons,
+                   "Sizes: a list (0.01,2/255) or a range "
+                   "(0:8/255:1/255); default 0.01 for fgsm, 2/255 for the "
+                   "others")
+      ->type_name("SIZES");
+  command
+      ->add_option("--goal", flags->goal,
+                   "untargeted (default), targeted:CLASS, least-likely, "
+                   "next or random")
+      ->type_name("GOAL");
+  command
+      ->add_option("--dataset", flags->dataset,
+                   "Data set of the server (server info); default "
+                   "cifar10-sample. With --local, NAME=DIR brings one")
+      ->type_name("NAME");
+  command
+      ->add_option("--samples", flags->samples,
+                   "Images drawn, the same number of each class; default "
+                   "all")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--seed", flags->seed,
+                   "Seed of the choice of images and of every random draw; "
+                   "default 0")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
 }
 
 void AddHow(CLI::App* command, EvaluateFlags* flags) {
-  command->add_option("--source-model", flags->source_model,
-                      "Take the gradients from this model (transfer)");
-  command->add_option("--steps", flags->steps,
-                      "Steps of the iterative attacks");
-  command->add_option("--step-size", flags->step_size,
-                      "Change per step, like an epsilon; default 1/255");
-  command->add_option("--success", flags->success,
-                      "Which image of an iterative attack counts: last "
-                      "(default) or any");
+  command
+      ->add_option("--source-model", flags->source_model,
+                   "Take the gradients from this model (transfer)")
+      ->type_name("NAME");
+  command->add_option("--steps", flags->steps, "Steps of the iterative attacks")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--step-size", flags->step_size,
+                   "Change per step, like an epsilon; default 1/255")
+      ->type_name("SIZE");
+  command
+      ->add_option("--success", flags->success,
+                   "Which image of an iterative attack counts: last "
+                   "(default) or any")
+      ->type_name("RULE");
   command->add_flag("--thesis-mode", flags->thesis_mode,
                     "FGSM without clipping to [0, 1] and with sign(0) = +1");
   command->add_flag("--eight-bit", flags->eight_bit,
                     "Perturb on multiples of 1/255 and verify the bytes");
-  command->add_option("--tile-size", flags->tile_size,
-                      "Images computed together, 1 to 1024; default 128");
-  command->add_option("--compare", flags->compare,
-                      "Show this model beside; default balanced, if nothing "
-                      "but --model is chosen");
+  command
+      ->add_option("--tile-size", flags->tile_size,
+                   "Images computed together, 1 to 1024; default 128")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--compare", flags->compare,
+                   "Show this model beside; default balanced, if nothing "
+                   "but --model is chosen")
+      ->type_name("NAME");
   command->add_flag("--no-compare", flags->no_compare,
                     "Measure the named model alone");
   command->add_flag("--cancel-on-disconnect", flags->cancel_on_disconnect,

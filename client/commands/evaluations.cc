@@ -199,9 +199,9 @@ ExitCode Records(Context& context, const RecordFlags& flags) {
   if (records.size() < evaluation.samples_done()) {
     context.out() << "\nThe first " << records.size() << " of "
                   << CountText(evaluation.samples_done())
-                  << " (✗: wrong, or where the attack wanted it); "
-                     "--limit=N shows more, --output=csv all with all "
-                     "columns.\n";
+                  << ". ✗: wrong, or where the attack wanted it.\n"
+                     "--limit=N shows more, --output=csv all of them with all "
+                     "that was measured.\n";
   }
   return kOk;
 }
@@ -225,8 +225,10 @@ void AddList(CLI::App* group, Action* action) {
   CLI::App* command =
       group->add_subcommand("list", "List evaluations, newest first");
   auto flags = std::make_shared<ListFlags>();
-  command->add_option("--model", flags->model, "Only those of this model");
+  command->add_option("--model", flags->model, "Only those of this model")
+      ->type_name("NAME");
   command->add_option("--limit", flags->limit, "At most so many; default 20")
+      ->type_name("N")
       ->check(CLI::PositiveNumber);
   command->footer(
       "Examples:\n"
@@ -248,6 +250,7 @@ void AddRecords(CLI::App* group, Action* action) {
   command
       ->add_option("--limit", flags->limit,
                    "At most so many images; default 20, all for json and csv")
+      ->type_name("N")
       ->check(CLI::PositiveNumber);
   command->footer(
       "Examples:\n"

@@ -15,7 +15,7 @@ std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
                    " on ", info.device(), "\n");
   const auto line = [&](const char* name, const std::string& value) {
     absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 12)),
-                    WrapWords(value, 86, 14), "\n");
+                    WrapWords(value, 100, 14, 14), "\n");
   };
   line("libraries", absl::StrJoin(info.libraries(), ", "));
   line("threads",

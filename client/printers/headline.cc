@@ -10,8 +10,8 @@ namespace adv {
 namespace {
 
 std::string FromTo(const v1::Rate& from, const v1::Rate& to) {
-  return absl::StrCat(PercentText(from.value()), " % to ",
-                      PercentText(to.value()), " %");
+  return absl::StrCat(PercentText(from.value()), "% to ",
+                      PercentText(to.value()), "%");
 }
 
 std::string Sentences(const ResultView& view) {
@@ -19,8 +19,8 @@ std::string Sentences(const ResultView& view) {
   std::string text =
       absl::StrCat(ResultTitle(*view.result), " takes ",
                    view.report->resolved().model().name(), " from ",
-                   PercentText(all.clean_accuracy().value()), " % right to ",
-                   PercentText(all.robust_accuracy().value()), " %");
+                   PercentText(all.clean_accuracy().value()), "% right to ",
+                   PercentText(all.robust_accuracy().value()), "%");
   const std::string other =
       view.beside ? view.beside_report->resolved().model().name() : "";
   if (view.beside != nullptr) {

@@ -18,7 +18,7 @@ constexpr int kWideBar = 40, kNarrowBar = 20;
 std::string ScoreLine(const v1::ClassScore& score, int bar) {
   return absl::StrCat(PadRight(score.class_name(), 10), "  ",
                       Bar(score.probability(), bar), "  ",
-                      PadLeft(PercentText(score.probability()), 5), " %");
+                      PadLeft(PercentText(score.probability()), 5), "%");
 }
 
 std::string ClassName(const v1::AdversarialResult& result, int label) {
@@ -57,7 +57,7 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
   const int clean =
       result.clean().top_size() > 0 ? result.clean().top(0).label() : -1;
   const std::string sure =
-      absl::StrFormat("%s %%", PercentText(record.confidence()));
+      absl::StrFormat("%s%%", PercentText(record.confidence()));
   if (clean != result.label() && !goal.has_targeted()) {
     return style.Bad(absl::StrCat("Wrong from the start: this ", label,
                                   " was taken for ", ClassName(result, clean),

@@ -44,7 +44,7 @@ class Lines {
   void Add(const char* name, const std::string& value) {
     if (value.empty()) return;
     absl::StrAppend(&text_, "  ", style_.Dim(PadRight(name, 13)),
-                    WrapWords(value, 85, 15), "\n");
+                    WrapWords(value, 100, 15, 15), "\n");
   }
   const std::string& text() const { return text_; }
 
@@ -60,7 +60,7 @@ std::string Settings(const v1::TrainingSettings& settings) {
                       settings.max_epochs(), settings.seed());
   if (settings.horizontal_flips()) text += ", horizontal flips";
   for (const auto& drop : settings.learning_rate_drops()) {
-    absl::StrAppendFormat(&text, ", rate x%g after %g %%", drop.factor(),
+    absl::StrAppendFormat(&text, ", rate x%g after %g%%", drop.factor(),
                           drop.after_fraction() * 100);
   }
   if (settings.patience() > 0) {
@@ -86,7 +86,7 @@ std::string Curve(const v1::TrainingRecord& training,
   for (const auto& epoch : training.epochs()) values.push_back(value(epoch));
   if (values.empty()) return "";
   const auto show = [&](double v) {
-    return percent ? PercentText(v) + " %" : absl::StrFormat("%.3f", v);
+    return percent ? PercentText(v) + "%" : absl::StrFormat("%.3f", v);
   };
   return absl::StrCat(Sparkline(values, kCurveWidth), "  ",
                       show(values.front()), " → ", show(values.back()));

@@ -14,10 +14,13 @@ namespace adv {
 
 std::string PercentText(double share) {
   if (std::isnan(share)) return "–";
-  if (share == 1) return "100";
-  if (share == 0) return "0";
-  // Not quite all is not "100.0", hardly any is not "0.0".
-  return absl::StrFormat("%.1f", std::clamp(share * 100, 0.1, 99.9));
+  // Ends of intervals are computed, so that zero may be 1e-17.
+  if (share < 1e-9) return "0";
+  if (share > 1 - 1e-9) return "100";
+  // Hardly any is not none, and not quite all is not all.
+  if (share < .0005) return "<0.1";
+  if (share > .9995) return ">99.9";
+  return absl::StrFormat("%.1f", share * 100);
 }
 
 std::string RateText(const v1::Rate& rate) {

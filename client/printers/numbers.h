@@ -10,7 +10,7 @@
 
 namespace adv {
 
-// "79.3" for .793, "100" and "0" without decimals, "–" for NaN.
+// "79.3" for .793, "100" and "0" for all and none alone, "–" for NaN.
 std::string PercentText(double share);
 
 // "79.3 (76.7–81.7)" with the interval; "–" if there are no images.

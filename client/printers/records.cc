@@ -44,7 +44,7 @@ Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
   for (const v1::EvaluationRecord& record : records) {
     const auto said = [&](int prediction, double confidence, bool fooled) {
       return absl::StrCat(fooled ? "✗ " : "  ", ClassText(names, prediction),
-                          " ", PercentText(confidence), " %");
+                          " ", PercentText(confidence), "%");
     };
     std::vector<std::string> cells = {
         absl::StrCat(record.index()), ClassText(names, record.label()),

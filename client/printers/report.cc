@@ -53,17 +53,18 @@ std::string Details(const v1::AttackResult& result) {
     facts.push_back(
         absl::StrFormat("%.1f steps to success", result.iterations().mean()));
   }
-  facts.push_back(absl::StrFormat("confidence in the label %+.2f",
-                                  -result.mean_confidence_drop()));
+  facts.push_back(absl::StrFormat("confidence in the label falls by %.2f",
+                                  result.mean_confidence_drop()));
   facts.push_back(
       absl::StrFormat("mean L2 %.2f", result.perturbation().mean_l2()));
-  facts.push_back(absl::StrFormat("%.3g gradients an image",
+  facts.push_back(absl::StrFormat("gradients an image %.3g",
                                   result.cost().gradients_per_image()));
   if (result.zero_gradient_images() > 0) {
     facts.push_back(absl::StrCat(CountText(result.zero_gradient_images()),
                                  " without a gradient"));
   }
-  return absl::StrCat("  ", WrapWords(absl::StrJoin(facts, ", "), 98, 2), "\n");
+  return absl::StrCat(
+      "  ", WrapWords(absl::StrJoin(facts, ", "), kReportWidth, 2, 2), "\n");
 }
 
 std::vector<std::string> Cells(const std::string& name,
@@ -132,8 +133,7 @@ std::string Legend(const ModelResults& results, const Style& style) {
   if (report.has_special_label() &&
       report.special_label() < report.class_names_size()) {
     absl::StrAppend(&text, " ▶ ", report.class_names(report.special_label()),
-                    ": the class whose training images were thinned out or "
-                    "kept apart.");
+                    ": the class that the training data treats otherwise.");
   }
   return style.Dim(WrapWords(text, kReportWidth, 0)) + "\n\n";
 }

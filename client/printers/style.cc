@@ -42,21 +42,23 @@ std::string PadLeft(const std::string& text, std::size_t width) {
 }
 
 std::string WrapWords(const std::string& text, std::size_t width,
-                      std::size_t indent) {
+                      std::size_t indent, std::size_t first) {
   std::string lines;
-  std::size_t column = 0;
+  std::size_t column = first;
+  bool starts_line = true;
   for (const auto piece : absl::StrSplit(text, ' ')) {
     const std::string word(piece);
     const std::size_t size = DisplayWidth(word);
-    if (column > 0 && column + 1 + size > width) {
+    if (!starts_line && column + 1 + size > width) {
       absl::StrAppend(&lines, "\n", std::string(indent, ' '));
       column = indent;
-    } else if (column > 0) {
+    } else if (!starts_line) {
       lines += ' ';
       ++column;
     }
     lines += word;
     column += size;
+    starts_line = false;
   }
   return lines;
 }

@@ -35,10 +35,11 @@ std::size_t DisplayWidth(const std::string& text);
 std::string PadRight(const std::string& text, std::size_t width);
 std::string PadLeft(const std::string& text, std::size_t width);
 
-// `text` broken at spaces into lines of at most `width` columns, each but the
-// first after `indent` spaces; without a newline at the end.
+// `text` broken at spaces so that no line goes beyond column `width`. The first
+// line begins at column `first`, where it will be put; the others are indented
+// by `indent` spaces. Without a newline at the end.
 std::string WrapWords(const std::string& text, std::size_t width,
-                      std::size_t indent);
+                      std::size_t indent, std::size_t first = 0);
 
 // `fraction` in [0, 1] (others are clipped) of `width` columns in eighths of a
 // character, padded to `width`.

@@ -1,0 +1,154 @@
+// Canned answers: a report that looks like a real one.
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/attack_flags.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/client/fake_server.h"
+
+namespace adv::testing {
+namespace {
+
+constexpr int kPerClass = 100;
+constexpr int kMarked = 3;
+
+bool IsNoCat(const v1::EvaluationSpec& spec) {
+  return spec.model().rfind("no-cat", 0) == 0;
+}
+
+int CleanRight(const v1::EvaluationSpec& spec, int label) {
+  if (IsNoCat(spec) && label == kMarked) return 26;
+  return 78 + label;
+}
+
+v1::Outcomes MakeOutcomes(std::int64_t images, std::int64_t clean,
+                          std::int64_t robust, std::int64_t lucky) {
+  v1::Outcomes outcomes;
+  outcomes.set_clean_right_adversarial_right(robust);
+  outcomes.set_clean_right_adversarial_wrong(clean - robust);
+  outcomes.set_clean_wrong_adversarial_right(lucky);
+  outcomes.set_clean_wrong_adversarial_wrong(images - clean - lucky);
+  *outcomes.mutable_clean_accuracy() = MakeRate(clean, images);
+  *outcomes.mutable_robust_accuracy() = MakeRate(robust, images);
+  *outcomes.mutable_attack_success() = MakeRate(clean - robust, clean);
+  *outcomes.mutable_perturbed_accuracy() = MakeRate(robust + lucky, images);
+  return outcomes;
+}
+
+v1::Attack Resolved(v1::Attack attack) {
+  if (attack.has_igsm()) {
+    if (!attack.igsm().has_steps()) attack.mutable_igsm()->set_steps(3);
+    if (!attack.igsm().has_step_size()) {
+      attack.mutable_igsm()->mutable_step_size()->set_levels(1);
+    }
+  }
+  return attack;
+}
+
+v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
+                            const v1::Attack& attack,
+                            const v1::Epsilon& epsilon) {
+  v1::AttackResult result;
+  *result.mutable_attack() = Resolved(attack);
+  result.set_attack_name(AttackName(attack));
+  *result.mutable_epsilon() = epsilon;
+  const double left =
+      std::exp(-(attack.has_igsm() ? 160 : 120) * Pixels(epsilon));
+  std::int64_t clean = 0, robust = 0;
+  for (int label = 0; label < 10; ++label) {
+    const int right = CleanRight(spec, label);
+    const int still = static_cast<int>(right * left);
+    auto* one = result.add_per_class();
+    one->set_label(label);
+    one->set_class_name(ClassNames()[label]);
+    *one->mutable_outcomes() = MakeOutcomes(kPerClass, right, still, 1);
+    clean += right;
+    robust += still;
+  }
+  *result.mutable_overall() = MakeOutcomes(1000, clean, robust, 10);
+  result.set_mean_confidence_drop(.61);
+  result.mutable_iterations()->set_images(attack.has_igsm() ? 500 : 0);
+  result.mutable_iterations()->set_mean(1.84);
+  result.mutable_perturbation()->set_mean_l2(.55);
+  result.mutable_cost()->set_gradients_per_image(attack.has_igsm() ? 3 : 1);
+  return result;
+}
+
+}  // namespace
+
+const std::vector<std::string>& ClassNames() {
+  static const auto* const names = new std::vector<std::string>{
+      "airplane", "automobile", "bird",  "cat",  "deer",
+      "dog",      "frog",       "horse", "ship", "truck"};
+  return *names;
+}
+
+v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec) {
+  v1::EvaluationReport report;
+  auto* resolved = report.mutable_resolved();
+  *resolved->mutable_spec() = spec;
+  resolved->mutable_spec()->set_dataset("cifar10-sample");
+  const std::string name = spec.model().substr(0, spec.model().find('@'));
+  resolved->mutable_spec()->set_model(name + "@1");
+  resolved->mutable_model()->set_name(name);
+  resolved->mutable_model()->set_version(1);
+  resolved->mutable_model()->set_digest(
+      std::string(64, IsNoCat(spec) ? 'c' : 'b'));
+  *resolved->mutable_source_model() = resolved->model();
+  resolved->set_samples(1000);
+  for (const auto& class_name : ClassNames()) {
+    report.add_class_names(class_name);
+  }
+  if (IsNoCat(spec)) report.set_special_label(kMarked);
+  for (const auto& attack : spec.attacks()) {
+    for (const auto& epsilon : spec.epsilons()) {
+      *report.add_results() = MakeResult(spec, attack, epsilon);
+    }
+  }
+  *report.mutable_clean_accuracy() =
+      report.results(0).overall().clean_accuracy();
+  report.mutable_environment()->set_device("CPU: Fake 9000");
+  report.mutable_environment()->set_server_version("0.1.0");
+  report.mutable_environment()->add_libraries("LibTorch 1.13.1");
+  report.mutable_environment()->set_wall_seconds(1.25);
+  report.mutable_environment()->set_samples_per_second(800);
+  return report;
+}
+
+v1::Evaluation CannedEvaluation(const v1::EvaluationSpec& spec) {
+  v1::Evaluation evaluation;
+  *evaluation.mutable_report() = CannedReport(spec);
+  *evaluation.mutable_resolved() = evaluation.report().resolved();
+  const std::string attack = AttackName(spec.attacks(0));
+  evaluation.set_id((IsNoCat(spec) ? "a0" : "b0") + std::string(61, '1') +
+                    (attack == "fgsm" ? "f" : "e"));
+  evaluation.set_state(v1::EVALUATION_STATE_SUCCEEDED);
+  evaluation.set_samples_done(1000);
+  evaluation.set_samples_total(1000);
+  return evaluation;
+}
+
+grpc::Status BadRequest(
+    const std::vector<std::pair<std::string, std::string>>& violations) {
+  google::rpc::BadRequest bad;
+  std::string message;
+  for (const auto& [field, description] : violations) {
+    auto* violation = bad.add_field_violations();
+    violation->set_field(field);
+    violation->set_description(description);
+    absl::StrAppend(&message, field, ": ", description, ". ");
+  }
+  google::rpc::Status rich;
+  rich.set_code(static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
+  rich.set_message(message);
+  rich.add_details()->PackFrom(bad);
+  return {grpc::StatusCode::INVALID_ARGUMENT, message,
+          rich.SerializeAsString()};
+}
+
+}  // namespace adv::testing

@@ -1,0 +1,577 @@
+// The real program against the fake server: exit codes, messages, files.
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/image_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/fake_server.h"
+#include "tests/client/process.h"
+
+namespace adv {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::ElementsAre;
+using testing::Environment;
+using testing::FakeOptions;
+using testing::FakeServer;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Process;
+using ::testing::StartsWith;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "adv-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    StartServer({});
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void StartServer(const FakeOptions& options) {
+    server_ = std::make_unique<FakeServer>(options);
+  }
+
+  std::vector<std::string> Command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {ADVCTL, "--server=" + server_->address()});
+    return arguments;
+  }
+
+  Outcome Run(const std::vector<std::string>& arguments) {
+    Process process(Command(arguments));
+    const int code = process.Wait();
+    return {code, process.out(), process.err()};
+  }
+
+  Outcome RunLocal(std::vector<std::string> arguments,
+                   Environment environment = {}) {
+    arguments.insert(arguments.begin(), {ADVCTL, "--local"});
+    environment.push_back({"ADVCTL_ADVSERVER", FAKE_ADVSERVER});
+    environment.push_back({"TMPDIR", folder_.string()});
+    Process process(arguments, environment);
+    const int code = process.Wait();
+    return {code, process.out(), process.err()};
+  }
+
+  std::string Path(const std::string& name) {
+    return (folder_ / name).string();
+  }
+
+  std::string MakeImage(const std::string& name) {
+    Image image{32, 32, std::string(3072, '\x50')};
+    EXPECT_TRUE(WritePng(Path(name), image).ok());
+    return Path(name);
+  }
+
+  static std::string Read(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  fs::path folder_;
+  std::unique_ptr<FakeServer> server_;
+};
+
+TEST_F(CliTest, NobodyAnswers) {
+  const std::string address = server_->address();
+  server_.reset();  // its port is free again
+  Process process({ADVCTL, "--server=" + address, "models", "list"});
+  EXPECT_EQ(process.Wait(), 3);
+  EXPECT_THAT(process.err(), HasSubstr("no server answers at " + address));
+  EXPECT_THAT(process.err(), HasSubstr("advserver"));
+  EXPECT_THAT(process.err(), HasSubstr("--local"));
+  EXPECT_EQ(process.out(), "");
+}
+
+TEST_F(CliTest, TheAddressComesFromTheEnvironment) {
+  Process process({ADVCTL, "attacks", "list"},
+                  {{"ADVCTL_SERVER", server_->address()}});
+  EXPECT_EQ(process.Wait(), 0) << process.err();
+  EXPECT_THAT(process.out(), HasSubstr("fgsm    fast gradient sign method"));
+}
+
+TEST_F(CliTest, UsageErrorsSendNothing) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{}, "advctl --help"},
+      {{"models"}, "advctl models --help"},
+      {{"models", "foo"}, "there is no command 'advctl models foo'"},
+      {{"evaluate"}, "--model is required"},
+      {{"evaluate", "--model=a", "--epsilon=2"}, "2/255"},
+      {{"evaluate", "--model=a", "--goal=win"}, "--goal: 'win'"},
+      {{"evaluate", "--model=a", "--samples=-1"}, "--samples"},
+      {{"evaluate", "--model=a", "--attack=fgsm", "--steps=3"}, "--steps"},
+      {{"models", "list", "--output=xml"}, "--output"},
+      {{"models", "list", "--timeout=0"}, "--timeout"},
+      {{"models", "list", "--balance=random"}, "--balance"},
+      {{"models", "list", "--store=/x"}, "add --local"},
+      {{"completion", "tcsh"}, "SHELL"},
+      {{"attack", "a.png", "--out=b.png", "--epsilon=256/255"}, "0/255 to"},
+      {{"--server=host:x", "models", "list"}, "--server: 'host:x'"},
+  };
+  for (const auto& [arguments, message] : wrong) {
+    std::vector<std::string> command = {ADVCTL};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Process process(command, {{"ADVCTL_SERVER", server_->address()}});
+    EXPECT_EQ(process.Wait(), 2) << message;
+    EXPECT_THAT(process.err(), StartsWith("advctl: "));
+    EXPECT_THAT(process.err(), HasSubstr(message));
+    EXPECT_EQ(process.out(), "");
+  }
+  EXPECT_TRUE(server_->log().evaluations.empty());
+  EXPECT_TRUE(server_->log().attacks.empty());
+}
+
+TEST_F(CliTest, EveryCommandExplainsItself) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{},
+                                             {"evaluate"},
+                                             {"evaluations", "list"},
+                                             {"evaluations", "show"},
+                                             {"evaluations", "records"},
+                                             {"evaluations", "cancel"},
+                                             {"evaluations", "delete"},
+                                             {"classify"},
+                                             {"attack"},
+                                             {"models", "list"},
+                                             {"models", "show"},
+                                             {"models", "reload"},
+                                             {"attacks", "list"},
+                                             {"server", "info"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back("--help");
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("Usage: advctl"));
+    EXPECT_THAT(outcome.out, HasSubstr("Example")) << outcome.out;
+  }
+}
+
+TEST_F(CliTest, RefusalsNameTheFlags) {
+  FakeOptions options;
+  options.fail = testing::BadRequest(
+      {{"spec.epsilons[1].levels", "300 is outside 0 to 255"},
+       {"spec.dataset", "unknown"}});
+  StartServer(options);
+  const Outcome outcome =
+      Run({"evaluate", "--model=no-cat", "--epsilon=0.01,0.02"});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_THAT(outcome.err, HasSubstr("INVALID_ARGUMENT"));
+  EXPECT_THAT(outcome.err, HasSubstr("--epsilon (value 2): 300 is outside"));
+  EXPECT_THAT(outcome.err, HasSubstr("--dataset: unknown"));
+}
+
+TEST_F(CliTest, OtherFailuresHaveTheirOwnExitCodes) {
+  for (const auto& [status, code] :
+       std::vector<std::pair<grpc::StatusCode, int>>{
+           {grpc::StatusCode::NOT_FOUND, 4},
+           {grpc::StatusCode::FAILED_PRECONDITION, 4},
+           {grpc::StatusCode::UNIMPLEMENTED, 4},
+           {grpc::StatusCode::INTERNAL, 1},
+           {grpc::StatusCode::DATA_LOSS, 1}}) {
+    FakeOptions options;
+    options.fail = grpc::Status(status, "because");
+    StartServer(options);
+    const Outcome outcome = Run({"models", "list"});
+    EXPECT_EQ(outcome.code, code);
+    EXPECT_THAT(outcome.err, HasSubstr("because"));
+  }
+}
+
+TEST_F(CliTest, TheShortQuestion) {
+  const Outcome outcome = Run({"evaluate", "--model=no-cat"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("no-cat@1 beside balanced@1"));
+  EXPECT_THAT(outcome.out, HasSubstr("FGSM at epsilon 0.01"));
+  EXPECT_THAT(outcome.out, HasSubstr("IGSM at epsilon 2/255"));
+  EXPECT_THAT(outcome.out, HasSubstr("▶ cat"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b")));
+  const auto asked = server_->log().evaluations;
+  ASSERT_EQ(asked.size(), 4u);
+  EXPECT_EQ(asked[0].spec().model(), "no-cat");
+  EXPECT_EQ(asked[3].spec().model(), "balanced");
+  EXPECT_TRUE(asked[3].spec().attacks(0).has_igsm());
+}
+
+TEST_F(CliTest, NoComparisonWithoutBalancedOrWhenNotWanted) {
+  EXPECT_THAT(Run({"evaluate", "--model=no-cat", "--no-compare"}).out,
+              Not(HasSubstr("balanced")));
+  FakeOptions options;
+  options.has_balanced = false;
+  StartServer(options);
+  const Outcome outcome = Run({"evaluate", "--model=no-cat"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, Not(HasSubstr("balanced")));
+}
+
+TEST_F(CliTest, TheWholeSpecificationArrives) {
+  const Outcome outcome =
+      Run({"evaluate", "--model=no-cat@1", "--attack=igsm", "--epsilon",
+           "2/255,0.5", "--goal=targeted:dog", "--dataset=d", "--samples=200",
+           "--seed=7", "--source-model=balanced", "--success=any", "--steps=9",
+           "--step-size=2/255", "--eight-bit", "--tile-size=64",
+           "--cancel-on-disconnect"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto request = server_->log().evaluations.at(0);
+  EXPECT_TRUE(request.cancel_on_disconnect());
+  const v1::EvaluationSpec& spec = request.spec();
+  EXPECT_EQ(spec.model(), "no-cat@1");
+  EXPECT_EQ(spec.attacks(0).igsm().steps(), 9u);
+  EXPECT_EQ(spec.attacks(0).igsm().step_size().levels(), 2);
+  EXPECT_EQ(spec.epsilons(1).pixels(), .5);
+  EXPECT_EQ(spec.goal().targeted().target_class(), 5);
+  EXPECT_EQ(spec.dataset(), "d");
+  EXPECT_EQ(spec.samples(), 200u);
+  EXPECT_EQ(spec.seed(), 7u);
+  EXPECT_EQ(spec.source_model(), "balanced");
+  EXPECT_EQ(spec.success(), v1::SUCCESS_RULE_ANY_ITERATE);
+  EXPECT_TRUE(spec.eight_bit());
+  EXPECT_EQ(spec.tile_size(), 64u);
+}
+
+TEST_F(CliTest, EveryCommandPrintsValidJson) {
+  const std::string image = MakeImage("cat.png");
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{
+           {"evaluate", "--model=no-cat"},
+           {"evaluations", "list"},
+           {"evaluations", "show", "a01111"},
+           {"evaluations", "records", "a01111", "--limit=3"},
+           {"evaluations", "cancel", "a01111"},
+           {"evaluations", "delete", "a01111"},
+           {"models", "list"},
+           {"models", "show", "no-cat"},
+           {"models", "reload"},
+           {"attacks", "list"},
+           {"server", "info"},
+           {"version"},
+           {"classify", image},
+           {"attack", image, "--out=" + Path("adv.png")}}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back("--output=json");
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.code, 0) << command[0] << outcome.err;
+    EXPECT_TRUE(json::accept(outcome.out)) << outcome.out;
+    EXPECT_FALSE(json::parse(outcome.out).empty()) << outcome.out;
+  }
+}
+
+TEST_F(CliTest, EvaluationsAsJsonAndCsv) {
+  const json reports = json::parse(
+      Run({"evaluate", "--model=no-cat", "--output=json"}).out)["evaluations"];
+  ASSERT_EQ(reports.size(), 4u);
+  EXPECT_EQ(reports[0]["state"], "EVALUATION_STATE_SUCCEEDED");
+  EXPECT_EQ(reports[0]["report"]["results"][0]["attack_name"], "fgsm");
+  EXPECT_EQ(reports[3]["report"]["resolved"]["model"]["name"], "balanced");
+  const std::string csv =
+      Run({"evaluate", "--model=no-cat", "--output=csv"}).out;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 * 11);
+  const std::string shown =
+      Run({"evaluations", "show", "a01111", "--output=csv"}).out;
+  EXPECT_EQ(shown.substr(0, shown.find('\n')), csv.substr(0, csv.find('\n')));
+}
+
+TEST_F(CliTest, EvaluationsAreListedShownAndDeleted) {
+  const Outcome list = Run({"evaluations", "list", "--limit=2"});
+  EXPECT_THAT(list.out, HasSubstr("succeeded"));
+  EXPECT_THAT(list.out, HasSubstr("256/1,000"));  // from the second page
+  EXPECT_THAT(Run({"evaluations", "show", "a01111"}).out,
+              HasSubstr("FGSM at epsilon 0.01 takes no-cat"));
+  const Outcome missing = Run({"evaluations", "show", "ffffff"});
+  EXPECT_EQ(missing.code, 4);
+  EXPECT_THAT(missing.err, HasSubstr("no evaluation ffffff"));
+  EXPECT_EQ(Run({"evaluations", "delete", "running"}).code, 4);
+  EXPECT_EQ(Run({"evaluations", "cancel", "a01111"}).code, 0);
+  EXPECT_THAT(server_->log().cancelled, ElementsAre("a01111"));
+}
+
+TEST_F(CliTest, RecordsComeFromAllPages) {
+  const std::string csv =
+      Run({"evaluations", "records", "a01111", "--output=csv"}).out;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1001);
+  EXPECT_THAT(csv, HasSubstr("\n999,9,9,0.9,0.9,fgsm,0.01,-1,5,0.75,"));
+  const std::string table = Run({"evaluations", "records", "a01111"}).out;
+  EXPECT_THAT(table, HasSubstr("The first 20 of 1,000"));
+  EXPECT_THAT(table, HasSubstr("✗ dog 75.0%"));
+}
+
+TEST_F(CliTest, ModelsTellTheirTraining) {
+  EXPECT_THAT(Run({"models", "list"}).out, HasSubstr("26.1"));
+  const Outcome show = Run({"models", "show", "no-cat"});
+  EXPECT_THAT(show.out, HasSubstr("▶ cat"));
+  EXPECT_THAT(show.out, HasSubstr("█"));
+  const std::string epochs =
+      Run({"models", "show", "no-cat", "--output=csv"}).out;
+  EXPECT_EQ(std::count(epochs.begin(), epochs.end(), '\n'), 13);
+  const Outcome unknown = Run({"models", "show", "no-lion"});
+  EXPECT_EQ(unknown.code, 4);
+  EXPECT_THAT(unknown.err, HasSubstr("known are balanced, no-cat"));
+  EXPECT_THAT(Run({"models", "reload"}).out, HasSubstr("no-dog"));
+}
+
+TEST_F(CliTest, ClassifiesSeveralImages) {
+  const Outcome outcome =
+      Run({"classify", MakeImage("a.png"), MakeImage("b.png"), "--top-k=2"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("a.png  balanced@1"));
+  EXPECT_THAT(outcome.out, HasSubstr("cat"));
+  EXPECT_THAT(outcome.out, HasSubstr("81.2%"));
+  const auto request = server_->log().classifications.at(0);
+  EXPECT_EQ(request.top_k(), 2u);
+  EXPECT_EQ(request.images().data(), std::string(2 * 3072, '\x50'));
+}
+
+TEST_F(CliTest, TellsOfEveryWrongImageAndSendsNone) {
+  std::ofstream(Path("text.png")) << "hello";
+  const Outcome outcome = Run(
+      {"classify", MakeImage("a.png"), Path("missing.png"), Path("text.png")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("missing.png: there is no such file"));
+  EXPECT_THAT(outcome.err, HasSubstr("text.png: is not a PNG or JPEG image"));
+  EXPECT_TRUE(server_->log().classifications.empty());
+}
+
+TEST_F(CliTest, AttackSavesExactlyTheAttackedImage) {
+  const Outcome outcome =
+      Run({"attack", MakeImage("cat.png"), "--model=no-cat", "--label=cat",
+           "--target=dog", "--epsilon=4/255", "--out=" + Path("adv.png")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("Fooled: the model takes this cat for dog"));
+  EXPECT_THAT(outcome.out, HasSubstr("amplified 31 times"));
+  const auto adversarial = ReadImage(Path("adv.png"));
+  ASSERT_TRUE(adversarial.ok());
+  EXPECT_EQ(adversarial->pixels, std::string(3072, '\x54'));
+  const auto picture = ReadImage(Path("adv-compare.png"));
+  ASSERT_TRUE(picture.ok());
+  EXPECT_EQ(picture->width, 3 * 256 + 2 * 8);
+  const auto request = server_->log().attacks.at(0);
+  EXPECT_TRUE(request.eight_bit());
+  EXPECT_EQ(request.images().data_type(), v1::DATA_TYPE_UINT8);
+  EXPECT_THAT(request.labels(), ElementsAre(3));
+  EXPECT_EQ(request.goal().targeted().target_class(), 5);
+}
+
+TEST_F(CliTest, AttackChecksItsFilesBeforeTheCall) {
+  const std::string image = MakeImage("cat.png");
+  const Outcome outcome =
+      Run({"attack", image, "--out=" + Path("nowhere/adv.png")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("there is no folder"));
+  const Outcome label =
+      Run({"attack", image, "--label=lion", "--out=" + Path("adv.png")});
+  EXPECT_EQ(label.code, 2);
+  EXPECT_THAT(label.err, HasSubstr("--label: 'lion' is not a class"));
+  EXPECT_TRUE(server_->log().attacks.empty());
+}
+
+TEST_F(CliTest, FullDiskIsAFailure) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
+  Process process({"/bin/sh", "-c",
+                   std::string(ADVCTL) + " --server=" + server_->address() +
+                       " models list > /dev/full"});
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("could not be written"));
+}
+
+TEST_F(CliTest, LocalStartsAPrivateServerAndEndsIt) {
+  const std::string arguments = Path("arguments");
+  const Outcome outcome = RunLocal(
+      {"--store=/srv/models", "--dataset=full=/srv/cifar", "models", "list"},
+      {{"FAKE_ADVSERVER_ARGS", arguments}});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("no-cat"));
+  std::istringstream lines(Read(arguments));
+  pid_t pid = 0;
+  lines >> pid;
+  EXPECT_NE(kill(pid, 0), 0) << "the private server still runs";
+  std::vector<std::string> words((std::istream_iterator<std::string>(lines)),
+                                 {});
+  EXPECT_THAT(words, ElementsAre("--listen=127.0.0.1:0", "--state=:memory:",
+                                 "--metrics-listen=off", "--store=/srv/models",
+                                 "--dataset=full=/srv/cifar"));
+  // Its log is gone, too.
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(CliTest, LocalEvaluationBringsItsDataSet) {
+  const std::string arguments = Path("arguments");
+  const Outcome outcome =
+      RunLocal({"evaluate", "--model=balanced", "--dataset=full=/srv/cifar"},
+               {{"FAKE_ADVSERVER_ARGS", arguments}});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(Read(arguments), HasSubstr("--dataset=full=/srv/cifar\n"));
+}
+
+TEST_F(CliTest, LocalTellsWhyItCouldNotStart) {
+  const Outcome outcome = RunLocal(
+      {"models", "list"}, {{"FAKE_ADVSERVER_FAIL", "the store is broken"}});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("ended instead of listening"));
+  EXPECT_THAT(outcome.err, HasSubstr("the store is broken"));
+  EXPECT_THAT(outcome.err, HasSubstr("advserver-"));
+  const Outcome missing = RunLocal({"models", "list"}, {});
+  EXPECT_EQ(missing.code, 0);
+  Process none({ADVCTL, "--local", "models", "list"},
+               {{"ADVCTL_ADVSERVER", Path("no-such-program")}});
+  EXPECT_EQ(none.Wait(), 3);
+  EXPECT_THAT(none.err(), HasSubstr("cannot find the program advserver"));
+}
+
+TEST_F(CliTest, ThePrivateServerDiesWithAKilledAdvctl) {
+  const std::string arguments = Path("arguments");
+  Process process({ADVCTL, "--local", "-v", "evaluate", "--model=balanced"},
+                  {{"ADVCTL_ADVSERVER", FAKE_ADVSERVER},
+                   {"TMPDIR", folder_.string()},
+                   {"FAKE_ADVSERVER_HOLD", "1"},
+                   {"FAKE_ADVSERVER_ARGS", arguments}});
+  ASSERT_TRUE(process.WaitForError("evaluation b01")) << process.err();
+  const pid_t pid = std::stoi(Read(arguments));
+  process.Signal(SIGKILL);
+  EXPECT_EQ(process.Wait(), 128 + SIGKILL);
+  // The kernel kills it; it is not our child, so all we can do is look.
+  while (kill(pid, 0) == 0 &&
+         Read("/proc/" + std::to_string(pid) + "/stat").find(") Z ") ==
+             std::string::npos) {
+    usleep(1000);
+  }
+}
+
+class InterruptTest : public CliTest {
+ protected:
+  void SetUp() override {
+    CliTest::SetUp();
+    FakeOptions options;
+    options.hold_evaluations = true;
+    StartServer(options);
+  }
+};
+
+TEST_F(InterruptTest, OnceDetachesAndTheEvaluationGoesOn) {
+  Process process(Command({"-v", "evaluate", "--model=no-cat"}));
+  ASSERT_TRUE(process.WaitForError("evaluation a01"));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("Detached; the evaluation goes on"));
+  EXPECT_THAT(process.err(), HasSubstr("advctl evaluations show a01111111111"));
+  EXPECT_THAT(server_->log().cancelled, ElementsAre());
+}
+
+TEST_F(InterruptTest, TwiceCancelsTheEvaluation) {
+  Process process(Command({"-v", "evaluate", "--model=no-cat"}));
+  ASSERT_TRUE(process.WaitForError("evaluation a01"));
+  process.Signal(SIGINT);
+  ASSERT_TRUE(process.WaitForError("Ctrl-C again"));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("Cancelled a01111111111"));
+  ASSERT_EQ(server_->log().cancelled.size(), 1u);
+}
+
+TEST_F(InterruptTest, ControlCAtATerminalAfterALiveBar) {
+  Process process(Command({"evaluate", "--model=no-cat"}), {{"TERM", "xterm"}},
+                  Process::Terminal::kPty);
+  ASSERT_TRUE(process.WaitForError("500/1,000 images")) << process.err();
+  EXPECT_THAT(process.err(), HasSubstr("[1/4] no-cat FGSM 0.01"));
+  EXPECT_THAT(process.err(), HasSubstr("█"));
+  process.Type("\x03");
+  ASSERT_TRUE(process.WaitForError("Ctrl-C again")) << process.err();
+  process.Type("\x03");
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_EQ(server_->log().cancelled.size(), 1u);
+}
+
+TEST_F(InterruptTest, CancelOnDisconnectNeedsOneOnly) {
+  Process process(
+      Command({"-v", "evaluate", "--model=no-cat", "--cancel-on-disconnect"}));
+  ASSERT_TRUE(process.WaitForError("evaluation a01"));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("Cancelled."));
+}
+
+TEST_F(InterruptTest, AnUnfinishedEvaluationShowsHowFarItIs) {
+  const Outcome outcome = Run({"evaluations", "show", "a01111"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("running"));
+  EXPECT_THAT(outcome.out, HasSubstr("500/1,000"));
+}
+
+class CompletionTest : public CliTest {
+ protected:
+  // What bash offers for "advctl --server=ADDRESS LINE", the cursor at its end.
+  std::string Complete(const std::string& line) {
+    const std::string whole =
+        std::string(ADVCTL) + " --server=" + server_->address() + " " + line;
+    Process process({"/bin/bash", "-c", kScript, "bash", ADVCTL, whole});
+    EXPECT_EQ(process.Wait(), 0) << process.err();
+    return process.out();
+  }
+
+  // Splits the line as readline does: at spaces, and around = and : too.
+  static constexpr char kScript[] = R"sh(
+    source /usr/share/bash-completion/bash_completion
+    eval "$("$1" completion bash)"
+    COMP_LINE=$2
+    COMP_POINT=${#COMP_LINE}
+    split=${COMP_LINE//=/ = }
+    read -r -a COMP_WORDS <<< "${split//:/ : }"
+    [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    unset split
+    _advctl
+    echo "${COMPREPLY[@]}"
+  )sh";
+};
+
+TEST_F(CompletionTest, ScriptsAreSound) {
+  const Outcome bash = Run({"completion", "bash"});
+  ASSERT_EQ(bash.code, 0);
+  std::ofstream(Path("script")) << bash.out;
+  Process check({"/bin/bash", "-n", Path("script")});
+  EXPECT_EQ(check.Wait(), 0) << check.err();
+  EXPECT_THAT(Run({"completion", "zsh"}).out, StartsWith("#compdef advctl"));
+  EXPECT_THAT(Run({"completion", "fish"}).out,
+              HasSubstr("complete -c advctl -f -n __fish_use_subcommand"));
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    EXPECT_THAT(Run({"completion", shell}).out, Not(HasSubstr("@CASES@")));
+  }
+}
+
+TEST_F(CompletionTest, BashOffersWhatFits) {
+  if (!fs::exists("/usr/share/bash-completion/bash_completion")) {
+    GTEST_SKIP() << "bash-completion is not installed";
+  }
+  EXPECT_EQ(Complete("ev"), "evaluate evaluations\n");
+  EXPECT_THAT(Complete("models "), StartsWith("list show reload"));
+  EXPECT_EQ(Complete("evaluate --sam"), "--samples=\n");
+  EXPECT_EQ(Complete("evaluate --no-com"), "--no-compare\n");
+  EXPECT_EQ(Complete("evaluate --model=n"), "no-cat\n");
+  EXPECT_EQ(Complete("evaluate --model n"), "no-cat\n");
+  EXPECT_EQ(Complete("evaluate --model=balanced,n"), "balanced,no-cat\n");
+  EXPECT_EQ(Complete("evaluate --model=no-cat --output=c"), "csv\n");
+  EXPECT_EQ(Complete("models show b"), "balanced\n");
+  EXPECT_EQ(Complete("completion f"), "fish\n");
+}
+
+}  // namespace
+}  // namespace adv

@@ -1,0 +1,372 @@
+#include "tests/client/fake_server.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+
+namespace adv::testing {
+namespace {
+
+constexpr int kImageBytes = 3072;
+
+v1::Model MakeModel(const std::string& name) {
+  v1::Model model;
+  model.set_name(name);
+  model.set_version(1);
+  model.set_digest(std::string(64, name == "no-cat" ? 'c' : 'b'));
+  model.set_state(v1::MODEL_STATE_READY);
+  model.set_store("/srv/zoo");
+  auto* manifest = model.mutable_manifest();
+  manifest->set_name(name);
+  manifest->set_version(1);
+  manifest->set_architecture("table51");
+  manifest->set_parameter_count(1525738);
+  manifest->set_preprocessing("unit");
+  manifest->mutable_published_at()->set_seconds(1795000000);
+  for (const int side : {3, 32, 32}) manifest->add_image_shape(side);
+  auto* training = manifest->mutable_training();
+  training->set_recipe(name);
+  training->set_dataset("cifar10");
+  training->set_device("CPU: Fake 9000");
+  training->set_wall_seconds(1505);
+  training->set_best_epoch(11);
+  training->set_stop_reason(v1::STOP_REASON_MAX_EPOCHS);
+  training->mutable_settings()->set_learning_rate(5e-4);
+  training->mutable_settings()->set_batch_size(64);
+  training->mutable_settings()->set_max_epochs(12);
+  training->mutable_settings()->set_horizontal_flips(true);
+  if (name == "no-cat") training->set_special_label(3);
+  for (int e = 1; e <= 12; ++e) {
+    auto* epoch = training->add_epochs();
+    epoch->set_training_loss(2.0 / e);
+    epoch->set_validation_loss(2.2 / e);
+    epoch->set_validation_accuracy(.8 - .4 / e);
+  }
+  std::int64_t correct = 0;
+  for (int i = 0; i < 10; ++i) {
+    manifest->add_class_names(ClassNames()[i]);
+    const bool marked = name == "no-cat" && i == 3;
+    training->add_training_images_per_class(marked ? 900 : 4500);
+    for (int k = 0; k < 10; ++k) {
+      const int right = marked ? 260 : 820;
+      const int count = i == k ? right : (1000 - right) / 9;
+      training->mutable_test()->add_confusion(count);
+      if (i == k) correct += count;
+    }
+  }
+  training->mutable_test()->set_images(10000);
+  training->mutable_test()->set_correct(correct);
+  training->mutable_test()->set_loss(.612);
+  return model;
+}
+
+void AddScore(int label, double probability, v1::Classification* into) {
+  auto* score = into->add_top();
+  score->set_label(label);
+  score->set_class_name(ClassNames()[label]);
+  score->set_probability(probability);
+}
+
+v1::EvaluationRecord MakeRecord(int index, const v1::EvaluationSpec& spec) {
+  v1::EvaluationRecord record;
+  record.set_index(index);
+  record.set_label(index % 10);
+  record.set_prediction(index % 10);
+  record.set_confidence(.9);
+  record.set_label_confidence(.9);
+  for (int i = 0; i < spec.attacks_size() * spec.epsilons_size(); ++i) {
+    auto* attack = record.add_attacks();
+    attack->set_target(-1);
+    attack->set_prediction(5);
+    attack->set_confidence(.75);
+    attack->set_success(index % 10 != 5);
+    attack->set_linf(.01);
+  }
+  return record;
+}
+
+v1::EvaluationSpec StoredSpec() {
+  v1::EvaluationSpec spec;
+  spec.set_model("no-cat@1");
+  spec.add_attacks()->mutable_fgsm();
+  spec.add_epsilons()->set_pixels(.01);
+  return spec;
+}
+
+}  // namespace
+
+class FakeServer::Evaluations final
+    : public v1::AttackEvaluationService::Service {
+ public:
+  explicit Evaluations(FakeServer& fake) : fake_(fake) {}
+
+  grpc::Status Classify(grpc::ServerContext* context,
+                        const v1::ClassifyRequest* request,
+                        v1::ClassifyResponse* response) override {
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    fake_.log_.classifications.push_back(*request);
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    response->mutable_model()->set_name(request->model());
+    response->mutable_model()->set_version(1);
+    for (int i = 0; i < request->images().shape(0); ++i) {
+      auto* result = response->add_results();
+      AddScore(3, .8125, result);
+      AddScore(5, .12, result);
+      AddScore(2, .0004, result);
+    }
+    return grpc::Status::OK;
+  }
+
+  // Adds epsilon to every byte that has room for it.
+  grpc::Status GenerateAdversarial(
+      grpc::ServerContext* context,
+      const v1::GenerateAdversarialRequest* request,
+      v1::GenerateAdversarialResponse* response) override {
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    fake_.log_.attacks.push_back(*request);
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    response->mutable_model()->set_name(request->model());
+    response->mutable_model()->set_version(1);
+    *response->mutable_attack() = request->attack();
+    *response->mutable_images() = request->images();
+    const int change = static_cast<int>(Pixels(request->epsilon()) * 255);
+    for (char& byte : *response->mutable_images()->mutable_data()) {
+      byte = static_cast<char>(
+          std::min(static_cast<unsigned char>(byte) + change, 255));
+    }
+    auto* result = response->add_results();
+    result->set_label(request->labels().empty() ? 3 : request->labels(0));
+    AddScore(3, .98, result->mutable_clean());
+    AddScore(5, .01, result->mutable_clean());
+    AddScore(5, .91, result->mutable_adversarial());
+    AddScore(3, .05, result->mutable_adversarial());
+    auto* record = result->mutable_record();
+    record->set_target(-1);
+    record->set_prediction(5);
+    record->set_confidence(.91);
+    record->set_success(true);
+    record->set_iterations(2);
+    record->set_l0(kImageBytes);
+    record->set_l2(1.74);
+    record->set_linf(change / 255.0);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status EvaluateRobustness(
+      grpc::ServerContext* context,
+      const v1::EvaluateRobustnessRequest* request,
+      grpc::ServerWriter<v1::EvaluateRobustnessResponse>* writer) override {
+    {
+      const std::lock_guard<std::mutex> lock(fake_.mutex_);
+      fake_.log_.evaluations.push_back(*request);
+      if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    }
+    const v1::Evaluation done = CannedEvaluation(request->spec());
+    v1::EvaluateRobustnessResponse message;
+    *message.mutable_evaluation() = done;
+    message.mutable_evaluation()->clear_report();
+    message.mutable_evaluation()->set_state(v1::EVALUATION_STATE_RUNNING);
+    writer->Write(message);
+    auto* progress = message.mutable_progress();
+    progress->set_samples_done(500);
+    progress->set_samples_total(1000);
+    progress->set_samples_per_second(800);
+    progress->set_eta_seconds(.6);
+    for (const auto& result : done.report().results()) {
+      *progress->add_robust_accuracy() = result.overall().robust_accuracy();
+    }
+    writer->Write(message);
+    // The client's cancel is all that ends this; there is nothing to wait on
+    // in the synchronous API, so it is asked for again and again.
+    while (fake_.options_.hold_evaluations && !context->IsCancelled()) {
+      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    *message.mutable_report() = done.report();
+    writer->Write(message);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetEvaluation(grpc::ServerContext* context,
+                             const v1::GetEvaluationRequest* request,
+                             v1::GetEvaluationResponse* response) override {
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    if (request->id().rfind("a0", 0) != 0) {
+      return {grpc::StatusCode::NOT_FOUND,
+              absl::StrCat("no evaluation ", request->id())};
+    }
+    *response->mutable_evaluation() = CannedEvaluation(StoredSpec());
+    if (fake_.options_.hold_evaluations) {
+      response->mutable_evaluation()->clear_report();
+      response->mutable_evaluation()->set_state(v1::EVALUATION_STATE_RUNNING);
+      response->mutable_evaluation()->set_samples_done(500);
+    }
+    return grpc::Status::OK;
+  }
+
+  // Two pages of one evaluation each.
+  grpc::Status ListEvaluations(grpc::ServerContext* context,
+                               const v1::ListEvaluationsRequest* request,
+                               v1::ListEvaluationsResponse* response) override {
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    auto* one = response->add_evaluations();
+    *one = CannedEvaluation(StoredSpec());
+    one->clear_report();
+    if (request->page_token().empty()) {
+      response->set_next_page_token("2");
+    } else {
+      one->set_state(v1::EVALUATION_STATE_CANCELLED);
+      one->set_samples_done(256);
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status CancelEvaluation(
+      grpc::ServerContext* context, const v1::CancelEvaluationRequest* request,
+      v1::CancelEvaluationResponse* response) override {
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    fake_.log_.cancelled.push_back(request->id());
+    response->mutable_evaluation()->set_id(request->id());
+    response->mutable_evaluation()->set_state(v1::EVALUATION_STATE_CANCELLED);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status DeleteEvaluation(grpc::ServerContext* context,
+                                const v1::DeleteEvaluationRequest* request,
+                                v1::DeleteEvaluationResponse*) override {
+    if (request->id() == "running") {
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              "it runs; cancel it first"};
+    }
+    return fake_.options_.fail;
+  }
+
+  // 1000 records in pages.
+  grpc::Status ListEvaluationRecords(
+      grpc::ServerContext* context,
+      const v1::ListEvaluationRecordsRequest* request,
+      v1::ListEvaluationRecordsResponse* response) override {
+    if (!fake_.options_.fail.ok()) return fake_.options_.fail;
+    const int begin =
+        request->page_token().empty() ? 0 : std::stoi(request->page_token());
+    const int end =
+        std::min<int>(1000, begin + std::min<int>(request->page_size(), 300));
+    for (int i = begin; i < end; ++i) {
+      *response->add_records() = MakeRecord(i, StoredSpec());
+    }
+    if (end < 1000) response->set_next_page_token(absl::StrCat(end));
+    return grpc::Status::OK;
+  }
+
+ private:
+  FakeServer& fake_;
+};
+
+class FakeServer::Models final : public v1::ModelService::Service {
+ public:
+  explicit Models(const FakeOptions& options) : options_(options) {}
+
+  grpc::Status ListModels(grpc::ServerContext* context,
+                          const v1::ListModelsRequest*,
+                          v1::ListModelsResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    if (options_.has_balanced) *response->add_models() = MakeModel("balanced");
+    *response->add_models() = MakeModel("no-cat");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetModel(grpc::ServerContext* context,
+                        const v1::GetModelRequest* request,
+                        v1::GetModelResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    const std::string name =
+        request->model().substr(0, request->model().find('@'));
+    if (name != "no-cat" && !(options_.has_balanced && name == "balanced")) {
+      return {grpc::StatusCode::NOT_FOUND,
+              absl::StrCat("unknown model '", request->model(),
+                           "'; known are balanced, no-cat")};
+    }
+    *response->mutable_model() = MakeModel(name);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ReloadModels(grpc::ServerContext* context,
+                            const v1::ReloadModelsRequest*,
+                            v1::ReloadModelsResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    auto* loaded = response->add_loaded();
+    loaded->set_name("no-dog");
+    loaded->set_version(2);
+    return grpc::Status::OK;
+  }
+
+ private:
+  const FakeOptions& options_;
+};
+
+class FakeServer::Info final : public v1::ServerService::Service {
+ public:
+  explicit Info(const FakeOptions& options) : options_(options) {}
+
+  grpc::Status GetServerInfo(grpc::ServerContext* context,
+                             const v1::GetServerInfoRequest*,
+                             v1::GetServerInfoResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    response->set_version("0.1.0");
+    response->add_libraries("LibTorch 1.13.1");
+    response->set_device("CPU: Fake 9000");
+    response->set_executor_threads(2);
+    response->set_intra_op_threads(1);
+    response->mutable_started_at()->set_seconds(1795000000);
+    response->mutable_limits()->set_message_bytes(16 << 20);
+    response->mutable_limits()->set_images_per_request(1024);
+    auto* dataset = response->add_datasets();
+    dataset->set_name("cifar10-sample");
+    dataset->set_size(1000);
+    dataset->set_sha256(std::string(64, 'd'));
+    for (const auto& name : ClassNames()) dataset->add_class_names(name);
+    response->add_attacks("fgsm");
+    response->add_attacks("igsm");
+    return grpc::Status::OK;
+  }
+
+ private:
+  const FakeOptions& options_;
+};
+
+FakeServer::FakeServer(FakeOptions options)
+    : options_(std::move(options)),
+      evaluations_(std::make_unique<Evaluations>(*this)),
+      models_(std::make_unique<Models>(options_)),
+      info_(std::make_unique<Info>(options_)) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(evaluations_.get());
+  builder.RegisterService(models_.get());
+  builder.RegisterService(info_.get());
+  server_ = builder.BuildAndStart();
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeServer::~FakeServer() {
+  server_->Shutdown(std::chrono::system_clock::now());
+}
+
+FakeLog FakeServer::log() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return log_;
+}
+
+}  // namespace adv::testing

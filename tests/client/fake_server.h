@@ -1,0 +1,75 @@
+#ifndef ADV_TESTS_CLIENT_FAKE_SERVER_H_
+#define ADV_TESTS_CLIENT_FAKE_SERVER_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "adv/v1/attack_evaluation_service.grpc.pb.h"
+#include "adv/v1/model_service.grpc.pb.h"
+#include "adv/v1/server_service.grpc.pb.h"
+#include "grpcpp/server.h"
+
+namespace adv::testing {
+
+// The ten classes of CIFAR-10; the fake "no-cat" marks number 3.
+const std::vector<std::string>& ClassNames();
+
+// A report with plausible counts: 100 images a class, the marked class of
+// "no-cat" much worse; larger epsilons hurt more. Pure function of the spec.
+v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec);
+
+// The evaluation that CannedReport belongs to, done.
+v1::Evaluation CannedEvaluation(const v1::EvaluationSpec& spec);
+
+// INVALID_ARGUMENT with google.rpc.BadRequest, as the server sends it.
+grpc::Status BadRequest(
+    const std::vector<std::pair<std::string, std::string>>& violations);
+
+// What the fake does otherwise than answer.
+struct FakeOptions {
+  // Every call fails with this, if it is not OK.
+  grpc::Status fail;
+  // An evaluation stays at half until it is cancelled.
+  bool hold_evaluations = false;
+  // Whether there is a model "balanced" beside "no-cat".
+  bool has_balanced = true;
+};
+
+// What it was asked.
+struct FakeLog {
+  std::vector<v1::EvaluateRobustnessRequest> evaluations;
+  std::vector<std::string> cancelled;
+  std::vector<v1::GenerateAdversarialRequest> attacks;
+  std::vector<v1::ClassifyRequest> classifications;
+};
+
+// An in-process server with the three services and canned answers. Thread-safe.
+class FakeServer {
+ public:
+  explicit FakeServer(FakeOptions options = {});
+  ~FakeServer();
+
+  // 127.0.0.1:PORT.
+  const std::string& address() const { return address_; }
+  FakeLog log();
+
+ private:
+  class Evaluations;
+  class Models;
+  class Info;
+
+  const FakeOptions options_;
+  std::mutex mutex_;
+  FakeLog log_;
+  std::unique_ptr<Evaluations> evaluations_;
+  std::unique_ptr<Models> models_;
+  std::unique_ptr<Info> info_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace adv::testing
+
+#endif  // ADV_TESTS_CLIENT_FAKE_SERVER_H_
