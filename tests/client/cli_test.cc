@@ -1,20 +1,15 @@
 // The real program against the fake server: exit codes, messages, files.
-#include <signal.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "client/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/client/fake_server.h"
-#include "tests/client/process.h"
+#include "tests/client/cli_fixture.h"
 
 namespace adv {
 namespace {
@@ -22,75 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::ElementsAre;
-using testing::Environment;
 using testing::FakeOptions;
-using testing::FakeServer;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Process;
 using ::testing::StartsWith;
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-class CliTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "adv-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    StartServer({});
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  void StartServer(const FakeOptions& options) {
-    server_ = std::make_unique<FakeServer>(options);
-  }
-
-  std::vector<std::string> Command(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(),
-                     {ADVCTL, "--server=" + server_->address()});
-    return arguments;
-  }
-
-  Outcome Run(const std::vector<std::string>& arguments) {
-    Process process(Command(arguments));
-    const int code = process.Wait();
-    return {code, process.out(), process.err()};
-  }
-
-  Outcome RunLocal(std::vector<std::string> arguments,
-                   Environment environment = {}) {
-    arguments.insert(arguments.begin(), {ADVCTL, "--local"});
-    environment.push_back({"ADVCTL_ADVSERVER", FAKE_ADVSERVER});
-    environment.push_back({"TMPDIR", folder_.string()});
-    Process process(arguments, environment);
-    const int code = process.Wait();
-    return {code, process.out(), process.err()};
-  }
-
-  std::string Path(const std::string& name) {
-    return (folder_ / name).string();
-  }
-
-  std::string MakeImage(const std::string& name) {
-    Image image{32, 32, std::string(3072, '\x50')};
-    EXPECT_TRUE(WritePng(Path(name), image).ok());
-    return Path(name);
-  }
-
-  static std::string Read(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  fs::path folder_;
-  std::unique_ptr<FakeServer> server_;
-};
 
 TEST_F(CliTest, NobodyAnswers) {
   const std::string address = server_->address();
@@ -391,186 +322,6 @@ TEST_F(CliTest, FullDiskIsAFailure) {
                        " models list > /dev/full"});
   EXPECT_EQ(process.Wait(), 1);
   EXPECT_THAT(process.err(), HasSubstr("could not be written"));
-}
-
-TEST_F(CliTest, LocalStartsAPrivateServerAndEndsIt) {
-  const std::string arguments = Path("arguments");
-  const Outcome outcome = RunLocal(
-      {"--store=/srv/models", "--dataset=full=/srv/cifar", "models", "list"},
-      {{"FAKE_ADVSERVER_ARGS", arguments}});
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("no-cat"));
-  std::istringstream lines(Read(arguments));
-  pid_t pid = 0;
-  lines >> pid;
-  EXPECT_NE(kill(pid, 0), 0) << "the private server still runs";
-  std::vector<std::string> words((std::istream_iterator<std::string>(lines)),
-                                 {});
-  EXPECT_THAT(words, ElementsAre("--listen=127.0.0.1:0", "--state=:memory:",
-                                 "--metrics-listen=off", "--store=/srv/models",
-                                 "--dataset=full=/srv/cifar"));
-  // Its log is gone, too.
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
-}
-
-TEST_F(CliTest, LocalEvaluationBringsItsDataSet) {
-  const std::string arguments = Path("arguments");
-  const Outcome outcome =
-      RunLocal({"evaluate", "--model=balanced", "--dataset=full=/srv/cifar"},
-               {{"FAKE_ADVSERVER_ARGS", arguments}});
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(Read(arguments), HasSubstr("--dataset=full=/srv/cifar\n"));
-}
-
-TEST_F(CliTest, LocalTellsWhyItCouldNotStart) {
-  const Outcome outcome = RunLocal(
-      {"models", "list"}, {{"FAKE_ADVSERVER_FAIL", "the store is broken"}});
-  EXPECT_EQ(outcome.code, 3);
-  EXPECT_THAT(outcome.err, HasSubstr("ended instead of listening"));
-  EXPECT_THAT(outcome.err, HasSubstr("the store is broken"));
-  EXPECT_THAT(outcome.err, HasSubstr("advserver-"));
-  const Outcome missing = RunLocal({"models", "list"}, {});
-  EXPECT_EQ(missing.code, 0);
-  Process none({ADVCTL, "--local", "models", "list"},
-               {{"ADVCTL_ADVSERVER", Path("no-such-program")}});
-  EXPECT_EQ(none.Wait(), 3);
-  EXPECT_THAT(none.err(), HasSubstr("cannot find the program advserver"));
-}
-
-TEST_F(CliTest, ThePrivateServerDiesWithAKilledAdvctl) {
-  const std::string arguments = Path("arguments");
-  Process process({ADVCTL, "--local", "-v", "evaluate", "--model=balanced"},
-                  {{"ADVCTL_ADVSERVER", FAKE_ADVSERVER},
-                   {"TMPDIR", folder_.string()},
-                   {"FAKE_ADVSERVER_HOLD", "1"},
-                   {"FAKE_ADVSERVER_ARGS", arguments}});
-  ASSERT_TRUE(process.WaitForError("evaluation b01")) << process.err();
-  const pid_t pid = std::stoi(Read(arguments));
-  process.Signal(SIGKILL);
-  EXPECT_EQ(process.Wait(), 128 + SIGKILL);
-  // The kernel kills it; it is not our child, so all we can do is look.
-  while (kill(pid, 0) == 0 &&
-         Read("/proc/" + std::to_string(pid) + "/stat").find(") Z ") ==
-             std::string::npos) {
-    usleep(1000);
-  }
-}
-
-class InterruptTest : public CliTest {
- protected:
-  void SetUp() override {
-    CliTest::SetUp();
-    FakeOptions options;
-    options.hold_evaluations = true;
-    StartServer(options);
-  }
-};
-
-TEST_F(InterruptTest, OnceDetachesAndTheEvaluationGoesOn) {
-  Process process(Command({"-v", "evaluate", "--model=no-cat"}));
-  ASSERT_TRUE(process.WaitForError("evaluation a01"));
-  process.Signal(SIGINT);
-  EXPECT_EQ(process.Wait(), 1);
-  EXPECT_THAT(process.err(), HasSubstr("Detached; the evaluation goes on"));
-  EXPECT_THAT(process.err(), HasSubstr("advctl evaluations show a01111111111"));
-  EXPECT_THAT(server_->log().cancelled, ElementsAre());
-}
-
-TEST_F(InterruptTest, TwiceCancelsTheEvaluation) {
-  Process process(Command({"-v", "evaluate", "--model=no-cat"}));
-  ASSERT_TRUE(process.WaitForError("evaluation a01"));
-  process.Signal(SIGINT);
-  ASSERT_TRUE(process.WaitForError("Ctrl-C again"));
-  process.Signal(SIGINT);
-  EXPECT_EQ(process.Wait(), 1);
-  EXPECT_THAT(process.err(), HasSubstr("Cancelled a01111111111"));
-  ASSERT_EQ(server_->log().cancelled.size(), 1u);
-}
-
-TEST_F(InterruptTest, ControlCAtATerminalAfterALiveBar) {
-  Process process(Command({"evaluate", "--model=no-cat"}), {{"TERM", "xterm"}},
-                  Process::Terminal::kPty);
-  ASSERT_TRUE(process.WaitForError("500/1,000 images")) << process.err();
-  EXPECT_THAT(process.err(), HasSubstr("[1/4] no-cat FGSM 0.01"));
-  EXPECT_THAT(process.err(), HasSubstr("█"));
-  process.Type("\x03");
-  ASSERT_TRUE(process.WaitForError("Ctrl-C again")) << process.err();
-  process.Type("\x03");
-  EXPECT_EQ(process.Wait(), 1);
-  EXPECT_EQ(server_->log().cancelled.size(), 1u);
-}
-
-TEST_F(InterruptTest, CancelOnDisconnectNeedsOneOnly) {
-  Process process(
-      Command({"-v", "evaluate", "--model=no-cat", "--cancel-on-disconnect"}));
-  ASSERT_TRUE(process.WaitForError("evaluation a01"));
-  process.Signal(SIGINT);
-  EXPECT_EQ(process.Wait(), 1);
-  EXPECT_THAT(process.err(), HasSubstr("Cancelled."));
-}
-
-TEST_F(InterruptTest, AnUnfinishedEvaluationShowsHowFarItIs) {
-  const Outcome outcome = Run({"evaluations", "show", "a01111"});
-  EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("running"));
-  EXPECT_THAT(outcome.out, HasSubstr("500/1,000"));
-}
-
-class CompletionTest : public CliTest {
- protected:
-  // What bash offers for "advctl --server=ADDRESS LINE", the cursor at its end.
-  std::string Complete(const std::string& line) {
-    const std::string whole =
-        std::string(ADVCTL) + " --server=" + server_->address() + " " + line;
-    Process process({"/bin/bash", "-c", kScript, "bash", ADVCTL, whole});
-    EXPECT_EQ(process.Wait(), 0) << process.err();
-    return process.out();
-  }
-
-  // Splits the line as readline does: at spaces, and around = and : too.
-  static constexpr char kScript[] = R"sh(
-    source /usr/share/bash-completion/bash_completion
-    eval "$("$1" completion bash)"
-    COMP_LINE=$2
-    COMP_POINT=${#COMP_LINE}
-    split=${COMP_LINE//=/ = }
-    read -r -a COMP_WORDS <<< "${split//:/ : }"
-    [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')
-    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-    unset split
-    _advctl
-    echo "${COMPREPLY[@]}"
-  )sh";
-};
-
-TEST_F(CompletionTest, ScriptsAreSound) {
-  const Outcome bash = Run({"completion", "bash"});
-  ASSERT_EQ(bash.code, 0);
-  std::ofstream(Path("script")) << bash.out;
-  Process check({"/bin/bash", "-n", Path("script")});
-  EXPECT_EQ(check.Wait(), 0) << check.err();
-  EXPECT_THAT(Run({"completion", "zsh"}).out, StartsWith("#compdef advctl"));
-  EXPECT_THAT(Run({"completion", "fish"}).out,
-              HasSubstr("complete -c advctl -f -n __fish_use_subcommand"));
-  for (const char* shell : {"bash", "zsh", "fish"}) {
-    EXPECT_THAT(Run({"completion", shell}).out, Not(HasSubstr("@CASES@")));
-  }
-}
-
-TEST_F(CompletionTest, BashOffersWhatFits) {
-  if (!fs::exists("/usr/share/bash-completion/bash_completion")) {
-    GTEST_SKIP() << "bash-completion is not installed";
-  }
-  EXPECT_EQ(Complete("ev"), "evaluate evaluations\n");
-  EXPECT_THAT(Complete("models "), StartsWith("list show reload"));
-  EXPECT_EQ(Complete("evaluate --sam"), "--samples=\n");
-  EXPECT_EQ(Complete("evaluate --no-com"), "--no-compare\n");
-  EXPECT_EQ(Complete("evaluate --model=n"), "no-cat\n");
-  EXPECT_EQ(Complete("evaluate --model n"), "no-cat\n");
-  EXPECT_EQ(Complete("evaluate --model=balanced,n"), "balanced,no-cat\n");
-  EXPECT_EQ(Complete("evaluate --model=no-cat --output=c"), "csv\n");
-  EXPECT_EQ(Complete("models show b"), "balanced\n");
-  EXPECT_EQ(Complete("completion f"), "fish\n");
 }
 
 }  // namespace

@@ -1,0 +1,88 @@
+#ifndef ADV_TESTS_CLIENT_CLI_FIXTURE_H_
+#define ADV_TESTS_CLIENT_CLI_FIXTURE_H_
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/image_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/process.h"
+
+namespace adv {
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+// A fake server, a folder that goes away, and ways to run the real advctl.
+class CliTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "adv-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    StartServer({});
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void StartServer(const testing::FakeOptions& options) {
+    server_ = std::make_unique<testing::FakeServer>(options);
+  }
+
+  std::vector<std::string> Command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {ADVCTL, "--server=" + server_->address()});
+    return arguments;
+  }
+
+  Outcome Run(const std::vector<std::string>& arguments) {
+    testing::Process process(Command(arguments));
+    const int code = process.Wait();
+    return {code, process.out(), process.err()};
+  }
+
+  // The same with --local and the fake program.
+  Outcome RunLocal(std::vector<std::string> arguments,
+                   testing::Environment environment = {}) {
+    arguments.insert(arguments.begin(), {ADVCTL, "--local"});
+    environment.push_back({"ADVCTL_ADVSERVER", FAKE_ADVSERVER});
+    environment.push_back({"TMPDIR", folder_.string()});
+    testing::Process process(arguments, environment);
+    const int code = process.Wait();
+    return {code, process.out(), process.err()};
+  }
+
+  std::string Path(const std::string& name) {
+    return (folder_ / name).string();
+  }
+
+  std::string MakeImage(const std::string& name) {
+    Image image{32, 32, std::string(3072, '\x50')};
+    EXPECT_TRUE(WritePng(Path(name), image).ok());
+    return Path(name);
+  }
+
+  static std::string Read(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<testing::FakeServer> server_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_TESTS_CLIENT_CLI_FIXTURE_H_
