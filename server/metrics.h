@@ -4,6 +4,7 @@
 #include <prometheus/registry.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "server/evaluation_runner.h"

@@ -24,6 +24,11 @@ using HealthResponse = grpc::health::v1::HealthCheckResponse;
 
 class OperationsTest : public ServerFixture {
  protected:
+  void ServeMetrics() {
+    Options options = DefaultOptions();
+    options.metrics_listen = "127.0.0.1:0";
+    Restart(options);
+  }
   // The state of a service, or the error's code name.
   grpc::Status Check(const std::string& service) {
     const auto stub = grpc::health::v1::Health::NewStub(channel_);
@@ -177,6 +182,7 @@ TEST_F(OperationsTest, ReflectionKnowsTheServices) {
 }
 
 TEST_F(OperationsTest, TheMetricsPortAnswersOperators) {
+  ServeMetrics();
   EXPECT_THAT(Http("GET /livez"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Http("GET /readyz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Http("GET /buildinfo"), HasSubstr("\"libtorch\""));
@@ -187,6 +193,7 @@ TEST_F(OperationsTest, TheMetricsPortAnswersOperators) {
 }
 
 TEST_F(OperationsTest, CallsAndWorkAreCounted) {
+  ServeMetrics();
   ExpectServes();
   v1::ClassifyRequest wrong = GoodClassify();
   wrong.set_top_k(11);
@@ -221,6 +228,7 @@ TEST_F(OperationsTest, PromtoolAcceptsTheMetrics) {
   if (std::system("command -v promtool >/dev/null") != 0) {
     GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
   }
+  ServeMetrics();
   ExpectServes();
   const std::string path = folder_ / "metrics";
   std::ofstream(path) << Body(Http("GET /metrics"));
@@ -234,6 +242,7 @@ TEST_F(OperationsTest, PromtoolAcceptsTheMetrics) {
 }
 
 TEST_F(OperationsTest, DrainEndsStreamsAndRefusesWork) {
+  ServeMetrics();
   const auto context = Context();
   const auto stream =
       stub_->EvaluateRobustness(context.get(), EndlessEvaluation());
@@ -266,6 +275,7 @@ TEST_F(OperationsTest, AServerWithoutModelsSaysWhereItLooked) {
 }
 
 TEST_F(OperationsTest, ATakenPortAndAnUnknownDeviceAreNamed) {
+  ServeMetrics();
   Options options = DefaultOptions();
   options.listen = server_->address();
   auto server = Server::Start(options, &log_);

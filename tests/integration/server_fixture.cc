@@ -24,7 +24,7 @@ ServerFixture::~ServerFixture() = default;
 Options ServerFixture::DefaultOptions() const {
   Options options;
   options.listen = "127.0.0.1:0";
-  options.metrics_listen = "127.0.0.1:0";
+  options.metrics_listen.clear();
   options.stores = {folder_ / "store"};
   options.state = kInMemory;
   options.device = "cpu";

@@ -26,7 +26,7 @@ class ServerFixture : public ::testing::Test {
   ServerFixture();
   ~ServerFixture() override;
 
-  // Loopback, free ports, everything in memory, one thread.
+  // Loopback, a free port, no metrics port, everything in memory, one thread.
   Options DefaultOptions() const;
   // Replaces the server; the stubs speak to the new one.
   void Restart(const Options& options);

@@ -1,0 +1,362 @@
+#include "server/codec_requests.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <limits>
+
+#include "tests/server/toy_model.h"
+#include "tests/server/violations.h"
+
+namespace adv {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+v1::ImageBatch FloatImages(std::vector<float> values) {
+  v1::ImageBatch images;
+  images.set_data(values.data(), values.size() * sizeof(float));
+  images.add_shape(static_cast<int64_t>(values.size()) / 12);
+  for (const int size : {3, 2, 2}) images.add_shape(size);
+  images.set_data_type(v1::DATA_TYPE_FLOAT32);
+  images.set_layout(v1::IMAGE_LAYOUT_NCHW);
+  return images;
+}
+
+class ClassifyCodecTest : public ::testing::Test {
+ protected:
+  ClassifyCodecTest() {
+    *request_.mutable_images() = FloatImages(std::vector<float>(24, .5F));
+  }
+  absl::StatusOr<ClassifyTask> Decode() const {
+    return DecodeClassify(request_, MakeToyModel(), limits_);
+  }
+  std::vector<std::pair<std::string, std::string>> Violations() const {
+    return ViolationsOf(Decode().status());
+  }
+
+  v1::ClassifyRequest request_;
+  Limits limits_;
+};
+
+TEST_F(ClassifyCodecTest, BytesInNhwcBecomePixelsInNchw) {
+  v1::ImageBatch& images = *request_.mutable_images();
+  images.set_data(std::string("\x00\x33\x66\xff\xcc\x99", 6) +
+                  std::string(6, '\0'));
+  images.clear_shape();
+  for (const int size : {1, 2, 2, 3}) images.add_shape(size);
+  images.set_data_type(v1::DATA_TYPE_UINT8);
+  images.set_layout(v1::IMAGE_LAYOUT_NHWC);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_TRUE(task->images.is_contiguous());
+  ASSERT_EQ(task->images.sizes(), at::IntArrayRef({1, 3, 2, 2}));
+  const float* pixels = task->images.data_ptr<float>();
+  EXPECT_FLOAT_EQ(pixels[0], 0);
+  EXPECT_FLOAT_EQ(pixels[1], 1);
+  EXPECT_FLOAT_EQ(pixels[4], .2F);
+  EXPECT_FLOAT_EQ(pixels[5], .8F);
+  EXPECT_FLOAT_EQ(pixels[8], .4F);
+  EXPECT_FLOAT_EQ(pixels[9], .6F);
+}
+
+TEST_F(ClassifyCodecTest, TheTaskOwnsItsPixels) {
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok());
+  request_.mutable_images()->mutable_data()->assign(96, '\0');
+  EXPECT_TRUE(task->images.eq(.5).all().item<bool>());
+  EXPECT_EQ(task->top_k, 3);
+}
+
+TEST_F(ClassifyCodecTest, TypeAndLayoutMustBeGiven) {
+  request_.mutable_images()->clear_data_type();
+  request_.mutable_images()->clear_layout();
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("images.data_type", HasSubstr("DATA_TYPE_UINT8")),
+                  Pair("images.layout", HasSubstr("IMAGE_LAYOUT_NHWC"))));
+  request_.mutable_images()->set_data_type(static_cast<v1::DataType>(9));
+  request_.mutable_images()->set_layout(v1::IMAGE_LAYOUT_NCHW);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("images.data_type", HasSubstr("is 9"))));
+}
+
+TEST_F(ClassifyCodecTest, TheShapeMustBeTheModels) {
+  request_.mutable_images()->set_shape(1, 4);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("images.shape",
+                               AllOf(HasSubstr("{2, 4, 2, 2}"),
+                                     HasSubstr("must be {N, 3, 2, 2}")))));
+  request_.mutable_images()->set_layout(v1::IMAGE_LAYOUT_NHWC);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("images.shape", HasSubstr("must be {N, 2, 2, 3}"))));
+  request_.mutable_images()->clear_shape();
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("images.shape", HasSubstr("is {}"))));
+  for (int i = 0; i < 1000; ++i) request_.mutable_images()->add_shape(i);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("images.shape", HasSubstr("7, ...}"))));
+}
+
+TEST_F(ClassifyCodecTest, BatchesAreNeitherEmptyNorOversized) {
+  for (const int64_t count : {int64_t{0}, int64_t{-1}, int64_t{1025},
+                              std::numeric_limits<int64_t>::max()}) {
+    request_.mutable_images()->set_shape(0, count);
+    EXPECT_THAT(Violations(),
+                ElementsAre(Pair("images.shape",
+                                 AllOf(HasSubstr(std::to_string(count)),
+                                       HasSubstr("must hold 1 to 1024")))));
+  }
+}
+
+TEST_F(ClassifyCodecTest, TheLengthMustFitTheShape) {
+  request_.mutable_images()->mutable_data()->pop_back();
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("images.data", AllOf(HasSubstr("has 95 bytes"),
+                                            HasSubstr("must have 96")))));
+}
+
+TEST_F(ClassifyCodecTest, PixelsMustBeNumbersInTheBox) {
+  for (const float wrong :
+       {-.01F, 1.01F, std::numeric_limits<float>::quiet_NaN(),
+        std::numeric_limits<float>::infinity()}) {
+    std::vector<float> values(24, .5F);
+    values[13] = wrong;
+    values[14] = wrong;
+    *request_.mutable_images() = FloatImages(values);
+    EXPECT_THAT(Violations(),
+                ElementsAre(Pair("images.data",
+                                 AllOf(HasSubstr("has 2 values"),
+                                       HasSubstr("index 13 (image 1)"),
+                                       HasSubstr("must be in [0, 1]")))));
+  }
+}
+
+TEST_F(ClassifyCodecTest, TopKHasARange) {
+  request_.set_top_k(4);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("top_k",
+                               AllOf(HasSubstr("is 4"), HasSubstr("1 to 3")))));
+}
+
+TEST_F(ClassifyCodecTest, AnswersAreBestFirstWithEqualsInClassOrder) {
+  request_.set_top_k(2);
+  request_.set_include_logits(true);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok());
+  v1::ClassifyResponse response;
+  EncodeClassify(*task, at::tensor({1.F, 2.F, 3.F, 5.F, 5.F, 0.F}).view({2, 3}),
+                 &response);
+  EXPECT_EQ(response.model().name(), "toy");
+  ASSERT_EQ(response.results_size(), 2);
+  EXPECT_EQ(response.results(0).top(0).class_name(), "blue");
+  EXPECT_EQ(response.results(0).top(1).label(), 1);
+  EXPECT_EQ(response.results(1).top(0).label(), 0);
+  EXPECT_EQ(response.results(1).top(1).label(), 1);
+  EXPECT_NEAR(response.results(0).top(0).probability(), .66524, 1e-5);
+  EXPECT_THAT(response.results(0).logits(), ElementsAre(1, 2, 3));
+}
+
+class GenerateCodecTest : public ::testing::Test {
+ protected:
+  GenerateCodecTest() {
+    *request_.mutable_images() = FloatImages(std::vector<float>(24, .2F));
+    request_.mutable_attack()->mutable_fgsm();
+    request_.mutable_epsilon()->set_levels(8);
+  }
+  absl::StatusOr<AdversarialTask> Decode() const {
+    const auto model = MakeToyModel();
+    return DecodeGenerate(request_, model, transfer_ ? MakeToyModel() : model,
+                          Limits());
+  }
+  std::vector<std::pair<std::string, std::string>> Violations() const {
+    return ViolationsOf(Decode().status());
+  }
+
+  v1::GenerateAdversarialRequest request_;
+  bool transfer_ = false;
+};
+
+TEST_F(GenerateCodecTest, AGoodRequestIsUnderstood) {
+  request_.add_labels(0);
+  request_.add_labels(2);
+  request_.set_seed(7);
+  request_.set_success(v1::SUCCESS_RULE_ANY_ITERATE);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_DOUBLE_EQ(task->options.epsilons.at(0), 8.0 / 255);
+  EXPECT_EQ(task->options.success, SuccessRule::kAnyIterate);
+  EXPECT_EQ(task->labels[1].item<int64_t>(), 2);
+  EXPECT_EQ(task->goal.kind, Goal::Kind::kUntargeted);
+  EXPECT_EQ(task->seed, 7);
+}
+
+TEST_F(GenerateCodecTest, EpsilonHasARangeInEitherUnit) {
+  request_.mutable_epsilon()->set_levels(255.5);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("epsilon", AllOf(HasSubstr("255.5 levels"),
+                                                HasSubstr("0 to 255")))));
+  request_.mutable_epsilon()->set_levels(-1);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("epsilon", HasSubstr("is -1 levels"))));
+  request_.mutable_epsilon()->set_pixels(1.5);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("epsilon", AllOf(HasSubstr("1.5 in pixel"),
+                                                HasSubstr("0 to 1")))));
+  request_.mutable_epsilon()->set_pixels(
+      std::numeric_limits<double>::quiet_NaN());
+  EXPECT_THAT(Violations(), ElementsAre(Pair("epsilon", HasSubstr("nan"))));
+  request_.clear_epsilon();
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("epsilon", HasSubstr("not given"))));
+  request_.mutable_epsilon()->set_pixels(0);
+  EXPECT_THAT(Violations(), IsEmpty());
+}
+
+TEST_F(GenerateCodecTest, StepsAndStepSizeHaveRanges) {
+  v1::Igsm* igsm = request_.mutable_attack()->mutable_igsm();
+  igsm->set_steps(0);
+  igsm->mutable_step_size()->set_levels(0);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(
+          Pair("attack.igsm.step_size", HasSubstr("above 0, up to 255")),
+          Pair("attack.igsm.steps",
+               AllOf(HasSubstr("is 0"), HasSubstr("1 to 1000")))));
+  igsm->set_steps(1001);
+  igsm->mutable_step_size()->set_pixels(1.5);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("attack.igsm.step_size", HasSubstr("up to 1")),
+                          Pair("attack.igsm.steps", HasSubstr("is 1001"))));
+}
+
+TEST_F(GenerateCodecTest, AnAttackMustBeGivenAndImplemented) {
+  request_.clear_attack();
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("attack", HasSubstr("fgsm, igsm"))));
+  request_.mutable_attack()->mutable_carlini_wagner();
+  EXPECT_EQ(Decode().status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("attack", AllOf(HasSubstr("carlini_wagner"),
+                                               HasSubstr("fgsm, igsm")))));
+}
+
+TEST_F(GenerateCodecTest, ANormMustBeTheAttacks) {
+  for (const v1::Norm norm : {v1::NORM_L2, v1::NORM_L1}) {
+    request_.set_norm(norm);
+    EXPECT_THAT(Violations(),
+                ElementsAre(Pair(
+                    "norm", AllOf(HasSubstr(v1::Norm_Name(norm)),
+                                  HasSubstr("fgsm"), HasSubstr("NORM_LINF")))));
+  }
+  request_.set_norm(static_cast<v1::Norm>(17));
+  EXPECT_THAT(Violations(), ElementsAre(Pair("norm", HasSubstr("is 17"))));
+  request_.set_norm(v1::NORM_LINF);
+  EXPECT_THAT(Violations(), IsEmpty());
+}
+
+TEST_F(GenerateCodecTest, LabelsAreOneForEachImageAndClasses) {
+  request_.add_labels(0);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair(
+                  "labels", AllOf(HasSubstr("has 1"), HasSubstr("2 images")))));
+  request_.add_labels(3);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("labels[1]",
+                               AllOf(HasSubstr("is 3"), HasSubstr("0 to 2")))));
+}
+
+TEST_F(GenerateCodecTest, ATargetIsAClassAndNoLabel) {
+  v1::TargetedGoal* goal = request_.mutable_goal()->mutable_targeted();
+  EXPECT_THAT(Violations(), ElementsAre(Pair("goal.targeted.target_class",
+                                             HasSubstr("not given"))));
+  goal->set_target_class(3);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("goal.targeted.target_class",
+                               AllOf(HasSubstr("is 3"), HasSubstr("0 to 2")))));
+  goal->set_target_class(1);
+  request_.add_labels(0);
+  request_.add_labels(1);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("goal.targeted.target_class",
+                       AllOf(HasSubstr("image 1"), HasSubstr("its label")))));
+  goal->set_rule(static_cast<v1::TargetRule>(99));
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("goal.targeted.rule", HasSubstr("is 99"))));
+}
+
+TEST_F(GenerateCodecTest, TargetsPerImageAreChecked) {
+  v1::TargetedGoal* goal = request_.mutable_goal()->mutable_targeted();
+  goal->set_rule(v1::TARGET_RULE_PER_IMAGE);
+  goal->add_target_classes(2);
+  EXPECT_THAT(Violations(), ElementsAre(Pair("goal.targeted.target_classes",
+                                             HasSubstr("has 1"))));
+  goal->add_target_classes(-1);
+  EXPECT_THAT(Violations(), ElementsAre(Pair("goal.targeted.target_classes[1]",
+                                             HasSubstr("is -1"))));
+  goal->set_target_classes(1, 0);
+  request_.add_labels(2);
+  request_.add_labels(1);
+  EXPECT_THAT(Violations(), ElementsAre(Pair("goal.targeted.target_classes",
+                                             HasSubstr("image 0"))));
+}
+
+TEST_F(GenerateCodecTest, AnyIterateIsNotForTransfer) {
+  transfer_ = true;
+  EXPECT_THAT(Violations(), IsEmpty());
+  request_.set_success(v1::SUCCESS_RULE_ANY_ITERATE);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("success", HasSubstr("source_model"))));
+  request_.set_success(static_cast<v1::SuccessRule>(5));
+  EXPECT_THAT(Violations(), ElementsAre(Pair("success", HasSubstr("is 5"))));
+}
+
+TEST_F(GenerateCodecTest, EightBitNeedsTheLatticeAndTheBox) {
+  request_.set_eight_bit(true);
+  EXPECT_THAT(Violations(), IsEmpty());  // .2 is 51/255
+  std::vector<float> values(24, .2F);
+  values[20] = .2015F;
+  *request_.mutable_images() = FloatImages(values);
+  request_.mutable_attack()->mutable_fgsm()->set_thesis_mode(true);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("images.data",
+                               AllOf(HasSubstr("image 1"), HasSubstr("1/255"))),
+                          Pair("eight_bit", HasSubstr("thesis_mode"))));
+}
+
+TEST_F(GenerateCodecTest, EverythingWrongIsSaidAtOnce) {
+  request_.mutable_images()->clear_layout();
+  request_.add_labels(0);
+  request_.clear_attack();
+  request_.set_norm(static_cast<v1::Norm>(17));
+  request_.mutable_epsilon()->set_levels(999);
+  request_.mutable_goal()->mutable_targeted()->set_target_class(3);
+  std::vector<std::string> fields;
+  for (const auto& [field, description] : Violations()) {
+    fields.push_back(field);
+  }
+  EXPECT_THAT(fields, ElementsAre("images.layout", "labels", "attack", "norm",
+                                  "epsilon", "goal.targeted.target_class"));
+}
+
+TEST(PageSizeTest, ZeroIsTheDefaultAndThereIsAMost) {
+  v1::ListEvaluationRecordsRequest request;
+  EXPECT_EQ(*DecodePageSize(request), 1000);
+  request.set_page_size(10000);
+  EXPECT_EQ(*DecodePageSize(request), 10000);
+  request.set_page_size(10001);
+  EXPECT_THAT(ViolationsOf(DecodePageSize(request).status()),
+              ElementsAre(Pair("page_size", AllOf(HasSubstr("is 10001"),
+                                                  HasSubstr("1 to 10000")))));
+}
+
+}  // namespace
+}  // namespace adv

@@ -1,0 +1,90 @@
+#include "server/options.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+namespace adv {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+ParsedOptions Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "advserver");
+  return ParseOptions(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(OptionsTest, WithoutFlagsItServesLoopback) {
+  const ParsedOptions parsed = Parse({});
+  ASSERT_TRUE(parsed.options);
+  EXPECT_EQ(parsed.options->listen, "127.0.0.1:50051");
+  EXPECT_EQ(parsed.options->metrics_listen, "127.0.0.1:9464");
+  EXPECT_TRUE(CheckListen(*parsed.options).ok());
+  EXPECT_EQ(parsed.options->state, DefaultStateFolder());
+}
+
+TEST(OptionsTest, FlagsAreUnderstood) {
+  const ParsedOptions parsed = Parse(
+      {"--listen=127.0.0.1:0", "--store=a", "--store=b", "--dataset=x=/d",
+       "--state=:memory:", "--workers=2", "--max-images=8", "--log-format=json",
+       "--drain-seconds=3", "--exit-when-stdin-closes"});
+  ASSERT_TRUE(parsed.options);
+  EXPECT_THAT(parsed.options->stores, ElementsAre("a", "b"));
+  EXPECT_THAT(parsed.options->datasets, ElementsAre("x=/d"));
+  EXPECT_EQ(parsed.options->state, kInMemory);
+  EXPECT_EQ(parsed.options->workers, 2);
+  EXPECT_EQ(parsed.options->limits.images_per_request, 8);
+  EXPECT_EQ(parsed.options->log_format, LogFormat::kJson);
+  EXPECT_EQ(parsed.options->drain_seconds, 3);
+  EXPECT_TRUE(parsed.options->exit_when_stdin_closes);
+}
+
+TEST(OptionsTest, MetricsCanBeSwitchedOff) {
+  EXPECT_EQ(Parse({"--metrics-listen=off"}).options->metrics_listen, "");
+  EXPECT_EQ(Parse({"--metrics-port=0"}).options->metrics_listen, "");
+  EXPECT_EQ(Parse({"--metrics-port=9000"}).options->metrics_listen,
+            "127.0.0.1:9000");
+}
+
+TEST(OptionsTest, WrongFlagsEndWithTwoAndHelpWithZero) {
+  for (const char* wrong :
+       {"--workers=-1", "--max-images=0", "--log-format=xml", "--nonsense",
+        "stray", "--intra-op-threads=0"}) {
+    const ParsedOptions parsed = Parse({wrong});
+    EXPECT_FALSE(parsed.options) << wrong;
+    EXPECT_EQ(parsed.exit_code, 2) << wrong;
+  }
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+  EXPECT_EQ(Parse({"--version"}).exit_code, 0);
+}
+
+TEST(OptionsTest, OtherAddressesThanLoopbackNeedInsecure) {
+  Options options;
+  for (const char* loopback : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1",
+                               "[::1]:1", "unix:/tmp/a"}) {
+    options.listen = loopback;
+    EXPECT_TRUE(CheckListen(options).ok()) << loopback;
+  }
+  for (const char* open : {"0.0.0.0:1", "[::]:1", "127.evil.example:1",
+                           "example.org:1", ":1", "localhost.example:1"}) {
+    options.listen = open;
+    options.insecure = false;
+    const absl::Status status = CheckListen(options);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("no TLS")) << open;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("--insecure"));
+    options.insecure = true;
+    EXPECT_TRUE(CheckListen(options).ok());
+  }
+}
+
+TEST(OptionsTest, TheStateFolderFollowsTheStandard) {
+  setenv("XDG_STATE_HOME", "/state", 1);
+  EXPECT_EQ(DefaultStateFolder(), "/state/adv");
+  unsetenv("XDG_STATE_HOME");
+  setenv("HOME", "/home/ada", 1);
+  EXPECT_EQ(DefaultStateFolder(), "/home/ada/.local/state/adv");
+}
+
+}  // namespace
+}  // namespace adv
