@@ -158,7 +158,12 @@ double Pixels(const v1::Epsilon& epsilon) {
 
 std::string EpsilonText(const v1::Epsilon& epsilon) {
   if (epsilon.has_levels()) return absl::StrFormat("%g/255", epsilon.levels());
-  return absl::StrFormat("%g", epsilon.pixels());
+  const std::string pixels = absl::StrFormat("%g", epsilon.pixels());
+  if (*ParseNumber(pixels) == epsilon.pixels()) return pixels;
+  // Servers answer in pixel units: 0.00784313725 was 2/255.
+  const double levels = epsilon.pixels() * kLevels;
+  const std::string text = absl::StrFormat("%g", levels);
+  return std::abs(*ParseNumber(text) - levels) < 1e-9 ? text + "/255" : pixels;
 }
 
 }  // namespace adv

@@ -24,7 +24,8 @@ absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text);
 // In pixel units.
 double Pixels(const v1::Epsilon& epsilon);
 
-// The way people write it: "8/255" or "0.031".
+// The way people write it: "8/255" or "0.031", whatever the unit, to six
+// digits. The value must be finite.
 std::string EpsilonText(const v1::Epsilon& epsilon);
 
 }  // namespace adv

@@ -14,6 +14,8 @@ namespace adv {
 namespace {
 
 constexpr int kWideBar = 40, kNarrowBar = 20;
+// Classes shown before and after an attack; servers list all of them.
+constexpr int kShownClasses = 3;
 
 std::string ScoreLine(const v1::ClassScore& score, int bar) {
   return absl::StrCat(PadRight(score.class_name(), 10), "  ",
@@ -37,7 +39,9 @@ std::string BeforeAfter(const v1::AdversarialResult& result,
   std::string text = absl::StrCat(
       "  ", style.Dim(PadRight("before", 10 + 2 + kNarrowBar + 2 + 7)), "    ",
       style.Dim("after"), "\n");
-  for (int i = 0; i < std::max(before.size(), after.size()); ++i) {
+  for (int i = 0;
+       i < std::min(kShownClasses, std::max(before.size(), after.size()));
+       ++i) {
     const std::string left =
         i < before.size() ? ScoreLine(before[i], kNarrowBar) : "";
     const std::string right =
@@ -107,7 +111,7 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
                         std::round(record.linf() * 255 * 100) / 100,
                         record.l2());
   if (record.iterations() > 0 && !response.attack().has_fgsm()) {
-    absl::StrAppend(&text, "; it took ", record.iterations(),
+    absl::StrAppend(&text, "; fooled after ", record.iterations(),
                     record.iterations() == 1 ? " step" : " steps");
   }
   return text + ".\n";

@@ -43,6 +43,20 @@ TEST(EpsilonTest, KeepsItsUnit) {
   EXPECT_DOUBLE_EQ(Pixels(*ParseEpsilon("51/255")), .2);
 }
 
+TEST(EpsilonTest, IsShownAsPeopleWriteIt) {
+  const auto shown = [](double pixels) {
+    v1::Epsilon epsilon;
+    epsilon.set_pixels(pixels);
+    return EpsilonText(epsilon);
+  };
+  EXPECT_EQ(shown(2 / 255.0), "2/255");
+  EXPECT_EQ(shown(2.5 / 255), "2.5/255");
+  EXPECT_EQ(shown(.2), "0.2");
+  EXPECT_EQ(shown(.01), "0.01");
+  EXPECT_EQ(shown(0), "0");
+  EXPECT_EQ(shown(.123456789), "0.123457");
+}
+
 TEST(EpsilonTest, ReadsListsAndRanges) {
   EXPECT_THAT(Texts("0.01,2/255"), ElementsAre("0.01", "2/255"));
   EXPECT_THAT(Texts("0:4/255:1/255"),

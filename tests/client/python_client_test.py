@@ -1,0 +1,165 @@
+"""The Python package against a fake server written with the same stubs."""
+
+import os
+import sys
+import tempfile
+import unittest
+from concurrent import futures
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(_ROOT, "client", "python"))
+_CACHE = tempfile.TemporaryDirectory(prefix="adv-client-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
+
+try:
+    import grpc
+    import numpy
+except ImportError:
+    print("skipped: grpc or numpy is not installed")
+    sys.exit(77)
+
+import adv_client
+from adv_client import stubs
+
+attack_pb2 = stubs.load("attack_pb2")
+evaluation_pb2 = stubs.load("evaluation_pb2")
+service_pb2 = stubs.load("attack_evaluation_service_pb2")
+service_grpc = stubs.load("attack_evaluation_service_pb2_grpc")
+
+
+class Fake(service_grpc.AttackEvaluationServiceServicer):
+
+    def __init__(self):
+        self.request = None
+
+    def Classify(self, request, context):
+        self.request = request
+        if request.model == "lion":
+            context.abort(grpc.StatusCode.NOT_FOUND, "known are balanced")
+        response = service_pb2.ClassifyResponse()
+        for _ in range(request.images.shape[0]):
+            top = response.results.add().top
+            top.add(label=3, class_name="cat", probability=.8)
+            top.add(label=5, class_name="dog", probability=.1)
+        return response
+
+    def GenerateAdversarial(self, request, context):
+        self.request = request
+        response = service_pb2.GenerateAdversarialResponse(
+            images=request.images)
+        response.images.data = bytes(b ^ 1 for b in request.images.data)
+        for i in range(request.images.shape[0]):
+            result = response.results.add(label=3)
+            result.record.prediction = 5
+            result.record.success = i == 0
+        return response
+
+    def EvaluateRobustness(self, request, context):
+        self.request = request
+        evaluation = evaluation_pb2.Evaluation(id="ab" * 32)
+        yield service_pb2.EvaluateRobustnessResponse(evaluation=evaluation)
+        yield service_pb2.EvaluateRobustnessResponse(
+            progress=evaluation_pb2.EvaluationProgress(samples_done=5))
+        yield service_pb2.EvaluateRobustnessResponse(
+            report=evaluation_pb2.EvaluationReport(records_sha256="cd"))
+
+
+class ClientTest(unittest.TestCase):
+
+    def setUp(self):
+        self.fake = Fake()
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+        service_grpc.add_AttackEvaluationServiceServicer_to_server(
+            self.fake, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(server.stop, None)
+        self.client = adv_client.connect(f"127.0.0.1:{port}")
+        self.addCleanup(self.client.close)
+        self.images = numpy.arange(2 * 3072, dtype=numpy.int64).astype(
+            numpy.uint8).reshape(2, 32, 32, 3)
+
+    def test_classify(self):
+        seen = self.client.classify(self.images, top_k=2)
+        self.assertEqual([[3, 5], [3, 5]], seen.labels.tolist())
+        self.assertEqual((2, 2), seen.probabilities.shape)
+        self.assertEqual(["cat", "dog"], seen.names[0])
+        self.assertEqual(self.images.tobytes(), self.fake.request.images.data)
+
+    def test_layouts_and_types(self):
+        for images, shape in (
+                (self.images, [2, 32, 32, 3]),
+                (self.images.transpose(0, 3, 1, 2), [2, 3, 32, 32]),
+                (self.images[0], [1, 32, 32, 3]),
+                ((self.images / 255).astype(numpy.float32), [2, 32, 32, 3])):
+            self.client.classify(images)
+            sent = self.fake.request.images
+            self.assertEqual(shape, list(sent.shape))
+            self.assertEqual(numpy.ascontiguousarray(images).tobytes(),
+                             sent.data)
+
+    def test_wrong_images_are_told_before_the_call(self):
+        with self.assertRaisesRegex(ValueError, "shape"):
+            self.client.classify(numpy.zeros((32, 32), numpy.uint8))
+        with self.assertRaisesRegex(ValueError, "float64"):
+            self.client.classify(numpy.zeros((1, 32, 32, 3)))
+        self.assertIsNone(self.fake.request)
+
+    def test_generate_adversarial(self):
+        got = self.client.generate_adversarial(
+            self.images, labels=[3, 3], attack=("igsm", {
+                "steps": 7, "step_size": "2/255"}), epsilon="4/255",
+            target=[5, 6])
+        numpy.testing.assert_array_equal(self.images ^ 1, got.images)
+        self.assertEqual([True, False], got.success.tolist())
+        request = self.fake.request
+        self.assertTrue(request.eight_bit)
+        self.assertEqual(4, request.epsilon.levels)
+        self.assertEqual(7, request.attack.igsm.steps)
+        self.assertEqual(2, request.attack.igsm.step_size.levels)
+        self.assertEqual([5, 6], request.goal.targeted.target_classes)
+
+    def test_one_image_comes_back_as_one(self):
+        got = self.client.generate_adversarial(self.images[0])
+        self.assertEqual((32, 32, 3), got.images.shape)
+
+    def test_evaluate(self):
+        seen = []
+        evaluation = self.client.evaluate(
+            "no-cat", attacks=["fgsm"], epsilons=[.01, "2/255"],
+            target="least-likely", progress=seen.append)
+        self.assertEqual("ab" * 32, evaluation.id)
+        self.assertEqual("cd", evaluation.report.records_sha256)
+        self.assertEqual([5], [p.samples_done for p in seen])
+        spec = self.fake.request.spec
+        self.assertEqual(.01, spec.epsilons[0].pixels)
+        self.assertEqual(2, spec.epsilons[1].levels)
+        self.assertEqual(attack_pb2.TARGET_RULE_LEAST_LIKELY,
+                         spec.goal.targeted.rule)
+
+    def test_refusals_are_rpc_errors(self):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.client.classify(self.images, model="lion")
+        self.assertEqual(grpc.StatusCode.NOT_FOUND, caught.exception.code())
+
+    def test_wrong_values_name_the_allowed_ones(self):
+        with self.assertRaisesRegex(ValueError, "2/255"):
+            adv_client.parse_epsilon(2)
+        with self.assertRaisesRegex(ValueError, "N/255"):
+            adv_client.parse_epsilon("1/8")
+        with self.assertRaisesRegex(ValueError, "fgsm, igsm"):
+            self.client.generate_adversarial(self.images, attack="fgms")
+
+
+class StubsTest(unittest.TestCase):
+
+    def test_they_are_made_once(self):
+        first = stubs.generate()
+        before = os.stat(first).st_mtime_ns
+        self.assertEqual(first, stubs.generate())
+        self.assertEqual(before, os.stat(first).st_mtime_ns)
+
+
+if __name__ == "__main__":
+    unittest.main()
