@@ -98,8 +98,11 @@ void AddSettingFlags(CLI::App* app, SettingFlags* flags) {
       "The least fall of the validation loss that counts [1e-4]");
   add("--validation-fraction", &flags->validation_fraction,
       "Share of the training images kept for validation [0.1]");
-  app->add_flag("--flips,!--no-flips", flags->flips,
-                "Mirror images at random [off]")
+  // add_flag would set the value to false where the flag is not given.
+  app->add_flag_function(
+         "--flips,!--no-flips",
+         [flags](int64_t count) { flags->flips = count > 0; },
+         "Mirror images at random [off]")
       ->group(group);
 }
 

@@ -36,6 +36,23 @@ TEST(OptionsTest, DefaultsAreTheProtocolOfTheThesis) {
   EXPECT_FALSE(parsed.options->force);
 }
 
+TEST(OptionsTest, QuickAloneIsTheQuickProtocol) {
+  const Parsed parsed = Parse({"--quick"});
+  ASSERT_TRUE(parsed.options.has_value());
+  const TrainingSettings& settings = parsed.options->settings;
+  const TrainingSettings quick = TrainingSettings::Quick();
+  EXPECT_EQ(settings.seed, quick.seed);
+  EXPECT_EQ(settings.batch_size, 64);
+  EXPECT_EQ(settings.max_epochs, 14);
+  EXPECT_EQ(settings.learning_rate, 5e-4);
+  EXPECT_EQ(settings.decay_per_update, 0);
+  EXPECT_EQ(settings.patience, 0);
+  EXPECT_EQ(settings.min_delta, quick.min_delta);
+  EXPECT_EQ(settings.validation_fraction, quick.validation_fraction);
+  EXPECT_TRUE(settings.horizontal_flips);
+  EXPECT_EQ(settings.learning_rate_drops.size(), 2u);
+}
+
 TEST(OptionsTest, FlagsOverrideQuickWhateverTheOrder) {
   const Parsed parsed =
       Parse({"--epochs=3", "--no-flips", "--quick", "--lr-drops=none"});
