@@ -127,12 +127,11 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Borrow(
     key = (*found)->first;
   }
   ReloadResult result;
-  if (absl::Status status = Load(wanted->name, key, &result); !status.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "model \"", model, "\" could not be loaded: ", status.message()));
-  }
-  MutexLock lock(mutex_);
-  return models_[wanted->name][key].served;
+  auto loaded = Load(wanted->name, key, &result);
+  if (loaded.ok()) return loaded;
+  return absl::FailedPreconditionError(
+      absl::StrCat("model \"", model,
+                   "\" could not be loaded: ", loaded.status().message()));
 }
 
 std::vector<v1::Model> ModelRegistry::List() const {

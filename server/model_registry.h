@@ -130,7 +130,9 @@ class ModelRegistry {
       ADV_REQUIRES(mutex_);
 
   ReloadResult Look(bool retry_all) ADV_EXCLUDES(load_mutex_, mutex_);
-  void LookAt(size_t store, ReloadResult* result) ADV_REQUIRES(load_mutex_);
+  // What the store holds; nothing if it cannot be read.
+  std::vector<ModelVersion> LookAt(size_t store, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void Notice(size_t store, const ModelVersion& version, ReloadResult* result)
       ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void Update(const std::string& name, const Key& key, const Entry& seen,
@@ -141,9 +143,9 @@ class ModelRegistry {
       ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void LoadNewest(const std::string& name, bool retry_all, ReloadResult* result)
       ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
-  absl::Status Load(const std::string& name, const Key& key,
-                    ReloadResult* result) ADV_REQUIRES(load_mutex_)
-      ADV_EXCLUDES(mutex_);
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Load(
+      const std::string& name, const Key& key, ReloadResult* result)
+      ADV_REQUIRES(load_mutex_) ADV_EXCLUDES(mutex_);
   void DropOldest() ADV_REQUIRES(mutex_);
   void PollLoop() ADV_EXCLUDES(load_mutex_, mutex_);
 

@@ -34,8 +34,15 @@ bool ModelRegistry::Entry::is_hopeless() const {
 ReloadResult ModelRegistry::Look(bool retry_all) {
   MutexLock load_lock(load_mutex_);
   ReloadResult result;
+  // Forgets in all stores first: what is gone in one makes room for another's.
+  std::vector<std::vector<ModelVersion>> present(stores_.size());
   for (size_t store = 0; store < stores_.size(); ++store) {
-    LookAt(store, &result);
+    present[store] = LookAt(store, &result);
+  }
+  for (size_t store = 0; store < stores_.size(); ++store) {
+    for (const ModelVersion& version : present[store]) {
+      Notice(store, version, &result);
+    }
   }
   std::vector<std::string> names;
   {
@@ -46,15 +53,16 @@ ReloadResult ModelRegistry::Look(bool retry_all) {
   return result;
 }
 
-void ModelRegistry::LookAt(size_t store, ReloadResult* result) {
+std::vector<ModelVersion> ModelRegistry::LookAt(size_t store,
+                                                ReloadResult* result) {
   absl::StatusOr<std::vector<ModelVersion>> present = stores_[store].List();
   if (!present.ok()) {
     // Perhaps for a moment only: what is loaded stays.
     result->store_errors.emplace_back(present.status().message());
-    return;
+    return {};
   }
   Forget(store, *present);
-  for (const ModelVersion& version : *present) Notice(store, version, result);
+  return *std::move(present);
 }
 
 void ModelRegistry::Forget(size_t store,
@@ -66,11 +74,18 @@ void ModelRegistry::Forget(size_t store,
   MutexLock lock(mutex_);
   for (auto name = models_.begin(); name != models_.end();) {
     Versions& versions = name->second;
+    std::set<uint64_t> free;  // their place was another's
     for (auto entry = versions.begin(); entry != versions.end();) {
       const Key& key = entry->first;
       const bool gone =
           key.store == store && there.count({name->first, key.version}) == 0;
+      if (gone && !entry->second.conflict) free.insert(key.version);
       entry = gone ? versions.erase(entry) : std::next(entry);
+    }
+    // Whoever was kept from that place is to be noticed anew.
+    for (auto entry = versions.begin(); entry != versions.end();) {
+      entry = free.count(entry->first.version) != 0 ? versions.erase(entry)
+                                                    : std::next(entry);
     }
     name = versions.empty() ? models_.erase(name) : std::next(name);
   }
@@ -182,8 +197,8 @@ void ModelRegistry::LoadNewest(const std::string& name, bool retry_all,
   }
 }
 
-absl::Status ModelRegistry::Load(const std::string& name, const Key& key,
-                                 ReloadResult* result) {
+absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Load(
+    const std::string& name, const Key& key, ReloadResult* result) {
   std::string digest;
   {
     MutexLock lock(mutex_);
@@ -213,14 +228,14 @@ absl::Status ModelRegistry::Load(const std::string& name, const Key& key,
   ++stats_.loads;
   entry.fault = absl::OkStatus();
   entry.model.clear_error();
-  entry.served = *std::move(served);
+  entry.served = *served;
   entry.last_used = ++uses_;
   entry.model.set_state(v1::MODEL_STATE_READY);
   entry.model.set_digest(entry.served->digest);
   *entry.model.mutable_manifest() = entry.served->manifest;
   result->loaded.push_back(entry.served->reference());
   DropOldest();
-  return absl::OkStatus();
+  return served;
 }
 
 void ModelRegistry::DropOldest() {

@@ -349,6 +349,43 @@ TEST_F(ModelRegistryTest, TheSameVersionWithOtherWeightsInAnotherStoreFails) {
   EXPECT_EQ((*registry.Borrow("no-cat"))->full_name(), "no-cat@2");
 }
 
+TEST_F(ModelRegistryTest, AVersionTakesThePlaceOfOneThatIsGone) {
+  const std::string second = folder_ / "second";
+  Publish(root(), Model(0));
+  Publish(second, Model(2));
+  ModelRegistryOptions options = Options();
+  options.stores.push_back(second);
+  ModelRegistry registry(options);
+  registry.Reload();
+  // Whichever of the two stores the other one is in.
+  Publish(second, Model(1));
+  EXPECT_THAT(registry.Reload().failed, SizeIs(1));
+  std::filesystem::remove_all(root() + "/no-cat");
+  registry.Reload();
+  EXPECT_TRUE(registry.Serving()["no-cat"]);
+  EXPECT_EQ((*registry.Borrow("no-cat"))->store, second);
+
+  Publish(root(), Model(0));
+  EXPECT_THAT(registry.Reload().failed, SizeIs(1));
+  std::filesystem::remove_all(second + "/no-cat");
+  registry.Reload();
+  EXPECT_TRUE(registry.Serving()["no-cat"]);
+  EXPECT_EQ((*registry.Borrow("no-cat"))->store, root());
+}
+
+TEST_F(ModelRegistryTest, AnOlderVersionIsLentEvenIfNoneIsKept) {
+  Publish(root(), Model(0));
+  Publish(root(), Model(1));
+  ModelRegistryOptions options = Options();
+  options.older_versions_kept = 0;
+  ModelRegistry registry(options);
+  registry.Reload();
+  const auto older = registry.Borrow("no-cat@1");
+  ASSERT_TRUE(older.ok()) << older.status();
+  ASSERT_NE(*older, nullptr);
+  EXPECT_EQ((*older)->full_name(), "no-cat@1");
+}
+
 TEST_F(ModelRegistryTest, ADeletedVersionIsForgottenButServesItsHolder) {
   Publish(root(), Model(0));
   Publish(root(), Model(1));
