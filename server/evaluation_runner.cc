@@ -257,15 +257,16 @@ void EvaluationRunner::End(EvaluationRun& run) {
   v1::Evaluation ended;
   {
     MutexLock lock(mutex_);
-    if (run.report) {
-      run.state.set_state(v1::EVALUATION_STATE_SUCCEEDED);
-    } else {
-      SetEnd(run.outcome, &run.state);
-    }
-    run.state.set_samples_done(run.tally.samples);
-    *run.state.mutable_finished_at() = Date();
+    // run.state stays as it is: others learn the end once it is stored.
     ended = run.state;
-    if (run.report) *ended.mutable_report() = *run.report;
+    if (run.report) {
+      ended.set_state(v1::EVALUATION_STATE_SUCCEEDED);
+      *ended.mutable_report() = *run.report;
+    } else {
+      SetEnd(run.outcome, &ended);
+    }
+    ended.set_samples_done(run.tally.samples);
+    *ended.mutable_finished_at() = Date();
   }
   const absl::Status saved = store_->Update(ended);
   std::vector<std::shared_ptr<EvaluationChannel>> listeners;

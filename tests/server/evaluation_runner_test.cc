@@ -273,6 +273,21 @@ TEST_F(EvaluationRunnerTest, TheSameSpecificationReturnsTheFinishedOne) {
   EXPECT_EQ(runner_->stats().images, kSamples);
 }
 
+TEST_F(EvaluationRunnerTest, WhoeverReadsThatItSucceededReadsItsReport) {
+  StartServer();
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Listener listener;
+    const StartedEvaluation started = StartOrDie(&listener, seed);
+    absl::StatusOr<v1::Evaluation> seen;
+    do {
+      seen = runner_->Get(started.evaluation.id());
+      ASSERT_TRUE(seen.ok()) << seen.status();
+    } while (seen->state() != v1::EVALUATION_STATE_SUCCEEDED);
+    EXPECT_TRUE(seen->has_report());
+    listener.AwaitEnd();
+  }
+}
+
 TEST_F(EvaluationRunnerTest, NeitherTileOrderNorWorkersChangeTheRecords) {
   StartServer(1);
   const std::string one = Run().report().records_sha256();
