@@ -31,6 +31,10 @@ void EvaluationStream::Open() {
       v1::Evaluation& evaluation = started->evaluation;
       id_ = evaluation.id();
       if (subscription_ == nullptr) TakeEnd(evaluation);
+      parts_.log.Info("evaluation",
+                      {{"evaluation_id", evaluation.id()},
+                       {"model", evaluation.resolved().spec().model()},
+                       {"request_id", frame_.request_id()}});
       evaluation.clear_report();
       *evaluation_.emplace().mutable_evaluation() = std::move(evaluation);
     }

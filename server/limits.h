@@ -18,8 +18,8 @@ struct Limits {
   // Attacks of one evaluation.
   uint32_t attacks = 16;
   // Cost that may wait, in images times passes (a forward is 1, a gradient 2):
-  // about a minute of two cores.
-  uint64_t queued_cost = 65536;
+  // about two minutes of two cores. Interactive work may fill a quarter.
+  uint64_t queued_cost = 262144;
   // Bytes of images that may wait.
   uint64_t queued_bytes = uint64_t{256} << 20;
   // Evaluations that may wait or run at once.

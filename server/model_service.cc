@@ -50,9 +50,15 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
   const bool accepted = parts_.loader.Run([this, call, response] {
     ReloadResult result = parts_.models.Reload();
     for (v1::ModelReference& loaded : result.loaded) {
+      parts_.log.Info("model_loaded", {{"model", loaded.name()},
+                                       {"version", loaded.version()},
+                                       {"digest", loaded.digest()}});
       *response->add_loaded() = std::move(loaded);
     }
     for (v1::Model& failed : result.failed) {
+      parts_.log.Error("model_failed", {{"model", failed.name()},
+                                        {"version", failed.version()},
+                                        {"message", failed.error()}});
       *response->add_failed() = std::move(failed);
     }
     call->Finish(absl::OkStatus());

@@ -92,9 +92,10 @@ void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
                  "that balancers notice")
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
-  app.add_option("--log-format", options->log_format, "text or json")
+  app.add_option("--log-format", options->log_format, "Of standard error")
       ->transform(CLI::CheckedTransformer(std::map<std::string, LogFormat>{
-          {"text", LogFormat::kText}, {"json", LogFormat::kJson}}));
+          {"text", LogFormat::kText}, {"json", LogFormat::kJson}}))
+      ->option_text("text|json");
   app.add_flag("--exit-when-stdin-closes", options->exit_when_stdin_closes,
                "End when standard input does");
 }

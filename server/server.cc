@@ -5,9 +5,8 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <google/protobuf/util/time_util.h>
-#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/server_builder.h>
+#include <grpcpp/grpcpp.h>
 #include <torch/version.h>
 
 #include <nlohmann/json.hpp>
@@ -34,7 +33,7 @@ std::vector<std::string> Libraries() {
 std::map<std::string, std::string> BuildInfo() {
   return {{"version", ADV_VERSION},
           {"libtorch", TORCH_VERSION},
-          {"grpc", grpc_version_string()},
+          {"grpc", GRPC_CPP_VERSION_STRING},
           {"compiler", __VERSION__}};
 }
 
@@ -97,7 +96,7 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
   v1::GetServerInfoResponse info;
   info.set_version(ADV_VERSION);
   for (const std::string& library : Libraries()) info.add_libraries(library);
-  info.add_libraries(absl::StrCat("gRPC ", grpc_version_string()));
+  info.add_libraries(absl::StrCat("gRPC ", GRPC_CPP_VERSION_STRING));
   info.set_device(DescribeDevice(device));
   info.set_executor_threads(parts.executor.threads());
   info.set_intra_op_threads(parts.executor.intra_op_threads());

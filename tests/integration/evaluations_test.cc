@@ -183,14 +183,14 @@ TEST_F(EvaluationsTest, EveryViolationOfASpecificationIsNamed) {
   spec.set_norm(v1::NORM_L2);
   spec.add_epsilons()->set_levels(8);
   spec.add_epsilons()->set_pixels(-1);
-  spec.mutable_goal()->mutable_targeted()->set_target_class(3);
+  spec.mutable_goal()->mutable_targeted()->set_target_class(10);
   spec.set_tile_size(1025);
   const grpc::Status status = Refused(request);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(FieldsOf(status),
               ElementsAre("spec.attacks[1].igsm.step_size", "spec.norm",
-                          "spec.epsilons[1]", "spec.tile_size",
-                          "spec.goal.targeted.target_class"));
+                          "spec.epsilons[1]", "spec.goal.targeted.target_class",
+                          "spec.tile_size"));
   ExpectServes();
 }
 

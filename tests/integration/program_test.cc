@@ -164,8 +164,6 @@ TEST_F(ProgramTest, EndsWithStandardInputIfAsked) {
 }
 
 TEST_F(ProgramTest, RefusesToServeOthersInTheClear) {
-  Program program(Flags({"--listen=0.0.0.0:0"}), log());
-  EXPECT_EQ(program.Wait(), 2);  // given twice
   Program open({"--listen=0.0.0.0:0", "--metrics-listen=off",
                 "--state=:memory:", "--store=" + (folder_ / "store")},
                log());
