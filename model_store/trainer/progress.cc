@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace adv {
@@ -33,7 +34,7 @@ int64_t ImagesDone(const Trainer& trainer) {
 }  // namespace
 
 std::string FormatDuration(double seconds) {
-  const int64_t total = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+  const int64_t total = std::llround(std::max(0.0, seconds));
   if (total < 60) return absl::StrFormat("%ds", total);
   if (total < 3600) return absl::StrFormat("%dm%02ds", total / 60, total % 60);
   return absl::StrFormat("%dh%02dm", total / 3600, total / 60 % 60);
