@@ -37,8 +37,8 @@ class Table51:
               [("conv3", False), ("conv4", False), ("conv5", True)],
               [("conv6", False), ("conv7", False), ("conv8", True)]]
 
-    def __init__(self, parameters):
-        self._of = parameters
+    def __init__(self, parameters, kind=torch.float32):
+        self._of = {name: p.to(kind) for name, p in parameters.items()}
 
     def __call__(self, x):
         for block in self.BLOCKS:
@@ -66,6 +66,22 @@ def gradient(network, x, labels):
     (result,) = torch.autograd.grad(
         attack_loss(network(x), labels).sum(), x)
     return result
+
+
+def settled_signs(network, x, label, size, tries=32):
+    """Where the sign of the gradient at one image stays the same when its
+    pixels move by normal noise of this size: [1, 3, 32, 32] bool.
+
+    Elsewhere some ReLU or maximum stands within rounding of its kink, where
+    the gradient jumps; which side a sum falls on is not determined."""
+    signs = gradient(network, x, label).sign()
+    settled = torch.ones_like(signs, dtype=torch.bool)
+    noise = torch.Generator().manual_seed(0)
+    for _ in range(tries):
+        moved = x + size * torch.randn(x.shape, generator=noise,
+                                       dtype=x.dtype)
+        settled &= gradient(network, moved, label).sign() == signs
+    return settled
 
 
 def igsm(network, x, labels, epsilon, step, steps):
