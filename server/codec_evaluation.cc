@@ -103,20 +103,21 @@ void CheckEightBit(const EvaluationPlan& plan, FieldViolations* violations) {
   }
 }
 
-// A fixed target must not be the label of a sample.
-void CheckFixedTarget(const Goal& goal, const at::Tensor& labels,
-                      FieldViolations* violations) {
-  if (goal.kind != Goal::Kind::kTargeted ||
-      goal.rule != Goal::TargetRule::kFixed) {
-    return;
-  }
-  const int64_t same = labels.eq(goal.target_class).sum().item<int64_t>();
-  if (same == 0) return;
-  violations->Add(
-      "spec.goal.targeted.target_class",
-      absl::StrCat("is ", goal.target_class, ", the label of ", same,
-                   " of the samples; must be the label of none (other rules ",
-                   "choose a class for each image)"));
+// The samples of an evaluation. Toward a fixed target they are images of the
+// other classes: an image of the target has nowhere to go.
+std::vector<int64_t> ChooseSamples(const Dataset& dataset, const Goal& goal,
+                                   uint64_t count, uint64_t seed) {
+  const bool fixed = goal.kind == Goal::Kind::kTargeted &&
+                     goal.rule == Goal::TargetRule::kFixed;
+  const at::Tensor candidates =
+      fixed ? dataset.labels.ne(goal.target_class).nonzero().flatten()
+            : at::arange(dataset.size(), at::kLong);
+  const auto samples = static_cast<int64_t>(
+      std::min(count, static_cast<uint64_t>(candidates.size(0))));
+  std::vector<int64_t> chosen =
+      SampleIndices(dataset.labels.index_select(0, candidates), samples, seed);
+  for (int64_t& index : chosen) index = candidates[index].item<int64_t>();
+  return chosen;
 }
 
 EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
@@ -183,12 +184,13 @@ absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
   evaluation.source_model = inputs.source_model;
   evaluation.dataset = inputs.dataset;
   evaluation.plan = DecodePlan(spec, inputs, limits, &violations);
-  const auto samples = static_cast<int64_t>(std::min<uint64_t>(
-      spec.samples(), static_cast<uint64_t>(inputs.dataset->size())));
-  evaluation.indices =
-      SampleIndices(inputs.dataset->labels, samples, spec.seed());
-  CheckFixedTarget(evaluation.plan.goal,
-                   inputs.dataset->Labels(evaluation.indices), &violations);
+  evaluation.indices = ChooseSamples(*inputs.dataset, evaluation.plan.goal,
+                                     spec.samples(), spec.seed());
+  if (evaluation.indices.empty()) {
+    violations.Add("spec.goal.targeted.target_class",
+                   "is the label of every image of the data set; must leave "
+                   "images of other classes");
+  }
   if (!violations.empty()) return violations.status();
 
   v1::ResolvedSpec& resolved = evaluation.resolved;

@@ -337,12 +337,16 @@ absl::StatusOr<RecordPage> EvaluationStore::Records(
   select.Bind(*from);
   select.Bind(page_size + 1);
   RecordPage page;
+  size_t page_bytes = 0;
   while (select.Step()) {
-    if (static_cast<int64_t>(page.records.size()) == page_size) {
+    const std::string bytes = select.Text(1);
+    page_bytes += bytes.size();
+    const auto count = static_cast<int64_t>(page.records.size());
+    if (count == page_size || (count > 0 && page_bytes > kMaxPageBytes)) {
       page.next_page_token = absl::StrCat(select.Int(0));
       break;
     }
-    if (!page.records.emplace_back().ParseFromString(select.Text(1))) {
+    if (!page.records.emplace_back().ParseFromString(bytes)) {
       return absl::DataLossError(absl::StrCat("evaluation ", id, ": record ",
                                               select.Int(0), " is damaged"));
     }

@@ -30,6 +30,9 @@ struct EvaluationPage {
   std::string next_page_token;  // empty: the last page
 };
 
+// Serialized records of one page: stock clients receive messages of 4 MiB.
+inline constexpr size_t kMaxPageBytes = size_t{2} << 20;
+
 struct RecordPage {
   std::vector<v1::EvaluationRecord> records;
   std::string next_page_token;  // empty: the last page
@@ -80,7 +83,8 @@ class EvaluationStore {
 
   // The indices that have a record, in rising order.
   absl::StatusOr<std::vector<int64_t>> DoneIndices(const std::string& id) const;
-  // Records in index order. Token as in List.
+  // Records in index order: at most `page_size`, and no more than fit
+  // kMaxPageBytes, but at least one if there is one. Token as in List.
   absl::StatusOr<RecordPage> Records(const std::string& id, int64_t page_size,
                                      const std::string& page_token) const;
   // Serialized, all of them, in index order.

@@ -1,12 +1,15 @@
 // advserver: serves models, attacks and evaluations over gRPC.
 #include <absl/strings/str_cat.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <thread>
 
 #include "model_store/durable_file.h"
@@ -27,11 +30,13 @@ void RestartWithQuietThreads(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);
   setenv("GLOG_minloglevel", "2", 0);
-  execv("/proc/self/exe", argv);
+  // By its own name, so that process lists show it.
+  char path[PATH_MAX + 1] = {};
+  if (readlink("/proc/self/exe", path, PATH_MAX) > 0) execv(path, argv);
   // Without /proc it runs on as it is.
 }
 
-// Blocked in all threads, so that main can wait for them.
+// SIGTERM and SIGINT, blocked in all threads, so that main can wait for them.
 sigset_t BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
@@ -42,12 +47,14 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-void EndWithStandardInput() {
-  std::thread([] {
+// Who closes our standard input after a SIGTERM is not impatient, so only the
+// first of both counts.
+void EndWithStandardInput(std::shared_ptr<std::atomic<bool>> ending) {
+  std::thread([ending] {
     char bytes[256];
     while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0) {
     }
-    kill(getpid(), SIGTERM);
+    if (!*ending) kill(getpid(), SIGTERM);
   }).detach();
 }
 
@@ -81,10 +88,12 @@ int Serve(const adv::Options& options, const sigset_t& signals) {
     if (!written.ok()) return Fail(log, written);
   }
   std::cout << "listening on " << address << std::endl;
-  if (options.exit_when_stdin_closes) EndWithStandardInput();
+  const auto ending = std::make_shared<std::atomic<bool>>(false);
+  if (options.exit_when_stdin_closes) EndWithStandardInput(ending);
 
   int signal = 0;
   sigwait(&signals, &signal);
+  *ending = true;
   const std::chrono::seconds wait(options.drain_wait_seconds);
   const std::chrono::seconds grace(options.drain_seconds);
   EndInAnyCase(signals, wait + grace + kPatience, &log);

@@ -121,16 +121,38 @@ TEST_F(EvaluationCodecTest, AFamilyThatIsNotImplementedIsNamed) {
               ElementsAre(Pair("spec.attacks[0]", HasSubstr("auto_attack"))));
 }
 
-TEST_F(EvaluationCodecTest, AFixedTargetMustBeNoSamplesLabel) {
-  spec_.mutable_goal()->mutable_targeted()->set_target_class(1);
-  EXPECT_THAT(Violations(), ElementsAre(Pair("spec.goal.targeted.target_class",
-                                             HasSubstr("2 of the samples"))));
+TEST_F(EvaluationCodecTest, AFixedTargetMustBeAClass) {
   spec_.mutable_goal()->mutable_targeted()->set_target_class(3);
   EXPECT_THAT(Violations(), ElementsAre(Pair("spec.goal.targeted.target_class",
                                              HasSubstr("0 to 2"))));
+}
+
+TEST_F(EvaluationCodecTest, ImagesOfAFixedTargetAreNoSamples) {
+  spec_.mutable_goal()->mutable_targeted()->set_target_class(1);
+  for (const uint64_t samples : {0u, 2u, 1000u}) {
+    spec_.set_samples(samples);
+    const absl::StatusOr<ResolvedEvaluation> evaluation = Decode();
+    ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+    EXPECT_EQ(evaluation->indices.size(), samples == 2 ? 2u : 4u);
+    const at::Tensor labels = inputs_.dataset->Labels(evaluation->indices);
+    EXPECT_FALSE(labels.eq(1).any().item<bool>()) << labels;
+  }
+}
+
+TEST_F(EvaluationCodecTest, AFixedTargetMustLeaveSamples) {
+  Dataset only_ones = MakeDataset();
+  only_ones.labels = at::ones_like(only_ones.labels);
+  inputs_.dataset = std::make_shared<const Dataset>(only_ones);
+  spec_.mutable_goal()->mutable_targeted()->set_target_class(1);
+  EXPECT_THAT(Violations(), ElementsAre(Pair("spec.goal.targeted.target_class",
+                                             HasSubstr("every image"))));
+}
+
+TEST_F(EvaluationCodecTest, OtherRulesKeepAllSamples) {
   spec_.mutable_goal()->mutable_targeted()->set_rule(v1::TARGET_RULE_NEXT);
-  spec_.mutable_goal()->mutable_targeted()->clear_target_class();
-  EXPECT_THAT(Violations(), IsEmpty());
+  const absl::StatusOr<ResolvedEvaluation> evaluation = Decode();
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_EQ(evaluation->indices.size(), 6u);
 }
 
 TEST_F(EvaluationCodecTest, DataSetAndSourceMustFitTheModel) {

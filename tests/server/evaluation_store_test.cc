@@ -162,6 +162,29 @@ TEST(EvaluationStoreTest, RecordsComeInIndexOrderWhateverTheirTiles) {
   EXPECT_TRUE(absl::IsNotFound(store->Records(Id("f"), 3, "").status()));
 }
 
+TEST(EvaluationStoreTest, APageOfRecordsFitsAMessage) {
+  const auto store = OpenOrDie({});
+  const std::string id = Id("abc");
+  ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
+  v1::EvaluationRecord large = MakeRecord(0);
+  while (large.ByteSizeLong() < kMaxPageBytes / 3) {
+    large.add_attacks()->set_linf(8. / 255);
+  }
+  std::vector<v1::EvaluationRecord> records(5, large);
+  for (int i = 0; i < 5; ++i) records[i].set_index(i);
+  ASSERT_TRUE(store->Append(id, records, 1).ok());
+
+  std::vector<size_t> pages;
+  std::string token;
+  do {
+    const auto page = store->Records(id, 5, token);
+    ASSERT_TRUE(page.ok()) << page.status();
+    pages.push_back(page->records.size());
+    token = page->next_page_token;
+  } while (!token.empty());
+  EXPECT_THAT(pages, ElementsAre(2, 2, 1));
+}
+
 TEST(EvaluationStoreTest, ATileIsStoredWholeOrNotAtAll) {
   const auto store = OpenOrDie({});
   const std::string id = Id("abc");
