@@ -49,7 +49,7 @@ sigset_t BlockSignals() {
 
 // Who closes our standard input after a SIGTERM is not impatient, so only the
 // first of both counts.
-void EndWithStandardInput(std::shared_ptr<std::atomic<bool>> ending) {
+void EndWithStandardInput(const std::shared_ptr<std::atomic<bool>>& ending) {
   std::thread([ending] {
     char bytes[256];
     while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0) {

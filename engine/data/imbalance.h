@@ -19,9 +19,9 @@ namespace adv {
 struct ImbalanceRecipe {
   enum class Kind { kBalanced, kNo, kOnly };
   Kind kind = Kind::kBalanced;
-  int64_t label = -1;          // the class meant; -1 for balanced
+  int64_t label = -1;  // the class meant; -1 for balanced
   std::string name = "balanced";
-  uint64_t seed = 0;           // of the choice of the removed images
+  uint64_t seed = 0;  // of the choice of the removed images
 };
 
 // The images kept of a class that is cut.

@@ -19,10 +19,10 @@ enum class LayerKind { kConv, kRelu, kMaxPool, kDropout, kFlatten, kDense };
 
 struct Layer {
   LayerKind kind;
-  std::string name;     // of its parameters, "conv1"; empty if it has none
-  int64_t in = 0;       // channels or features; 0 if it has no parameters
+  std::string name;  // of its parameters, "conv1"; empty if it has none
+  int64_t in = 0;    // channels or features; 0 if it has no parameters
   int64_t out = 0;
-  double dropout = 0;   // probability of dropping, for kDropout
+  double dropout = 0;  // probability of dropping, for kDropout
 
   bool has_parameters() const { return !name.empty(); }
 };
