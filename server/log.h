@@ -14,16 +14,19 @@ namespace adv {
 
 enum class LogFormat { kText, kJson };
 
-// A value of a log line, already printed.
+// A value of a log line, already printed. Its constructors convert, so that
+// lines are written as literals.
 class LogValue {
  public:
-  LogValue(absl::string_view text);  // NOLINT: written as literals
+  // NOLINTBEGIN(google-explicit-constructor)
+  LogValue(absl::string_view text);
   LogValue(const std::string& text) : LogValue(absl::string_view(text)) {}
   LogValue(const char* text) : LogValue(absl::string_view(text)) {}
   LogValue(int number) : LogValue(static_cast<int64_t>(number)) {}
   LogValue(int64_t number);
   LogValue(uint64_t number);
   LogValue(double number);
+  // NOLINTEND(google-explicit-constructor)
 
   const std::string& text() const { return text_; }
   bool is_number() const { return is_number_; }

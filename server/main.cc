@@ -1,12 +1,12 @@
 // advserver: serves models, attacks and evaluations over gRPC.
 #include <absl/strings/str_cat.h>
-#include <limits.h>
-#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
