@@ -38,8 +38,9 @@ grpc::ServerUnaryReactor* ModelService::GetModel(
     v1::GetModelResponse* response) {
   auto* call = new UnaryCall(context, get_model_, parts_.log);
   absl::StatusOr<v1::Model> model = parts_.models.Get(request->model());
-  if (model.ok()) *response->mutable_model() = *std::move(model);
-  call->Finish(RefuseModel(model.status(), request->model(), "model"));
+  const absl::Status status = model.status();
+  if (status.ok()) *response->mutable_model() = *std::move(model);
+  call->Finish(RefuseModel(status, request->model(), "model"));
   return call->reactor();
 }
 

@@ -162,7 +162,7 @@ std::vector<std::string> ZooFolders() {
   if (!error) {
     folders.push_back(program.parent_path().parent_path() / "share/adv/zoo");
   }
-  folders.push_back(ADV_SOURCE_ZOO);
+  folders.emplace_back(ADV_SOURCE_ZOO);
   return folders;
 }
 
