@@ -88,6 +88,11 @@ absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
   if (!training.ok()) return training.status();
   absl::StatusOr<Dataset> test = ReadCifar10(options.data, Cifar10Split::kTest);
   if (!test.ok()) return test.status();
+  for (const std::string& path : options.also_test) {
+    absl::StatusOr<Dataset> other = ReadCifar10File(path);
+    if (!other.ok()) return other.status();
+    inputs->other_tests.push_back(*std::move(other));
+  }
   inputs->training = *std::move(training);
   inputs->test = *std::move(test);
   if (options.train_images > 0) {

@@ -122,6 +122,10 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--dataset-name", options->dataset_name,
                   "What the manifests call the data")
       ->capture_default_str();
+  app->add_option("--also-test", options->also_test,
+                  "File of further labelled images in the official layout, "
+                  "whose result goes into the manifest too; may be repeated")
+      ->allow_extra_args(false);
   app->add_option("--checkpoint-dir", options->checkpoint_dir,
                   "Where unfinished runs are kept [STORE/.training]");
   app->add_option("--checkpoint-seconds", options->checkpoint_seconds,

@@ -15,6 +15,7 @@ namespace adv {
 struct TrainerOptions {
   std::vector<std::string> models;
   std::string data;
+  std::vector<std::string> also_test;  // files of records
   std::string store;
   std::string dataset_name = "cifar10";
   std::string checkpoint_dir;  // never empty after parsing

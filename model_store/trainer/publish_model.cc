@@ -1,5 +1,6 @@
 #include "model_store/trainer/publish_model.h"
 
+#include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 #include <torch/version.h>
@@ -87,6 +88,9 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
                              : v1::STOP_REASON_MAX_EPOCHS);
   record.set_wall_seconds(trainer.seconds());
   record.set_device(DescribeDevice(inputs.device));
+  if (inputs.device.is_cpu()) {
+    record.set_threads(static_cast<uint32_t>(at::get_num_threads()));
+  }
   record.add_software("adv " ADV_VERSION);
   record.add_software("LibTorch " TORCH_VERSION);
   if (recipe.label >= 0) {
@@ -124,6 +128,12 @@ v1::ModelManifest MakeManifest(const TrainerOptions& options,
   *manifest.mutable_training() = MakeRecord(options, inputs, recipe, trainer);
   *manifest.mutable_training()->mutable_test() =
       ToProto(TestNetwork(network, inputs.test));
+  for (const Dataset& other : inputs.other_tests) {
+    v1::OtherTest* added = manifest.mutable_training()->add_other_tests();
+    added->set_dataset(other.name);
+    added->set_data_sha256(other.digest);
+    *added->mutable_result() = ToProto(TestNetwork(network, other));
+  }
   *manifest.mutable_golden() = MakeGolden(network);
   return manifest;
 }

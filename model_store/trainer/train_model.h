@@ -17,6 +17,7 @@ namespace adv {
 struct TrainingInputs {
   Dataset training;
   Dataset test;
+  std::vector<Dataset> other_tests;
   std::vector<Layer> layers;
   at::Device device = at::kCPU;
   // In the order in which they are trained.

@@ -58,6 +58,10 @@ class AdvtrainTest(unittest.TestCase):
         cls.data = os.path.join(cls.folder, "data")
         os.mkdir(cls.data)
         write_cifar10(cls.data)
+        cls.other_test = os.path.join(cls.folder, "other-test.bin")
+        with open(os.path.join(cls.data, "test_batch.bin"), "rb") as records:
+            with open(cls.other_test, "wb") as file:
+                file.write(records.read(3073 * 20))
         cls.whole = os.path.join(cls.folder, "whole")
         cls.whole_run = cls.run_trainer(cls.whole)
 
@@ -68,7 +72,8 @@ class AdvtrainTest(unittest.TestCase):
     def command(cls, store, *flags):
         """A short run; `flags` replace those of the same name."""
         names = {flag.split("=")[0] for flag in flags}
-        usual = [f"--data={cls.data}", f"--store={store}", *SHORT_RUN]
+        usual = [f"--data={cls.data}", f"--store={store}",
+                 f"--also-test={cls.other_test}", *SHORT_RUN]
         return [ADVTRAIN, *flags,
                 *[flag for flag in usual if flag.split("=")[0] not in names]]
 
@@ -143,6 +148,11 @@ class AdvtrainTest(unittest.TestCase):
         with open(os.path.join(self.data, "test_batch.bin"), "rb") as file:
             self.assertEqual(record["test_data_sha256"],
                              hashlib.sha256(file.read()).hexdigest())
+        self.assertEqual(record["threads"], 1)
+        [other] = record["other_tests"]
+        self.assertEqual(other["dataset"], "other-test")
+        self.assertEqual(int(other["result"]["images"]), 20)
+        self.assertEqual(sum(int(n) for n in other["result"]["confusion"]), 20)
 
     def test_killed_and_restarted_it_ends_with_the_same_weights(self):
         store = self.store("killed")
@@ -208,6 +218,7 @@ class AdvtrainTest(unittest.TestCase):
         cases = [
             (["--models=balanced,no-unicorn"], ["no-unicorn", "only-truck"]),
             (["--data=/nowhere"], ["/nowhere", "data_batch_1.bin"]),
+            (["--also-test=/nowhere.bin"], ["/nowhere.bin"]),
             ([f"--data={short}"], ["data_batch_3.bin"]),
             ([f"--store={file}/store"], [file]),
             (["--device=cuda:77"], ["cuda:77", "cpu"]),
