@@ -169,7 +169,8 @@ at::Tensor VggForward(const std::vector<Layer>& layers,
                       const StateDict& parameters, const at::Tensor& images,
                       bool training) {
   at::Tensor x = images.contiguous(kChannelsLast);
-  for (const Layer& layer : layers) {
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
     switch (layer.kind) {
       case LayerKind::kConv:
         x = at::conv2d(x, parameters.at(WeightName(layer)),
@@ -177,7 +178,15 @@ at::Tensor VggForward(const std::vector<Layer>& layers,
                        /*padding=*/kKernel / 2);
         break;
       case LayerKind::kRelu:
-        x = at::relu(x);
+        // The maximum of the positive is the positive of the maximum, with the
+        // same gradient, on a quarter of the values. In place: nothing else
+        // needs what a convolution or a pooling returned.
+        if (i + 1 < layers.size() &&
+            layers[i + 1].kind == LayerKind::kMaxPool) {
+          x = at::max_pool2d(x, 2);
+          ++i;
+        }
+        at::relu_(x);
         break;
       case LayerKind::kMaxPool:
         x = at::max_pool2d(x, 2);
