@@ -94,7 +94,8 @@ ExitCode RunEvaluation(Context& context, Connection& connection,
         "the server ended the evaluation without a report"));
   }
   const ExitCode code = context.Fail(status);
-  if (!evaluation->id().empty() && code != kRefused) {
+  const bool lives_on = !connection.is_private() && code != kRefused;
+  if (lives_on && !evaluation->id().empty()) {
     context.err() << "The evaluation may still go on; to come back, "
                   << HowToReturn(*evaluation) << std::endl;
   }

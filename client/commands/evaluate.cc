@@ -132,7 +132,8 @@ class Evaluate {
   void Print(const std::vector<ModelResults>& results) {
     if (context_.options().output == OutputFormat::kTable) {
       for (const ModelResults& one : results) {
-        context_.out() << ReportText(one, context_.style());
+        context_.out() << ReportText(one, context_.style(),
+                                     !server_->is_private());
         if (results.size() > 1) context_.out() << "\n";
       }
       if (results.size() > 1) {

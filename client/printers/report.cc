@@ -165,7 +165,8 @@ std::string AttackList(const v1::EvaluationReport& report) {
   return absl::StrJoin(names, "+");
 }
 
-std::string Footer(const ModelResults& results, const Style& style) {
+std::string Footer(const ModelResults& results, const Style& style,
+                   bool can_ask_again) {
   const v1::Environment& environment =
       results.evaluations.front().report().environment();
   std::string text = absl::StrCat("server ", environment.server_version(),
@@ -189,9 +190,10 @@ std::string Footer(const ModelResults& results, const Style& style) {
            absl::StrFormat("%.1f", report.environment().wall_seconds())});
     }
   }
+  text += table.ToText(style);
+  if (!can_ask_again) return text;
   const std::string id = ShortId(results.evaluations.front().id());
-  absl::StrAppend(&text, table.ToText(style), "\n",
-                  "See one again:  advctl evaluations show ", id,
+  absl::StrAppend(&text, "\nSee one again:  advctl evaluations show ", id,
                   "\nImage by image: advctl evaluations records ", id,
                   " --output=csv\n");
   return text;
@@ -220,7 +222,8 @@ std::vector<std::vector<ResultView>> GroupByAttack(
   return groups;
 }
 
-std::string ReportText(const ModelResults& results, const Style& style) {
+std::string ReportText(const ModelResults& results, const Style& style,
+                       bool can_ask_again) {
   std::string text = Header(results, style) + Headline(results, style);
   for (const auto& views : GroupByAttack(results)) {
     if (views.size() > kDetailed) {
@@ -230,7 +233,7 @@ std::string ReportText(const ModelResults& results, const Style& style) {
     for (const ResultView& view : views) text += Detail(view, style);
   }
   return absl::StrCat(text, Legend(results, style), Warnings(results, style),
-                      Footer(results, style));
+                      Footer(results, style, can_ask_again));
 }
 
 }  // namespace adv

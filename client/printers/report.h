@@ -49,7 +49,9 @@ bool SplitMarked(const v1::AttackResult& result, int label, MarkedSplit* split);
 std::string Headline(const ModelResults& results, const Style& style);
 
 // Everything for people: header, headline, tables, cost, warnings, ids.
-std::string ReportText(const ModelResults& results, const Style& style);
+// `can_ask_again`: whether the server keeps the evaluations after this call.
+std::string ReportText(const ModelResults& results, const Style& style,
+                       bool can_ask_again = true);
 
 // One attack over many epsilons: overall, and by class.
 std::string SweepText(const std::vector<ResultView>& views, const Style& style);
