@@ -7,6 +7,7 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
 #include "client/context.h"
@@ -63,6 +64,18 @@ class Help : public CLI::Formatter {
   }
 };
 
+// A deadline is a point in time, which overflows for inf and for ages.
+std::string CheckTimeout(const std::string& text) {
+  constexpr double kYear = 365 * 24 * 3600;
+  double seconds = 0;
+  if (absl::SimpleAtod(text, &seconds) && seconds > 0 && seconds <= kYear) {
+    return "";
+  }
+  return absl::StrCat("'", text,
+                      "' is not a time limit; allowed are seconds above 0 and "
+                      "up to 31536000, a year");
+}
+
 void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
                       std::string* output) {
   const std::string group = "Global options";
@@ -91,7 +104,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
                  "Give up a call after so many seconds; default 10, 60 if it "
                  "computes, a day for an evaluation")
       ->type_name("SECONDS")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Validator(CheckTimeout, "SECONDS"))
       ->group(group);
   app.add_option("--balance", options->balance,
                  "Spread calls over all healthy addresses: round_robin. For "

@@ -72,6 +72,15 @@ absl::StatusOr<HostPort> SplitAddress(const std::string& address) {
   if (has_port) {
     result = {address.substr(0, colon), address.substr(colon + 1)};
   }
+  const bool in_brackets =
+      absl::StartsWith(result.host, "[") && absl::EndsWith(result.host, "]");
+  if (absl::StrContains(result.host, ':') && !in_brackets &&
+      !absl::StrContains(result.host, '/')) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--server: '", address,
+        "' is not an address; an IPv6 address stands in brackets, for example "
+        "[::1]:50051"));
+  }
   int port = 0;
   if (result.host.empty() || !absl::SimpleAtoi(result.port, &port) ||
       port < 1 || port > 65535 ||
@@ -143,6 +152,12 @@ absl::StatusOr<std::string> TargetOf(const std::string& server) {
   }
   std::vector<std::string> resolved;
   for (const HostPort& address : addresses) {
+    if (absl::StartsWith(address.host, "[")) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--server: '", address.host,
+          "' stands in a list, whose addresses are names or IPv4; a list of "
+          "IPv6 alone is ipv6:[::1]:50051,[::1]:50052"));
+    }
     auto numbers = Resolve(address);
     if (!numbers.ok()) return numbers.status();
     resolved.push_back(*std::move(numbers));

@@ -43,7 +43,9 @@ absl::StatusOr<std::string> FindServer() {
     places.push_back(here.parent_path() / "advserver");
     places.push_back(here.parent_path() / ".." / "server" / "advserver");
     const char* path = std::getenv("PATH");
-    for (const auto folder : absl::StrSplit(path ? path : "", ':')) {
+    // An empty entry would mean the working directory, whatever lies there.
+    for (const auto folder :
+         absl::StrSplit(path ? path : "", ':', absl::SkipEmpty())) {
       places.push_back(fs::path(std::string(folder)) / "advserver");
     }
   }

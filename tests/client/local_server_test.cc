@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Process;
 
 using LocalServerTest = CliTest;
@@ -49,6 +50,25 @@ TEST_F(LocalServerTest, LocalEvaluationBringsItsDataSet) {
                {{"FAKE_ADVSERVER_ARGS", arguments}});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(Read(arguments), HasSubstr("--dataset=full=/srv/cifar\n"));
+  // The private server is gone: nobody could be asked.
+  EXPECT_THAT(outcome.out, HasSubstr("b01111111111"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("advctl evaluations")));
+}
+
+TEST_F(LocalServerTest, TheWorkingDirectoryIsNotOnAnEmptyPath) {
+  // A copy, so that no server stands beside it or in the build tree.
+  fs::create_directories(Path("here"));
+  fs::copy_file(ADVCTL, Path("advctl"));
+  fs::copy_file(FAKE_ADVSERVER, Path("here/advserver"));
+  const std::string run = "cd " + Path("here") + " && exec ../advctl --local " +
+                          "models list";
+  for (const char* path : {"", ":", ":/nowhere:"}) {
+    Process process({"/bin/sh", "-c", run}, {{"PATH", path}});
+    EXPECT_EQ(process.Wait(), 3) << path;
+    EXPECT_THAT(process.err(), HasSubstr("cannot find the program advserver"));
+  }
+  Process named({"/bin/sh", "-c", run}, {{"PATH", "."}});
+  EXPECT_EQ(named.Wait(), 0) << named.err();
 }
 
 TEST_F(LocalServerTest, LocalTellsWhyItCouldNotStart) {

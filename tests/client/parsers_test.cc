@@ -277,6 +277,20 @@ TEST(ChannelTest, Targets) {
   }
 }
 
+TEST(ChannelTest, AnIpv6AddressStandsInBrackets) {
+  for (const char* wrong :
+       {"::1", "::", "fe80::1", "2001:db8::17:50051", "::1,gpu-1", "[::1"}) {
+    const auto target = TargetOf(wrong);
+    EXPECT_TRUE(absl::IsInvalidArgument(target.status())) << wrong;
+    EXPECT_THAT(std::string(target.status().message()),
+                HasSubstr("an IPv6 address stands in brackets"));
+  }
+  EXPECT_THAT(std::string(TargetOf("http://host:1").status().message()),
+              Not(HasSubstr("IPv6")));
+  EXPECT_THAT(std::string(TargetOf("127.0.0.1,[::1]:7").status().message()),
+              HasSubstr("ipv6:[::1]:50051,[::1]:50052"));
+}
+
 TEST(ChannelTest, RetriesWhatMayBeRepeatedAndNothingElse) {
   const auto config = nlohmann::json::parse(ServiceConfig(""));
   EXPECT_FALSE(config.contains("loadBalancingConfig"));
