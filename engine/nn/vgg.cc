@@ -45,20 +45,76 @@ Layer Dropout(double probability) {
   return layer;
 }
 
+// Convolutions one after the other, then a pooling.
+struct Block {
+  std::vector<int64_t> channels;  // of its input and of each convolution
+  bool relu_each;                 // or a single one, after the last
+};
+
+struct Architecture {
+  std::string name;
+  std::vector<Block> blocks;
+  double block_dropout;  // after each block; 0 for no such layer
+};
+
+constexpr int64_t kHidden = 512;
+
+const std::vector<Architecture>& Architectures() {
+  static const auto* const all = new std::vector<Architecture>{
+      {"table51",
+       {{{3, 32, 32}, true},
+        {{32, 64, 64, 64}, false},
+        {{64, 128, 128, 128}, false}},
+       0.25},
+      {"relu_each",
+       {{{3, 32, 32}, true},
+        {{32, 64, 64, 64}, true},
+        {{64, 128, 128, 128}, true}},
+       0.25},
+      {"vgg16_transfer",
+       {{{3, 64, 64}, true},
+        {{64, 128, 128}, true},
+        {{128, 256, 256, 256}, true}},
+       0},
+  };
+  return *all;
+}
+
 // Convolutions conv<first>, conv<first + 1>, ... and the end of their block.
-void AppendBlock(int first, const std::vector<int64_t>& channels,
-                 bool relu_each, std::vector<Layer>* layers) {
-  const int convolutions = static_cast<int>(channels.size()) - 1;
-  for (int i = 0; i < convolutions; ++i) {
+void AppendBlock(int64_t first, const Block& block, double dropout,
+                 std::vector<Layer>* layers) {
+  const size_t convolutions = block.channels.size() - 1;
+  for (size_t i = 0; i < convolutions; ++i) {
     layers->push_back(WithParameters(LayerKind::kConv,
                                      absl::StrCat("conv", first + i),
-                                     channels[i], channels[i + 1]));
-    if (relu_each || i == convolutions - 1) {
+                                     block.channels[i], block.channels[i + 1]));
+    if (block.relu_each || i == convolutions - 1) {
       layers->push_back({LayerKind::kRelu, ""});
     }
   }
   layers->push_back({LayerKind::kMaxPool, ""});
-  layers->push_back(Dropout(0.25));
+  if (dropout > 0) layers->push_back(Dropout(dropout));
+}
+
+std::vector<Layer> LayersOf(const Architecture& architecture) {
+  std::vector<Layer> layers;
+  size_t convolutions = 0;
+  int64_t side = ImageShape()[1];
+  for (const Block& block : architecture.blocks) {
+    AppendBlock(convolutions + 1, block, architecture.block_dropout, &layers);
+    convolutions += block.channels.size() - 1;
+    side /= 2;
+  }
+  const int64_t features =
+      architecture.blocks.back().channels.back() * side * side;
+  layers.push_back({LayerKind::kFlatten, ""});
+  layers.push_back(
+      WithParameters(LayerKind::kDense, "dense1", features, kHidden));
+  layers.push_back({LayerKind::kRelu, ""});
+  layers.push_back(Dropout(0.5));
+  layers.push_back(
+      WithParameters(LayerKind::kDense, "dense2", kHidden, kClasses));
+  return layers;
 }
 
 // Both ways give an image the same bits in any batch, which at::linear does
@@ -76,29 +132,23 @@ at::Tensor Dense(const at::Tensor& x, const at::Tensor& weight,
 }  // namespace
 
 const std::vector<std::string>& VggArchitectures() {
-  static const auto* const names =
-      new std::vector<std::string>{"table51", "relu_each"};
+  static const auto* const names = [] {
+    auto* list = new std::vector<std::string>;
+    for (const Architecture& architecture : Architectures()) {
+      list->push_back(architecture.name);
+    }
+    return list;
+  }();
   return *names;
 }
 
 absl::StatusOr<std::vector<Layer>> VggLayers(absl::string_view architecture) {
-  const bool relu_each = architecture == "relu_each";
-  if (!relu_each && architecture != "table51") {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "architecture \"", architecture, "\" is not known: must be one of ",
-        absl::StrJoin(VggArchitectures(), ", ")));
+  for (const Architecture& known : Architectures()) {
+    if (known.name == architecture) return LayersOf(known);
   }
-  std::vector<Layer> layers;
-  AppendBlock(1, {3, 32, 32}, /*relu_each=*/true, &layers);
-  AppendBlock(3, {32, 64, 64, 64}, relu_each, &layers);
-  AppendBlock(6, {64, 128, 128, 128}, relu_each, &layers);
-  layers.push_back({LayerKind::kFlatten, ""});
-  layers.push_back(
-      WithParameters(LayerKind::kDense, "dense1", 128 * 4 * 4, 512));
-  layers.push_back({LayerKind::kRelu, ""});
-  layers.push_back(Dropout(0.5));
-  layers.push_back(WithParameters(LayerKind::kDense, "dense2", 512, kClasses));
-  return layers;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "architecture \"", architecture, "\" is not known: must be one of ",
+      absl::StrJoin(VggArchitectures(), ", ")));
 }
 
 int64_t CountParameters(const std::vector<Layer>& layers) {
@@ -111,15 +161,21 @@ int64_t CountParameters(const std::vector<Layer>& layers) {
   return count;
 }
 
+std::map<std::string, std::vector<int64_t>> ParameterShapes(
+    const std::vector<Layer>& layers) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const Layer& layer : layers) {
+    if (!layer.has_parameters()) continue;
+    shapes[WeightName(layer)] = WeightShape(layer);
+    shapes[BiasName(layer)] = {layer.out};
+  }
+  return shapes;
+}
+
 absl::Status CheckParameters(const std::vector<Layer>& layers,
                              const StateDict& parameters) {
-  std::map<std::string, std::vector<int64_t>> wanted;
-  for (const Layer& layer : layers) {
-    if (layer.has_parameters()) {
-      wanted[WeightName(layer)] = WeightShape(layer);
-      wanted[BiasName(layer)] = {layer.out};
-    }
-  }
+  const std::map<std::string, std::vector<int64_t>> wanted =
+      ParameterShapes(layers);
   std::vector<std::string> problems;
   for (const auto& [name, shape] : wanted) {
     const auto found = parameters.find(name);

@@ -6,6 +6,7 @@
 #include <absl/strings/string_view.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,16 @@ struct Layer {
 //   "table51"    table 5.1 of the thesis. Blocks 2 and 3 have a single ReLU,
 //                after their third convolution: between them they are linear.
 //   "relu_each"  the same with a ReLU after each convolution.
+//   "vgg16_transfer"  the first three blocks of VGG16 (Simonyan & Zisserman
+//                1409.1556, configuration D), each convolution with its ReLU,
+//                and the head of the others. VGG16 drops nothing in its
+//                blocks, so the one dropout here is the head's.
+//
+// None of them normalises its pixels. Weights trained on ImageNet expect
+// (pixel - mean) / deviation of each colour, values in some [-2.1, 2.7]; here
+// they see the pixels in [0, 1] themselves, so that their filters answer with
+// other offsets and at a quarter of the strength. They are a place to start
+// training from, and no copy of what the ImageNet network computes.
 const std::vector<std::string>& VggArchitectures();
 
 // The layers in order, for 3x32x32 images and 10 classes.
@@ -43,7 +54,9 @@ int64_t CountParameters(const std::vector<Layer>& layers);
 // Parameters are "<name>.weight" and "<name>.bias": convolutions
 // [out, in, 3, 3], dense layers [out, in] over the flattened
 // (channel, row, column) order, as torch.nn has them.
-//
+std::map<std::string, std::vector<int64_t>> ParameterShapes(
+    const std::vector<Layer>& layers);
+
 // INVALID_ARGUMENT if one is missing, too many, or has another shape; the
 // message names all of them.
 absl::Status CheckParameters(const std::vector<Layer>& layers,

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -81,16 +82,49 @@ TEST(VggLayersTest, ReluEachHasOneAfterEachConvolution) {
                           "dense2 512>10"));
 }
 
-TEST(VggLayersTest, BothHave1525738Parameters) {
-  for (const std::string& name : VggArchitectures()) {
+TEST(VggLayersTest, Vgg16TransferIsVgg16sFirstThreeBlocksAndAHead) {
+  EXPECT_THAT(
+      Describe(LayersOf("vgg16_transfer")),
+      ElementsAre("conv1 3>64", "relu", "conv2 64>64", "relu", "pool",      //
+                  "conv3 64>128", "relu", "conv4 128>128", "relu", "pool",  //
+                  "conv5 128>256", "relu", "conv6 256>256", "relu",
+                  "conv7 256>256", "relu", "pool",  //
+                  "flatten", "dense1 4096>512", "relu", "drop .5",
+                  "dense2 512>10"));
+}
+
+// table51:  (3 32 + 32 32) 9 + 64              conv1, conv2
+//         + (32 64 + 2 64 64) 9 + 3 64         conv3 to conv5
+//         + (64 128 + 2 128 128) 9 + 3 128     conv6 to conv8
+//         + 2048 512 + 512 + 512 10 + 10
+// vgg16_transfer:
+//           (3 64 + 64 64) 9 + 2 64            1792 + 36928
+//         + (64 128 + 128 128) 9 + 2 128       73856 + 147584
+//         + (128 256 + 2 256 256) 9 + 3 256    295168 + 2 590080
+//         + 4096 512 + 512 + 512 10 + 10       2097664 + 5130
+TEST(VggLayersTest, NumbersOfParameters) {
+  const std::map<std::string, int64_t> expected = {{"table51", 1525738},
+                                                   {"relu_each", 1525738},
+                                                   {"vgg16_transfer", 3838282}};
+  ASSERT_EQ(VggArchitectures().size(), expected.size());
+  for (const auto& [name, count] : expected) {
     const std::vector<Layer> layers = LayersOf(name);
-    EXPECT_EQ(CountParameters(layers), 1525738) << name;
+    EXPECT_EQ(CountParameters(layers), count) << name;
     int64_t stored = 0;
     for (const auto& [parameter, tensor] : InitialParameters(layers, 1)) {
       stored += tensor.numel();
     }
-    EXPECT_EQ(stored, 1525738) << name;
+    EXPECT_EQ(stored, count) << name;
   }
+}
+
+TEST(VggLayersTest, ShapesOfParameters) {
+  const auto shapes = ParameterShapes(LayersOf("vgg16_transfer"));
+  EXPECT_EQ(shapes.size(), 18u);
+  EXPECT_THAT(shapes.at("conv5.weight"), ElementsAre(256, 128, 3, 3));
+  EXPECT_THAT(shapes.at("conv5.bias"), ElementsAre(256));
+  EXPECT_THAT(shapes.at("dense1.weight"), ElementsAre(512, 4096));
+  EXPECT_THAT(shapes.at("dense2.bias"), ElementsAre(10));
 }
 
 TEST(VggLayersTest, UnknownArchitectureListsTheKnown) {
@@ -98,7 +132,7 @@ TEST(VggLayersTest, UnknownArchitectureListsTheKnown) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("\"resnet\" is not known: must be one of table51, "
-                        "relu_each"));
+                        "relu_each, vgg16_transfer"));
 }
 
 TEST(VggForwardTest, ShapesAfterEachLayer) {
