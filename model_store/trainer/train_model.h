@@ -16,6 +16,7 @@ namespace adv {
 // What all models of a run share; checked before the first of them starts.
 struct TrainingInputs {
   Dataset training;
+  std::shared_ptr<const TrainingData> data;  // `training` on the device
   Dataset test;
   std::vector<Dataset> other_tests;
   std::vector<Layer> layers;

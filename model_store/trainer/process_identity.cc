@@ -1,0 +1,90 @@
+#include "model_store/trainer/process_identity.h"
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
+#include <absl/strings/string_view.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace adv {
+namespace {
+
+// Empty if it cannot be read.
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Of /proc/<pid>/stat.
+struct ProcessStat {
+  char state = '?';
+  uint64_t start = 0;
+};
+
+ProcessStat ReadStat(int64_t pid) {
+  const std::string text = ReadText(absl::StrCat("/proc/", pid, "/stat"));
+  // "1 (name, which may hold anything) S 0 ..."
+  const size_t name_end = text.rfind(") ");
+  ProcessStat stat;
+  if (name_end == std::string::npos) return stat;
+  const std::vector<absl::string_view> fields =
+      absl::StrSplit(absl::string_view(text).substr(name_end + 2), ' ');
+  constexpr size_t kState = 0;
+  constexpr size_t kStart = 19;  // field 22 of the whole line
+  if (fields.size() <= kStart || fields[kState].empty() ||
+      !absl::SimpleAtoi(fields[kStart], &stat.start)) {
+    return {};
+  }
+  stat.state = fields[kState][0];
+  return stat;
+}
+
+std::string ThisPlace() {
+  std::string boot = ReadText("/proc/sys/kernel/random/boot_id");
+  while (!boot.empty() && boot.back() == '\n') boot.pop_back();
+  std::error_code error;
+  const std::string space =
+      std::filesystem::read_symlink("/proc/self/ns/pid", error);
+  return boot.empty() || error ? "" : absl::StrCat(boot, " ", space);
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown host";
+  return name.data();
+}
+
+}  // namespace
+
+ProcessIdentity IdentifyProcess(pid_t pid) {
+  return {HostName(), ThisPlace(), pid, ReadStat(pid).start};
+}
+
+ProcessIdentity IdentifyThisProcess() { return IdentifyProcess(::getpid()); }
+
+bool HasEnded(const ProcessIdentity& process) {
+  if (process.place.empty() || process.pid <= 0 || process.start == 0 ||
+      process.place != ThisPlace()) {
+    return false;
+  }
+  // Not by /proc alone, which may hide the processes of other users.
+  if (::kill(static_cast<pid_t>(process.pid), 0) != 0 && errno == ESRCH) {
+    return true;
+  }
+  const ProcessStat stat = ReadStat(process.pid);
+  if (stat.start == 0) return false;
+  // A zombie only waits for its parent; another start is another process.
+  return stat.start != process.start || stat.state == 'Z' || stat.state == 'X';
+}
+
+}  // namespace adv
