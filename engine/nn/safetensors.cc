@@ -22,16 +22,18 @@ using Json = nlohmann::json;
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 1 << 20;
 constexpr size_t kMaxDimensions = 8;
+constexpr uint64_t kMaxValues = uint64_t{1} << 62;
 constexpr char kMetadataKey[] = "__metadata__";
 
-// One tensor of the header, checked against the data's size.
-struct Entry {
-  std::string name;
-  at::ScalarType type = at::kFloat;
-  std::vector<int64_t> shape;
-  uint64_t begin = 0;  // bytes into the data
-  uint64_t end = 0;
-};
+// Bytes of one value of each dtype that the format names.
+const std::map<std::string, uint64_t>& ItemBytes() {
+  static const auto* const sizes = new std::map<std::string, uint64_t>{
+      {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1},
+      {"I16", 2},  {"U16", 2}, {"F16", 2}, {"BF16", 2},    {"I32", 4},
+      {"U32", 4},  {"F32", 4}, {"F64", 8}, {"I64", 8},     {"U64", 8},
+  };
+  return *sizes;
+}
 
 template <typename... Parts>
 absl::Status Malformed(const Parts&... parts) {
@@ -79,70 +81,73 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text) {
   return header;
 }
 
-// The bytes a tensor of `shape` takes, or an error if they exceed `limit`.
-absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t item_bytes,
-                                    uint64_t limit, Entry* entry) {
+// The number of values, or an error if they exceed `limit`.
+absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t limit,
+                                    SafetensorsEntry* entry) {
   if (!sizes.is_array() || sizes.size() > kMaxDimensions) {
     return Malformed(entry->name, ": shape must be a list of at most ",
                      kMaxDimensions, " sizes");
   }
-  uint64_t bytes = item_bytes;
+  uint64_t count = 1;
   for (const Json& size : sizes) {
     if (!size.is_number_unsigned() || size.get<uint64_t>() == 0) {
       return Malformed(entry->name, ": sizes must be positive integers");
     }
     const uint64_t value = size.get<uint64_t>();
-    if (value > limit / bytes) {
+    if (value > limit / count) {
       return Malformed(entry->name, ": shape needs more than the ", limit,
-                       " bytes of data");
+                       " values that the data can hold");
     }
-    bytes *= value;
+    count *= value;
     entry->shape.push_back(static_cast<int64_t>(value));
   }
-  return bytes;
+  return count;
 }
 
-absl::Status ParseOffsets(const Json& offsets, uint64_t data_bytes,
-                          Entry* entry) {
+absl::Status ParseOffsets(const Json& offsets, absl::string_view data,
+                          SafetensorsEntry* entry) {
   if (!offsets.is_array() || offsets.size() != 2 ||
       !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned()) {
     return Malformed(entry->name,
                      ": data_offsets must be two non-negative integers");
   }
-  entry->begin = offsets[0].get<uint64_t>();
-  entry->end = offsets[1].get<uint64_t>();
-  if (entry->begin > entry->end || entry->end > data_bytes) {
-    return Malformed(entry->name, ": data_offsets [", entry->begin, ", ",
-                     entry->end, "] must lie in order in [0, ", data_bytes,
-                     "]");
+  const uint64_t begin = offsets[0].get<uint64_t>();
+  const uint64_t end = offsets[1].get<uint64_t>();
+  if (begin > end || end > data.size()) {
+    return Malformed(entry->name, ": data_offsets [", begin, ", ", end,
+                     "] must lie in order in [0, ", data.size(), "]");
   }
+  entry->data = data.substr(begin, end - begin);
   return absl::OkStatus();
 }
 
-absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value,
-                                 uint64_t data_bytes) {
-  Entry entry;
+absl::StatusOr<SafetensorsEntry> ParseEntry(const std::string& name,
+                                            const Json& value,
+                                            absl::string_view data) {
+  SafetensorsEntry entry;
   entry.name = name;
   if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
       !value.contains("shape") || !value.contains("data_offsets")) {
     return Malformed(name, ": must have dtype, shape and data_offsets alone");
   }
-  if (value["dtype"] == "F16") {
-    entry.type = at::kHalf;
-  } else if (value["dtype"] != "F32") {
-    return Malformed(name, ": dtype must be F32 or F16");
+  if (!value["dtype"].is_string()) {
+    return Malformed(name, ": dtype must be a string");
   }
-  if (absl::Status status =
-          ParseOffsets(value["data_offsets"], data_bytes, &entry);
-      !status.ok()) {
-    return status;
+  entry.dtype = value["dtype"].get<std::string>();
+  if (absl::Status s = ParseOffsets(value["data_offsets"], data, &entry);
+      !s.ok()) {
+    return s;
   }
-  const absl::StatusOr<uint64_t> bytes = ParseShape(
-      value["shape"], c10::elementSize(entry.type), data_bytes, &entry);
-  if (!bytes.ok()) return bytes.status();
-  if (*bytes != entry.end - entry.begin) {
-    return Malformed(name, ": shape needs ", *bytes,
-                     " bytes, data_offsets span ", entry.end - entry.begin);
+  const auto item = ItemBytes().find(entry.dtype);
+  const bool known = item != ItemBytes().end();
+  const uint64_t item_bytes = known ? item->second : 1;
+  // A dtype to come may pack values into less than a byte.
+  const absl::StatusOr<uint64_t> count = ParseShape(
+      value["shape"], known ? data.size() / item_bytes : kMaxValues, &entry);
+  if (!count.ok()) return count.status();
+  if (known && *count * item_bytes != entry.data.size()) {
+    return Malformed(name, ": shape needs ", *count * item_bytes,
+                     " bytes, data_offsets span ", entry.data.size());
   }
   return entry;
 }
@@ -160,20 +165,25 @@ absl::Status ParseMetadata(const Json& value,
 }
 
 // Sorted by place in the data, which they fill without hole or overlap.
-absl::Status CheckLayout(uint64_t data_bytes, std::vector<Entry>* entries) {
+absl::Status CheckLayout(absl::string_view data,
+                         std::vector<SafetensorsEntry>* entries) {
   std::sort(entries->begin(), entries->end(),
-            [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
-  uint64_t place = 0;
-  for (const Entry& entry : *entries) {
-    if (entry.begin != place) {
-      return Malformed(entry.name, ": begins at byte ", entry.begin,
+            [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+              return std::make_pair(a.data.data(), a.data.size()) <
+                     std::make_pair(b.data.data(), b.data.size());
+            });
+  size_t place = 0;
+  for (const SafetensorsEntry& entry : *entries) {
+    const size_t begin = entry.data.data() - data.data();
+    if (begin != place) {
+      return Malformed(entry.name, ": begins at byte ", begin,
                        " of the data, must begin at ", place,
                        ", where the tensor before it ends");
     }
-    place = entry.end;
+    place += entry.data.size();
   }
-  if (place != data_bytes) {
-    return Malformed("tensors end at byte ", place, " of ", data_bytes,
+  if (place != data.size()) {
+    return Malformed("tensors end at byte ", place, " of ", data.size(),
                      " bytes of data");
   }
   return absl::OkStatus();
@@ -210,7 +220,7 @@ absl::StatusOr<at::Tensor> ForDisk(const std::string& name,
 
 }  // namespace
 
-absl::StatusOr<StateDict> ParseSafetensors(
+absl::StatusOr<std::vector<SafetensorsEntry>> ListSafetensors(
     absl::string_view bytes, std::map<std::string, std::string>* metadata) {
   const absl::StatusOr<absl::string_view> text = HeaderText(bytes);
   if (!text.ok()) return text.status();
@@ -218,28 +228,47 @@ absl::StatusOr<StateDict> ParseSafetensors(
   if (!header.ok()) return header.status();
   const absl::string_view data = bytes.substr(kLengthBytes + text->size());
 
-  std::vector<Entry> entries;
+  std::vector<SafetensorsEntry> entries;
   for (const auto& [name, value] : header->items()) {
     if (name == kMetadataKey) {
       if (absl::Status s = ParseMetadata(value, metadata); !s.ok()) return s;
       continue;
     }
-    absl::StatusOr<Entry> entry = ParseEntry(name, value, data.size());
+    absl::StatusOr<SafetensorsEntry> entry = ParseEntry(name, value, data);
     if (!entry.ok()) return entry.status();
     entries.push_back(*std::move(entry));
   }
-  if (absl::Status s = CheckLayout(data.size(), &entries); !s.ok()) return s;
+  if (absl::Status s = CheckLayout(data, &entries); !s.ok()) return s;
+  return entries;
+}
 
+absl::StatusOr<at::Tensor> ReadSafetensor(const SafetensorsEntry& entry) {
+  static const auto* const readable = new std::map<std::string, at::ScalarType>{
+      {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}};
+  const auto type = readable->find(entry.dtype);
+  if (type == readable->end()) {
+    return Malformed(entry.name, ": dtype is ", entry.dtype,
+                     ", must be F32, F16 or BF16");
+  }
+  at::Tensor tensor = at::empty(entry.shape, type->second);
+  std::memcpy(tensor.data_ptr(), entry.data.data(), entry.data.size());
+  tensor = tensor.to(at::kFloat);
+  if (!AllFinite(tensor)) {
+    return Malformed(entry.name, ": holds a value that is not finite");
+  }
+  return tensor;
+}
+
+absl::StatusOr<StateDict> ParseSafetensors(
+    absl::string_view bytes, std::map<std::string, std::string>* metadata) {
+  const absl::StatusOr<std::vector<SafetensorsEntry>> entries =
+      ListSafetensors(bytes, metadata);
+  if (!entries.ok()) return entries.status();
   StateDict tensors;
-  for (const Entry& entry : entries) {
-    at::Tensor tensor = at::empty(entry.shape, entry.type);
-    std::memcpy(tensor.data_ptr(), data.data() + entry.begin,
-                entry.end - entry.begin);
-    tensor = tensor.to(at::kFloat);
-    if (!AllFinite(tensor)) {
-      return Malformed(entry.name, ": holds a value that is not finite");
-    }
-    tensors[entry.name] = tensor;
+  for (const SafetensorsEntry& entry : *entries) {
+    absl::StatusOr<at::Tensor> tensor = ReadSafetensor(entry);
+    if (!tensor.ok()) return tensor.status();
+    tensors[entry.name] = *std::move(tensor);
   }
   return tensors;
 }

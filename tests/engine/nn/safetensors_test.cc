@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A file of this header and this data, with the length the format wants.
@@ -92,6 +93,41 @@ TEST(SafetensorsTest, ParsedTensorsOwnTheirMemory) {
   EXPECT_TRUE(at::equal(parsed.at("w"), at::ones({4})));
 }
 
+// bfloat16 is the upper half of a float32.
+TEST(SafetensorsTest, ReadsBfloat16) {
+  const std::string header =
+      R"({"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}})";
+  const auto parsed =
+      ParseSafetensors(File(header, std::string("\xc0\x3f\x40\xc0", 4)));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_TRUE(at::equal(parsed->at("w"), at::tensor({1.5f, -3.0f})));
+}
+
+TEST(SafetensorsTest, ListsTensorsOfAnyDtypeWithoutTheirValues) {
+  const std::string header =
+      R"({"n":{"dtype":"I64","shape":[],"data_offsets":[8,16]},)"
+      R"("w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+      R"("packed":{"dtype":"X7","shape":[100],"data_offsets":[16,17]}})";
+  const std::string file =
+      File(header, Floats({1, std::numeric_limits<float>::infinity()}) +
+                       std::string(9, 'n'));
+  const auto entries = ListSafetensors(file);
+  ASSERT_TRUE(entries.ok()) << entries.status();
+  ASSERT_EQ(entries->size(), 3u);
+  const SafetensorsEntry& first = entries->front();
+  EXPECT_EQ(first.name, "w");
+  EXPECT_EQ(first.dtype, "F32");
+  EXPECT_THAT(first.shape, ElementsAre(1, 2));
+  EXPECT_EQ(first.data.data(), file.data() + file.size() - 17);
+  EXPECT_EQ(first.data.size(), 8u);
+  EXPECT_EQ((*entries)[1].name, "n");
+  EXPECT_TRUE((*entries)[1].shape.empty());
+  EXPECT_EQ((*entries)[2].dtype, "X7");
+  EXPECT_EQ((*entries)[2].data, "n");
+  EXPECT_THAT(std::string(ReadSafetensor(first).status().message()),
+              HasSubstr("w: holds a value that is not finite"));
+}
+
 TEST(SafetensorsTest, WritesNothingItWouldNotRead) {
   const float infinity = std::numeric_limits<float>::infinity();
   const auto error = [](const StateDict& tensors, WeightPrecision precision) {
@@ -165,9 +201,11 @@ std::vector<BadFile> BadFiles() {
                  four),
        "w: must have dtype"},
       {"Dtype", OneTensor(Entry(R"("I64")", "[1]", "[0,8]"), eight),
-       "w: dtype must be F32 or F16"},
+       "w: dtype is I64, must be F32, F16 or BF16"},
+      {"DtypeUnknown", OneTensor(Entry(R"("X7")", "[9]", "[0,4]"), four),
+       "w: dtype is X7, must be F32, F16 or BF16"},
       {"DtypeNumber", OneTensor(Entry("1", "[1]", "[0,4]"), four),
-       "w: dtype must be F32 or F16"},
+       "w: dtype must be a string"},
       {"ShapeNoList", OneTensor(Entry(f32, "1", "[0,4]"), four),
        "w: shape must be a list"},
       {"ShapeTooLong",
@@ -181,9 +219,9 @@ std::vector<BadFile> BadFiles() {
        "w: sizes must be positive integers"},
       {"ShapeOverflow",
        OneTensor(Entry(f32, "[4294967296,4294967296]", "[0,4]"), four),
-       "w: shape needs more than the 4 bytes"},
+       "w: shape needs more than the 1 values that the data can hold"},
       {"ShapeTooLarge", OneTensor(Entry(f32, "[2]", "[0,4]"), four),
-       "w: shape needs more than the 4 bytes"},
+       "w: shape needs more than the 1 values that the data can hold"},
       {"ShapeNotSpan", OneTensor(Entry(f32, "[1]", "[0,8]"), eight),
        "w: shape needs 4 bytes, data_offsets span 8"},
       {"OffsetsOne", OneTensor(Entry(f32, "[1]", "[0]"), four),
@@ -194,6 +232,11 @@ std::vector<BadFile> BadFiles() {
        "w: data_offsets [4, 0] must lie in order in [0, 4]"},
       {"OffsetsOutside", OneTensor(Entry(f32, "[1]", "[4,8]"), four),
        "w: data_offsets [4, 8] must lie in order in [0, 4]"},
+      {"SpanNotOfDtype", OneTensor(Entry(R"("F64")", "[1]", "[0,4]"), eight),
+       "w: shape needs 8 bytes, data_offsets span 4"},
+      {"HugeShapeOfUnknownDtype",
+       OneTensor(Entry(R"("X7")", "[4294967296,4294967296]", "[0,4]"), four),
+       "w: shape needs more than"},
       {"Hole",
        File(R"({"v":)" + first + R"(,"w":)" + Entry(f32, "[1]", "[8,12]") + "}",
             Floats({1, 2, 3})),
