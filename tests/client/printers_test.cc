@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
+#include "tests/folders.h"
 
 namespace adv {
 namespace {
@@ -46,8 +47,7 @@ ModelResults Default() {
 }
 
 std::string Golden(const std::string& name) {
-  std::ifstream file(std::string(ADV_SOURCE_DIR) + "/tests/client/golden/" +
-                     name);
+  std::ifstream file(SourceDir() + "/tests/client/golden/" + name);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "adv/v1/attack_evaluation_service.grpc.pb.h"
+#include "tests/folders.h"
 #include "tests/integration/random_models.h"
 #include "tests/server/temporary_folder.h"
 
@@ -30,7 +31,7 @@ class Program {
     int input[2], output[2];
     EXPECT_EQ(pipe(input), 0);
     EXPECT_EQ(pipe(output), 0);
-    std::vector<std::string> words = {ADVSERVER};
+    std::vector<std::string> words = {BuildDir() + "/server/advserver"};
     words.insert(words.end(), flags.begin(), flags.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -42,7 +43,7 @@ class Program {
       dup2(output[1], STDOUT_FILENO);
       close(input[1]);
       if (freopen(log.c_str(), "w", stderr) == nullptr) _exit(126);
-      execv(ADVSERVER, arguments.data());
+      execv(arguments[0], arguments.data());
       _exit(127);
     }
     close(input[0]);

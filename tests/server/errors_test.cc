@@ -8,6 +8,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "tests/folders.h"
 #include "tests/server/violations.h"
 
 namespace adv {
@@ -62,7 +63,7 @@ TEST(ErrorsTest, EveryReasonReachesTheWireWithItsCode) {
 }
 
 TEST(ErrorsTest, TheReadmeShowsTheTable) {
-  std::ifstream file(ADV_SOURCE_DIR "/server/README.md");
+  std::ifstream file(SourceDir() + "/server/README.md");
   const std::string readme((std::istreambuf_iterator<char>(file)), {});
   for (const ReasonRow& row : ErrorTable()) {
     EXPECT_THAT(readme, HasSubstr("| `" + std::string(row.name) + "` | " +

@@ -22,12 +22,14 @@
 #include "model_store/model_store.h"
 #include "server/codec.h"
 #include "server/deterministic_bytes.h"
+#include "tests/folders.h"
 
 namespace adv {
 namespace {
 
-constexpr char kZoo[] = ADV_SOURCE_DIR "/model_store/zoo";
 constexpr int64_t kCat = 3;
+
+std::string Zoo() { return SourceDir() + "/model_store/zoo"; }
 
 // Of the sample's 1,000 images those that FGSM at .01 leaves right, measured
 // on 2026-11-22 (LibTorch 1.13, AMD EPYC with AVX-512); the PyTorch of
@@ -50,7 +52,7 @@ struct ZooModel {
 
 const Dataset& Sample() {
   static const auto& sample = *new Dataset(
-      ReadCifar10File(absl::StrCat(kZoo, "/cifar10-sample.bin")).value());
+      ReadCifar10File(absl::StrCat(Zoo(), "/cifar10-sample.bin")).value());
   return sample;
 }
 
@@ -68,7 +70,7 @@ absl::StatusOr<ZooModel> Load(const ModelStore& store,
 }
 
 absl::StatusOr<std::vector<ZooModel>> LoadAll() {
-  const ModelStore store(kZoo);
+  const ModelStore store(Zoo());
   const auto versions = store.List();
   if (!versions.ok()) return versions.status();
   std::vector<ZooModel> models;
@@ -113,7 +115,7 @@ class ZooTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(Zoo().ok()) << Zoo().status();
     for (const char* name : {"balanced", "no-cat"}) {
-      ASSERT_NE(Find(name), nullptr) << name << " is not in " << kZoo;
+      ASSERT_NE(Find(name), nullptr) << name << " is not in " << Zoo();
     }
   }
 };
