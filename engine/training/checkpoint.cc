@@ -53,4 +53,9 @@ absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes) {
   return content;
 }
 
+std::string DigestTensor(const at::Tensor& values) {
+  return Sha256(absl::string_view(static_cast<const char*>(values.data_ptr()),
+                                  values.nbytes()));
+}
+
 }  // namespace adv

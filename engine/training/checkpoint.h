@@ -24,6 +24,9 @@ absl::StatusOr<std::string> EncodeCheckpoint(const CheckpointContent& content);
 // DATA_LOSS if the bytes are not what EncodeCheckpoint made.
 absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes);
 
+// SHA-256 in hex of a contiguous tensor's bytes.
+std::string DigestTensor(const at::Tensor& values);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_TRAINING_CHECKPOINT_H_

@@ -12,7 +12,8 @@ enum class RandomStream : uint32_t {
   kValidationSplit = 1,
   kShuffle = 2,
   kFlips = 3,
-  kDropout = 4,
+  kStep = 4,  // dropout and adversarial starts
+  kValidation = 5,
 };
 
 // A generator that depends on nothing but its key. All randomness of training

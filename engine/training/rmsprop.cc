@@ -13,11 +13,11 @@ RmsProp::RmsProp(at::Tensor parameters, double rho, double epsilon)
       rho_(rho),
       epsilon_(epsilon) {}
 
-void RmsProp::Step(const at::Tensor& gradient, double rate) {
+void RmsProp::Step(at::Tensor& gradient, const at::Tensor& rate) {
   const at::NoGradGuard no_grad;
   mean_square_.mul_(rho_).addcmul_(gradient, gradient, 1 - rho_);
   at::sqrt_out(scratch_, mean_square_).add_(epsilon_);
-  parameters_.addcdiv_(gradient, scratch_, -rate);
+  parameters_.sub_(gradient.mul_(rate).div_(scratch_));
 }
 
 }  // namespace adv

@@ -15,8 +15,9 @@ class RmsProp {
   // caller.
   RmsProp(at::Tensor parameters, double rho, double epsilon);
 
-  // `gradient` [P] is not modified.
-  void Step(const at::Tensor& gradient, double rate);
+  // `rate` is a float32 scalar on the parameters' device, so that a recorded
+  // step may be replayed with another one. `gradient` [P] is overwritten.
+  void Step(at::Tensor& gradient, const at::Tensor& rate);
 
   // v, [P]: all of the optimizer's state. Copy into it to restore it.
   const at::Tensor& mean_square() const { return mean_square_; }

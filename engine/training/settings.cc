@@ -32,7 +32,40 @@ class Violations {
 bool IsPositive(double value) { return std::isfinite(value) && value > 0; }
 bool IsFraction(double value) { return value >= 0 && value < 1; }
 
+void Require(const AdversarialTraining& adversarial, Violations* v) {
+  using Method = AdversarialTraining::Method;
+  if (adversarial.method == Method::kNone) return;
+  v->Require(IsPositive(adversarial.epsilon) && adversarial.epsilon <= 1,
+             "adversarial.epsilon", adversarial.epsilon,
+             "above 0 and at most 1");
+  v->Require(IsPositive(adversarial.step_size) && adversarial.step_size <= 2,
+             "adversarial.step_size", adversarial.step_size,
+             "above 0 and at most 2");
+  const bool fgsm = adversarial.method == Method::kFgsm;
+  v->Require(adversarial.steps >= 1 && adversarial.steps <= (fgsm ? 1 : 1000),
+             "adversarial.steps", adversarial.steps,
+             fgsm ? "1 for FGSM" : "1 to 1000");
+  v->Require(IsFraction(adversarial.clean_weight), "adversarial.clean_weight",
+             adversarial.clean_weight, "in [0, 1)");
+}
+
 }  // namespace
+
+AdversarialTraining AdversarialTraining::Default(Method method) {
+  AdversarialTraining adversarial;
+  adversarial.method = method;
+  if (method == Method::kNone) return adversarial;
+  adversarial.epsilon = 8.0 / 255;
+  if (method == Method::kFgsm) {
+    adversarial.steps = 1;
+    adversarial.step_size = 1.25 * adversarial.epsilon;
+    adversarial.clean_weight = 0.5;
+  } else {
+    adversarial.steps = 10;
+    adversarial.step_size = 2.0 / 255;
+  }
+  return adversarial;
+}
 
 TrainingSettings TrainingSettings::Quick() {
   TrainingSettings settings;
@@ -76,6 +109,8 @@ absl::Status TrainingSettings::Validate() const {
               drop.factor, "above 0");
     previous = drop.after_fraction;
   }
+  v.Require(IsPositive(max_loss), "max_loss", max_loss, "above 0");
+  Require(adversarial, &v);
   return v.ToStatus();
 }
 

@@ -15,6 +15,28 @@ struct LearningRateDrop {
   double factor;          // above 0
 };
 
+// Training on adversarial examples that are made anew in each step, from a
+// uniform random point of the L-inf ball around each image:
+//   kFgsm  Goodfellow et al. (1412.6572): one step, and the mixed loss
+//          clean_weight J(x) + (1 - clean_weight) J(x'). The random start keeps
+//          the network from learning to hide its gradient (Wong et al.,
+//          2001.03994).
+//   kPgd   Madry et al. (1706.06083): several steps; usually without the clean
+//          images.
+struct AdversarialTraining {
+  enum class Method { kNone, kFgsm, kPgd };
+
+  Method method = Method::kNone;
+  double epsilon = 0;       // in pixels of [0, 1], above 0 to 1
+  double step_size = 0;     // above 0 to 2
+  int64_t steps = 0;        // 1 to 1,000; 1 for kFgsm
+  double clean_weight = 0;  // in [0, 1)
+
+  // epsilon 8/255; kFgsm steps 1.25 epsilon, clean weight .5; kPgd ten steps of
+  // 2/255, no clean images.
+  static AdversarialTraining Default(Method method);
+};
+
 // Everything that decides the outcome of a training run, besides the data and
 // the network. The defaults are the thesis's protocol.
 struct TrainingSettings {
@@ -44,6 +66,10 @@ struct TrainingSettings {
   bool horizontal_flips = false;
   // In rising order of after_fraction.
   std::vector<LearningRateDrop> learning_rate_drops;
+  AdversarialTraining adversarial;
+  // A mean training loss above it counts as divergence, above 0. Guessing among
+  // ten classes costs 2.3.
+  double max_loss = 100;
 
   // Reaches 80 % in 14 epochs, 25 minutes on two cores: rate 5e-4 without
   // decay, dropped to .3 and .1, batch 64, flips, no early stopping.

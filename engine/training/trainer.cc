@@ -2,20 +2,22 @@
 
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
+#include <c10/core/StreamGuard.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
 
+#include "engine/training/checkpoint.h"
 #include "engine/training/early_stopping.h"
-#include "engine/training/keyed_random.h"
 #include "engine/training/learning_rate.h"
 
 namespace adv {
 namespace {
 
-// Reading the loss back makes a GPU wait, so not after every step.
+// Reading the loss back makes an accelerator wait, so not after every step, and
+// there only at the end of an epoch.
 constexpr int64_t kStepsPerReport = 10;
 constexpr int64_t kValidationBatch = 256;
 
@@ -23,19 +25,32 @@ at::Tensor ToTensor(const std::vector<int64_t>& values, at::Device device) {
   return at::tensor(values, at::kLong).to(device);
 }
 
-void SeedDropout(at::Device device, uint64_t seed, int64_t step) {
-  const uint64_t key = KeyedGenerator(RandomStream::kDropout, seed, step)();
-  at::Generator generator = at::globalContext().defaultGenerator(device);
-  const std::lock_guard<std::mutex> lock(generator.mutex());
-  generator.set_current_seed(key);
+// Glorot's weights with those of `given` in place.
+StateDict StartingParameters(const std::vector<Layer>& layers, uint64_t seed,
+                             const StateDict& given) {
+  StateDict parameters = InitialParameters(layers, seed);
+  for (const auto& [name, value] : given) parameters[name] = value;
+  return parameters;
 }
 
-at::Tensor CrossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
-  return at::nll_loss(at::log_softmax(logits, 1), labels);
+at::Generator NewGenerator(at::Device device) {
+  return at::globalContext().defaultGenerator(device).clone();
 }
 
-at::Tensor CountCorrect(const at::Tensor& logits, const at::Tensor& labels) {
-  return logits.argmax(1).eq(labels).sum();
+// Buffers for a step's images, labels and starting points.
+TrainingBatch MakeBatch(const TrainingSettings& settings,
+                        const TrainingData& data) {
+  std::vector<int64_t> shape = data.image_shape();
+  shape.insert(shape.begin(), settings.batch_size);
+  const at::TensorOptions options = at::device(data.device());
+  TrainingBatch batch;
+  batch.images = at::empty(shape, options.dtype(at::kFloat),
+                           at::MemoryFormat::ChannelsLast);
+  batch.labels = at::empty({settings.batch_size}, options.dtype(at::kLong));
+  if (settings.adversarial.method != AdversarialTraining::Method::kNone) {
+    batch.start = at::empty_like(batch.images);
+  }
+  return batch;
 }
 
 // Adds its life to `total`, at Lap and at its end.
@@ -60,12 +75,17 @@ class Stopwatch {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
-    std::vector<Layer> layers, const Dataset& dataset,
+    std::vector<Layer> layers, std::shared_ptr<const TrainingData> data,
     const std::vector<int64_t>& kept, const TrainingSettings& settings,
-    at::Device device) {
+    const StateDict& initial) {
   if (absl::Status status = settings.Validate(); !status.ok()) return status;
+  if (absl::Status status = CheckParameters(
+          layers, StartingParameters(layers, settings.seed, initial));
+      !status.ok()) {
+    return status;
+  }
   ValidationSplit split = SplitForValidation(
-      dataset.labels, kept, settings.validation_fraction, settings.seed);
+      data->host_labels(), kept, settings.validation_fraction, settings.seed);
   if (split.training.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("no training image is left of ", kept.size(), " with a ",
@@ -76,27 +96,36 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
         "validation_fraction ", settings.validation_fraction, " of ",
         kept.size(), " images leaves none for validation"));
   }
-  return std::unique_ptr<Trainer>(new Trainer(
-      std::move(layers), dataset, std::move(split), settings, device));
+  const c10::Stream stream = MakeStream(data->device());
+  const c10::StreamGuard on_stream(stream);
+  return std::unique_ptr<Trainer>(new Trainer(std::move(layers),
+                                              std::move(data), std::move(split),
+                                              settings, initial, stream));
 }
 
-Trainer::Trainer(std::vector<Layer> layers, const Dataset& dataset,
+Trainer::Trainer(std::vector<Layer> layers,
+                 std::shared_ptr<const TrainingData> data,
                  ValidationSplit split, const TrainingSettings& settings,
-                 at::Device device)
+                 const StateDict& initial, c10::Stream stream)
     : layers_(std::move(layers)),
       settings_(settings),
-      device_(device),
+      data_(std::move(data)),
+      device_(data_->device()),
+      stream_(stream),
       split_(std::move(split)),
-      data_digest_(dataset.digest),
-      images_(dataset.images.permute({0, 2, 3, 1}).contiguous().to(device)),
-      labels_(dataset.labels.to(device)),
-      validation_(ToTensor(split_.validation, device)),
-      parameters_(InitialParameters(layers_, settings.seed), device),
+      validation_(ToTensor(split_.validation, device_)),
+      objective_(layers_, settings.adversarial),
+      parameters_(StartingParameters(layers_, settings.seed, initial), device_),
+      initial_digest_(DigestTensor(parameters_.values().cpu())),
       optimizer_(parameters_.values(), settings.rho,
                  settings.optimizer_epsilon),
       best_values_(parameters_.values().clone()),
-      loss_sum_(at::zeros({}, at::device(device).dtype(at::kDouble))),
-      correct_(at::zeros({}, at::device(device).dtype(at::kLong))) {
+      sums_(at::zeros({4}, at::device(device_).dtype(at::kDouble))),
+      generator_(NewGenerator(device_)),
+      dropout_(layers_, data_->image_shape(), settings.batch_size, device_),
+      batch_(MakeBatch(settings, *data_)),
+      rate_(at::zeros({}, at::device(device_).dtype(at::kFloat))),
+      runner_(MakeStepRunner(device_)) {
   StartEpoch();
 }
 
@@ -125,6 +154,7 @@ int64_t Trainer::best_epoch() const {
 }
 
 StateDict Trainer::BestParameters() const {
+  const c10::StreamGuard on_stream(stream_);
   return parameters_.Unflatten(best_values_);
 }
 
@@ -133,8 +163,7 @@ StateDict Trainer::BestParameters() const {
 void Trainer::StartEpoch() {
   step_ = 0;
   epoch_seconds_ = 0;
-  loss_sum_.zero_();
-  correct_.zero_();
+  sums_.zero_();
   const uint64_t epoch = epochs_.size();
   std::vector<int64_t> order = split_.training;
   std::mt19937_64 shuffle =
@@ -151,41 +180,90 @@ void Trainer::StartEpoch() {
   flips_ = flips.to(device_);
 }
 
-// The images at `indices` as channels-last pixels in [0, 1].
-at::Tensor Trainer::Batch(const at::Tensor& indices) const {
-  return images_.index_select(0, indices)
-      .permute({0, 3, 1, 2})
-      .to(at::kFloat)
-      .div_(255);
+void Trainer::SeedGenerator(RandomStream stream, uint64_t counter) {
+  const uint64_t key = KeyedGenerator(stream, settings_.seed, counter)();
+  const std::lock_guard<std::mutex> lock(generator_.mutex());
+  generator_.set_current_seed(key);
+}
+
+// Fills the buffers of the step with `count` images of the epoch's order.
+void Trainer::LoadBatch(int64_t begin, int64_t count) {
+  const at::Tensor indices = order_.narrow(0, begin, count);
+  at::Tensor images = data_->Pixels(indices);
+  if (flips_.defined()) {
+    images = at::where(flips_.narrow(0, begin, count).view({-1, 1, 1, 1}),
+                       images.flip(3), images);
+  }
+  batch_.images.narrow(0, 0, count).copy_(images);
+  batch_.labels.narrow(0, 0, count).copy_(data_->Labels(indices));
+  SeedGenerator(RandomStream::kStep, steps_done());
+  dropout_.Draw(count, generator_);
+  if (batch_.start.defined()) {
+    batch_.start.narrow(0, 0, count).uniform_(-1, 1, generator_);
+  }
+}
+
+TrainingBatch Trainer::FirstOfBatch(int64_t count) const {
+  TrainingBatch batch;
+  batch.images = batch_.images.narrow(0, 0, count);
+  batch.labels = batch_.labels.narrow(0, 0, count);
+  batch.dropout = dropout_.Factors(count);
+  if (batch_.start.defined()) batch.start = batch_.start.narrow(0, 0, count);
+  return batch;
+}
+
+// The part of a step that can be recorded and replayed.
+void Trainer::Learn(const TrainingBatch& batch) {
+  at::Tensor gradients = parameters_.gradients();
+  gradients.zero_();
+  const Objective::Value value = objective_.Of(parameters_.leaves(), batch);
+  value.loss.backward();
+  optimizer_.Step(gradients, rate_);
+  sums_[0].add_(value.loss.detach(), static_cast<double>(batch.labels.size(0)));
+  sums_[1].add_(value.correct);
 }
 
 void Trainer::Step() {
   const int64_t begin = step_ * settings_.batch_size;
   const int64_t count = std::min(settings_.batch_size, order_.size(0) - begin);
-  const at::Tensor indices = order_.narrow(0, begin, count);
-  const at::Tensor labels = labels_.index_select(0, indices);
-  at::Tensor images = Batch(indices);
-  if (flips_.defined()) {
-    images = at::where(flips_.narrow(0, begin, count).view({-1, 1, 1, 1}),
-                       images.flip(3), images);
+  LoadBatch(begin, count);
+  rate_.fill_(LearningRateAt(settings_, steps_done(),
+                             settings_.max_epochs * steps_per_epoch()));
+  const TrainingBatch batch = FirstOfBatch(count);
+  if (count == settings_.batch_size) {
+    runner_->Run([&] { Learn(batch); });
+  } else {
+    Learn(batch);
   }
-
-  const int64_t update = steps_done();
-  SeedDropout(device_, settings_.seed, update);
-  parameters_.gradients().zero_();
-  const at::Tensor logits =
-      VggForward(layers_, parameters_.leaves(), images, /*training=*/true);
-  const at::Tensor loss = CrossEntropy(logits, labels);
-  loss.backward();
-  optimizer_.Step(parameters_.gradients(),
-                  LearningRateAt(settings_, update,
-                                 settings_.max_epochs * steps_per_epoch()));
-  loss_sum_.add_(loss.detach(), static_cast<double>(count));
-  correct_.add_(CountCorrect(logits.detach(), labels));
   ++step_;
 }
 
-EpochProgress Trainer::Progress() const {
+// Adversarial examples start at the same points in every epoch.
+void Trainer::Validate() {
+  sums_.narrow(0, 2, 2).zero_();
+  if (validation_.size(0) == 0) return;
+  const at::NoGradGuard no_grad;
+  SeedGenerator(RandomStream::kValidation, 0);
+  for (const at::Tensor& indices : validation_.split(kValidationBatch)) {
+    TrainingBatch batch;
+    batch.images = data_->Pixels(indices);
+    batch.labels = data_->Labels(indices);
+    if (batch_.start.defined()) {
+      batch.start = at::empty_like(batch.images).uniform_(-1, 1, generator_);
+    }
+    const Objective::Value value = objective_.Of(parameters_.leaves(), batch);
+    sums_[2].add_(value.loss, static_cast<double>(indices.size(0)));
+    sums_[3].add_(value.correct);
+  }
+}
+
+Trainer::Sums Trainer::ReadSums() const {
+  const at::Tensor sums = sums_.to(at::kCPU);
+  const double* values = sums.data_ptr<double>();
+  return {values[0], values[1], values[2], values[3]};
+}
+
+EpochProgress Trainer::Progress(const Sums& sums) const {
   EpochProgress progress;
   progress.epoch = static_cast<int64_t>(epochs_.size()) + 1;
   progress.images_total = order_.size(0);
@@ -193,65 +271,57 @@ EpochProgress Trainer::Progress() const {
       std::min(step_ * settings_.batch_size, progress.images_total);
   const double images =
       static_cast<double>(std::max<int64_t>(progress.images, 1));
-  progress.training_loss = loss_sum_.item<double>() / images;
-  progress.training_accuracy =
-      static_cast<double>(correct_.item<int64_t>()) / images;
+  progress.training_loss = sums.training_loss / images;
+  progress.training_accuracy = sums.training_correct / images;
   return progress;
 }
 
-absl::Status Trainer::RunSteps(const ProgressCallback& progress) {
-  Stopwatch total(&seconds_);
-  Stopwatch epoch(&epoch_seconds_);
-  const at::AutoGradMode enable_grad(true);
-  const int64_t steps = steps_per_epoch();
-  while (step_ < steps) {
-    Step();
-    if (step_ % kStepsPerReport != 0 && step_ != steps) continue;
-    const EpochProgress now = Progress();
-    if (!std::isfinite(now.training_loss)) {
-      return absl::OutOfRangeError(absl::StrCat(
-          "training diverged: the loss is ", now.training_loss, " in epoch ",
-          now.epoch, " after ", now.images, " images; a lower learning_rate ",
-          "than ", settings_.learning_rate, " may help"));
-    }
-    total.Lap();  // `progress` may write a checkpoint.
-    epoch.Lap();
-    if (progress && !progress(now)) {
-      return absl::CancelledError("training was asked to stop");
-    }
+absl::Status Trainer::Report(const Sums& sums,
+                             const ProgressCallback& progress) {
+  const EpochProgress now = Progress(sums);
+  if (!(now.training_loss <= settings_.max_loss)) {  // NaN is not
+    return absl::OutOfRangeError(absl::StrCat(
+        "training diverged: the loss is ", now.training_loss, " in epoch ",
+        now.epoch, " after ", now.images, " images, above max_loss ",
+        settings_.max_loss, "; a lower learning_rate than ",
+        settings_.learning_rate, " may help"));
+  }
+  if (progress && !progress(now)) {
+    return absl::CancelledError("training was asked to stop");
   }
   return absl::OkStatus();
 }
 
-void Trainer::Validate(EpochRecord* record) const {
-  if (validation_.size(0) == 0) return;
-  const at::NoGradGuard no_grad;
-  double loss = 0;
-  int64_t correct = 0;
-  for (const at::Tensor& indices : validation_.split(kValidationBatch)) {
-    const at::Tensor labels = labels_.index_select(0, indices);
-    const at::Tensor logits = VggForward(layers_, parameters_.leaves(),
-                                         Batch(indices), /*training=*/false);
-    loss += CrossEntropy(logits, labels).item<double>() *
-            static_cast<double>(indices.size(0));
-    correct += CountCorrect(logits, labels).item<int64_t>();
-  }
-  const double images = static_cast<double>(validation_.size(0));
-  record->validation_loss = loss / images;
-  record->validation_accuracy = static_cast<double>(correct) / images;
-}
-
 absl::StatusOr<EpochRecord> Trainer::RunRestOfEpoch(
     const ProgressCallback& progress) {
-  if (absl::Status status = RunSteps(progress); !status.ok()) return status;
-  const EpochProgress end = Progress();
+  Stopwatch total(&seconds_);
+  Stopwatch epoch(&epoch_seconds_);
+  // `progress` may write a checkpoint, with the time up to there.
+  const auto report = [&](const Sums& sums) {
+    total.Lap();
+    epoch.Lap();
+    return Report(sums, progress);
+  };
+  const int64_t steps = steps_per_epoch();
+  while (step_ < steps) {
+    Step();
+    if (!device_.is_cpu() || step_ % kStepsPerReport != 0 || step_ == steps) {
+      continue;
+    }
+    if (absl::Status status = report(ReadSums()); !status.ok()) return status;
+  }
+  Validate();
+  const Sums sums = ReadSums();
+  if (absl::Status status = report(sums); !status.ok()) return status;
+
+  const EpochProgress end = Progress(sums);
   EpochRecord record;
   record.training_loss = end.training_loss;
   record.training_accuracy = end.training_accuracy;
-  {
-    Stopwatch total(&seconds_);
-    Stopwatch epoch(&epoch_seconds_);
-    Validate(&record);
+  if (const double images = static_cast<double>(validation_.size(0));
+      images > 0) {
+    record.validation_loss = sums.validation_loss / images;
+    record.validation_accuracy = sums.validation_correct / images;
   }
   if (!std::isfinite(record.validation_loss)) {
     return absl::OutOfRangeError(
@@ -272,6 +342,8 @@ absl::StatusOr<EpochRecord> Trainer::RunEpoch(
   if (finished()) {
     return absl::FailedPreconditionError("training is finished");
   }
+  const c10::StreamGuard on_stream(stream_);
+  const at::AutoGradMode enable_grad(true);
   try {
     return RunRestOfEpoch(progress);
   } catch (const c10::Error& error) {

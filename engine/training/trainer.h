@@ -13,19 +13,24 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/dataset.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/vgg.h"
+#include "engine/training/dropout.h"
 #include "engine/training/flat_parameters.h"
+#include "engine/training/keyed_random.h"
+#include "engine/training/objective.h"
 #include "engine/training/rmsprop.h"
 #include "engine/training/settings.h"
+#include "engine/training/step_runner.h"
+#include "engine/training/training_data.h"
 #include "engine/training/validation_split.h"
 
 namespace adv {
 
-// One finished epoch. Losses are mean cross-entropies, accuracies in [0, 1];
-// those of training are taken along the way, with dropout and flips. Without
-// validation images the validation values are 0.
+// One finished epoch. Losses are means of what is minimised, accuracies in
+// [0, 1] and with adversarial training of the adversarial examples; those of
+// training are taken along the way, with dropout and flips. Without validation
+// images the validation values are 0.
 struct EpochRecord {
   double training_loss = 0;
   double training_accuracy = 0;
@@ -43,32 +48,34 @@ struct EpochProgress {
   double training_accuracy = 0;
 };
 
-// Trains one network on the chosen images of a dataset.
+// Trains one network on the chosen images of a data set.
 //
 // All randomness is keyed by (seed, epoch or step), so a run is a pure
-// function of layers, data, settings, kind of device and, on a CPU, number of
-// threads: interrupted by Checkpoint and Restore anywhere, it ends with the
-// same weights, bit for bit. Dropout uses LibTorch's default generator of the
-// device, which each step seeds anew.
+// function of layers, initial weights, data, settings, kind of device and, on a
+// CPU, number of threads: interrupted by Checkpoint and Restore anywhere, it
+// ends with the same weights on a CPU, bit for bit.
 //
-// Not thread-safe; one Trainer at a time per device and process.
+// Not thread-safe, but any number of trainers may run at once, each in a thread
+// of its own; on CUDA their work overlaps.
 class Trainer {
  public:
-  // `kept` are the indices of `dataset` to use, in rising order; a part of
-  // them is set aside for validation. INVALID_ARGUMENT for settings out of
-  // range or when no training image is left.
+  // `kept` are the indices of `data` to use, in rising order; a part of them is
+  // set aside for validation. `initial` takes the place of the Glorot-uniform
+  // weights of the same names. INVALID_ARGUMENT for settings out of range, when
+  // no training image is left, or for initial weights that do not fit.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(
-      std::vector<Layer> layers, const Dataset& dataset,
+      std::vector<Layer> layers, std::shared_ptr<const TrainingData> data,
       const std::vector<int64_t>& kept, const TrainingSettings& settings,
-      at::Device device);
+      const StateDict& initial = {});
 
-  // Called every few steps; false asks to stop.
+  // Called every few steps, on accelerators once an epoch, since reading the
+  // loss makes them wait; false asks to stop.
   using ProgressCallback = std::function<bool(const EpochProgress&)>;
 
   // Runs the rest of the current epoch and the validation after it. CANCELLED
   // if `progress` returned false: the epoch can be continued, here or after a
-  // Checkpoint. OUT_OF_RANGE if the loss is not a finite number: this run
-  // cannot go on. FAILED_PRECONDITION if finished.
+  // Checkpoint. OUT_OF_RANGE if the loss is not a number or above max_loss:
+  // this run cannot go on. FAILED_PRECONDITION if finished.
   absl::StatusOr<EpochRecord> RunEpoch(const ProgressCallback& progress);
 
   // All epochs done, or stopped early.
@@ -100,33 +107,46 @@ class Trainer {
   double seconds() const { return seconds_; }
 
  private:
-  Trainer(std::vector<Layer> layers, const Dataset& dataset,
+  // Sums over the images of the current epoch, as read from the device.
+  struct Sums {
+    double training_loss = 0;
+    double training_correct = 0;
+    double validation_loss = 0;
+    double validation_correct = 0;
+  };
+
+  Trainer(std::vector<Layer> layers, std::shared_ptr<const TrainingData> data,
           ValidationSplit split, const TrainingSettings& settings,
-          at::Device device);
+          const StateDict& initial, c10::Stream stream);
 
   bool all_epochs_done() const {
     return static_cast<int64_t>(epochs_.size()) >= settings_.max_epochs;
   }
   void StartEpoch();
+  void SeedGenerator(RandomStream stream, uint64_t counter);
   void Step();
-  at::Tensor Batch(const at::Tensor& indices) const;
-  EpochProgress Progress() const;
-  absl::Status RunSteps(const ProgressCallback& progress);
-  void Validate(EpochRecord* record) const;
+  void LoadBatch(int64_t begin, int64_t count);
+  TrainingBatch FirstOfBatch(int64_t count) const;
+  void Learn(const TrainingBatch& batch);
+  void Validate();
+  Sums ReadSums() const;
+  EpochProgress Progress(const Sums& sums) const;
+  absl::Status Report(const Sums& sums, const ProgressCallback& progress);
   absl::StatusOr<EpochRecord> RunRestOfEpoch(const ProgressCallback& progress);
   // What must be the same for a checkpoint to fit.
   std::map<std::string, std::string> Identity() const;
 
   const std::vector<Layer> layers_;
   const TrainingSettings settings_;
+  const std::shared_ptr<const TrainingData> data_;
   const at::Device device_;
+  const c10::Stream stream_;  // all device work goes there
   const ValidationSplit split_;
-  const std::string data_digest_;
-  const at::Tensor images_;  // [N, height, width, channels] uint8, on device_
-  const at::Tensor labels_;  // [N] int64, on device_
-  const at::Tensor validation_;  // indices into them, on device_
+  const at::Tensor validation_;  // indices into the data, on device_
+  const Objective objective_;
 
   FlatParameters parameters_;
+  const std::string initial_digest_;
   RmsProp optimizer_;
   at::Tensor best_values_;  // laid out like parameters_.values()
   std::vector<EpochRecord> epochs_;
@@ -135,10 +155,16 @@ class Trainer {
   // The current epoch.
   int64_t step_ = 0;  // steps done in it
   double epoch_seconds_ = 0;
-  at::Tensor loss_sum_;  // float64 scalar on device_, summed over images
-  at::Tensor correct_;   // int64 scalar on device_
-  at::Tensor order_;     // the epoch's indices into images_, on device_
-  at::Tensor flips_;     // [images of an epoch] bool; undefined without flips
+  at::Tensor sums_;   // [4] float64 on device_, in the order of Sums
+  at::Tensor order_;  // the epoch's indices into the data, on device_
+  at::Tensor flips_;  // [images of an epoch] bool; undefined without flips
+
+  // The current step: always the same memory, so that it can be replayed.
+  at::Generator generator_;
+  Dropout dropout_;
+  TrainingBatch batch_;  // batch_size images, the last time perhaps fewer
+  at::Tensor rate_;      // scalar float32 on device_
+  const std::unique_ptr<StepRunner> runner_;
 };
 
 }  // namespace adv

@@ -8,6 +8,7 @@
 #include <absl/strings/str_format.h>
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
+#include <c10/core/StreamGuard.h>
 
 #include <utility>
 
@@ -40,16 +41,18 @@ std::string Describe(const std::vector<LearningRateDrop>& drops) {
                        });
 }
 
-// FNV-1a, 64 bits: tells apart choices of images, not adversaries.
+std::string Describe(const AdversarialTraining& adversarial) {
+  if (adversarial.method == AdversarialTraining::Method::kNone) return "none";
+  return absl::StrCat(
+      adversarial.method == AdversarialTraining::Method::kFgsm ? "fgsm" : "pgd",
+      " epsilon ", Exactly(adversarial.epsilon), " step_size ",
+      Exactly(adversarial.step_size), " steps ", adversarial.steps,
+      " clean_weight ", Exactly(adversarial.clean_weight));
+}
+
 std::string DigestIndices(const std::vector<int64_t>& indices) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (int64_t index : indices) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      hash ^= static_cast<uint64_t>(index) >> shift & 0xff;
-      hash *= 0x100000001b3;
-    }
-  }
-  return absl::StrCat(indices.size(), " images, ", absl::Hex(hash));
+  return absl::StrCat(indices.size(), " images, ",
+                      DigestTensor(at::tensor(indices, at::kLong)));
 }
 
 std::string EncodeEpochs(const std::vector<EpochRecord>& epochs) {
@@ -84,8 +87,8 @@ bool DecodeEpochs(absl::string_view text, std::vector<EpochRecord>* epochs) {
 struct Counters {
   std::vector<EpochRecord> epochs;
   int64_t step = 0;
-  double loss_sum = 0;
-  int64_t correct = 0;
+  double training_loss = 0;  // sums of the epoch so far
+  double training_correct = 0;
   double epoch_seconds = 0;
   double seconds = 0;
 };
@@ -98,8 +101,9 @@ bool DecodeCounters(const std::map<std::string, std::string>& values,
   };
   return DecodeEpochs(at("epochs"), &counters->epochs) &&
          absl::SimpleAtoi(at("step"), &counters->step) &&
-         absl::SimpleAtod(at("loss_sum"), &counters->loss_sum) &&
-         absl::SimpleAtoi(at("correct"), &counters->correct) &&
+         absl::SimpleAtod(at("training_loss"), &counters->training_loss) &&
+         absl::SimpleAtod(at("training_correct"),
+                          &counters->training_correct) &&
          absl::SimpleAtod(at("epoch_seconds"), &counters->epoch_seconds) &&
          absl::SimpleAtod(at("seconds"), &counters->seconds);
 }
@@ -127,7 +131,8 @@ absl::Status CheckIdentity(const std::map<std::string, std::string>& current,
 std::map<std::string, std::string> Trainer::Identity() const {
   return {
       {"layers", Describe(layers_)},
-      {"training_data", data_digest_},
+      {"initial_weights", initial_digest_},
+      {"training_data", data_->digest()},
       {"training_images", DigestIndices(split_.training)},
       {"validation_images", DigestIndices(split_.validation)},
       {"device", device_.is_cuda() ? "cuda" : "cpu"},
@@ -146,10 +151,12 @@ std::map<std::string, std::string> Trainer::Identity() const {
       {"min_delta", Exactly(settings_.min_delta)},
       {"horizontal_flips", settings_.horizontal_flips ? "on" : "off"},
       {"learning_rate_drops", Describe(settings_.learning_rate_drops)},
+      {"adversarial", Describe(settings_.adversarial)},
   };
 }
 
 absl::StatusOr<std::string> Trainer::Checkpoint() const {
+  const c10::StreamGuard on_stream(stream_);
   CheckpointContent content;
   content.tensors = {{kParameters, parameters_.values()},
                      {kMeanSquare, optimizer_.mean_square()},
@@ -159,8 +166,9 @@ absl::StatusOr<std::string> Trainer::Checkpoint() const {
   }
   content.values["epochs"] = EncodeEpochs(epochs_);
   content.values["step"] = absl::StrCat(step_);
-  content.values["loss_sum"] = Exactly(loss_sum_.item<double>());
-  content.values["correct"] = absl::StrCat(correct_.item<int64_t>());
+  const Sums sums = ReadSums();
+  content.values["training_loss"] = Exactly(sums.training_loss);
+  content.values["training_correct"] = Exactly(sums.training_correct);
   content.values["epoch_seconds"] = Exactly(epoch_seconds_);
   content.values["seconds"] = Exactly(seconds_);
   return EncodeCheckpoint(content);
@@ -188,6 +196,7 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
     return absl::DataLossError("the checkpoint's numbers make no sense");
   }
 
+  const c10::StreamGuard on_stream(stream_);
   const at::NoGradGuard no_grad;
   at::Tensor mean_square = optimizer_.mean_square();
   parameters_.values().copy_(content->tensors.at(kParameters));
@@ -196,8 +205,8 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
   epochs_ = std::move(counters.epochs);
   StartEpoch();
   step_ = counters.step;
-  loss_sum_.fill_(counters.loss_sum);
-  correct_.fill_(counters.correct);
+  sums_[0].fill_(counters.training_loss);
+  sums_[1].fill_(counters.training_correct);
   epoch_seconds_ = counters.epoch_seconds;
   seconds_ = counters.seconds;
   return absl::OkStatus();

@@ -101,6 +101,7 @@ absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
     data.labels = data.labels.narrow(0, 0, options.train_images);
     data.digest = DigestRecords(data.images, data.labels);
   }
+  inputs->data = TrainingData::Upload(inputs->training, inputs->device);
   return absl::OkStatus();
 }
 

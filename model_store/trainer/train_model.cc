@@ -97,8 +97,8 @@ absl::Status TrainModel(const TrainerOptions& options,
   const absl::StatusOr<std::vector<int64_t>> kept =
       ApplyImbalance(inputs.training.labels, recipe);
   if (!kept.ok()) return kept.status();
-  const absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(
-      inputs.layers, inputs.training, *kept, options.settings, inputs.device);
+  const absl::StatusOr<std::unique_ptr<Trainer>> trainer =
+      Trainer::Create(inputs.layers, inputs.data, *kept, options.settings);
   if (!trainer.ok()) return trainer.status();
 
   CheckpointFile file(options, recipe.name);

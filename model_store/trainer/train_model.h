@@ -4,11 +4,13 @@
 #include <ATen/core/Tensor.h>
 #include <absl/status/status.h>
 
+#include <memory>
 #include <vector>
 
 #include "engine/data/dataset.h"
 #include "engine/data/imbalance.h"
 #include "engine/nn/vgg.h"
+#include "engine/training/training_data.h"
 #include "model_store/trainer/options.h"
 
 namespace adv {

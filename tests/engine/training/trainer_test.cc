@@ -13,6 +13,7 @@
 namespace adv {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr int64_t kImages = 60;
@@ -68,14 +69,18 @@ TrainingSettings TinySettings() {
   return settings;
 }
 
+std::shared_ptr<const TrainingData> Upload(const Dataset& data) {
+  return TrainingData::Upload(data, at::kCPU);
+}
+
 class TrainerTest : public testing::Test {
  protected:
   TrainerTest() { at::set_num_threads(1); }
 
   std::unique_ptr<Trainer> Make(const TrainingSettings& settings,
                                 double dropout = 0.25) {
-    auto trainer = Trainer::Create(TinyLayers(dropout), data_, AllImages(),
-                                   settings, at::kCPU);
+    auto trainer = Trainer::Create(TinyLayers(dropout), Upload(data_),
+                                   AllImages(), settings);
     EXPECT_TRUE(trainer.ok()) << trainer.status();
     return *std::move(trainer);
   }
@@ -133,7 +138,7 @@ TEST_F(TrainerTest, OneStepIsTheGradientsRmsPropStep) {
   StateDict parameters = InitialParameters(layers, settings.seed);
   for (auto& [name, value] : parameters) value.requires_grad_(true);
   const at::Tensor logits =
-      VggForward(layers, parameters, data_.Pixels(AllImages()), true);
+      VggForward(layers, parameters, data_.Pixels(AllImages()));
   at::nll_loss(at::log_softmax(logits, 1), data_.labels).backward();
   const StateDict trained = trainer->BestParameters();
   for (const auto& [name, value] : parameters) {
@@ -155,7 +160,7 @@ TEST_F(TrainerTest, FlipsMirrorImages) {
   const auto run = [&](const Dataset& data, bool flips) {
     settings.horizontal_flips = flips;
     auto trainer =
-        *Trainer::Create(TinyLayers(0), data, AllImages(), settings, at::kCPU);
+        *Trainer::Create(TinyLayers(0), Upload(data), AllImages(), settings);
     RunToTheEnd(trainer.get());
     return trainer->BestParameters().at("dense.weight");
   };
@@ -231,15 +236,16 @@ TEST_F(TrainerTest, RefusesTheCheckpointOfAnotherRun) {
   const absl::Status status = Make(settings)->Restore(checkpoint);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("batch_size was 2, now is 4; seed was 1, now is 2"));
+              AllOf(HasSubstr("batch_size was 2, now is 4; "),
+                    HasSubstr("; seed was 1, now is 2")));
 }
 
 TEST_F(TrainerTest, RefusesTheCheckpointOfOtherDataOrLayers) {
   const std::string checkpoint = *Make(TinySettings())->Checkpoint();
   Dataset other = data_;
   other.digest = std::string(64, '0');
-  absl::Status status = (*Trainer::Create(TinyLayers(0.25), other, AllImages(),
-                                          TinySettings(), at::kCPU))
+  absl::Status status = (*Trainer::Create(TinyLayers(0.25), Upload(other),
+                                          AllImages(), TinySettings()))
                             ->Restore(checkpoint);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("training_data was"));
@@ -322,15 +328,15 @@ TEST_F(TrainerTest, RefusesBadSettingsAndEmptyData) {
   TrainingSettings settings = TinySettings();
   settings.batch_size = 0;
   auto trainer =
-      Trainer::Create(TinyLayers(0), data_, AllImages(), settings, at::kCPU);
+      Trainer::Create(TinyLayers(0), Upload(data_), AllImages(), settings);
   EXPECT_THAT(std::string(trainer.status().message()),
               HasSubstr("batch_size is 0"));
-  trainer = Trainer::Create(TinyLayers(0), data_, {}, TinySettings(), at::kCPU);
+  trainer = Trainer::Create(TinyLayers(0), Upload(data_), {}, TinySettings());
   EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(trainer.status().message()),
               HasSubstr("no training image is left of 0"));
   trainer =
-      Trainer::Create(TinyLayers(0), data_, {1, 2}, TinySettings(), at::kCPU);
+      Trainer::Create(TinyLayers(0), Upload(data_), {1, 2}, TinySettings());
   EXPECT_THAT(std::string(trainer.status().message()),
               HasSubstr("leaves none for validation"));
 }

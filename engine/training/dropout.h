@@ -1,0 +1,41 @@
+#ifndef ADV_ENGINE_TRAINING_DROPOUT_H_
+#define ADV_ENGINE_TRAINING_DROPOUT_H_
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/nn/vgg.h"
+
+namespace adv {
+
+// The random factors of a network's dropout layers (Srivastava et al., JMLR
+// 2014, "inverted": what stays is scaled up by 1 / (1 - p)), in buffers that
+// are drawn anew for each step: the numbers come from a generator of one's own,
+// and the step itself is free of random numbers, so that it can be recorded
+// and replayed.
+class Dropout {
+ public:
+  // For batches of `batch` images of `image_shape`, {channels, height, width}.
+  Dropout(const std::vector<Layer>& layers,
+          const std::vector<int64_t>& image_shape, int64_t batch,
+          at::Device device);
+
+  // Overwrites the factors of the first `count` images. The same generator
+  // state gives the same factors.
+  void Draw(int64_t count, const at::Generator& generator);
+
+  // One tensor a dropout layer, for VggForward, of the first `count` images:
+  // always the same memory.
+  std::vector<at::Tensor> Factors(int64_t count) const;
+
+ private:
+  std::vector<double> probabilities_;
+  std::vector<at::Tensor> factors_;  // [batch, ...], maps in channels-last
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_TRAINING_DROPOUT_H_

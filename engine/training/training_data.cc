@@ -1,0 +1,33 @@
+#include "engine/training/training_data.h"
+
+#include <ATen/ATen.h>
+
+namespace adv {
+
+std::shared_ptr<const TrainingData> TrainingData::Upload(const Dataset& dataset,
+                                                         at::Device device) {
+  return std::shared_ptr<const TrainingData>(new TrainingData(dataset, device));
+}
+
+TrainingData::TrainingData(const Dataset& dataset, at::Device device)
+    : images_(dataset.images.permute({0, 2, 3, 1}).contiguous().to(device)),
+      labels_(dataset.labels.to(device)),
+      host_labels_(dataset.labels),
+      digest_(dataset.digest) {}
+
+std::vector<int64_t> TrainingData::image_shape() const {
+  return {images_.size(3), images_.size(1), images_.size(2)};
+}
+
+at::Tensor TrainingData::Pixels(const at::Tensor& indices) const {
+  return images_.index_select(0, indices)
+      .permute({0, 3, 1, 2})
+      .to(at::kFloat)
+      .div_(255);
+}
+
+at::Tensor TrainingData::Labels(const at::Tensor& indices) const {
+  return labels_.index_select(0, indices);
+}
+
+}  // namespace adv
