@@ -223,8 +223,9 @@ StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed) {
 
 at::Tensor VggForward(const std::vector<Layer>& layers,
                       const StateDict& parameters, const at::Tensor& images,
-                      bool training) {
+                      const std::vector<at::Tensor>& dropout) {
   at::Tensor x = images.contiguous(kChannelsLast);
+  auto factors = dropout.begin();
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     switch (layer.kind) {
@@ -248,7 +249,7 @@ at::Tensor VggForward(const std::vector<Layer>& layers,
         x = at::max_pool2d(x, 2);
         break;
       case LayerKind::kDropout:
-        if (training) x = at::dropout(x, layer.dropout, /*train=*/true);
+        if (!dropout.empty()) x = x * *factors++;
         break;
       case LayerKind::kFlatten:
         break;  // The dense layer that follows takes the map as it is.
@@ -314,8 +315,7 @@ class Vgg final : public Network {
 
   at::Tensor Logits(const at::Tensor& images) const override {
     at::NoGradGuard no_grad;
-    const at::Tensor logits =
-        VggForward(layers_, parameters_, Prepare(images), /*training=*/false);
+    const at::Tensor logits = VggForward(layers_, parameters_, Prepare(images));
     return logits.narrow(0, 0, images.size(0)).contiguous();
   }
 
@@ -324,8 +324,7 @@ class Vgg final : public Network {
       const LogitGradient& loss_gradient) const override {
     at::AutoGradMode enable_grad(true);
     const at::Tensor input = Prepare(images).requires_grad_();
-    const at::Tensor output =
-        VggForward(layers_, parameters_, input, /*training=*/false);
+    const at::Tensor output = VggForward(layers_, parameters_, input);
 
     const int64_t count = images.size(0);
     at::Tensor logits;

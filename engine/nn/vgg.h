@@ -38,7 +38,7 @@ struct Layer {
 //                blocks, so the one dropout here is the head's.
 //
 // None of them normalises its pixels. Weights trained on ImageNet expect
-// (pixel - mean) / deviation of each colour, values in some [-2.1, 2.7]; here
+// (pixel - mean) / deviation of each colour, values in some [-2.1, 2.6]; here
 // they see the pixels in [0, 1] themselves, so that their filters answer with
 // other offsets and at a quarter of the strength. They are a place to start
 // training from, and no copy of what the ImageNet network computes.
@@ -69,17 +69,20 @@ StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed);
 
 // The one definition of the forward pass, for inference and for training:
 // images [N, 3, 32, 32] in [0, 1] to logits [N, 10]. Runs in whatever autograd
-// mode it is called in. With `training`, dropout draws from LibTorch's default
-// generator of the device. A prefix of an architecture's layers gives what
-// comes out of its last one; kFlatten leaves the map as it is, [N, channels,
-// rows, columns], since the dense layer after it takes it so.
+// mode it is called in. A prefix of an architecture's layers gives what comes
+// out of its last one; kFlatten leaves the map as it is, [N, channels, rows,
+// columns], since the dense layer after it takes it so.
+//
+// `dropout` has, for training, the factors of each dropout layer's values in
+// order: 0 for what it drops, 1 / (1 - probability) for the rest. Drawing them
+// is the caller's affair. Without any, dropout does nothing.
 //
 // Convolution weights in channels-last memory are used without a copy. So is
 // the first dense weight if it comes as a kernel, [out, channels, rows,
 // columns], in channels-last memory.
 at::Tensor VggForward(const std::vector<Layer>& layers,
                       const StateDict& parameters, const at::Tensor& images,
-                      bool training);
+                      const std::vector<at::Tensor>& dropout = {});
 
 // A frozen network on `device`. Keeps its own copy of the parameters.
 absl::StatusOr<std::shared_ptr<const Network>> MakeVgg(

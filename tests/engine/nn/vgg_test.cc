@@ -148,7 +148,7 @@ TEST(VggForwardTest, ShapesAfterEachLayer) {
   ASSERT_EQ(layers.size(), expected.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     const std::vector<Layer> prefix(layers.begin(), layers.begin() + i + 1);
-    const at::Tensor output = VggForward(prefix, parameters, images, false);
+    const at::Tensor output = VggForward(prefix, parameters, images);
     EXPECT_EQ(output.sizes().slice(1).vec(), expected[i]) << "layer " << i;
   }
 }
@@ -164,33 +164,37 @@ TEST(VggForwardTest, AgreesWithLinearLayersOverTheFlattenedMap) {
   }
   const at::Tensor images = RandomImages(3, 2);
   const std::vector<Layer> maps(layers.begin(), layers.begin() + 19);
-  const at::Tensor flat =
-      VggForward(maps, p, images, false).contiguous().flatten(1);
+  const at::Tensor flat = VggForward(maps, p, images).contiguous().flatten(1);
   const at::Tensor hidden =
       at::relu(at::linear(flat, p.at("dense1.weight"), p.at("dense1.bias")));
   const at::Tensor expected =
       at::linear(hidden, p.at("dense2.weight"), p.at("dense2.bias"));
-  EXPECT_TRUE(at::allclose(VggForward(layers, p, images, false), expected,
+  EXPECT_TRUE(at::allclose(VggForward(layers, p, images), expected,
                            /*rtol=*/1e-4, /*atol=*/1e-5));
 }
 
-TEST(VggForwardTest, TrainingDropsAndReachesEveryParameter) {
+// table 5.1 drops after each of its three blocks and before its last layer.
+TEST(VggForwardTest, DropoutScalesValuesAndReachesEveryParameter) {
   const std::vector<Layer> layers = LayersOf("table51");
   StateDict parameters = InitialParameters(layers, 3);
   for (auto& [name, tensor] : parameters) tensor.requires_grad_();
   const at::Tensor images = RandomImages(4, 3);
+  const std::vector<at::Tensor> ones = {
+      at::ones({4, 32, 16, 16}), at::ones({4, 64, 8, 8}),
+      at::ones({4, 128, 4, 4}), at::ones({4, 512})};
+  EXPECT_TRUE(at::equal(VggForward(layers, parameters, images),
+                        VggForward(layers, parameters, images, ones)));
 
-  at::manual_seed(7);
-  const at::Tensor first = VggForward(layers, parameters, images, true);
-  at::manual_seed(7);
-  const at::Tensor again = VggForward(layers, parameters, images, true);
-  const at::Tensor other = VggForward(layers, parameters, images, true);
-  EXPECT_TRUE(at::equal(first, again));
-  EXPECT_FALSE(at::equal(first, other));
-  EXPECT_TRUE(at::equal(VggForward(layers, parameters, images, false),
-                        VggForward(layers, parameters, images, false)));
+  // Without biases (they are zero), a factor of the last hidden layer is one
+  // of the logits.
+  std::vector<at::Tensor> factors = ones;
+  factors[3] = at::tensor({0.f, 1.f, 2.f, 4.f}).view({4, 1}).expand({4, 512});
+  const at::Tensor scaled = VggForward(layers, parameters, images, factors);
+  EXPECT_TRUE(
+      at::allclose(scaled, VggForward(layers, parameters, images) *
+                               at::tensor({0.f, 1.f, 2.f, 4.f}).view({4, 1})));
 
-  first.square().sum().backward();
+  scaled.square().sum().backward();
   for (const auto& [name, tensor] : parameters) {
     ASSERT_TRUE(tensor.grad().defined()) << name;
     EXPECT_GT(tensor.grad().abs().max().item<float>(), 0) << name;
@@ -306,10 +310,9 @@ TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
                                   .scatter(1, pixels.unsqueeze(1), kStep)
                                   .view({kPixels, 3, 32, 32});
       const at::Tensor image = images[i].to(at::kDouble);
-      const at::Tensor losses =
-          AttackLoss(VggForward(layers, exact,
-                                at::cat({image + step, image - step}), false),
-                     classes[i].expand({2 * kPixels}));
+      const at::Tensor losses = AttackLoss(
+          VggForward(layers, exact, at::cat({image + step, image - step})),
+          classes[i].expand({2 * kPixels}));
       const at::Tensor slope =
           (losses.slice(0, 0, kPixels) - losses.slice(0, kPixels)) /
           (2 * kStep);
