@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using Method = AdversarialTraining::Method;
 
 TEST(SettingsTest, DefaultsAreTheProtocolOfTheThesis) {
   const TrainingSettings settings;
@@ -31,6 +32,21 @@ TEST(SettingsTest, DefaultsAreTheProtocolOfTheThesis) {
 
 TEST(SettingsTest, QuickIsValid) {
   EXPECT_TRUE(TrainingSettings::Quick().Validate().ok());
+}
+
+TEST(SettingsTest, AdversarialDefaultsAreThoseOfThePapers) {
+  TrainingSettings settings;
+  EXPECT_EQ(settings.adversarial.method, Method::kNone);
+  settings.adversarial = AdversarialTraining::Default(Method::kFgsm);
+  EXPECT_TRUE(settings.Validate().ok());
+  EXPECT_EQ(settings.adversarial.epsilon, 8.0 / 255);
+  EXPECT_EQ(settings.adversarial.step_size, 10.0 / 255);
+  EXPECT_EQ(settings.adversarial.clean_weight, 0.5);
+  settings.adversarial = AdversarialTraining::Default(Method::kPgd);
+  EXPECT_TRUE(settings.Validate().ok());
+  EXPECT_EQ(settings.adversarial.steps, 10);
+  EXPECT_EQ(settings.adversarial.step_size, 2.0 / 255);
+  EXPECT_EQ(settings.adversarial.clean_weight, 0);
 }
 
 struct BadCase {
@@ -70,6 +86,28 @@ INSTANTIATE_TEST_SUITE_P(
                 [](auto* s) { s->patience = -1; }},
         BadCase{"patience is 10, must be 0 where validation_fraction is 0",
                 [](auto* s) { s->validation_fraction = 0; }},
+        BadCase{"max_loss is 0, must be above 0",
+                [](auto* s) { s->max_loss = 0; }},
+        BadCase{"adversarial.epsilon is 2, must be above 0 and at most 1",
+                [](auto* s) {
+                  s->adversarial = AdversarialTraining::Default(Method::kPgd);
+                  s->adversarial.epsilon = 2;
+                }},
+        BadCase{"adversarial.step_size is 0, must be above 0 and at most 2",
+                [](auto* s) {
+                  s->adversarial = AdversarialTraining::Default(Method::kPgd);
+                  s->adversarial.step_size = 0;
+                }},
+        BadCase{"adversarial.steps is 2, must be 1 for FGSM",
+                [](auto* s) {
+                  s->adversarial = AdversarialTraining::Default(Method::kFgsm);
+                  s->adversarial.steps = 2;
+                }},
+        BadCase{"adversarial.clean_weight is 1, must be in [0, 1)",
+                [](auto* s) {
+                  s->adversarial = AdversarialTraining::Default(Method::kPgd);
+                  s->adversarial.clean_weight = 1;
+                }},
         BadCase{"min_delta is -1, must be at least 0",
                 [](auto* s) { s->min_delta = -1; }},
         BadCase{"learning_rate_drops.after_fraction is 1, must be in (0, 1)",

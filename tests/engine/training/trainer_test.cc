@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <numeric>
+#include <thread>
 
 #include "engine/training/checkpoint.h"
 
@@ -323,6 +324,118 @@ TEST_F(TrainerTest, WithoutValidationTheLastEpochIsTheBest) {
   EXPECT_EQ(trainer->best_epoch(), 3);
   EXPECT_EQ(trainer->split().training.size(), static_cast<size_t>(kImages));
 }
+
+TEST_F(TrainerTest, StopsAboveTheBoundOnTheLoss) {
+  TrainingSettings settings = TinySettings();
+  settings.max_loss = 0.5;  // guessing costs 2.3
+  const absl::Status status = Make(settings)->RunEpoch(nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("above max_loss 0.5"));
+}
+
+// Each with a generator of its own: neither sees that there is another.
+TEST_F(TrainerTest, RunsBesideOthersAsAlone) {
+  TrainingSettings settings = TinySettings();
+  const auto alone = Make(settings);
+  RunToTheEnd(alone.get());
+  const auto first = Make(settings);
+  const auto second = Make(settings);
+  settings.seed = 2;
+  const auto third = Make(settings);
+  std::vector<std::thread> threads;
+  for (Trainer* trainer : {first.get(), second.get(), third.get()}) {
+    threads.emplace_back([trainer] {
+      at::set_num_threads(1);
+      RunToTheEnd(trainer);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ExpectSame(*alone, *first);
+  ExpectSame(*alone, *second);
+  EXPECT_FALSE(third->BestParameters()
+                   .at("dense.weight")
+                   .equal(alone->BestParameters().at("dense.weight")));
+}
+
+TEST_F(TrainerTest, StartsFromTheInitialWeightsItIsGiven) {
+  TrainingSettings settings = TinySettings();
+  const at::Tensor weight = at::full({10, 64}, 0.25);
+  const auto trainer =
+      *Trainer::Create(TinyLayers(0), Upload(data_), AllImages(), settings,
+                       {{"dense.weight", weight}});
+  const StateDict start = trainer->BestParameters();
+  EXPECT_TRUE(start.at("dense.weight").equal(weight));
+  EXPECT_TRUE(start.at("conv.weight")
+                  .equal(InitialParameters(TinyLayers(0), settings.seed)
+                             .at("conv.weight")));
+
+  const absl::Status restored =
+      Make(settings, 0)->Restore(*trainer->Checkpoint());
+  EXPECT_THAT(std::string(restored.message()), HasSubstr("initial_weights"));
+  EXPECT_THAT(
+      std::string(Trainer::Create(TinyLayers(0), Upload(data_), AllImages(),
+                                  settings, {{"dense.weight", at::ones({2})}})
+                      .status()
+                      .message()),
+      HasSubstr("dense.weight is [2], must be [10, 64]"));
+}
+
+class AdversarialTrainerTest
+    : public TrainerTest,
+      public testing::WithParamInterface<AdversarialTraining::Method> {
+ protected:
+  TrainingSettings Settings() const {
+    TrainingSettings settings = TinySettings();
+    settings.adversarial = AdversarialTraining::Default(GetParam());
+    return settings;
+  }
+};
+
+TEST_P(AdversarialTrainerTest, ContinuesBitForBit) {
+  const auto uninterrupted = Make(Settings());
+  RunToTheEnd(uninterrupted.get());
+  const auto killed = Make(Settings());
+  ASSERT_TRUE(killed->RunEpoch(nullptr).ok());
+  ASSERT_TRUE(absl::IsCancelled(
+      killed->RunEpoch([](const EpochProgress&) { return false; }).status()));
+  const auto resumed = Make(Settings());
+  ASSERT_TRUE(resumed->Restore(*killed->Checkpoint()).ok());
+  RunToTheEnd(resumed.get());
+  ExpectSame(*uninterrupted, *resumed);
+  EXPECT_FALSE(Make(TinySettings())->Restore(*killed->Checkpoint()).ok());
+}
+
+// Trained plainly, the tiny network is right on few of its adversarial
+// examples; trained on them, on more.
+TEST_P(AdversarialTrainerTest, GetsBetterAtItsExamples) {
+  TrainingSettings settings = Settings();
+  settings.max_epochs = 20;
+  settings.adversarial.epsilon = 0.05;
+  settings.adversarial.step_size = 0.05;
+  const auto trainer = Make(settings, /*dropout=*/0);
+  RunToTheEnd(trainer.get());
+  const double trained = trainer->epochs().back().validation_accuracy;
+
+  settings.adversarial = {};
+  const auto plain = Make(settings, /*dropout=*/0);
+  RunToTheEnd(plain.get());
+  AdversarialTraining attack = AdversarialTraining::Default(GetParam());
+  attack.epsilon = 0.05;
+  attack.step_size = 0.05;
+  TrainingBatch batch;
+  batch.images = data_.Pixels(plain->split().validation);
+  batch.labels = data_.Labels(plain->split().validation);
+  batch.start = at::zeros_like(batch.images);
+  const double attacked = Objective(TinyLayers(0), attack)
+                              .Of(plain->BestParameters(), batch)
+                              .correct.item<double>() /
+                          static_cast<double>(plain->split().validation.size());
+  EXPECT_GT(trained, attacked);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, AdversarialTrainerTest,
+                         testing::Values(AdversarialTraining::Method::kFgsm,
+                                         AdversarialTraining::Method::kPgd));
 
 TEST_F(TrainerTest, RefusesBadSettingsAndEmptyData) {
   TrainingSettings settings = TinySettings();
