@@ -97,7 +97,7 @@ void AttackEvaluationService::OnStorage(UnaryCall* call,
 grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
     grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
     v1::ClassifyResponse* response) {
-  auto* call = new UnaryCall(context, classify_, parts_.log);
+  auto* call = new UnaryCall(context, classify_, parts_);
   Borrow(call, request->model(), request->model(),
          [this, call, request, response](ModelPtr model, ModelPtr) {
            absl::StatusOr<ClassifyTask> task =
@@ -126,7 +126,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
     grpc::CallbackServerContext* context,
     const v1::GenerateAdversarialRequest* request,
     v1::GenerateAdversarialResponse* response) {
-  auto* call = new UnaryCall(context, generate_adversarial_, parts_.log);
+  auto* call = new UnaryCall(context, generate_adversarial_, parts_);
   Borrow(
       call, request->model(),
       request->has_source_model() ? request->source_model() : request->model(),
@@ -170,7 +170,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::GetEvaluation(
     grpc::CallbackServerContext* context,
     const v1::GetEvaluationRequest* request,
     v1::GetEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, get_evaluation_, parts_.log);
+  auto* call = new UnaryCall(context, get_evaluation_, parts_);
   OnStorage(call, [this, request, response] {
     auto evaluation = parts_.evaluations.Get(request->id());
     if (!evaluation.ok()) {
@@ -186,7 +186,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
     grpc::CallbackServerContext* context,
     const v1::ListEvaluationsRequest* request,
     v1::ListEvaluationsResponse* response) {
-  auto* call = new UnaryCall(context, list_evaluations_, parts_.log);
+  auto* call = new UnaryCall(context, list_evaluations_, parts_);
   OnStorage(call, [this, request, response] {
     const absl::StatusOr<int64_t> size = DecodePageSize(*request);
     if (!size.ok()) return size.status();
@@ -206,7 +206,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::CancelEvaluation(
     grpc::CallbackServerContext* context,
     const v1::CancelEvaluationRequest* request,
     v1::CancelEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, cancel_evaluation_, parts_.log);
+  auto* call = new UnaryCall(context, cancel_evaluation_, parts_);
   OnStorage(call, [this, request, response] {
     auto evaluation = parts_.evaluations.Cancel(request->id());
     if (!evaluation.ok()) {
@@ -222,7 +222,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::DeleteEvaluation(
     grpc::CallbackServerContext* context,
     const v1::DeleteEvaluationRequest* request,
     v1::DeleteEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, delete_evaluation_, parts_.log);
+  auto* call = new UnaryCall(context, delete_evaluation_, parts_);
   OnStorage(call, [this, request] {
     return RefuseEvaluationId(parts_.evaluations.Delete(request->id()),
                               request->id());
@@ -234,7 +234,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
     grpc::CallbackServerContext* context,
     const v1::ListEvaluationRecordsRequest* request,
     v1::ListEvaluationRecordsResponse* response) {
-  auto* call = new UnaryCall(context, list_evaluation_records_, parts_.log);
+  auto* call = new UnaryCall(context, list_evaluation_records_, parts_);
   OnStorage(call, [this, request, response] {
     const absl::StatusOr<int64_t> size = DecodePageSize(*request);
     if (!size.ok()) return size.status();

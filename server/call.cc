@@ -40,14 +40,17 @@ std::string RequestId(const grpc::CallbackServerContext& context) {
 }  // namespace
 
 CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
-                     Log& log)
+                     const Parts& parts)
     : context_(context),
       metrics_(metrics),
-      log_(log),
+      parts_(parts),
       request_id_(RequestId(*context)),
       start_(std::chrono::steady_clock::now()) {
   metrics_.Start();
+  parts_.calls.Begin();
 }
+
+CallFrame::~CallFrame() { parts_.calls.End(); }
 
 std::optional<Clock::Time> CallFrame::deadline() const {
   const auto deadline = context_->deadline();
@@ -72,21 +75,21 @@ grpc::Status CallFrame::End(const absl::Status& status) {
   }
   const char* const code = CodeName(wire.error_code());
   if (wire.ok()) {
-    log_.Info("rpc", {{"method", metrics_.method()},
-                      {"code", code},
-                      {"seconds", seconds},
-                      {"request_id", request_id_}});
+    parts_.log.Info("rpc", {{"method", metrics_.method()},
+                            {"code", code},
+                            {"seconds", seconds},
+                            {"request_id", request_id_}});
     return wire;
   }
   const auto write = wire.error_code() == grpc::StatusCode::INTERNAL
                          ? &Log::Error
                          : &Log::Warning;
-  (log_.*write)("rpc", {{"method", metrics_.method()},
-                        {"code", code},
-                        {"seconds", seconds},
-                        {"request_id", request_id_},
-                        {"peer", context_->peer()},
-                        {"message", wire.error_message()}});
+  (parts_.log.*write)("rpc", {{"method", metrics_.method()},
+                              {"code", code},
+                              {"seconds", seconds},
+                              {"request_id", request_id_},
+                              {"peer", context_->peer()},
+                              {"message", wire.error_message()}});
   return wire;
 }
 

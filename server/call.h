@@ -9,7 +9,7 @@
 
 #include "server/cancel_token.h"
 #include "server/clock.h"
-#include "server/log.h"
+#include "server/parts.h"
 #include "server/rpc_metrics.h"
 
 namespace adv {
@@ -19,9 +19,13 @@ namespace adv {
 // the counters and the trailers.
 class CallFrame {
  public:
-  // `context`, `metrics` and `log` must outlive it.
+  // All must outlive it. It counts as a call until its destruction, when
+  // gRPC has sent the last of it.
   CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
-            Log& log);
+            const Parts& parts);
+  ~CallFrame();
+  CallFrame(const CallFrame&) = delete;
+  CallFrame& operator=(const CallFrame&) = delete;
 
   const CancelToken& cancel() const { return cancel_; }
   // None if the caller set none.
@@ -37,7 +41,7 @@ class CallFrame {
  private:
   grpc::CallbackServerContext* const context_;
   RpcMetrics& metrics_;
-  Log& log_;
+  const Parts& parts_;
   const CancelToken cancel_;
   const std::string request_id_;
   const Clock::Time start_;
@@ -47,8 +51,9 @@ class CallFrame {
 // the call deletes itself after that.
 class UnaryCall final : private grpc::ServerUnaryReactor {
  public:
-  UnaryCall(grpc::CallbackServerContext* context, RpcMetrics& metrics, Log& log)
-      : frame_(context, metrics, log) {}
+  UnaryCall(grpc::CallbackServerContext* context, RpcMetrics& metrics,
+            const Parts& parts)
+      : frame_(context, metrics, parts) {}
 
   // What the service returns to gRPC.
   grpc::ServerUnaryReactor* reactor() { return this; }

@@ -13,7 +13,7 @@ namespace adv {
 EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
                                    const v1::EvaluateRobustnessRequest& request,
                                    const Parts& parts, RpcMetrics& metrics)
-    : request_(request), parts_(parts), frame_(context, metrics, parts.log) {}
+    : request_(request), parts_(parts), frame_(context, metrics, parts) {}
 
 void EvaluationStream::Open() {
   absl::StatusOr<StartedEvaluation> started;

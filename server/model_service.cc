@@ -22,7 +22,7 @@ ModelService::ModelService(const Parts& parts)
 grpc::ServerUnaryReactor* ModelService::ListModels(
     grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
     v1::ListModelsResponse* response) {
-  auto* call = new UnaryCall(context, list_models_, parts_.log);
+  auto* call = new UnaryCall(context, list_models_, parts_);
   for (v1::Model& model : parts_.models.List()) {
     v1::ModelManifest* manifest = model.mutable_manifest();
     manifest->mutable_training()->clear_epochs();
@@ -36,7 +36,7 @@ grpc::ServerUnaryReactor* ModelService::ListModels(
 grpc::ServerUnaryReactor* ModelService::GetModel(
     grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
     v1::GetModelResponse* response) {
-  auto* call = new UnaryCall(context, get_model_, parts_.log);
+  auto* call = new UnaryCall(context, get_model_, parts_);
   absl::StatusOr<v1::Model> model = parts_.models.Get(request->model());
   const absl::Status status = model.status();
   if (status.ok()) *response->mutable_model() = *std::move(model);
@@ -47,7 +47,7 @@ grpc::ServerUnaryReactor* ModelService::GetModel(
 grpc::ServerUnaryReactor* ModelService::ReloadModels(
     grpc::CallbackServerContext* context, const v1::ReloadModelsRequest*,
     v1::ReloadModelsResponse* response) {
-  auto* call = new UnaryCall(context, reload_models_, parts_.log);
+  auto* call = new UnaryCall(context, reload_models_, parts_);
   const bool accepted = parts_.loader.Run([this, call, response] {
     ReloadResult result = parts_.models.Reload();
     for (v1::ModelReference& loaded : result.loaded) {

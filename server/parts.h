@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "server/call_count.h"
 #include "server/dataset_registry.h"
 #include "server/evaluation_runner.h"
 #include "server/evaluation_store.h"
@@ -24,6 +25,7 @@ struct Parts {
   const EvaluationStore& store;
   Worker& loader;   // loads models
   Worker& storage;  // waits for the evaluation store
+  CallCount& calls;
   Metrics& metrics;
   Log& log;
   const Limits& limits;

@@ -5,10 +5,12 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <google/protobuf/util/time_util.h>
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <torch/version.h>
 
+#include <future>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -22,6 +24,7 @@ namespace adv {
 namespace {
 
 constexpr size_t kTasksThatMayWait = 1000;
+constexpr std::chrono::milliseconds kCutOffInterval{100};
 // Of what may wait, the share that interactive work may fill: it is not
 // worth much once it has waited long.
 constexpr int64_t kInteractiveShare = 4;
@@ -195,8 +198,9 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       loader_(kTasksThatMayWait),
       storage_(kTasksThatMayWait),
       metrics_(BuildInfo()),
-      parts_{executor_, models_,  datasets_, evaluations_,    *store_,  loader_,
-             storage_,  metrics_, log_,      options_.limits, draining_},
+      parts_{executor_, models_, datasets_,       evaluations_,
+             *store_,   loader_, storage_,        calls_,
+             metrics_,  log_,    options_.limits, draining_},
       attack_evaluation_service_(parts_),
       model_service_(parts_),
       server_service_(parts_, MakeInfo(parts_, device)) {
@@ -304,11 +308,18 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   health_->StartDrain();
   std::this_thread::sleep_for(wait);
   evaluations_.Stop();
-  // Returns when the last call has ended, and calls end when their work does.
-  std::thread shutdown(
-      [&] { grpc_->Shutdown(std::chrono::system_clock::now() + grace); });
+  const Clock::Time end = std::chrono::steady_clock::now() + grace;
+  // Takes no calls from now on and returns when the last has ended.
+  const std::future<void> shutdown = std::async(std::launch::async, [&] {
+    grpc_->Shutdown(std::chrono::system_clock::now() + grace);
+  });
   executor_.Drain(grace);
-  shutdown.join();
+  calls_.AwaitNone(end);
+  // What is left nobody ends, such as health watches. Again until it is over:
+  // Shutdown may have begun only now, and calls have come in before it.
+  do {
+    grpc_server_cancel_all_calls(grpc_->c_server());
+  } while (shutdown.wait_for(kCutOffInterval) != std::future_status::ready);
   log_.Info("drained");
 }
 

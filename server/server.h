@@ -37,9 +37,10 @@ class Server {
   std::string metrics_address() const;
 
   // Not ready from now on; serves on for `wait`; then takes no more calls,
-  // gives those that run `grace`, and cuts off what is left. Evaluations stop
-  // after their running tiles and can be resumed. Returns when no call is
-  // left. Once.
+  // gives those that run `grace`, and cuts off what is left. What never ends
+  // by itself (a health watch, reflection) is cut off as soon as the other
+  // calls have ended. Evaluations stop after their running tiles and can be
+  // resumed. Returns when no call is left. Once.
   void Drain(Clock::Duration wait, Clock::Duration grace);
 
   // In-process connections, and the limits' other side, for tests.
@@ -65,6 +66,7 @@ class Server {
   EvaluationRunner evaluations_;
   Worker loader_;
   Worker storage_;
+  CallCount calls_;
   Metrics metrics_;
   const Parts parts_;
   AttackEvaluationService attack_evaluation_service_;

@@ -13,7 +13,7 @@ ServerService::ServerService(const Parts& parts, v1::GetServerInfoResponse info)
 grpc::ServerUnaryReactor* ServerService::GetServerInfo(
     grpc::CallbackServerContext* context, const v1::GetServerInfoRequest*,
     v1::GetServerInfoResponse* response) {
-  auto* call = new UnaryCall(context, get_server_info_, parts_.log);
+  auto* call = new UnaryCall(context, get_server_info_, parts_);
   *response = info_;
   call->Finish(absl::OkStatus());
   return call->reactor();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -263,6 +264,38 @@ TEST_F(OperationsTest, DrainEndsStreamsAndRefusesWork) {
   EXPECT_EQ(
       stub_->Classify(Context().get(), GoodClassify(), &response).error_code(),
       grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(OperationsTest, AHealthWatchDoesNotHoldADrainAndACallIsAnswered) {
+  ServeMetrics();
+  const auto health = grpc::health::v1::Health::NewStub(channel_);
+  const auto watching = Context();
+  const auto watch = health->Watch(watching.get(), {});
+  ASSERT_TRUE(watch->Read(&health_));
+  const auto context = Context();
+  v1::GenerateAdversarialRequest request = GoodGenerate();
+  request.mutable_attack()->mutable_igsm()->set_steps(100);
+  v1::GenerateAdversarialResponse response;
+  std::promise<grpc::Status> done;
+  stub_->async()->GenerateAdversarial(
+      context.get(), &request, &response,
+      [&done](const grpc::Status& status) { done.set_value(status); });
+  const auto started = [this] {
+    return Body(Http("GET /metrics"))
+               .find("adv_compute_jobs_total{op=\"generate\"") !=
+           std::string::npos;
+  };
+  while (!started()) {
+  }
+  const auto start = std::chrono::steady_clock::now();
+  server_->Drain(std::chrono::seconds(0), std::chrono::seconds(100));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  const grpc::Status status = done.get_future().get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.results_size(), 2);
+  while (watch->Read(&health_)) {
+  }
+  EXPECT_FALSE(watch->Finish().ok());
 }
 
 TEST_F(OperationsTest, AServerWithoutModelsSaysWhereItLooked) {
