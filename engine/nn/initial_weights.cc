@@ -39,7 +39,7 @@ std::vector<Slot> SlotsOf(const std::vector<Layer>& layers) {
 
 std::string WhySkipped(const std::string& key) {
   if (absl::StartsWith(key, "classifier.")) {
-    return "torchvision's classifier is not for these images";
+    return "a head for other images";
   }
   if (absl::StartsWith(key, "features.")) return "no such layer here";
   return "no such parameter here";

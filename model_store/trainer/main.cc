@@ -105,6 +105,19 @@ absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
   return absl::OkStatus();
 }
 
+absl::Status ReadInitial(const TrainerOptions& options,
+                         TrainingInputs* inputs) {
+  if (options.init_from.empty()) return absl::OkStatus();
+  absl::StatusOr<InitialWeightsFile> file =
+      ReadInitialWeightsFile(options.init_from, inputs->layers);
+  if (!file.ok()) return file.status();
+  for (const std::string& line : Describe(*file)) {
+    std::fprintf(stderr, "advtrain: %s\n", line.c_str());
+  }
+  inputs->initial = *std::move(file);
+  return absl::OkStatus();
+}
+
 // Finds everything that is wrong with a run before it starts.
 absl::StatusOr<TrainingInputs> Prepare(const TrainerOptions& options) {
   TrainingInputs inputs;
@@ -120,6 +133,7 @@ absl::StatusOr<TrainingInputs> Prepare(const TrainerOptions& options) {
   inputs.device = *device;
   inputs.recipes = *std::move(recipes);
   if (inputs.recipes.empty()) return inputs;
+  if (absl::Status s = ReadInitial(options, &inputs); !s.ok()) return s;
   if (absl::Status s = CheckFolders(options); !s.ok()) return s;
   if (absl::Status s = ReadData(options, &inputs); !s.ok()) return s;
   return inputs;

@@ -141,6 +141,12 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--architecture", options->architecture,
                   absl::StrJoin(VggArchitectures(), " or "))
       ->capture_default_str();
+  app->add_option("--init-from", options->init_from,
+                  "Start from the weights of this safetensors file: ImageNet's "
+                  "of VGG16 under torchvision's names (features.0.weight) or "
+                  "a published model's. What fits is loaded, the rest starts "
+                  "from the seed")
+      ->option_text("FILE.safetensors");
   const std::map<std::string, WeightPrecision> precisions = {
       {"float16", WeightPrecision::kFloat16},
       {"float32", WeightPrecision::kFloat32}};

@@ -21,6 +21,7 @@ struct TrainerOptions {
   std::string checkpoint_dir;  // never empty after parsing
   std::string device = "auto";
   std::string architecture = "table51";
+  std::string init_from;     // a safetensors file; empty: the seed alone
   int threads = 0;           // 0: all usable cores
   int64_t train_images = 0;  // 0: all
   double checkpoint_seconds = 30;

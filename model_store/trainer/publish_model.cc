@@ -96,6 +96,9 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
   if (recipe.label >= 0) {
     record.set_special_label(static_cast<int32_t>(recipe.label));
   }
+  if (inputs.initial) {
+    *record.mutable_initial_weights() = ToProto(*inputs.initial);
+  }
   return record;
 }
 

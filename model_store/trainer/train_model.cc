@@ -97,8 +97,9 @@ absl::Status TrainModel(const TrainerOptions& options,
   const absl::StatusOr<std::vector<int64_t>> kept =
       ApplyImbalance(inputs.training.labels, recipe);
   if (!kept.ok()) return kept.status();
-  const absl::StatusOr<std::unique_ptr<Trainer>> trainer =
-      Trainer::Create(inputs.layers, inputs.data, *kept, options.settings);
+  const absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(
+      inputs.layers, inputs.data, *kept, options.settings,
+      inputs.initial ? inputs.initial->weights.parameters : StateDict());
   if (!trainer.ok()) return trainer.status();
 
   CheckpointFile file(options, recipe.name);

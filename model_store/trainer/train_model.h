@@ -5,12 +5,14 @@
 #include <absl/status/status.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/data/dataset.h"
 #include "engine/data/imbalance.h"
 #include "engine/nn/vgg.h"
 #include "engine/training/training_data.h"
+#include "model_store/trainer/initial_weights_file.h"
 #include "model_store/trainer/options.h"
 
 namespace adv {
@@ -22,6 +24,7 @@ struct TrainingInputs {
   Dataset test;
   std::vector<Dataset> other_tests;
   std::vector<Layer> layers;
+  std::optional<InitialWeightsFile> initial;
   at::Device device = at::kCPU;
   // In the order in which they are trained.
   std::vector<ImbalanceRecipe> recipes;

@@ -77,8 +77,7 @@ TEST(InitialWeightsTest, TakesTheFirstThreeBlocksOfTorchvisionsVgg16) {
                   "features.10.bias", "features.12.weight", "features.12.bias",
                   "features.14.weight", "features.14.bias"));
   EXPECT_THAT(weights->skipped,
-              ElementsAre("classifier.0.weight: torchvision's classifier is "
-                          "not for these images",
+              ElementsAre("classifier.0.weight: a head for other images",
                           "features.17.bias: no such layer here",
                           "features.17.weight: no such layer here"));
   EXPECT_THAT(weights->absent, ElementsAre("dense1.weight", "dense1.bias",

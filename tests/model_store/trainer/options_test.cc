@@ -34,6 +34,7 @@ TEST(OptionsTest, DefaultsAreTheProtocolOfTheThesis) {
   EXPECT_EQ(parsed.options->architecture, "table51");
   EXPECT_EQ(parsed.options->checkpoint_dir, "store/.training");
   EXPECT_FALSE(parsed.options->force);
+  EXPECT_EQ(parsed.options->init_from, "");
 }
 
 TEST(OptionsTest, QuickAloneIsTheQuickProtocol) {
@@ -82,7 +83,7 @@ TEST(OptionsTest, ReadsSettings) {
   const Parsed parsed =
       Parse({"--seed=7", "--decay=0.5", "--patience=4", "--min-delta=0.25",
              "--validation-fraction=0.2", "--precision=float32", "--flips",
-             "--checkpoint-dir=elsewhere"});
+             "--checkpoint-dir=elsewhere", "--init-from=a.safetensors"});
   ASSERT_TRUE(parsed.options.has_value());
   const TrainingSettings& settings = parsed.options->settings;
   EXPECT_EQ(settings.seed, 7u);
@@ -93,6 +94,7 @@ TEST(OptionsTest, ReadsSettings) {
   EXPECT_TRUE(settings.horizontal_flips);
   EXPECT_EQ(parsed.options->precision, WeightPrecision::kFloat32);
   EXPECT_EQ(parsed.options->checkpoint_dir, "elsewhere");
+  EXPECT_EQ(parsed.options->init_from, "a.safetensors");
 }
 
 TEST(OptionsTest, HelpSucceedsAndBadUsageFails) {
