@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
 #include "client/context.h"
+#include "client/printers/ascii.h"
 #include "client/printers/style.h"
 
 namespace adv {
@@ -36,7 +37,8 @@ constexpr char kFooter[] =
     "server answers; 4 the server refuses.\n"
     "\n"
     "Environment: ADVCTL_SERVER (address), ADVCTL_ADVSERVER (the program that\n"
-    "--local starts), NO_COLOR.";
+    "--local starts), NO_COLOR, LC_ALL, LC_CTYPE and LANG (plain ASCII unless "
+    "the first\nthat is set says UTF-8).";
 
 // CLI11's help with descriptions wrapped to the terminal's 80 columns.
 class Help : public CLI::Formatter {
@@ -193,8 +195,13 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   }
   options.output = FormatOf(output);
   ExitCode code = kOk;
+  // For people with another locale; what programs read is always UTF-8.
+  const bool plain = options.output == OutputFormat::kTable && !LocaleIsUtf8();
+  AsciiBuffer ascii_out(out.rdbuf()), ascii_err(err.rdbuf());
+  std::ostream shown(plain ? &ascii_out : out.rdbuf());
+  std::ostream told(plain ? &ascii_err : err.rdbuf());
   {  // the context's end ends a private server
-    Context context(options, out, err);
+    Context context(options, shown, told);
     if (!options.local &&
         !(options.stores.empty() && options.datasets.empty())) {
       return context.Usage(
@@ -203,7 +210,7 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
     }
     code = action(context);
   }
-  if (!out.flush() && code == kOk) {
+  if ((!shown.flush() || !out.flush()) && code == kOk) {
     err << "advctl: the output could not be written" << std::endl;
     return kFailed;
   }
