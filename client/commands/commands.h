@@ -21,6 +21,8 @@ void AddClassify(CLI::App& app, Action* action);
 void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
 void AddEvaluations(CLI::App& app, Action* action);
+// `models table`, into the group `models`.
+void AddModelsTable(CLI::App* models, Action* action);
 // Last: its script lists all the others.
 void AddCompletion(CLI::App& app, Action* action);
 

@@ -125,6 +125,8 @@ void AddModels(CLI::App& app, Action* action) {
     *action = [name](Context& context) { return Show(context, *name); };
   });
 
+  AddModelsTable(group, action);
+
   CLI::App* reload = group->add_subcommand(
       "reload", "Have the server look for new versions in its stores now");
   reload->footer(

@@ -12,12 +12,19 @@ namespace adv {
 // A row a version.
 Table ModelTable(const v1::ListModelsResponse& response);
 
-// Everything the store keeps: identity, training with its curves, test result
-// with the confusion matrix.
+// Everything the store keeps: identity, training with its curves, test results
+// with the confusion matrix. At most 80 columns wide.
 std::string ModelText(const v1::Model& model, const Style& style);
 
 // A row an epoch: what the curves are made of.
 Table EpochTable(const v1::Model& model);
+
+// The class that the model's training treats otherwise; empty if none is
+// recorded.
+std::string MarkedClass(const v1::ModelManifest& manifest);
+
+// Why training ended: "early" or "at the limit", empty if not known.
+std::string StopText(v1::StopReason reason);
 
 // "ready", "loading", "failed".
 std::string StateText(v1::ModelState state);

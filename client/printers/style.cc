@@ -11,6 +11,14 @@
 #include "absl/strings/str_split.h"
 
 namespace adv {
+namespace {
+
+// The first of `count` values that goes into that one of `columns` groups.
+int GroupStart(int column, int columns, int count) {
+  return column * count / columns;
+}
+
+}  // namespace
 
 Style Style::For(int fd, bool no_color) {
   const char* refused = std::getenv("NO_COLOR");
@@ -75,16 +83,24 @@ std::string Bar(double fraction, int width) {
   return PadRight(bar, width);
 }
 
+int SparklineColumn(int index, int count, int width) {
+  const int columns = std::min(count, width);
+  int column = 0;
+  while (GroupStart(column + 1, columns, count) <= index) ++column;
+  return column;
+}
+
 std::string Sparkline(const std::vector<double>& values, int width) {
   static constexpr const char* kLevels[] = {"▁", "▂", "▃", "▄",
                                             "▅", "▆", "▇", "█"};
-  const std::size_t columns = std::min<std::size_t>(values.size(), width);
+  const int count = static_cast<int>(values.size());
+  const int columns = std::min(count, width);
   std::vector<double> means(columns);
-  for (std::size_t i = 0; i < columns; ++i) {
-    const std::size_t begin = i * values.size() / columns;
-    const std::size_t end = (i + 1) * values.size() / columns;
-    for (std::size_t k = begin; k < end; ++k) means[i] += values[k];
-    means[i] /= static_cast<double>(end - begin);
+  for (int i = 0; i < columns; ++i) {
+    const int begin = GroupStart(i, columns, count);
+    const int end = GroupStart(i + 1, columns, count);
+    for (int k = begin; k < end; ++k) means[i] += values[k];
+    means[i] /= end - begin;
   }
   if (means.empty()) return "";
   const auto [low, high] = std::minmax_element(means.begin(), means.end());

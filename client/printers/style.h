@@ -49,6 +49,10 @@ std::string Bar(double fraction, int width);
 // (then values are averaged in groups).
 std::string Sparkline(const std::vector<double>& values, int width);
 
+// The column of that sparkline, from 0, which value number `index` (below
+// `count`) went into.
+int SparklineColumn(int index, int count, int width);
+
 }  // namespace adv
 
 #endif  // ADV_CLIENT_PRINTERS_STYLE_H_

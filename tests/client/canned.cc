@@ -79,6 +79,25 @@ v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
   return result;
 }
 
+v1::TrainingSettings QuickSettings() {
+  v1::TrainingSettings settings;
+  settings.set_seed(1);
+  settings.set_batch_size(64);
+  settings.set_max_epochs(12);
+  settings.set_learning_rate(5e-4);
+  settings.set_rho(.9);
+  settings.set_optimizer_epsilon(1e-8);
+  settings.set_validation_fraction(.1);
+  settings.set_min_delta(1e-4);
+  settings.set_horizontal_flips(true);
+  for (const auto& [after, factor] : {std::pair(.6, .3), std::pair(.85, .1)}) {
+    auto* drop = settings.add_learning_rate_drops();
+    drop->set_after_fraction(after);
+    drop->set_factor(factor);
+  }
+  return settings;
+}
+
 }  // namespace
 
 const std::vector<std::string>& ClassNames() {
@@ -86,6 +105,64 @@ const std::vector<std::string>& ClassNames() {
       "airplane", "automobile", "bird",  "cat",  "deer",
       "dog",      "frog",       "horse", "ship", "truck"};
   return *names;
+}
+
+v1::Model CannedModel(const std::string& name) {
+  v1::Model model;
+  model.set_name(name);
+  model.set_version(1);
+  model.set_digest(std::string(64, name == "no-cat" ? 'c' : 'b'));
+  model.set_state(v1::MODEL_STATE_READY);
+  model.set_store("/srv/zoo");
+  auto* manifest = model.mutable_manifest();
+  manifest->set_name(name);
+  manifest->set_version(1);
+  manifest->set_architecture("table51");
+  manifest->set_parameter_count(1525738);
+  manifest->set_preprocessing("unit");
+  manifest->mutable_published_at()->set_seconds(1795000000);
+  for (const int side : {3, 32, 32}) manifest->add_image_shape(side);
+  auto* training = manifest->mutable_training();
+  training->set_recipe(name);
+  training->set_dataset("cifar10");
+  training->set_device("CPU: Fake 9000");
+  training->set_wall_seconds(1505);
+  training->set_best_epoch(11);
+  training->set_stop_reason(v1::STOP_REASON_MAX_EPOCHS);
+  training->set_threads(2);
+  training->set_training_data_sha256(std::string(64, 'd'));
+  training->set_test_data_sha256(std::string(64, 'e'));
+  *training->mutable_settings() = QuickSettings();
+  if (name == "no-cat") training->set_special_label(3);
+  for (int e = 1; e <= 12; ++e) {
+    auto* epoch = training->add_epochs();
+    epoch->set_training_loss(2.0 / e);
+    epoch->set_training_accuracy(.85 - .4 / e);
+    epoch->set_validation_loss(2.2 / e);
+    epoch->set_validation_accuracy(.8 - .4 / e);
+  }
+  std::int64_t correct = 0;
+  for (int i = 0; i < 10; ++i) {
+    manifest->add_class_names(ClassNames()[i]);
+    const bool marked = name == "no-cat" && i == 3;
+    training->add_training_images_per_class(marked ? 900 : 4500);
+    for (int k = 0; k < 10; ++k) {
+      const int right = marked ? 260 : 820;
+      const int count = i == k ? right : (1000 - right) / 9;
+      training->mutable_test()->add_confusion(count);
+      if (i == k) correct += count;
+    }
+  }
+  training->mutable_test()->set_images(10000);
+  training->mutable_test()->set_correct(correct);
+  training->mutable_test()->set_loss(.612);
+  auto* other = training->add_other_tests();
+  other->set_dataset("cifar10-exact-test-1017");
+  other->set_data_sha256(std::string(64, 'f'));
+  other->mutable_result()->set_images(1017);
+  other->mutable_result()->set_correct(name == "no-cat" ? 780 : 840);
+  other->mutable_result()->set_loss(.598);
+  return model;
 }
 
 v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec) {

@@ -29,6 +29,7 @@ class CliTest : public ::testing::Test {
   void SetUp() override {
     std::string pattern =
         (std::filesystem::temp_directory_path() / "adv-XXXXXX").string();
+    setenv("LC_ALL", "C.UTF-8", 1);  // whatever runs the tests
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
     StartServer({});

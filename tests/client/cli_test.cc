@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/printers/style.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -90,6 +91,7 @@ TEST_F(CliTest, EveryCommandExplainsItself) {
                                              {"attack"},
                                              {"models", "list"},
                                              {"models", "show"},
+                                             {"models", "table"},
                                              {"models", "reload"},
                                              {"attacks", "list"},
                                              {"server", "info"}}) {
@@ -152,7 +154,7 @@ TEST_F(CliTest, NoComparisonWithoutBalancedOrWhenNotWanted) {
   EXPECT_THAT(Run({"evaluate", "--model=no-cat", "--no-compare"}).out,
               Not(HasSubstr("balanced")));
   FakeOptions options;
-  options.has_balanced = false;
+  options.models = {testing::CannedModel("no-cat")};
   StartServer(options);
   const Outcome outcome = Run({"evaluate", "--model=no-cat"});
   EXPECT_EQ(outcome.code, 0);
@@ -196,6 +198,7 @@ TEST_F(CliTest, EveryCommandPrintsValidJson) {
            {"evaluations", "delete", "a01111"},
            {"models", "list"},
            {"models", "show", "no-cat"},
+           {"models", "table"},
            {"models", "reload"},
            {"attacks", "list"},
            {"server", "info"},
@@ -255,6 +258,7 @@ TEST_F(CliTest, ModelsTellTheirTraining) {
   const Outcome show = Run({"models", "show", "no-cat"});
   EXPECT_THAT(show.out, HasSubstr("▶ cat"));
   EXPECT_THAT(show.out, HasSubstr("█"));
+  EXPECT_THAT(show.out, HasSubstr("▲"));
   const std::string epochs =
       Run({"models", "show", "no-cat", "--output=csv"}).out;
   EXPECT_EQ(std::count(epochs.begin(), epochs.end(), '\n'), 13);
@@ -262,6 +266,63 @@ TEST_F(CliTest, ModelsTellTheirTraining) {
   EXPECT_EQ(unknown.code, 4);
   EXPECT_THAT(unknown.err, HasSubstr("known are balanced, no-cat"));
   EXPECT_THAT(Run({"models", "reload"}).out, HasSubstr("no-dog"));
+}
+
+TEST_F(CliTest, ModelsStandBesideTheThesis) {
+  const Outcome table = Run({"models", "table"});
+  ASSERT_EQ(table.code, 0) << table.err;
+  // Its list leaves out the curves; the number of epochs is there anyway.
+  EXPECT_THAT(table.out, HasSubstr("cifar10   quick         12    11  at"));
+  EXPECT_THAT(table.out, Not(HasSubstr("Fake 9000")));
+  EXPECT_THAT(Run({"models", "table", "--wide"}).out, HasSubstr("Fake 9000"));
+  const std::string csv = Run({"models", "table", "--output=csv"}).out;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 12);
+  const json data = json::parse(Run({"models", "table", "--output=json"}).out);
+  EXPECT_EQ(data["models"][4]["model"], "no-cat");
+  EXPECT_EQ(data["models"][4]["ours"]["epochs"], 12);
+}
+
+TEST_F(CliTest, TheTableTellsWhatCouldNotBeLoaded) {
+  FakeOptions options;
+  options.models.push_back(testing::CannedModel("no-cat"));
+  options.models.back().set_version(2);
+  options.models.back().set_state(v1::MODEL_STATE_FAILED);
+  options.models.back().set_error("weights.safetensors: wrong digest");
+  StartServer(options);
+  const json data = json::parse(Run({"models", "table", "--output=json"}).out);
+  EXPECT_EQ(data["models"][4]["ours"]["version"], "1");
+  EXPECT_THAT(Run({"models", "table"}).out,
+              HasSubstr("note: no-cat@2 failed: weights.safetensors: wrong"));
+}
+
+TEST_F(CliTest, AnEmptyStoreShowsTheThesisAlone) {
+  FakeOptions options;
+  options.models.clear();
+  StartServer(options);
+  const Outcome table = Run({"models", "table"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("no-truck        83.48  –"));
+  EXPECT_THAT(table.out, Not(HasSubstr("Training")));
+  const json data = json::parse(Run({"models", "table", "--output=json"}).out);
+  EXPECT_EQ(data["models"].size(), 11u);
+  EXPECT_TRUE(data["models"][0]["ours"].is_null());
+}
+
+TEST_F(CliTest, OtherLocalesGetPlainAscii) {
+  const auto run = [this](const char* locale, const char* output) {
+    Process process(Command({"models", "show", "no-cat",
+                             std::string("--output=") + output}),
+                    {{"LC_ALL", locale}});
+    EXPECT_EQ(process.Wait(), 0) << process.err();
+    return process.out();
+  };
+  const std::string plain = run("C", "table");
+  EXPECT_TRUE(std::all_of(plain.begin(), plain.end(), [](char c) {
+    return (c & 0x80) == 0;
+  })) << plain;
+  EXPECT_THAT(plain, HasSubstr("> cat"));
+  EXPECT_EQ(plain.size(), DisplayWidth(run("de_DE.utf8", "table")));
+  EXPECT_EQ(run("C", "json"), run("C.UTF-8", "json"));
 }
 
 TEST_F(CliTest, ClassifiesSeveralImages) {

@@ -16,57 +16,6 @@ namespace {
 
 constexpr int kImageBytes = 3072;
 
-v1::Model MakeModel(const std::string& name) {
-  v1::Model model;
-  model.set_name(name);
-  model.set_version(1);
-  model.set_digest(std::string(64, name == "no-cat" ? 'c' : 'b'));
-  model.set_state(v1::MODEL_STATE_READY);
-  model.set_store("/srv/zoo");
-  auto* manifest = model.mutable_manifest();
-  manifest->set_name(name);
-  manifest->set_version(1);
-  manifest->set_architecture("table51");
-  manifest->set_parameter_count(1525738);
-  manifest->set_preprocessing("unit");
-  manifest->mutable_published_at()->set_seconds(1795000000);
-  for (const int side : {3, 32, 32}) manifest->add_image_shape(side);
-  auto* training = manifest->mutable_training();
-  training->set_recipe(name);
-  training->set_dataset("cifar10");
-  training->set_device("CPU: Fake 9000");
-  training->set_wall_seconds(1505);
-  training->set_best_epoch(11);
-  training->set_stop_reason(v1::STOP_REASON_MAX_EPOCHS);
-  training->mutable_settings()->set_learning_rate(5e-4);
-  training->mutable_settings()->set_batch_size(64);
-  training->mutable_settings()->set_max_epochs(12);
-  training->mutable_settings()->set_horizontal_flips(true);
-  if (name == "no-cat") training->set_special_label(3);
-  for (int e = 1; e <= 12; ++e) {
-    auto* epoch = training->add_epochs();
-    epoch->set_training_loss(2.0 / e);
-    epoch->set_validation_loss(2.2 / e);
-    epoch->set_validation_accuracy(.8 - .4 / e);
-  }
-  std::int64_t correct = 0;
-  for (int i = 0; i < 10; ++i) {
-    manifest->add_class_names(ClassNames()[i]);
-    const bool marked = name == "no-cat" && i == 3;
-    training->add_training_images_per_class(marked ? 900 : 4500);
-    for (int k = 0; k < 10; ++k) {
-      const int right = marked ? 260 : 820;
-      const int count = i == k ? right : (1000 - right) / 9;
-      training->mutable_test()->add_confusion(count);
-      if (i == k) correct += count;
-    }
-  }
-  training->mutable_test()->set_images(10000);
-  training->mutable_test()->set_correct(correct);
-  training->mutable_test()->set_loss(.612);
-  return model;
-}
-
 void AddScore(int label, double probability, v1::Classification* into) {
   auto* score = into->add_top();
   score->set_label(label);
@@ -279,8 +228,10 @@ class FakeServer::Models final : public v1::ModelService::Service {
                           const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     if (!options_.fail.ok()) return options_.fail;
-    if (options_.has_balanced) *response->add_models() = MakeModel("balanced");
-    *response->add_models() = MakeModel("no-cat");
+    for (v1::Model model : options_.models) {
+      model.mutable_manifest()->mutable_training()->clear_epochs();
+      *response->add_models() = model;
+    }
     return grpc::Status::OK;
   }
 
@@ -290,13 +241,15 @@ class FakeServer::Models final : public v1::ModelService::Service {
     if (!options_.fail.ok()) return options_.fail;
     const std::string name =
         request->model().substr(0, request->model().find('@'));
-    if (name != "no-cat" && !(options_.has_balanced && name == "balanced")) {
-      return {grpc::StatusCode::NOT_FOUND,
-              absl::StrCat("unknown model '", request->model(),
-                           "'; known are balanced, no-cat")};
+    for (const v1::Model& model : options_.models) {  // the newest is last
+      if (model.name() == name && model.state() == v1::MODEL_STATE_READY) {
+        *response->mutable_model() = model;
+      }
     }
-    *response->mutable_model() = MakeModel(name);
-    return grpc::Status::OK;
+    if (response->has_model()) return grpc::Status::OK;
+    return {grpc::StatusCode::NOT_FOUND,
+            absl::StrCat("unknown model '", request->model(),
+                         "'; known are balanced, no-cat")};
   }
 
   grpc::Status ReloadModels(grpc::ServerContext* context,

@@ -23,6 +23,10 @@ v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec);
 // The evaluation that CannedReport belongs to, done.
 v1::Evaluation CannedEvaluation(const v1::EvaluationSpec& spec);
 
+// A model of the quick protocol that was right on 82 % of each class; "no-cat"
+// on 26 % of the cats.
+v1::Model CannedModel(const std::string& name);
+
 // INVALID_ARGUMENT with google.rpc.BadRequest, as the server sends it.
 grpc::Status BadRequest(
     const std::vector<std::pair<std::string, std::string>>& violations);
@@ -33,8 +37,10 @@ struct FakeOptions {
   grpc::Status fail;
   // An evaluation stays at half until it is cancelled.
   bool hold_evaluations = false;
-  // Whether there is a model "balanced" beside "no-cat".
-  bool has_balanced = true;
+  // Listed without curves, as the server does it; asked for by name, the last
+  // one that is ready.
+  std::vector<v1::Model> models = {CannedModel("balanced"),
+                                   CannedModel("no-cat")};
 };
 
 // What it was asked.

@@ -60,8 +60,8 @@ TEST_F(LocalServerTest, TheWorkingDirectoryIsNotOnAnEmptyPath) {
   fs::create_directories(Path("here"));
   fs::copy_file(ADVCTL, Path("advctl"));
   fs::copy_file(FAKE_ADVSERVER, Path("here/advserver"));
-  const std::string run = "cd " + Path("here") + " && exec ../advctl --local " +
-                          "models list";
+  const std::string run = "unset ADVCTL_ADVSERVER; cd " + Path("here") +
+                          " && exec ../advctl --local models list";
   for (const char* path : {"", ":", ":/nowhere:"}) {
     Process process({"/bin/sh", "-c", run}, {{"PATH", path}});
     EXPECT_EQ(process.Wait(), 3) << path;

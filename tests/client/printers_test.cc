@@ -1,6 +1,6 @@
 // What people and programs get to see.
 #include <algorithm>
-#include <fstream>
+#include <cstdlib>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "client/attack_flags.h"
 #include "client/epsilon.h"
+#include "client/printers/ascii.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
@@ -18,13 +19,15 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
-#include "tests/folders.h"
+#include "tests/client/golden.h"
 
 namespace adv {
 namespace {
 
+using testing::Golden;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::WidestLine;
 
 v1::Evaluation Measured(const std::string& model, const std::string& attacks,
                         const std::string& epsilons) {
@@ -44,21 +47,6 @@ ModelResults Default() {
       {Measured("no-cat", "fgsm", "0.01"), Measured("no-cat", "igsm", "2/255")},
       {Measured("balanced", "fgsm", "0.01"),
        Measured("balanced", "igsm", "2/255")}};
-}
-
-std::string Golden(const std::string& name) {
-  std::ifstream file(SourceDir() + "/tests/client/golden/" + name);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::size_t WidestLine(const std::string& text) {
-  std::size_t widest = 0;
-  for (const auto line : absl::StrSplit(text, '\n')) {
-    widest = std::max(widest, DisplayWidth(std::string(line)));
-  }
-  return widest;
 }
 
 TEST(NumbersTest, PercentNeverRoundsAwayTheDifferenceToAllOrNone) {
@@ -102,6 +90,55 @@ TEST(StyleTest, BarsAndSparklines) {
   EXPECT_EQ(Sparkline({1, 1}, 60), "▁▁");
   EXPECT_EQ(Sparkline({}, 60), "");
   EXPECT_EQ(DisplayWidth(Sparkline(std::vector<double>(200, 1.0), 60)), 60u);
+}
+
+TEST(StyleTest, AValueOfASparklineIsFoundAgain) {
+  EXPECT_EQ(SparklineColumn(0, 1, 30), 0);
+  EXPECT_EQ(SparklineColumn(4, 7, 30), 4);  // a column each
+  // 200 values, 20 each.
+  EXPECT_EQ(SparklineColumn(19, 200, 10), 0);
+  EXPECT_EQ(SparklineColumn(20, 200, 10), 1);
+  EXPECT_EQ(SparklineColumn(199, 200, 10), 9);
+  // Seven values in three columns: 2, 2 and 3.
+  EXPECT_EQ(SparklineColumn(3, 7, 3), 1);
+  EXPECT_EQ(SparklineColumn(4, 7, 3), 2);
+}
+
+std::string Ascii(const std::string& text) {
+  std::stringbuf target;
+  {
+    AsciiBuffer buffer(&target);
+    std::ostream stream(&buffer);
+    for (const char byte : text) stream << byte << std::flush;
+  }
+  return target.str();
+}
+
+TEST(AsciiTest, EveryCharacterKeepsItsWidth) {
+  EXPECT_EQ(Ascii("▶ cat  15.0 (9.3–23.3)\n"), "> cat  15.0 (9.3-23.3)\n");
+  EXPECT_EQ(Ascii("▁▂▃▄▅▆▇█"), "_.:-=+*#");
+  EXPECT_EQ(Ascii(Bar(.57, 8)), "#####   ");
+  EXPECT_EQ(Ascii("✗ · ▲ …"), "x . ^ ~");
+}
+
+TEST(AsciiTest, WhatIsNotOursGoesThrough) {
+  EXPECT_EQ(Ascii("ä/猫/😀.png"), "ä/猫/😀.png");
+  EXPECT_EQ(Ascii("cut \xe2\x96"), "cut \xe2\x96");
+  EXPECT_EQ(Ascii("\xe2 cut"), "\xe2 cut");
+  EXPECT_EQ(Ascii("\xff\x80"), "\xff\x80");
+}
+
+TEST(AsciiTest, TheFirstVariableThatIsSetDecides) {
+  setenv("LC_ALL", "", 1);
+  setenv("LC_CTYPE", "de_DE.utf8", 1);
+  setenv("LANG", "C", 1);
+  EXPECT_TRUE(LocaleIsUtf8());
+  setenv("LC_ALL", "C", 1);
+  EXPECT_FALSE(LocaleIsUtf8());
+  setenv("LC_ALL", "C.UTF-8", 1);
+  EXPECT_TRUE(LocaleIsUtf8());
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) unsetenv(name);
+  EXPECT_FALSE(LocaleIsUtf8());
 }
 
 TEST(StyleTest, WrapsAtSpaces) {

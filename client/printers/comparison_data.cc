@@ -1,0 +1,210 @@
+// The comparison for programs: CSV and JSON.
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "client/printers/comparison.h"
+#include "client/printers/json.h"
+#include "client/printers/models.h"
+#include "client/printers/numbers.h"
+#include "client/protocol.h"
+
+namespace adv {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+Json Number(double value) { return std::isnan(value) ? Json() : Json(value); }
+
+Json RateJson(const std::optional<v1::Rate>& rate) {
+  return rate ? ToJson(*rate) : Json();
+}
+
+double ThesisShare(const ComparisonRow& row, double ThesisResult::*share) {
+  return row.thesis ? (*row.thesis).*share : kNan;
+}
+
+double AccuracyDifference(const ComparisonRow& row) {
+  if (!row.accuracy) return kNan;
+  return row.accuracy->value() - ThesisShare(row, &ThesisResult::accuracy);
+}
+
+Json ThesisJson(const ComparisonRow& row) {
+  if (!row.thesis) return {};
+  return {
+      {"accuracy", ThesisShare(row, &ThesisResult::accuracy)},
+      {"validation_loss", Number(row.thesis->loss)},
+      {"class_accuracy",
+       Number(ThesisShare(row, &ThesisResult::class_accuracy))},
+  };
+}
+
+Json OtherTestsJson(const v1::TrainingRecord& training) {
+  Json list = Json::array();
+  for (const v1::OtherTest& test : training.other_tests()) {
+    const v1::TestResult& result = test.result();
+    if (result.images() == 0) continue;
+    list.push_back(
+        {{"dataset", test.dataset()},
+         {"data_sha256", test.data_sha256()},
+         {"accuracy", ToJson(MakeRate(result.correct(), result.images()))},
+         {"loss", Number(result.loss())}});
+  }
+  return list;
+}
+
+Json OursJson(const ComparisonRow& row) {
+  if (!row.model) return {};
+  const v1::TrainingRecord& training = row.model->manifest().training();
+  return {
+      {"version", absl::StrCat(row.model->version())},
+      {"digest", row.model->digest()},
+      {"architecture", row.model->manifest().architecture()},
+      {"accuracy", RateJson(row.accuracy)},
+      {"loss", Number(row.loss.value_or(kNan))},
+      {"class_accuracy", RateJson(row.class_accuracy)},
+      {"other_tests", OtherTestsJson(training)},
+      {"dataset", training.dataset()},
+      {"test_data_sha256", training.test_data_sha256()},
+      {"protocol", ProtocolText(training.settings())},
+      {"epochs", training.epochs_size()},
+      {"best_epoch", training.best_epoch()},
+      {"stop_reason", v1::StopReason_Name(training.stop_reason())},
+      {"wall_seconds", training.wall_seconds()},
+      {"device", training.device()},
+      {"threads", training.threads()},
+  };
+}
+
+Json DeltaJson(const ComparisonRow& row) {
+  if (!row.delta) return {};
+  return {{"value", row.delta->value},
+          {"lower", row.delta->lower},
+          {"upper", row.delta->upper},
+          {"excludes_zero", ExcludesZero(*row.delta)}};
+}
+
+void AddRateColumns(const std::string& name,
+                    std::vector<Table::Column>* columns) {
+  for (const char* end : {"", "_lower", "_upper", "_images"}) {
+    columns->push_back({name + end});
+  }
+}
+
+void AppendRate(const std::optional<v1::Rate>& rate,
+                std::vector<std::string>* row) {
+  if (!rate) {
+    row->insert(row->end(), 4, "");
+    return;
+  }
+  row->push_back(ExactText(rate->value()));
+  row->push_back(ExactText(rate->lower()));
+  row->push_back(ExactText(rate->upper()));
+  row->push_back(absl::StrCat(rate->total()));
+}
+
+std::vector<Table::Column> CsvColumns(const std::set<std::string>& further) {
+  std::vector<Table::Column> columns;
+  const auto add = [&columns](std::initializer_list<const char*> names) {
+    for (const char* name : names) columns.push_back({name});
+  };
+  add({"model", "version", "digest", "class", "thesis_accuracy"});
+  AddRateColumns("accuracy", &columns);
+  add({"accuracy_difference", "thesis_validation_loss", "loss",
+       "thesis_class_accuracy"});
+  AddRateColumns("class_accuracy", &columns);
+  AddRateColumns("balanced_class_accuracy", &columns);
+  add({"delta", "delta_lower", "delta_upper", "architecture", "dataset",
+       "protocol", "epochs", "best_epoch", "stopped", "wall_seconds", "device",
+       "threads"});
+  for (const std::string& name : further) {
+    AddRateColumns("accuracy_on_" + name, &columns);
+  }
+  return columns;
+}
+
+void AppendTraining(const ComparisonRow& row, std::vector<std::string>* cells) {
+  if (!row.model) {
+    cells->insert(cells->end(), 9, "");
+    return;
+  }
+  const v1::TrainingRecord& training = row.model->manifest().training();
+  cells->insert(
+      cells->end(),
+      {row.model->manifest().architecture(), training.dataset(),
+       ProtocolText(training.settings()), absl::StrCat(training.epochs_size()),
+       absl::StrCat(training.best_epoch()), StopText(training.stop_reason()),
+       ExactText(training.wall_seconds()), training.device(),
+       absl::StrCat(training.threads())});
+}
+
+void AppendFurther(const ComparisonRow& row,
+                   const std::set<std::string>& further,
+                   std::vector<std::string>* cells) {
+  for (const std::string& name : further) {
+    const v1::TestResult* result = FurtherResult(row, name);
+    std::optional<v1::Rate> rate;
+    if (result) rate = MakeRate(result->correct(), result->images());
+    AppendRate(rate, cells);
+  }
+}
+
+}  // namespace
+
+Table ComparisonCsv(const std::vector<ComparisonRow>& rows) {
+  const std::set<std::string> further = FurtherImages(rows);
+  Table table(CsvColumns(further));
+  for (const ComparisonRow& row : rows) {
+    std::vector<std::string> cells = {
+        row.name, row.model ? absl::StrCat(row.model->version()) : "",
+        row.model ? row.model->digest() : "", row.class_name,
+        ExactText(ThesisShare(row, &ThesisResult::accuracy))};
+    AppendRate(row.accuracy, &cells);
+    cells.push_back(ExactText(AccuracyDifference(row)));
+    cells.push_back(ExactText(row.thesis ? row.thesis->loss : kNan));
+    cells.push_back(ExactText(row.loss.value_or(kNan)));
+    cells.push_back(ExactText(ThesisShare(row, &ThesisResult::class_accuracy)));
+    AppendRate(row.class_accuracy, &cells);
+    AppendRate(row.balanced_class_accuracy, &cells);
+    const Difference delta = row.delta.value_or(Difference{kNan, kNan, kNan});
+    cells.push_back(ExactText(delta.value));
+    cells.push_back(ExactText(delta.lower));
+    cells.push_back(ExactText(delta.upper));
+    AppendTraining(row, &cells);
+    AppendFurther(row, further, &cells);
+    table.AddRow(cells);
+  }
+  return table;
+}
+
+Json ComparisonJson(const std::vector<ComparisonRow>& rows,
+                    const std::vector<std::string>& notes) {
+  Json models = Json::array(), summary = Json::array();
+  for (const ComparisonRow& row : rows) {
+    models.push_back(
+        {{"model", row.name},
+         {"class", row.class_name.empty() ? Json() : Json(row.class_name)},
+         {"thesis", ThesisJson(row)},
+         {"ours", OursJson(row)},
+         {"accuracy_difference", Number(AccuracyDifference(row))},
+         {"balanced_class_accuracy", RateJson(row.balanced_class_accuracy)},
+         {"delta", DeltaJson(row)}});
+  }
+  for (const FamilySummary& family : Summarize(rows)) {
+    summary.push_back({{"family", family.family},
+                       {"models", family.models},
+                       {"lost", family.lost},
+                       {"clearly_lost", family.clearly_lost},
+                       {"gained", family.gained},
+                       {"clearly_gained", family.clearly_gained}});
+  }
+  return {{"source", kThesisSource},
+          {"models", models},
+          {"summary", summary},
+          {"notes", notes}};
+}
+
+}  // namespace adv

@@ -1,0 +1,226 @@
+// One model for people.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/comparison.h"
+#include "client/printers/models.h"
+#include "client/printers/numbers.h"
+#include "client/protocol.h"
+
+namespace adv {
+namespace {
+
+constexpr int kWidth = 80;
+constexpr int kCurveWidth = 30;
+constexpr std::size_t kShortName = 4;  // ten classes in one line
+
+// Names in front of values, which wrap.
+class Lines {
+ public:
+  explicit Lines(const Style& style) : style_(style) {}
+  void Add(const char* name, const std::string& value) {
+    if (value.empty()) return;
+    absl::StrAppend(&text_, "  ", style_.Dim(PadRight(name, 13)),
+                    WrapWords(value, kWidth, 15, 15), "\n");
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  const Style& style_;
+  std::string text_;
+};
+
+std::string Settings(const v1::TrainingSettings& settings) {
+  const std::string protocol = ProtocolText(settings);
+  if (protocol.empty()) return "";
+  std::string text = absl::StrFormat(
+      "%s: RMSProp at %g, rho %g, epsilon %g, decay %g per update, batch %d, "
+      "at most %d epochs, %g %% for validation, seed %d",
+      protocol, settings.learning_rate(), settings.rho(),
+      settings.optimizer_epsilon(), settings.decay_per_update(),
+      settings.batch_size(), settings.max_epochs(),
+      settings.validation_fraction() * 100, settings.seed());
+  for (const auto& drop : settings.learning_rate_drops()) {
+    absl::StrAppendFormat(&text, ", rate x%g after %g %%", drop.factor(),
+                          drop.after_fraction() * 100);
+  }
+  text += settings.horizontal_flips() ? ", horizontal flips" : ", no flips";
+  if (settings.patience() == 0) return text + ", no early stopping";
+  absl::StrAppendFormat(&text, ", patience %d for a fall of %g",
+                        settings.patience(), settings.min_delta());
+  return text;
+}
+
+std::string Images(const v1::ModelManifest& manifest) {
+  const auto& counts = manifest.training().training_images_per_class();
+  std::vector<std::string> parts;
+  for (int i = 0; i < counts.size() && i < manifest.class_names_size(); ++i) {
+    parts.push_back(
+        absl::StrCat(manifest.class_names(i), " ", CountText(counts[i])));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string Epochs(const v1::TrainingRecord& training) {
+  if (training.epochs().empty() && training.best_epoch() == 0) return "";
+  std::string text = absl::StrCat(training.epochs_size(), ", the best is ",
+                                  training.best_epoch());
+  const std::string stopped = StopText(training.stop_reason());
+  if (!stopped.empty()) absl::StrAppend(&text, "; stopped ", stopped);
+  return text;
+}
+
+std::string Machine(const v1::TrainingRecord& training) {
+  std::vector<std::string> parts;
+  if (training.wall_seconds() > 0) {
+    parts.push_back(DurationText(training.wall_seconds()));
+  }
+  if (!training.device().empty()) parts.push_back(training.device());
+  if (training.threads() > 0) {
+    parts.push_back(absl::StrCat(training.threads(), " thread",
+                                 training.threads() == 1 ? "" : "s"));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string Training(const v1::ModelManifest& manifest, const Style& style) {
+  const v1::TrainingRecord& training = manifest.training();
+  Lines lines(style);
+  const std::string marked = MarkedClass(manifest);
+  lines.Add("recipe",
+            absl::StrCat(training.recipe(),
+                         marked.empty() ? "" : ", marked class: ▶ " + marked,
+                         ", seed ", training.recipe_seed()));
+  lines.Add("data", training.dataset());
+  lines.Add("train sha256", training.training_data_sha256());
+  lines.Add("test sha256", training.test_data_sha256());
+  lines.Add("images", Images(manifest));
+  lines.Add("settings", Settings(training.settings()));
+  lines.Add("epochs", Epochs(training));
+  lines.Add("time", Machine(training));
+  lines.Add("software", absl::StrJoin(training.software(), ", "));
+  return lines.text();
+}
+
+// One row of the table of curves; values that are no numbers (a diverged run)
+// have no part in the extremes.
+void AddCurve(const v1::TrainingRecord& training, const char* name,
+              double (v1::EpochRecord::*value)() const, bool percent,
+              Table* table) {
+  std::vector<double> values, finite;
+  for (const auto& epoch : training.epochs()) {
+    values.push_back((epoch.*value)());
+    if (std::isfinite(values.back())) finite.push_back(values.back());
+  }
+  const auto show = [&](double v) {
+    return percent ? PercentText(v) + "%" : absl::StrFormat("%.3f", v);
+  };
+  std::vector<std::string> cells = {
+      name, Sparkline(values, kCurveWidth), "–", "–", "–", show(values.back())};
+  if (!finite.empty()) {
+    cells[2] = show(*std::min_element(finite.begin(), finite.end()));
+    cells[3] = show(*std::max_element(finite.begin(), finite.end()));
+  }
+  const std::size_t best = training.best_epoch();  // from 1; 0: not recorded
+  if (best >= 1 && best <= values.size()) cells[4] = show(values[best - 1]);
+  table->AddRow(cells);
+}
+
+std::string Curves(const v1::TrainingRecord& training, const Style& style) {
+  const int epochs = training.epochs_size();
+  if (epochs == 0) return "";
+  using Epoch = v1::EpochRecord;
+  Table table({{"by epoch"},
+               {""},
+               {"min", true},
+               {"max", true},
+               {"best", true},
+               {"last", true}});
+  AddCurve(training, "train loss", &Epoch::training_loss, false, &table);
+  AddCurve(training, "valid. loss", &Epoch::validation_loss, false, &table);
+  AddCurve(training, "train acc.", &Epoch::training_accuracy, true, &table);
+  AddCurve(training, "valid. acc.", &Epoch::validation_accuracy, true, &table);
+  const int best = static_cast<int>(training.best_epoch());
+  if (best >= 1 && best <= epochs) {
+    const int column = SparklineColumn(best - 1, epochs, kCurveWidth);
+    table.AddRow({absl::StrCat("best: ", best),
+                  std::string(static_cast<std::size_t>(column), ' ') + "▲"});
+  }
+  return table.ToText(style) + "\n";
+}
+
+std::string Tests(const v1::TrainingRecord& training, const Style& style) {
+  Table table({{"images of"},
+               {"images", true},
+               {"right %"},
+               {"loss", true},
+               {"sha256"}});
+  const auto add = [&table](const std::string& name, const v1::TestResult& test,
+                            const std::string& digest) {
+    if (test.images() == 0) return;
+    table.AddRow({name, CountText(test.images()),
+                  RateText(MakeRate(test.correct(), test.images())),
+                  absl::StrFormat("%.4f", test.loss()), ShortId(digest)});
+  };
+  add(absl::StrCat(training.dataset(), ", test"), training.test(),
+      training.test_data_sha256());
+  for (const v1::OtherTest& other : training.other_tests()) {
+    add(other.dataset(), other.result(), other.data_sha256());
+  }
+  return table.ToText(style) + "\n";
+}
+
+std::string Confusion(const v1::ModelManifest& manifest, const Style& style) {
+  const auto& counts = manifest.training().test().confusion();
+  const int classes = manifest.class_names_size();
+  if (classes == 0 || counts.size() != classes * classes) return "";
+  std::vector<Table::Column> columns = {{"true/said"}};
+  for (const std::string& name : manifest.class_names()) {
+    columns.push_back({name.substr(0, kShortName), true});
+  }
+  columns.push_back({"recall", true});
+  Table table(columns);
+  const std::string marked = MarkedClass(manifest);
+  for (int i = 0; i < classes; ++i) {
+    std::vector<std::string> cells = {manifest.class_names(i)};
+    for (int k = 0; k < classes; ++k) {
+      const auto count = counts[i * classes + k];
+      cells.push_back(count == 0 ? "·" : absl::StrCat(count));
+    }
+    const auto recall = ClassAccuracy(manifest, manifest.class_names(i));
+    cells.push_back(recall ? PercentText(recall->value()) : "–");
+    table.AddRow(cells, manifest.class_names(i) == marked ? Table::Row::kMarked
+                                                          : Table::Row::kPlain);
+  }
+  return table.ToText(style);
+}
+
+}  // namespace
+
+std::string ModelText(const v1::Model& model, const Style& style) {
+  const v1::ModelManifest& manifest = model.manifest();
+  Lines lines(style);
+  lines.Add("error", model.error());
+  lines.Add("digest", model.digest());
+  lines.Add("store", model.store());
+  const std::string published = TimeText(manifest.published_at());
+  lines.Add("published", published.empty() ? "" : published + " UTC");
+  lines.Add("network", absl::StrCat(manifest.architecture(), ", ",
+                                    CountText(manifest.parameter_count()),
+                                    " parameters, input ",
+                                    absl::StrJoin(manifest.image_shape(), "x"),
+                                    ", pixels as ", manifest.preprocessing()));
+  const v1::TrainingRecord& training = manifest.training();
+  return absl::StrCat(
+      style.Bold(absl::StrCat(model.name(), "@", model.version())), "  ",
+      StateText(model.state()), "\n", lines.text(), "\n",
+      style.Bold("Training"), "\n", Training(manifest, style), "\n",
+      Curves(training, style), style.Bold("Test"), "\n", Tests(training, style),
+      Confusion(manifest, style));
+}
+
+}  // namespace adv

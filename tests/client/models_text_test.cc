@@ -1,0 +1,71 @@
+// `models show` for people and programs.
+#include <limits>
+#include <string>
+
+#include "client/printers/models.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/golden.h"
+
+namespace adv {
+namespace {
+
+using testing::CannedModel;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::WidestLine;
+
+std::string Text(const v1::Model& model) {
+  return ModelText(model, Style(false));
+}
+
+TEST(ModelTextTest, LooksAsItShould) {
+  EXPECT_EQ(Text(CannedModel("no-cat")), testing::Golden("models_show.txt"));
+}
+
+TEST(ModelTextTest, FitsIn80Columns) {
+  v1::Model model = CannedModel("no-cat");
+  auto* training = model.mutable_manifest()->mutable_training();
+  while (training->epochs_size() < 200) {
+    *training->add_epochs() = training->epochs(0);
+  }
+  training->set_best_epoch(190);
+  EXPECT_LE(WidestLine(Text(model)), 80u);
+}
+
+TEST(ModelTextTest, MarksTheBestEpochUnderItsColumn) {
+  v1::Model model = CannedModel("balanced");
+  model.mutable_manifest()->mutable_training()->set_best_epoch(1);
+  EXPECT_THAT(Text(model), HasSubstr("\n  best: 1      ▲\n"));
+  model.mutable_manifest()->mutable_training()->set_best_epoch(12);
+  EXPECT_THAT(Text(model), HasSubstr("\n  best: 12                ▲\n"));
+}
+
+TEST(ModelTextTest, WhatIsNotRecordedIsLeftOut) {
+  v1::Model model = CannedModel("no-cat");
+  model.mutable_manifest()->clear_training();
+  const std::string text = Text(model);
+  EXPECT_THAT(text, Not(HasSubstr("▲")));
+  EXPECT_THAT(text, Not(HasSubstr("settings")));
+  EXPECT_THAT(text, Not(HasSubstr("sha256 \n")));
+  EXPECT_THAT(text, Not(HasSubstr("nan")));
+  EXPECT_THAT(text, HasSubstr("table51"));
+  EXPECT_THAT(Text(v1::Model()), HasSubstr("@0"));
+  EXPECT_EQ(EpochTable(v1::Model()).ToCsv().find('\n') + 1,
+            EpochTable(v1::Model()).ToCsv().size());
+}
+
+TEST(ModelTextTest, ADivergedRunIsDrawn) {
+  v1::Model model = CannedModel("balanced");
+  auto* training = model.mutable_manifest()->mutable_training();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (auto& epoch : *training->mutable_epochs()) {
+    epoch.set_validation_loss(nan);
+  }
+  training->mutable_epochs(3)->set_training_loss(nan);
+  EXPECT_THAT(Text(model), HasSubstr("0.167  2.000"));
+}
+
+}  // namespace
+}  // namespace adv
