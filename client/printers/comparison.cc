@@ -106,11 +106,15 @@ std::string OrNone(const std::string& text) {
   return text.empty() ? kNone : text;
 }
 
-// The protocol, and the network if it is not the thesis's.
+// The protocol; the network and the start if they are not the thesis's.
 std::string Setting(const v1::ModelManifest& manifest) {
   std::string text = OrNone(ProtocolText(manifest.training().settings()));
   if (manifest.architecture() != "table51") {
     absl::StrAppend(&text, ", ", manifest.architecture());
+  }
+  if (manifest.training().has_initial_weights()) {
+    absl::StrAppend(&text, ", from ",
+                    manifest.training().initial_weights().file());
   }
   return text;
 }

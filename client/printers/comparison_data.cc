@@ -70,6 +70,9 @@ Json OursJson(const ComparisonRow& row) {
       {"dataset", training.dataset()},
       {"test_data_sha256", training.test_data_sha256()},
       {"protocol", ProtocolText(training.settings())},
+      {"initial_weights", training.has_initial_weights()
+                              ? ToJson(training.initial_weights())
+                              : Json()},
       {"epochs", training.epochs_size()},
       {"best_epoch", training.best_epoch()},
       {"stop_reason", v1::StopReason_Name(training.stop_reason())},
@@ -118,8 +121,8 @@ std::vector<Table::Column> CsvColumns(const std::set<std::string>& further) {
   AddRateColumns("class_accuracy", &columns);
   AddRateColumns("balanced_class_accuracy", &columns);
   add({"delta", "delta_lower", "delta_upper", "architecture", "dataset",
-       "protocol", "epochs", "best_epoch", "stopped", "wall_seconds", "device",
-       "threads"});
+       "protocol", "initial_weights", "epochs", "best_epoch", "stopped",
+       "wall_seconds", "device", "threads"});
   for (const std::string& name : further) {
     AddRateColumns("accuracy_on_" + name, &columns);
   }
@@ -128,14 +131,15 @@ std::vector<Table::Column> CsvColumns(const std::set<std::string>& further) {
 
 void AppendTraining(const ComparisonRow& row, std::vector<std::string>* cells) {
   if (!row.model) {
-    cells->insert(cells->end(), 9, "");
+    cells->insert(cells->end(), 10, "");
     return;
   }
   const v1::TrainingRecord& training = row.model->manifest().training();
   cells->insert(
       cells->end(),
       {row.model->manifest().architecture(), training.dataset(),
-       ProtocolText(training.settings()), absl::StrCat(training.epochs_size()),
+       ProtocolText(training.settings()), training.initial_weights().file(),
+       absl::StrCat(training.epochs_size()),
        absl::StrCat(training.best_epoch()), StopText(training.stop_reason()),
        ExactText(training.wall_seconds()), training.device(),
        absl::StrCat(training.threads())});

@@ -87,6 +87,13 @@ std::string Machine(const v1::TrainingRecord& training) {
   return absl::StrJoin(parts, ", ");
 }
 
+std::string Start(const v1::TrainingRecord& training) {
+  if (!training.has_initial_weights()) return "";
+  const v1::InitialWeights& weights = training.initial_weights();
+  return absl::StrCat(weights.file(), ", sha256 ", ShortId(weights.sha256()),
+                      ": ", absl::StrJoin(weights.loaded_keys(), ", "));
+}
+
 std::string Training(const v1::ModelManifest& manifest, const Style& style) {
   const v1::TrainingRecord& training = manifest.training();
   Lines lines(style);
@@ -100,6 +107,7 @@ std::string Training(const v1::ModelManifest& manifest, const Style& style) {
   lines.Add("test sha256", training.test_data_sha256());
   lines.Add("images", Images(manifest));
   lines.Add("settings", Settings(training.settings()));
+  lines.Add("starts from", Start(training));
   lines.Add("epochs", Epochs(training));
   lines.Add("time", Machine(training));
   lines.Add("software", absl::StrJoin(training.software(), ", "));

@@ -161,6 +161,19 @@ TEST(ComparisonTest, ModelsOfOtherTestImagesHaveNoDelta) {
   EXPECT_TRUE(Row(rows, "no-cat").class_accuracy);
 }
 
+TEST(ComparisonTest, OtherNetworksAndStartsAreTold) {
+  v1::Model model = CannedModel("vgg");
+  auto* manifest = model.mutable_manifest();
+  manifest->set_architecture("vgg16_transfer");
+  manifest->mutable_training()->mutable_initial_weights()->set_file("w.st");
+  const auto rows = CompareWithThesis({model});
+  EXPECT_THAT(Text(rows), HasSubstr("quick, vgg16_transfer, from w.st"));
+  EXPECT_THAT(ComparisonCsv(rows).ToCsv(), HasSubstr(",quick,w.st,12,"));
+  EXPECT_EQ(
+      ComparisonJson(rows, {})["models"][11]["ours"]["initial_weights"]["file"],
+      "w.st");
+}
+
 TEST(ComparisonTest, SumsUpEachFamily) {
   const auto families = Summarize(
       CompareWithThesis({CannedModel("balanced"), CannedModel("no-cat"),

@@ -42,6 +42,20 @@ TEST(ModelTextTest, MarksTheBestEpochUnderItsColumn) {
   EXPECT_THAT(Text(model), HasSubstr("\n  best: 12                ▲\n"));
 }
 
+TEST(ModelTextTest, TellsWhatTrainingStartedFrom) {
+  v1::Model model = CannedModel("balanced");
+  EXPECT_THAT(Text(model), Not(HasSubstr("starts from")));
+  auto* weights =
+      model.mutable_manifest()->mutable_training()->mutable_initial_weights();
+  weights->set_file("vgg16.safetensors");
+  weights->set_sha256(std::string(64, 'a'));
+  weights->add_loaded_keys("features.0.bias");
+  weights->add_loaded_keys("features.0.weight");
+  EXPECT_THAT(Text(model),
+              HasSubstr("starts from  vgg16.safetensors, sha256 aaaaaaaaaaaa: "
+                        "features.0.bias,\n               features.0.weight"));
+}
+
 TEST(ModelTextTest, WhatIsNotRecordedIsLeftOut) {
   v1::Model model = CannedModel("no-cat");
   model.mutable_manifest()->clear_training();
