@@ -3,9 +3,11 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <absl/strings/str_replace.h>
 #include <absl/strings/str_split.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 #include "engine/nn/vgg.h"
 
@@ -27,6 +29,13 @@ struct SettingFlags {
   std::optional<double> validation_fraction;
   std::optional<bool> flips;
   std::optional<std::string> drops;
+  std::optional<double> max_loss;
+  // Perturbation sizes in pixels of [0, 1].
+  AdversarialTraining::Method adversarial = AdversarialTraining::Method::kNone;
+  std::optional<std::string> adversarial_epsilon;
+  std::optional<std::string> adversarial_step_size;
+  std::optional<int64_t> adversarial_steps;
+  std::optional<double> clean_weight;
 };
 
 // "0.6:0.3,0.85:0.1" or "none".
@@ -51,6 +60,44 @@ std::string CheckDrops(const std::string& text) {
   return "must be none or FRACTION:FACTOR,... such as 0.6:0.3,0.85:0.1";
 }
 
+// "8/255" in grey levels or "0.031" in pixels of [0, 1]; nothing for anything
+// else.
+std::optional<double> ParsePixels(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, '/');
+  double value = 0;
+  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "255") ||
+      !absl::SimpleAtod(parts[0], &value) || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return parts.size() == 2 ? value / 255 : value;
+}
+
+std::string CheckPixels(const std::string& text) {
+  const std::optional<double> value = ParsePixels(text);
+  if (value && *value > 0 && *value <= 1) return "";
+  return absl::StrCat("'", text,
+                      "' must be grey levels as 8/255 or pixel "
+                      "units as 0.031, above 0 to 1");
+}
+
+AdversarialTraining ResolveAdversarial(const SettingFlags& flags) {
+  using Method = AdversarialTraining::Method;
+  AdversarialTraining training =
+      AdversarialTraining::Default(flags.adversarial);
+  if (flags.adversarial_epsilon) {
+    training.epsilon = *ParsePixels(*flags.adversarial_epsilon);
+    if (flags.adversarial == Method::kFgsm) {
+      training.step_size = 1.25 * training.epsilon;
+    }
+  }
+  if (flags.adversarial_step_size) {
+    training.step_size = *ParsePixels(*flags.adversarial_step_size);
+  }
+  training.steps = flags.adversarial_steps.value_or(training.steps);
+  training.clean_weight = flags.clean_weight.value_or(training.clean_weight);
+  return training;
+}
+
 TrainingSettings Resolve(const SettingFlags& flags) {
   TrainingSettings settings =
       flags.quick ? TrainingSettings::Quick() : TrainingSettings();
@@ -65,6 +112,8 @@ TrainingSettings Resolve(const SettingFlags& flags) {
       flags.validation_fraction.value_or(settings.validation_fraction);
   settings.horizontal_flips = flags.flips.value_or(settings.horizontal_flips);
   if (flags.drops) ParseDrops(*flags.drops, &settings.learning_rate_drops);
+  settings.max_loss = flags.max_loss.value_or(settings.max_loss);
+  settings.adversarial = ResolveAdversarial(flags);
   return settings;
 }
 
@@ -94,6 +143,8 @@ void AddSettingFlags(CLI::App* app, SettingFlags* flags) {
   add("--patience", &flags->patience,
       "Epochs without improvement of the validation loss after which training "
       "stops; 0 never stops [10]");
+  add("--max-loss", &flags->max_loss,
+      "A training loss above it ends a model's run as diverged [100]");
   add("--min-delta", &flags->min_delta,
       "The least fall of the validation loss that counts [1e-4]");
   add("--validation-fraction", &flags->validation_fraction,
@@ -104,6 +155,61 @@ void AddSettingFlags(CLI::App* app, SettingFlags* flags) {
          [flags](int64_t count) { flags->flips = count > 0; },
          "Mirror images at random [off]")
       ->group(group);
+}
+
+void AddAdversarialFlags(CLI::App* app, SettingFlags* flags) {
+  using Method = AdversarialTraining::Method;
+  const std::string group = "Adversarial training";
+  const std::map<std::string, Method> methods = {{"fgsm", Method::kFgsm},
+                                                 {"pgd", Method::kPgd}};
+  CLI::Option* const method =
+      app->add_option("--adversarial", flags->adversarial,
+                      "Train on adversarial examples made anew in each step: "
+                      "fgsm (one step, mixed with the clean loss) or pgd")
+          ->transform(CLI::CheckedTransformer(methods))
+          ->option_text("fgsm|pgd")
+          ->group(group);
+  const auto add = [&](const char* name, auto* value, const char* help) {
+    return app->add_option(name, *value, help)->needs(method)->group(group);
+  };
+  const CLI::Validator size(CheckPixels, "SIZE");
+  add("--adversarial-epsilon", &flags->adversarial_epsilon,
+      "L-infinity radius, as 8/255 or 0.031 [8/255]")
+      ->check(size);
+  add("--adversarial-steps", &flags->adversarial_steps,
+      "Steps of pgd, 1 to 1000 [10]");
+  add("--adversarial-step-size", &flags->adversarial_step_size,
+      "Of each step, as 2/255 [fgsm: 1.25 epsilon, pgd: 2/255]")
+      ->check(size);
+  add("--clean-weight", &flags->clean_weight,
+      "Share of the clean images' loss, from 0 to below 1 [fgsm: 0.5, pgd: 0]");
+}
+
+void AddSharingFlags(CLI::App* app, TrainerOptions* options,
+                     int* metrics_port) {
+  const std::string group = "Several models, several workers";
+  const auto add = [&](const char* name, auto* value, const char* help) {
+    return app->add_option(name, *value, help)->group(group);
+  };
+  add("--parallel", &options->parallel,
+      "Models trained at once, which share the threads or the GPU [1 on a CPU, "
+      "otherwise all]")
+      ->check(CLI::Range(1, 1024));
+  add("--lease-seconds", &options->lease_seconds,
+      "A model whose worker gave no sign of life for so long is taken over by "
+      "another worker with the same --checkpoint-dir")
+      ->capture_default_str()
+      ->check(CLI::Range(1.0, 86400.0));
+  app->add_flag("--no-wait", options->no_wait,
+                "End when only such models are left as other workers train; "
+                "otherwise wait for them, or take over")
+      ->group(group);
+  add("--metrics-listen", &options->metrics_listen,
+      "HOST:PORT of /metrics for Prometheus; port 0 picks a free one; off: "
+      "none [off]");
+  add("--metrics-port", metrics_port,
+      "The same on loopback by its port alone; 0 switches it off")
+      ->check(CLI::Range(0, 65535));
 }
 
 void AddRunFlags(CLI::App* app, TrainerOptions* options) {
@@ -119,6 +225,9 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--store", options->store,
                   "Model store to publish into; created if need be")
       ->required();
+  app->add_option("--name-suffix", options->name_suffix,
+                  "Publish under RECIPE-SUFFIX; none: under the recipe alone "
+                  "[the architecture unless it is table51, then fgsm or pgd]");
   app->add_option("--dataset-name", options->dataset_name,
                   "What the manifests call the data")
       ->capture_default_str();
@@ -127,7 +236,8 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
                   "whose result goes into the manifest too; may be repeated")
       ->allow_extra_args(false);
   app->add_option("--checkpoint-dir", options->checkpoint_dir,
-                  "Where unfinished runs are kept [STORE/.training]");
+                  "Where unfinished runs are kept, and who trains what; the "
+                  "same for all workers of a store [STORE/.training]");
   app->add_option("--checkpoint-seconds", options->checkpoint_seconds,
                   "Seconds between checkpoints, at most lost by a kill; 0 "
                   "writes one every ten steps")
@@ -136,7 +246,8 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
       ->capture_default_str();
   app->add_option("--threads", options->threads,
-                  "Threads for one computation on the CPU [all usable cores]")
+                  "Threads on the CPU, of all models trained at once together "
+                  "[all usable cores]")
       ->check(CLI::Range(1, 1024));
   app->add_option("--architecture", options->architecture,
                   absl::StrJoin(VggArchitectures(), " or "))
@@ -168,6 +279,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
                                                   int* exit_code) {
   TrainerOptions options;
   SettingFlags flags;
+  int metrics_port = -1;
   CLI::App app(
       "Trains image classifiers on CIFAR-10, with or without a class "
       "imbalance, "
@@ -176,7 +288,9 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
       "advtrain");
   app.set_version_flag("--version", "advtrain " ADV_VERSION);
   AddRunFlags(&app, &options);
+  AddSharingFlags(&app, &options, &metrics_port);
   AddSettingFlags(&app, &flags);
+  AddAdversarialFlags(&app, &flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -187,7 +301,34 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
   if (options.checkpoint_dir.empty()) {
     options.checkpoint_dir = absl::StrCat(options.store, "/.training");
   }
+  if (options.metrics_listen == "off") options.metrics_listen.clear();
+  if (metrics_port >= 0) {
+    options.metrics_listen =
+        metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);
+  }
   return options;
+}
+
+std::string NameSuffix(const TrainerOptions& options) {
+  if (options.name_suffix) {
+    return *options.name_suffix == "none"
+               ? ""
+               : absl::StrCat("-", *options.name_suffix);
+  }
+  std::string suffix;
+  if (options.architecture != TrainerOptions().architecture) {
+    suffix = absl::StrCat(
+        "-", absl::StrReplaceAll(options.architecture, {{"_", "-"}}));
+  }
+  switch (options.settings.adversarial.method) {
+    case AdversarialTraining::Method::kNone:
+      return suffix;
+    case AdversarialTraining::Method::kFgsm:
+      return suffix + "-fgsm";
+    case AdversarialTraining::Method::kPgd:
+      return suffix + "-pgd";
+  }
+  return suffix;
 }
 
 }  // namespace adv

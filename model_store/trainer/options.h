@@ -22,10 +22,15 @@ struct TrainerOptions {
   std::string device = "auto";
   std::string architecture = "table51";
   std::string init_from;     // a safetensors file; empty: the seed alone
-  int threads = 0;           // 0: all usable cores
+  int threads = 0;           // of all models together; 0: all usable cores
+  int parallel = 0;          // models at once; 0: 1 on a CPU, otherwise all
   int64_t train_images = 0;  // 0: all
   double checkpoint_seconds = 30;
+  double lease_seconds = 60;
+  bool no_wait = false;
   bool force = false;
+  std::string metrics_listen;              // HOST:PORT; empty: none
+  std::optional<std::string> name_suffix;  // of the published names
   WeightPrecision precision = WeightPrecision::kFloat16;
   TrainingSettings settings;
 };
@@ -36,6 +41,11 @@ struct TrainerOptions {
 std::optional<TrainerOptions> ParseTrainerOptions(int argc,
                                                   const char* const* argv,
                                                   int* exit_code);
+
+// What follows the recipe in a model's published name: "-relu-each-pgd" says
+// in what a run differs from the thesis's network and training. The suffix of
+// the options, after a dash, takes its place; "none" gives the plain names.
+std::string NameSuffix(const TrainerOptions& options);
 
 }  // namespace adv
 

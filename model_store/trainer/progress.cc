@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,10 @@ namespace {
 constexpr std::chrono::milliseconds kTerminalInterval(200);
 constexpr std::chrono::seconds kPlainInterval(10);
 constexpr int kBarWidth = 24;
+// \r and "erase to the end of the line": what is written takes the place of
+// what was there.
+constexpr char kLineBegin[] = "\r";
+constexpr char kLineEnd[] = "\x1b[K\n";
 
 std::string Bar(double fraction) {
   const int full = static_cast<int>(fraction * kBarWidth);
@@ -21,14 +26,27 @@ std::string Bar(double fraction) {
                       std::string(kBarWidth - full, '.'), "]");
 }
 
-int64_t ImagesDone(const Trainer& trainer) {
-  const int64_t per_epoch =
-      static_cast<int64_t>(trainer.split().training.size());
-  const int64_t epochs = static_cast<int64_t>(trainer.epochs().size());
-  const int64_t steps =
-      trainer.steps_done() - epochs * trainer.steps_per_epoch();
-  return epochs * per_epoch +
-         std::min(per_epoch, steps * trainer.settings().batch_size);
+std::string Line(const std::string& model, const RunStatus& status, bool bar) {
+  const EpochProgress& progress = status.progress;
+  const double fraction = static_cast<double>(progress.images) /
+                          static_cast<double>(progress.images_total);
+  return absl::StrFormat(
+      "%s  epoch %d/%d %s%3.0f%%  loss %.4f  accuracy %.4f  %.0f images/s  "
+      "%s %s",
+      model, progress.epoch, status.max_epochs, bar ? Bar(fraction) : "",
+      100 * fraction, progress.training_loss, progress.training_accuracy,
+      status.images_per_second, status.may_stop_early ? "ETA at most" : "ETA",
+      FormatDuration(status.eta_seconds));
+}
+
+std::function<TerminalSize()> SizeOf(std::FILE* out) {
+  const int fd = fileno(out);
+  if (isatty(fd) == 0) return nullptr;
+  return [fd] {
+    winsize size = {};
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0) return TerminalSize{};
+    return TerminalSize{size.ws_row, size.ws_col};
+  };
 }
 
 }  // namespace
@@ -40,62 +58,80 @@ std::string FormatDuration(double seconds) {
   return absl::StrFormat("%dh%02dm", total / 3600, total / 60 % 60);
 }
 
-ProgressPrinter::ProgressPrinter(std::string model, const Trainer& trainer,
-                                 std::FILE* out)
-    : model_(std::move(model)),
-      max_epochs_(trainer.settings().max_epochs),
-      may_stop_early_(trainer.settings().patience > 0),
-      out_(out),
-      terminal_(isatty(fileno(out)) != 0),
-      images_at_start_(ImagesDone(trainer)) {}
+ProgressPrinter::ProgressPrinter(std::FILE* out)
+    : ProgressPrinter(out, SizeOf(out)) {}
 
-std::string ProgressPrinter::Line(const EpochProgress& progress) const {
-  const double elapsed =
-      std::chrono::duration<double>(Clock::now() - start_).count();
-  const int64_t total = max_epochs_ * progress.images_total;
-  const int64_t done =
-      (progress.epoch - 1) * progress.images_total + progress.images;
-  const double rate =
-      static_cast<double>(done - images_at_start_) / std::max(elapsed, 1e-9);
-  const double fraction = static_cast<double>(progress.images) /
-                          static_cast<double>(progress.images_total);
-  return absl::StrFormat(
-      "%s  epoch %d/%d %s%3.0f%%  loss %.4f  accuracy %.4f  %.0f images/s  "
-      "%s %s",
-      model_, progress.epoch, max_epochs_, terminal_ ? Bar(fraction) : "",
-      100 * fraction, progress.training_loss, progress.training_accuracy, rate,
-      may_stop_early_ ? "ETA at most" : "ETA",
-      FormatDuration(static_cast<double>(total - done) / std::max(rate, 1e-9)));
+ProgressPrinter::ProgressPrinter(std::FILE* out,
+                                 std::function<TerminalSize()> size)
+    : out_(out), size_(std::move(size)) {}
+
+ProgressPrinter::Run* ProgressPrinter::Find(const std::string& model) {
+  const auto run =
+      std::find_if(runs_.begin(), runs_.end(),
+                   [&model](const Run& each) { return each.model == model; });
+  return run == runs_.end() ? nullptr : &*run;
 }
 
-void ProgressPrinter::Update(const EpochProgress& progress) {
+void ProgressPrinter::Update(const std::string& model,
+                             const RunStatus& status) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   const Clock::time_point now = Clock::now();
-  const Clock::duration interval =
-      terminal_ ? Clock::duration(kTerminalInterval) : kPlainInterval;
-  if (now - last_print_ < interval) return;
-  last_print_ = now;
-  // \r and "erase to the end of the line": the next line takes its place.
-  if (terminal_) {
-    absl::FPrintF(out_, "\r%s\x1b[K", Line(progress));
-  } else {
-    absl::FPrintF(out_, "%s\n", Line(progress));
+  Run* run = Find(model);
+  if (run == nullptr) {
+    runs_.push_back({model, status, now});
+    run = &runs_.back();
   }
-  std::fflush(out_);
+  run->status = status;
+  if (size_ != nullptr) {
+    if (now - last_redraw_ >= kTerminalInterval) Redraw("");
+  } else if (now - run->last_line >= kPlainInterval) {
+    run->last_line = now;
+    Write(Line(model, status, /*bar=*/false) + "\n");
+  }
 }
 
-void ProgressPrinter::EpochDone(int64_t epoch, const EpochRecord& record) {
-  Note(absl::StrFormat(
-      "epoch %d/%d done  loss %.4f  accuracy %.4f  validation loss %.4f  "
-      "accuracy %.4f  in %s",
-      epoch, max_epochs_, record.training_loss, record.training_accuracy,
-      record.validation_loss, record.validation_accuracy,
-      FormatDuration(record.seconds)));
+void ProgressPrinter::Remove(const std::string& model) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Run* const run = Find(model);
+  if (run == nullptr) return;
+  runs_.erase(runs_.begin() + (run - runs_.data()));
+  if (size_ != nullptr) Redraw("");
 }
 
-void ProgressPrinter::Note(const std::string& text) {
-  const char* const begin = terminal_ ? "\r" : "";
-  const char* const end = terminal_ ? "\x1b[K" : "";
-  absl::FPrintF(out_, "%s%s  %s%s\n", begin, model_, text, end);
+void ProgressPrinter::Note(const std::string& model, const std::string& text) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::string note = absl::StrCat(model, "  ", text);
+  if (size_ != nullptr) {
+    Redraw(note);
+  } else {
+    Write(note + "\n");
+  }
+}
+
+void ProgressPrinter::Redraw(const std::string& note) {
+  last_redraw_ = Clock::now();
+  const TerminalSize size = size_();
+  std::string text;
+  if (bars_drawn_ > 0) text = absl::StrCat("\x1b[", bars_drawn_, "A");
+  if (!note.empty()) absl::StrAppend(&text, kLineBegin, note, kLineEnd);
+  bars_drawn_ = 0;
+  for (const Run& run : runs_) {
+    // A bar above the first row or longer than a row could not be redrawn.
+    if (size.rows > 0 && bars_drawn_ + 1 >= static_cast<size_t>(size.rows)) {
+      break;
+    }
+    std::string line = Line(run.model, run.status, /*bar=*/true);
+    if (size.columns > 0)
+      line.resize(std::min<size_t>(line.size(), size.columns));
+    absl::StrAppend(&text, kLineBegin, line, kLineEnd);
+    ++bars_drawn_;
+  }
+  absl::StrAppend(&text, "\x1b[J");  // erase below: the bars that are gone
+  Write(text);
+}
+
+void ProgressPrinter::Write(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), out_);
   std::fflush(out_);
 }
 

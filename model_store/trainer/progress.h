@@ -2,42 +2,64 @@
 #define ADV_MODEL_STORE_TRAINER_PROGRESS_H_
 
 #include <chrono>
-#include <cstdint>
 #include <cstdio>
+#include <functional>
+#include <mutex>
 #include <string>
+#include <vector>
 
-#include "engine/training/trainer.h"
+#include "model_store/trainer/run_meter.h"
 
 namespace adv {
 
 // "1h02m", "12m30s", "8s".
 std::string FormatDuration(double seconds);
 
-// Tells how one model's training goes: on a terminal a line that is redrawn,
-// otherwise a plain line every ten seconds or so; a line for each epoch.
+// In characters; 0: not known.
+struct TerminalSize {
+  int rows = 0;
+  int columns = 0;
+};
+
+// Tells how the models' training goes. On a terminal one line with a bar for
+// each running model, redrawn in place, and notes that scroll away above them;
+// elsewhere plain lines, for each model one every ten seconds or so.
+// Thread-safe.
 class ProgressPrinter {
  public:
-  // `out` must outlive this.
-  ProgressPrinter(std::string model, const Trainer& trainer, std::FILE* out);
+  // `out` must outlive this. Whether it is a terminal decides the form.
+  explicit ProgressPrinter(std::FILE* out);
+  // As for a terminal of the size that `size` gives.
+  ProgressPrinter(std::FILE* out, std::function<TerminalSize()> size);
 
-  void Update(const EpochProgress& progress);
-  void EpochDone(int64_t epoch, const EpochRecord& record);
+  // How `model` stands; gives it a line if it has none.
+  void Update(const std::string& model, const RunStatus& status);
+  // Takes its line away.
+  void Remove(const std::string& model);
   // A line of its own.
-  void Note(const std::string& text);
+  void Note(const std::string& model, const std::string& text);
 
  private:
   using Clock = std::chrono::steady_clock;
+  // What is said of a running model.
+  struct Run {
+    std::string model;
+    RunStatus status;
+    Clock::time_point last_line;
+  };
 
-  std::string Line(const EpochProgress& progress) const;
+  Run* Find(const std::string& model);
+  // Moves to the first bar, prints `note` and then all bars.
+  void Redraw(const std::string& note);
+  void Write(const std::string& text);
 
-  const std::string model_;
-  const int64_t max_epochs_;
-  const bool may_stop_early_;
   std::FILE* const out_;
-  const bool terminal_;
-  const Clock::time_point start_ = Clock::now();
-  const int64_t images_at_start_;
-  Clock::time_point last_print_ = start_;
+  const std::function<TerminalSize()> size_;  // null: plain lines
+
+  std::mutex mutex_;  // guards all below, and the order on out_
+  std::vector<Run> runs_;
+  size_t bars_drawn_ = 0;
+  Clock::time_point last_redraw_;
 };
 
 }  // namespace adv

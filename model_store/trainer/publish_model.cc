@@ -22,6 +22,18 @@ constexpr int kGoldenImages = 4;
 // models by far more.
 constexpr float kGoldenTolerance = 1e-3f;
 
+v1::AdversarialTraining ToProto(const AdversarialTraining& adversarial) {
+  v1::AdversarialTraining proto;
+  proto.set_method(adversarial.method == AdversarialTraining::Method::kFgsm
+                       ? v1::ADVERSARIAL_TRAINING_METHOD_FGSM
+                       : v1::ADVERSARIAL_TRAINING_METHOD_PGD);
+  proto.set_epsilon(adversarial.epsilon);
+  proto.set_step_size(adversarial.step_size);
+  proto.set_steps(static_cast<uint32_t>(adversarial.steps));
+  proto.set_clean_weight(adversarial.clean_weight);
+  return proto;
+}
+
 v1::TrainingSettings ToProto(const TrainingSettings& settings) {
   v1::TrainingSettings proto;
   proto.set_seed(settings.seed);
@@ -40,6 +52,10 @@ v1::TrainingSettings ToProto(const TrainingSettings& settings) {
     added->set_after_fraction(drop.after_fraction);
     added->set_factor(drop.factor);
   }
+  if (settings.adversarial.method != AdversarialTraining::Method::kNone) {
+    *proto.mutable_adversarial() = ToProto(settings.adversarial);
+  }
+  proto.set_max_loss(settings.max_loss);
   return proto;
 }
 
@@ -117,10 +133,10 @@ v1::GoldenOutputs MakeGolden(const Network& network) {
 
 v1::ModelManifest MakeManifest(const TrainerOptions& options,
                                const TrainingInputs& inputs,
-                               const ImbalanceRecipe& recipe,
-                               const Trainer& trainer, const Network& network) {
+                               const ModelTask& task, const Trainer& trainer,
+                               const Network& network) {
   v1::ModelManifest manifest;
-  manifest.set_name(recipe.name);
+  manifest.set_name(task.name);
   manifest.set_architecture(options.architecture);
   manifest.set_parameter_count(CountParameters(inputs.layers));
   for (const std::string& name : inputs.training.class_names) {
@@ -128,7 +144,8 @@ v1::ModelManifest MakeManifest(const TrainerOptions& options,
   }
   for (int64_t size : network.image_shape()) manifest.add_image_shape(size);
   manifest.set_preprocessing("unit");
-  *manifest.mutable_training() = MakeRecord(options, inputs, recipe, trainer);
+  *manifest.mutable_training() =
+      MakeRecord(options, inputs, task.recipe, trainer);
   *manifest.mutable_training()->mutable_test() =
       ToProto(TestNetwork(network, inputs.test));
   for (const Dataset& other : inputs.other_tests) {
@@ -145,8 +162,8 @@ v1::ModelManifest MakeManifest(const TrainerOptions& options,
 
 absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
                                          const TrainingInputs& inputs,
-                                         const ImbalanceRecipe& recipe,
-                                         const Trainer& trainer) {
+                                         const ModelTask& task,
+                                         const Trainer& trainer, Lease* lease) {
   const absl::StatusOr<std::string> weights =
       SerializeSafetensors(trainer.BestParameters(), options.precision);
   if (!weights.ok()) return weights.status();
@@ -158,16 +175,20 @@ absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
   if (!network.ok()) return network.status();
 
   const v1::ModelManifest manifest =
-      MakeManifest(options, inputs, recipe, trainer, **network);
-  const ModelStore store(options.store);
-  const absl::StatusOr<uint64_t> version =
-      store.Publish(manifest, {{kWeightsFile, *weights}});
-  if (!version.ok()) return version.status();
+      MakeManifest(options, inputs, task, trainer, **network);
+  uint64_t version = 0;
+  const absl::Status status = lease->WhileHeld([&] {
+    const absl::StatusOr<uint64_t> published =
+        ModelStore(options.store).Publish(manifest, {{kWeightsFile, *weights}});
+    version = published.value_or(0);
+    return published.status();
+  });
+  if (!status.ok()) return status;
   const v1::TestResult& test = manifest.training().test();
   return absl::StrFormat(
       "published as version %d in %s: %.2f %% of %d test images right, weights "
       "sha256 %s",
-      *version, options.store,
+      version, options.store,
       100.0 * static_cast<double>(test.correct()) /
           static_cast<double>(test.images()),
       test.images(), Sha256Hex(*weights));

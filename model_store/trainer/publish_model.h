@@ -5,20 +5,21 @@
 
 #include <string>
 
-#include "engine/data/imbalance.h"
 #include "engine/training/trainer.h"
+#include "model_store/trainer/inputs.h"
+#include "model_store/trainer/lease.h"
+#include "model_store/trainer/model_queue.h"
 #include "model_store/trainer/options.h"
-#include "model_store/trainer/train_model.h"
 
 namespace adv {
 
 // Rounds the best weights to the published precision, tests them as published
 // and publishes them with their full record. Returns a line that says what was
-// published; on failure nothing was.
+// published; on failure nothing was. ABORTED if `lease` is lost.
 absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
                                          const TrainingInputs& inputs,
-                                         const ImbalanceRecipe& recipe,
-                                         const Trainer& trainer);
+                                         const ModelTask& task,
+                                         const Trainer& trainer, Lease* lease);
 
 }  // namespace adv
 

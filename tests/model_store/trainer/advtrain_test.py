@@ -122,7 +122,8 @@ class AdvtrainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("published as version 1", done.stdout)
         self.assertIn(self.weights_digest(store), done.stdout)
-        self.assertEqual(os.listdir(os.path.join(store, ".training")), [])
+        self.assertEqual(os.listdir(os.path.join(store, ".training")),
+                         [".lock"])
 
         manifest = self.manifest(store)
         self.assertEqual(manifest["architecture"], "table51")

@@ -97,15 +97,78 @@ TEST(OptionsTest, ReadsSettings) {
   EXPECT_EQ(parsed.options->init_from, "a.safetensors");
 }
 
+TEST(OptionsTest, ReadsHowWorkIsShared) {
+  const Parsed parsed = Parse({"--parallel=3", "--lease-seconds=5", "--no-wait",
+                               "--metrics-listen=[::1]:7"});
+  ASSERT_TRUE(parsed.options.has_value());
+  EXPECT_EQ(parsed.options->parallel, 3);
+  EXPECT_EQ(parsed.options->lease_seconds, 5);
+  EXPECT_TRUE(parsed.options->no_wait);
+  EXPECT_EQ(parsed.options->metrics_listen, "[::1]:7");
+  EXPECT_EQ(Parse({}).options->metrics_listen, "");
+  EXPECT_EQ(Parse({}).options->lease_seconds, 60);
+  EXPECT_EQ(Parse({"--metrics-port=9"}).options->metrics_listen, "127.0.0.1:9");
+  EXPECT_EQ(Parse({"--metrics-listen=off"}).options->metrics_listen, "");
+}
+
+TEST(OptionsTest, AdversarialTrainingHasDefaultsOfItsMethod) {
+  const Parsed fgsm =
+      Parse({"--adversarial=fgsm", "--adversarial-epsilon=4/255"});
+  ASSERT_TRUE(fgsm.options.has_value());
+  AdversarialTraining training = fgsm.options->settings.adversarial;
+  EXPECT_EQ(training.method, AdversarialTraining::Method::kFgsm);
+  EXPECT_DOUBLE_EQ(training.epsilon, 4. / 255);
+  EXPECT_DOUBLE_EQ(training.step_size, 5. / 255);
+  EXPECT_EQ(training.clean_weight, 0.5);
+  EXPECT_TRUE(fgsm.options->settings.Validate().ok());
+
+  const Parsed pgd = Parse({"--adversarial=pgd", "--adversarial-steps=7",
+                            "--clean-weight=0.25", "--max-loss=9",
+                            "--adversarial-step-size=0.004"});
+  ASSERT_TRUE(pgd.options.has_value());
+  training = pgd.options->settings.adversarial;
+  EXPECT_DOUBLE_EQ(training.epsilon, 8. / 255);
+  EXPECT_EQ(training.step_size, 0.004);
+  EXPECT_EQ(training.steps, 7);
+  EXPECT_EQ(training.clean_weight, 0.25);
+  EXPECT_EQ(pgd.options->settings.max_loss, 9);
+  EXPECT_TRUE(pgd.options->settings.Validate().ok());
+}
+
+TEST(OptionsTest, NamesSayInWhatAModelDiffersFromTheThesis) {
+  const auto suffix = [](std::vector<const char*> flags) {
+    return NameSuffix(*Parse(std::move(flags)).options);
+  };
+  EXPECT_EQ(suffix({}), "");
+  EXPECT_EQ(suffix({"--adversarial=pgd"}), "-pgd");
+  EXPECT_EQ(suffix({"--architecture=relu_each", "--adversarial=fgsm"}),
+            "-relu-each-fgsm");
+  EXPECT_EQ(suffix({"--architecture=vgg16_transfer"}), "-vgg16-transfer");
+  EXPECT_EQ(suffix({"--adversarial=pgd", "--name-suffix=mine"}), "-mine");
+  EXPECT_EQ(suffix({"--adversarial=pgd", "--name-suffix=none"}), "");
+}
+
 TEST(OptionsTest, HelpSucceedsAndBadUsageFails) {
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
   EXPECT_EQ(Parse({"--version"}).exit_code, 0);
   for (const char* bad :
        {"--nonsense", "--epochs=many", "--threads=0", "--lr-drops=0.6",
+        "--parallel=0", "--lease-seconds=0", "--metrics-port=70000",
+        "--adversarial=cw", "--adversarial-steps=3", "--clean-weight=.5",
         "--lr-drops=a:b", "--precision=float8", "--checkpoint-seconds=-1"}) {
     const Parsed parsed = Parse({bad});
     EXPECT_FALSE(parsed.options.has_value()) << bad;
     EXPECT_EQ(parsed.exit_code, 2) << bad;
+  }
+}
+
+TEST(OptionsTest, SizesArePixelsOrGreyLevels) {
+  for (const char* bad : {"8", "0", "-1/255", "1/256", "x", "nan", "300/255"}) {
+    const std::string flag = std::string("--adversarial-epsilon=") + bad;
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(Parse({"--adversarial=pgd", flag.c_str()}).exit_code, 2) << bad;
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+                ::testing::HasSubstr("grey levels as 8/255"));
   }
 }
 

@@ -1,0 +1,132 @@
+#include "model_store/trainer/metrics.h"
+
+#include <absl/strings/str_cat.h>
+#include <prometheus/counter.h>
+#include <prometheus/exposer.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace adv {
+namespace {
+
+using GaugeFamily = prometheus::Family<prometheus::Gauge>;
+
+GaugeFamily& AddGauge(prometheus::Registry& registry, const char* name,
+                      const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+constexpr std::pair<ModelState, const char*> kStates[] = {
+    {ModelState::kWaiting, "waiting"},
+    {ModelState::kRunning, "running"},
+    {ModelState::kPublished, "published"},
+    {ModelState::kFailed, "failed"}};
+
+}  // namespace
+
+struct TrainingMetrics::Families {
+  explicit Families(prometheus::Registry& registry)
+      : epoch(AddGauge(registry, "adv_train_epoch",
+                       "Number of the epoch that a model is in, from 1.")),
+        loss(AddGauge(registry, "adv_train_loss",
+                      "Mean loss: set \"training\" of the current epoch so "
+                      "far, \"validation\" after the last whole one.")),
+        accuracy(AddGauge(registry, "adv_train_accuracy",
+                          "Share of images classified right, 0 to 1, of the "
+                          "same sets.")),
+        rate(AddGauge(registry, "adv_train_images_per_second",
+                      "Training images per second since a model's run began "
+                      "or continued; 0 when it does not run.")),
+        eta(AddGauge(registry, "adv_train_eta_seconds",
+                     "Seconds to the end of a model's last epoch, at most "
+                     "where it may stop early; 0 when it does not run.")),
+        images(prometheus::BuildCounter()
+                   .Name("adv_train_images_total")
+                   .Help("Training images that this process has done.")
+                   .Register(registry)),
+        models(AddGauge(registry, "adv_train_models",
+                        "Models of this run by state: waiting, running, "
+                        "published or failed.")) {}
+
+  GaugeFamily& epoch;
+  GaugeFamily& loss;
+  GaugeFamily& accuracy;
+  GaugeFamily& rate;
+  GaugeFamily& eta;
+  prometheus::Family<prometheus::Counter>& images;
+  GaugeFamily& models;
+};
+
+TrainingMetrics::TrainingMetrics()
+    : registry_(std::make_shared<prometheus::Registry>()),
+      families_(std::make_unique<Families>(*registry_)) {}
+
+TrainingMetrics::~TrainingMetrics() = default;
+
+absl::StatusOr<std::string> TrainingMetrics::Serve(const std::string& address) {
+  try {  // prometheus-cpp tells errors by exceptions
+    exposer_ = std::make_unique<prometheus::Exposer>(address);
+    exposer_->RegisterCollectable(registry_);
+    return absl::StrCat(address.substr(0, address.rfind(':')), ":",
+                        exposer_->GetListeningPorts().at(0));
+  } catch (const std::exception& error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot serve metrics on ", address, ": ", error.what()));
+  }
+}
+
+void TrainingMetrics::SetState(const std::string& model, ModelState state) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  states_[model] = state;
+  for (const auto& [each, name] : kStates) {
+    const auto count = std::count_if(
+        states_.begin(), states_.end(),
+        [&each = each](const auto& entry) { return entry.second == each; });
+    families_->models.Add({{"state", name}}).Set(static_cast<double>(count));
+  }
+  if (state != ModelState::kRunning) {
+    images_counted_.erase(model);
+    families_->rate.Add({{"model", model}}).Set(0);
+    families_->eta.Add({{"model", model}}).Set(0);
+  }
+}
+
+void TrainingMetrics::Update(const std::string& model,
+                             const RunStatus& status) {
+  const EpochProgress& progress = status.progress;
+  const prometheus::Labels label = {{"model", model}};
+  const prometheus::Labels training = {{"model", model}, {"set", "training"}};
+  families_->epoch.Add(label).Set(static_cast<double>(progress.epoch));
+  families_->loss.Add(training).Set(progress.training_loss);
+  families_->accuracy.Add(training).Set(progress.training_accuracy);
+  families_->rate.Add(label).Set(status.images_per_second);
+  families_->eta.Add(label).Set(status.eta_seconds);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  int64_t& counted = images_counted_[model];
+  families_->images.Add(label).Increment(
+      static_cast<double>(status.images_done - counted));
+  counted = status.images_done;
+}
+
+void TrainingMetrics::SetEpoch(const std::string& model, int64_t epoch,
+                               const EpochRecord& record) {
+  families_->epoch.Add({{"model", model}}).Set(static_cast<double>(epoch));
+  const auto set = [&](const char* name, double loss, double accuracy) {
+    const prometheus::Labels labels = {{"model", model}, {"set", name}};
+    families_->loss.Add(labels).Set(loss);
+    families_->accuracy.Add(labels).Set(accuracy);
+  };
+  set("training", record.training_loss, record.training_accuracy);
+  set("validation", record.validation_loss, record.validation_accuracy);
+}
+
+std::string TrainingMetrics::Text() const {
+  return prometheus::TextSerializer().Serialize(registry_->Collect());
+}
+
+}  // namespace adv

@@ -1,0 +1,62 @@
+#ifndef ADV_MODEL_STORE_TRAINER_METRICS_H_
+#define ADV_MODEL_STORE_TRAINER_METRICS_H_
+
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/training/trainer.h"
+#include "model_store/trainer/run_meter.h"
+
+namespace prometheus {
+class Exposer;
+class Registry;
+}  // namespace prometheus
+
+namespace adv {
+
+// What becomes of each model of a run.
+enum class ModelState { kWaiting, kRunning, kPublished, kFailed };
+
+// How training goes, as metrics adv_train_* for Prometheus; the label "model"
+// is the name that a model is published under. Thread-safe.
+class TrainingMetrics {
+ public:
+  TrainingMetrics();
+  ~TrainingMetrics();
+  TrainingMetrics(const TrainingMetrics&) = delete;
+  TrainingMetrics& operator=(const TrainingMetrics&) = delete;
+
+  // Serves /metrics on `address`, "127.0.0.1:9465", until the end; port 0 picks
+  // a free one. Returns the address with the real port. UNAVAILABLE if it
+  // cannot listen there.
+  absl::StatusOr<std::string> Serve(const std::string& address);
+
+  void SetState(const std::string& model, ModelState state);
+  // How a running model stands.
+  void Update(const std::string& model, const RunStatus& status);
+  // The results of its epoch number `epoch`.
+  void SetEpoch(const std::string& model, int64_t epoch,
+                const EpochRecord& record);
+
+  // In Prometheus's text form.
+  std::string Text() const;
+
+ private:
+  const std::shared_ptr<prometheus::Registry> registry_;
+  struct Families;
+  const std::unique_ptr<Families> families_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+
+  std::mutex mutex_;
+  std::map<std::string, ModelState> states_;  // guarded by mutex_
+  // Of each running model's RunStatus::images_done; guarded by mutex_.
+  std::map<std::string, int64_t> images_counted_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_MODEL_STORE_TRAINER_METRICS_H_
