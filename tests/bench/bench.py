@@ -27,20 +27,23 @@ IN_FLIGHT = 4
 class Arms:
     """The C++ process that does the work of both sides."""
 
-    def __init__(self, build, folder, manifest, sample):
+    def __init__(self, build, program, *arguments):
+        self._program = program
         self._process = subprocess.Popen(
-            [os.path.join(build, "tests", "bench", "bench_arms"),
-             manifest["architecture"],
-             os.path.join(folder, "weights.safetensors"), sample],
+            [os.path.join(build, "tests", "bench", program), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, work):
         self._process.stdin.write(work + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline().split()
-        if not answer:
-            raise SystemExit(f"bench_arms ended at {work}")
-        return [float(value) for value in answer]
+        return self.answer(work)
+
+    def answer(self, work):
+        """One more line of numbers."""
+        line = self._process.stdout.readline()
+        if not line.strip():
+            raise SystemExit(f"{self._program} ended at {work}")
+        return [float(value) for value in line.split()]
 
     def seconds(self, work):
         return lambda: self.ask(work)[0]
@@ -92,13 +95,13 @@ class Served:
         return (time.perf_counter() - start) * IMAGES / self._samples
 
 
-def report(title, comparison, mflop, peak, plain_mflop=None):
+def report(title, comparison, mflop, peak, plain_mflop=None, images=IMAGES):
     """Prints one comparison; returns it for the JSON file."""
     sides = {}
     for name, seconds, work in (("ours", comparison.a, mflop),
                                 ("plain", comparison.b, plain_mflop or mflop)):
         median = sorted(seconds)[len(seconds) // 2]
-        rate = IMAGES / median
+        rate = images / median
         share = rate * work / 1000 / peak if peak else None
         sides[name] = {"seconds": seconds, "images_per_second": rate,
                        "share_of_fma_peak": share}
@@ -113,7 +116,7 @@ def report(title, comparison, mflop, peak, plain_mflop=None):
     print(f"  ratio {comparison.ratio:.3f} [{low:.3f}, {high:.3f}] "
           f"over {len(comparison.a)} pairs")
     return {"title": title, "ratio": comparison.ratio,
-            "interval": [low, high], "images": IMAGES, **sides}
+            "interval": [low, high], "images": images, **sides}
 
 
 class Scope:
@@ -135,7 +138,9 @@ def bench_classify(build, pairs):
     """Classifying and gradients: in the engine and over the wire."""
     from harness import SAMPLE, newest_version
     folder, manifest = newest_version("balanced")
-    arms, scope = Arms(build, folder, manifest, SAMPLE), Scope()
+    arms, scope = Arms(build, "bench_arms", manifest["architecture"],
+                       os.path.join(folder, "weights.safetensors"),
+                       SAMPLE), Scope()
     try:
         served = Served(scope)
         logits, signs = arms.ask("agreement")
@@ -165,7 +170,53 @@ def bench_classify(build, pairs):
         scope.close()
 
 
-BENCHES = {"classify": bench_classify}
+TRAINING_MFLOP = 349.6  # of one image
+# As in training_arms.cc.
+TRAINING_BATCH, TRAINING_STEPS, MODELS = 32, 10, 11
+
+
+def bench_train(build, pairs):
+    """Training steps beside the loop of LibTorch's examples."""
+    from harness import SAMPLE
+    device = os.environ.get("ADV_BENCH_DEVICE", "cpu")
+    arms = Arms(build, "bench_training_arms", SAMPLE, device)
+    peak = max(arms.ask("peak")[0] for _ in range(3))
+    images = TRAINING_BATCH * TRAINING_STEPS
+    print(f"device {device}; {TRAINING_STEPS} steps of {TRAINING_BATCH} images "
+          f"each time; FMA peak of all cores {peak:.0f} GFLOP/s")
+    try:
+        results = []
+        for title, ours, plain, models in [
+                ("one model: Trainer / Sequential, RMSprop, DataLoader",
+                 "engine_one", "plain_one", 1),
+                ("the same, the plain loop in channels-last memory",
+                 "engine_one", "plain_channels_last_one", 1),
+                (f"{MODELS} models: Trainers at once / the loop one by one",
+                 "engine_all", "plain_all", MODELS)]:
+            result = report(
+                title, paired.compare(arms.seconds(ours), arms.seconds(plain),
+                                      pairs),
+                TRAINING_MFLOP, peak if device == "cpu" else None,
+                images=images * models)
+            for side in ("ours", "plain"):
+                result[side]["steps_per_second"] = (
+                    result[side]["images_per_second"] / TRAINING_BATCH)
+                print(f"  {side:5} {result[side]['steps_per_second']:8.1f} "
+                      "steps/s")
+            results.append(result)
+        curves = arms.ask("curves"), arms.answer("curves")
+        length = min(len(curve) for curve in curves)
+        print("\nmean training loss of each epoch, with dropout of its own")
+        for name, curve in zip(("ours", "plain"), curves):
+            print(f"  {name:5} " + " ".join(f"{loss:.3f}" for loss in
+                                            curve[:length]))
+        return {"device": device, "fma_peak_gflops": peak, "curves": curves,
+                "comparisons": results}
+    finally:
+        arms.close()
+
+
+BENCHES = {"classify": bench_classify, "train": bench_train}
 
 
 def main():
