@@ -1,16 +1,22 @@
-"""The real advtrain on a small made data set: kill, resume, publish, refuse."""
+"""The real advtrain on a small made data set: kill, resume, publish, refuse,
+share."""
 
+import fcntl
 import hashlib
 import json
 import os
 import pty
 import random
+import re
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.environ.get("ADV_BUILD_DIR", os.path.join(ROOT, "build", "dev"))
@@ -24,13 +30,18 @@ SHORT_RUN = ["--models=balanced", "--train-images=400", "--epochs=2",
              "--checkpoint-seconds=0", "--dataset-name=made"]
 
 
-def write_cifar10(folder):
+# 32 steps for each of two models.
+TWO_MODELS = ["--models=balanced,no-airplane", "--train-images=1150",
+              "--epochs=1", "--batch-size=32"]
+
+
+def write_cifar10(folder, label_of=lambda i: i % 10):
     """Six files of the official layout; class k is bright in row 3 k."""
     rng = random.Random(1)
     noise = [rng.randbytes(3072) for _ in range(50)]
     records = []
     for i in range(RECORDS):
-        label = i % 10
+        label = label_of(i)
         pixels = bytearray(noise[i % 50])
         row = 96 * label
         pixels[row:row + 96] = b"\xff" * 96
@@ -58,6 +69,11 @@ class AdvtrainTest(unittest.TestCase):
         cls.data = os.path.join(cls.folder, "data")
         os.mkdir(cls.data)
         write_cifar10(cls.data)
+        # In its first 1150 images enough airplanes to remove some.
+        cls.airplanes = os.path.join(cls.folder, "airplanes")
+        os.mkdir(cls.airplanes)
+        write_cifar10(cls.airplanes,
+                      lambda i: i % 10 if i % 1150 >= 1000 else 0)
         cls.other_test = os.path.join(cls.folder, "other-test.bin")
         with open(os.path.join(cls.data, "test_batch.bin"), "rb") as records:
             with open(cls.other_test, "wb") as file:
@@ -83,39 +99,57 @@ class AdvtrainTest(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=DEADLINE_SECONDS)
 
-    def start(self, store):
-        process = subprocess.Popen(self.command(store), text=True,
-                                   stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
-        self.addCleanup(process.stdout.close)
+    def start(self, store, *flags):
+        """A run in the background; read_log has what it says."""
+        log = tempfile.NamedTemporaryFile(dir=self.folder, delete=False)
+        with log:
+            process = subprocess.Popen(self.command(store, *flags), stdout=log,
+                                       stderr=subprocess.STDOUT)
+        process.log = log.name
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
 
-    def checkpoint(self, store):
-        return os.path.join(store, ".training", "balanced.checkpoint")
+    def read_log(self, process):
+        with open(process.log) as log:
+            return log.read()
 
-    def manifest(self, store, version=1):
-        path = os.path.join(store, "balanced", str(version), "manifest.json")
+    def wait_for_line(self, process, text):
+        wait_until(lambda: text in self.read_log(process) or
+                   process.poll() is not None, text)
+        self.assertIn(text, self.read_log(process))
+
+    def wait_for_checkpoint(self, process, store, model="balanced"):
+        wait_until(lambda: os.path.exists(self.checkpoint(store, model)) or
+                   process.poll() is not None, "the first checkpoint")
+
+    def end(self, process):
+        """Waits for it; returns its exit status and what it said."""
+        status = process.wait(timeout=DEADLINE_SECONDS)
+        return status, self.read_log(process)
+
+    def checkpoint(self, store, model="balanced"):
+        return os.path.join(store, ".training", f"{model}.checkpoint")
+
+    def manifest(self, store, version=1, model="balanced"):
+        path = os.path.join(store, model, str(version), "manifest.json")
         with open(path) as file:
             return json.load(file)
 
-    def weights_digest(self, store, version=1):
-        path = os.path.join(store, "balanced", str(version),
-                            "weights.safetensors")
+    def weights_digest(self, store, model="balanced"):
+        path = os.path.join(store, model, "1", "weights.safetensors")
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
 
     def interrupt(self, store, signal_number):
         """Stops a run in its middle; returns its exit status and output."""
         process = self.start(store)
-        wait_until(lambda: os.path.exists(self.checkpoint(store)) or
-                   process.poll() is not None, "the first checkpoint")
+        self.wait_for_checkpoint(process, store)
         process.send_signal(signal_number)
-        output = process.communicate(timeout=DEADLINE_SECONDS)[0]
+        ended = self.end(process)
         self.assertFalse(os.path.exists(os.path.join(store, "balanced")),
                          "the run had ended before it could be stopped")
-        return process.returncode, output
+        return ended
 
     def test_runs_to_the_end_and_records_it(self):
         store, done = self.whole, self.whole_run
@@ -208,6 +242,11 @@ class AdvtrainTest(unittest.TestCase):
                  for version in (1, 2)]
         self.assertAlmostEqual(sizes[1] / sizes[0], 2, delta=0.01)
 
+    def taken_port(self):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        return server.getsockname()[1]
+
     def test_refuses_bad_input_before_it_trains(self):
         file = os.path.join(self.folder, "file")
         with open(file, "w") as out:
@@ -228,6 +267,12 @@ class AdvtrainTest(unittest.TestCase):
              ["batch_size is 0, must be 1 to 65536",
               "learning_rate is 0, must be above 0"]),
             (["--lr-drops=0.6"], ["FRACTION:FACTOR"]),
+            (["--batch-size=65536", "--train-images=50000", "--models=all",
+              "--parallel=64"], ["not enough memory", "GB are available"]),
+            (["--adversarial=pgd", "--adversarial-epsilon=8"], ["8/255"]),
+            (["--name-suffix=No"], ["balanced-No", "lower-case"]),
+            ([f"--metrics-port={self.taken_port()}"],
+             ["cannot serve metrics on 127.0.0.1:"]),
             (["--precision=float8"], ["float8", "float16"]),
             (["--train-images=0"], ["--train-images"]),
             (["--nonsense"], ["--nonsense"]),
@@ -261,10 +306,154 @@ class AdvtrainTest(unittest.TestCase):
     def test_one_models_failure_leaves_the_others_running(self):
         store = self.store("partly")
         done = self.run_trainer(store, "--models=no-cat,balanced",
-                                "--epochs=1")
+                                "--epochs=1", "--parallel=2")
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("no-cat  failed", done.stdout)
         self.assertIn("balanced  published as version 1", done.stdout)
+
+    def test_divergence_is_an_error_and_publishes_nothing(self):
+        store = self.store("diverged")
+        done = self.run_trainer(store, "--max-loss=0.001")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("balanced  failed: training diverged", done.stdout)
+        self.assertFalse(os.path.exists(os.path.join(store, "balanced")))
+
+    def test_two_workers_do_not_train_a_model_twice(self):
+        store = self.store("shared")
+        flags = [f"--data={self.airplanes}", *TWO_MODELS]
+        ends = [self.end(worker) for worker in
+                [self.start(store, *flags), self.start(store, *flags)]]
+        for status, output in ends:
+            self.assertEqual(status, 0, output)
+        outputs = ends[0][1] + ends[1][1]
+        for model in ("balanced", "no-airplane"):
+            self.assertEqual(os.listdir(os.path.join(store, model)), ["1"])
+            self.assertEqual(outputs.count(f"{model}  training on"), 1)
+
+        # At once in one process, killed and continued: the same weights.
+        alone, store = store, self.store("parallel")
+        flags += ["--parallel=2", "--threads=2"]
+        process = self.start(store, *flags, "--metrics-listen=127.0.0.1:0")
+        self.check_metrics(process)
+        for model in ("balanced", "no-airplane"):
+            self.wait_for_checkpoint(process, store, model)
+        process.kill()
+        process.wait()
+        done = self.run_trainer(store, *flags)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(done.stdout.count("continues after step"), 2)
+        for model in ("balanced", "no-airplane"):
+            self.assertEqual(self.weights_digest(store, model),
+                             self.weights_digest(alone, model))
+            self.assertEqual(
+                self.manifest(store, model=model)["training"]["threads"], 1)
+
+    def check_metrics(self, process):
+        """Scrapes until both models have made some steps."""
+        self.wait_for_line(process, "/metrics\n")
+        url = re.search(r"metrics on (\S+)", self.read_log(process))[1]
+
+        def scrape():
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                return reply.read().decode()
+
+        wait_until(lambda: scrape().count("\nadv_train_images_total{") == 2 or
+                   process.poll() is not None, "the first steps")
+        text = scrape()
+        self.assertIn('adv_train_models{state="running"} 2', text)
+        for name in ("epoch", "images_per_second", "eta_seconds"):
+            self.assertRegex(
+                text, f'adv_train_{name}{{model="no-airplane"}} [1-9]')
+        self.assertIn(
+            'adv_train_loss{model="balanced",set="training"} ', text)
+        if shutil.which("promtool"):
+            checked = subprocess.run(
+                ["promtool", "check", "metrics"], input=text, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual((0, ""), (checked.returncode, checked.stdout))
+
+    def freeze(self, store, process):
+        """Stops a run in its middle, while it does not hold the lock."""
+        self.wait_for_checkpoint(process, store)
+        with open(os.path.join(store, ".training", ".lock")) as lock:
+            while True:
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    process.send_signal(signal.SIGCONT)
+
+    def test_a_killed_workers_model_is_taken_over_at_once(self):
+        store = self.store("inherited")
+        first = self.start(store, "--lease-seconds=3600")
+        self.freeze(store, first)
+        second = self.start(store, "--lease-seconds=3600")
+        self.wait_for_line(second, f"leased by process {first.pid} on ")
+        first.kill()  # and nobody has waited for it yet
+        status, output = self.end(second)
+        self.assertEqual(status, 0, output)
+        self.assertIn("takes over from process", output)
+        self.assertIn("continues after step", output)
+        self.assertEqual(self.weights_digest(store),
+                         self.weights_digest(self.whole))
+
+    def test_a_silent_workers_model_is_taken_over_and_it_gives_up(self):
+        store = self.store("fenced")
+        first = self.start(store, "--lease-seconds=1")
+        self.freeze(store, first)
+        second = self.start(store)
+        status, output = self.end(second)
+        self.assertEqual(status, 0, output)
+        self.assertRegex(output, r"takes over from .*renewed \d+ s ago")
+        first.send_signal(signal.SIGCONT)
+        status, output = self.end(first)
+        self.assertEqual(status, 1, output)
+        self.assertRegex(output, "failed: .*the lease was (removed|taken)")
+        self.assertEqual(os.listdir(os.path.join(store, "balanced")), ["1"])
+        self.assertEqual(os.listdir(os.path.join(store, ".training")),
+                         [".lock"])
+
+    def test_a_failed_publication_costs_no_training(self):
+        store = self.store("blocked")
+        os.mkdir(store)
+        in_the_way = os.path.join(store, "balanced")
+        with open(in_the_way, "w"):
+            pass
+        failed = self.run_trainer(store)
+        self.assertEqual(failed.returncode, 1, failed.stdout)
+        self.assertIn("failed: not published: " + in_the_way, failed.stdout)
+        os.remove(in_the_way)
+        done = self.run_trainer(store)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertNotIn("epoch 2/2 done", done.stdout)
+        self.assertEqual(self.weights_digest(store),
+                         self.weights_digest(self.whole))
+
+    def test_a_full_disk_is_found_before_training(self):
+        def limit():  # to a file's size, as a full disk limits it
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        done = subprocess.run(self.command(self.store("full")), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=limit, timeout=DEADLINE_SECONDS)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("cannot reserve", done.stdout)
+
+    def test_adversarial_models_stand_beside_the_others(self):
+        store = self.store("robust")
+        done = self.run_trainer(
+            store, "--adversarial=pgd", "--adversarial-steps=2",
+            "--train-images=100", "--epochs=1", "--adversarial-epsilon=4/255")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        settings = self.manifest(store, model="balanced-pgd")["training"][
+            "settings"]
+        self.assertEqual(settings["max_loss"], 100)
+        self.assertEqual(settings["adversarial"], {
+            "method": "ADVERSARIAL_TRAINING_METHOD_PGD", "epsilon": 4 / 255,
+            "step_size": 2 / 255, "steps": 2, "clean_weight": 0})
 
 
 if __name__ == "__main__":
