@@ -37,8 +37,8 @@ constexpr char kFooter[] =
     "server answers; 4 the server refuses.\n"
     "\n"
     "Environment: ADVCTL_SERVER (address), ADVCTL_ADVSERVER (the program that\n"
-    "--local starts), NO_COLOR, LC_ALL, LC_CTYPE and LANG (plain ASCII unless "
-    "the first\nthat is set says UTF-8).";
+    "--local starts), NO_COLOR, LC_ALL, LC_CTYPE and LANG (the\n"
+    "first that is set decides: plain ASCII unless it says UTF-8).";
 
 // CLI11's help with descriptions wrapped to the terminal's 80 columns.
 class Help : public CLI::Formatter {

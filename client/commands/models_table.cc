@@ -74,9 +74,7 @@ ExitCode Print(Context& context, bool wide) {
 
 void AddModelsTable(CLI::App* models, Action* action) {
   CLI::App* table = models->add_subcommand(
-      "table",
-      "Compare the models with table 5.2 of the thesis: accuracy, loss, "
-      "and the class that each was trained on too little");
+      "table", "Compare the models with table 5.2 of the thesis");
   auto wide = std::make_shared<bool>(false);
   table->add_flag("--wide", *wide,
                   "Also time, threads, device, version and digest (json and "
