@@ -1,7 +1,5 @@
 #include "server/attack_evaluation_service.h"
 
-#include <absl/strings/match.h>
-
 #include <utility>
 
 #include "server/adversarial.h"
@@ -55,24 +53,30 @@ AttackEvaluationService::AttackEvaluationService(const Parts& parts)
 void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
                                      const std::string& source_model,
                                      WithModels next) {
-  const auto borrow_and_go = [this, &model, &source_model,
-                              next = std::move(next)] {
-    absl::StatusOr<ModelPtr> target = parts_.models.Borrow(model);
-    if (!target.ok()) return RefuseModel(target.status(), model, "model");
-    absl::StatusOr<ModelPtr> source = parts_.models.Borrow(source_model);
-    if (!source.ok()) {
-      return RefuseModel(source.status(), source_model, "source_model");
-    }
-    return next(*std::move(target), *std::move(source));
-  };
-  auto run = [call, borrow_and_go] {
-    const absl::Status status = CatchExceptions(borrow_and_go);
+  using BorrowOne =
+      absl::StatusOr<ModelPtr> (ModelRegistry::*)(absl::string_view);
+  // False if one is not in memory, and nothing was done.
+  const auto run = [this, call, &model, &source_model,
+                    next = std::move(next)](BorrowOne borrow) {
+    bool loaded = true;
+    const absl::Status status = CatchExceptions([&] {
+      absl::StatusOr<ModelPtr> target = (parts_.models.*borrow)(model);
+      if (!target.ok()) return RefuseModel(target.status(), model, "model");
+      absl::StatusOr<ModelPtr> source = (parts_.models.*borrow)(source_model);
+      if (!source.ok()) {
+        return RefuseModel(source.status(), source_model, "source_model");
+      }
+      loaded = *target != nullptr && *source != nullptr;
+      return loaded ? next(*std::move(target), *std::move(source))
+                    : absl::OkStatus();
+    });
     if (!status.ok()) call->Finish(status);
+    return loaded;
   };
-  if (!absl::StrContains(model, '@') && !absl::StrContains(source_model, '@')) {
-    return run();
+  if (run(&ModelRegistry::BorrowLoaded)) return;
+  if (!parts_.loader.Run([run] { run(&ModelRegistry::Borrow); })) {
+    call->Finish(TooManyCalls("models to load"));
   }
-  if (!parts_.loader.Run(std::move(run))) call->Finish(TooManyCalls());
 }
 
 absl::Status AttackEvaluationService::Compute(UnaryCall* call,
@@ -91,7 +95,7 @@ void AttackEvaluationService::OnStorage(UnaryCall* call,
                                         std::function<absl::Status()> work) {
   const bool accepted = parts_.storage.Run(
       [call, work = std::move(work)] { call->Finish(CatchExceptions(work)); });
-  if (!accepted) call->Finish(TooManyCalls());
+  if (!accepted) call->Finish(TooManyCalls("the disk"));
 }
 
 grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
@@ -161,7 +165,7 @@ AttackEvaluationService::EvaluateRobustness(
   auto* stream =
       new EvaluationStream(context, *request, parts_, evaluate_robustness_);
   if (!parts_.storage.Run([stream] { stream->Open(); })) {
-    stream->Refuse(TooManyCalls());
+    stream->Refuse(TooManyCalls("the disk"));
   }
   return stream;
 }

@@ -55,8 +55,8 @@ class AttackEvaluationService final
   // OK: the call will be finished. Otherwise with that status, by the caller.
   using WithModels = std::function<absl::Status(ModelPtr, ModelPtr)>;
 
-  // Calls `next` with both models: at once if they are in memory, on the
-  // loader if a version is named that may not be.
+  // Calls `next` with both models: at once if they are in memory, otherwise
+  // on the loader, where few may wait, because each holds its images.
   void Borrow(UnaryCall* call, const std::string& model,
               const std::string& source_model, WithModels next);
   // The call is finished when the job is.

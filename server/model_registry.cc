@@ -22,6 +22,13 @@ std::string KeysOf(const Map& map) {
   });
 }
 
+absl::Status NotLoaded(absl::string_view name, uint64_t version,
+                       const absl::Status& fault) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("model \"", name, "@", version,
+                   "\" could not be loaded: ", fault.message()));
+}
+
 }  // namespace
 
 ModelRegistry::ModelRegistry(const ModelRegistryOptions& options)
@@ -94,44 +101,46 @@ absl::StatusOr<ModelRegistry::Versions::const_iterator> ModelRegistry::Find(
                    "\" is not known: versions are ", KeysOf(known)));
 }
 
-std::shared_ptr<const ServedModel> ModelRegistry::Use(const Name& wanted) {
+absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Use(
+    const Name& wanted, Key* missing) {
   const auto found = Find(wanted);
-  if (!found.ok() || (*found)->second.served == nullptr) return nullptr;
-  Entry& entry = models_[wanted.name][(*found)->first];
-  entry.last_used = ++uses_;
+  if (!found.ok()) return found.status();
+  *missing = (*found)->first;
+  Entry& entry = models_[wanted.name][*missing];
+  if (entry.served != nullptr) {
+    entry.last_used = ++uses_;
+  } else if (entry.is_hopeless()) {
+    return NotLoaded(entry.model.name(), missing->version, entry.fault);
+  }
   return entry.served;
+}
+
+absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::BorrowLoaded(
+    absl::string_view model) {
+  const absl::StatusOr<Name> wanted = ParseName(model);
+  if (!wanted.ok()) return wanted.status();
+  Key missing;
+  MutexLock lock(mutex_);
+  return Use(*wanted, &missing);
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Borrow(
     absl::string_view model) {
+  auto served = BorrowLoaded(model);
+  if (!served.ok() || *served != nullptr) return served;
   const absl::StatusOr<Name> wanted = ParseName(model);
-  if (!wanted.ok()) return wanted.status();
-  {
-    MutexLock lock(mutex_);
-    if (auto served = Use(*wanted)) return served;
-  }
   MutexLock load_lock(load_mutex_);
-  Key key;
+  Key missing;
   {
     MutexLock lock(mutex_);
     // Another caller may have loaded it meanwhile.
-    if (auto served = Use(*wanted)) return served;
-    const auto found = Find(*wanted);
-    if (!found.ok()) return found.status();
-    const Entry& entry = (*found)->second;
-    if (entry.is_hopeless()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("model \"", model,
-                       "\" could not be loaded: ", entry.fault.message()));
-    }
-    key = (*found)->first;
+    served = Use(*wanted, &missing);
+    if (!served.ok() || *served != nullptr) return served;
   }
   ReloadResult result;
-  auto loaded = Load(wanted->name, key, &result);
-  if (loaded.ok()) return loaded;
-  return absl::FailedPreconditionError(
-      absl::StrCat("model \"", model,
-                   "\" could not be loaded: ", loaded.status().message()));
+  served = Load(wanted->name, missing, &result);
+  if (served.ok()) return served;
+  return NotLoaded(wanted->name, missing.version, served.status());
 }
 
 std::vector<v1::Model> ModelRegistry::List() const {

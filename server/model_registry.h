@@ -83,6 +83,11 @@ class ModelRegistry {
   absl::StatusOr<std::shared_ptr<const ServedModel>> Borrow(
       absl::string_view model) ADV_EXCLUDES(load_mutex_, mutex_);
 
+  // As Borrow, but never waits for a disk: null if the version is there and
+  // would have to be loaded first.
+  absl::StatusOr<std::shared_ptr<const ServedModel>> BorrowLoaded(
+      absl::string_view model) ADV_EXCLUDES(mutex_);
+
   // Every published version, by name and version, manifests whole. A version
   // that is not loaded has no state.
   std::vector<v1::Model> List() const ADV_EXCLUDES(mutex_);
@@ -126,7 +131,9 @@ class ModelRegistry {
   static Versions::const_iterator Newest(const Versions& versions);
   absl::StatusOr<Versions::const_iterator> Find(const Name& wanted) const
       ADV_REQUIRES(mutex_);
-  std::shared_ptr<const ServedModel> Use(const Name& wanted)
+  // The version if it is loaded. Otherwise null, and its place in `missing`.
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Use(const Name& wanted,
+                                                         Key* missing)
       ADV_REQUIRES(mutex_);
 
   ReloadResult Look(bool retry_all) ADV_EXCLUDES(load_mutex_, mutex_);

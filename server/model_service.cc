@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
     }
     call->Finish(absl::OkStatus());
   });
-  if (!accepted) call->Finish(TooManyCalls());
+  if (!accepted) call->Finish(TooManyCalls("models to load"));
   return call->reactor();
 }
 

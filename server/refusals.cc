@@ -1,5 +1,7 @@
 #include "server/refusals.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <chrono>
 
 #include "server/errors.h"
@@ -105,9 +107,9 @@ absl::Status RefusePageToken(const absl::Status& status) {
   return Invalid("page_token", status);
 }
 
-absl::Status TooManyCalls() {
-  return Overloaded(Reason::kQueueFull, "too many calls wait for the disk",
-                    kDiskRetry);
+absl::Status TooManyCalls(absl::string_view what) {
+  return Overloaded(Reason::kQueueFull,
+                    absl::StrCat("too many calls wait for ", what), kDiskRetry);
 }
 
 }  // namespace adv

@@ -36,8 +36,8 @@ absl::Status RefuseEvaluationId(const absl::Status& status,
 // Of a page token.
 absl::Status RefusePageToken(const absl::Status& status);
 
-// A worker's queue is full.
-absl::Status TooManyCalls();
+// A worker's queue is full. `what` is what its calls wait for.
+absl::Status TooManyCalls(absl::string_view what);
 
 }  // namespace adv
 

@@ -24,6 +24,8 @@ namespace adv {
 namespace {
 
 constexpr size_t kTasksThatMayWait = 1000;
+// Calls that wait for a model hold their images, outside --max-queued-bytes.
+constexpr size_t kLoadsThatMayWait = 8;
 constexpr std::chrono::milliseconds kCutOffInterval{100};
 // Of what may wait, the share that interactive work may fill: it is not
 // worth much once it has waited long.
@@ -195,7 +197,7 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       models_(RegistryOptions(options, device)),
       executor_(MakeExecutorOptions(options, device)),
       evaluations_(&executor_, store_.get(), RunnerOptions(options, device)),
-      loader_(kTasksThatMayWait),
+      loader_(kLoadsThatMayWait),
       storage_(kTasksThatMayWait),
       metrics_(BuildInfo()),
       parts_{executor_, models_, datasets_,       evaluations_,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <future>
 
+#include "tests/integration/random_models.h"
 #include "tests/integration/server_fixture.h"
 
 namespace adv {
@@ -309,6 +310,41 @@ TEST_F(RequestsTest, AFullQueueSaysWhenToComeBack) {
   }
   EXPECT_GT(refused, 0);
   EXPECT_LT(refused, kCalls);
+}
+
+TEST_F(RequestsTest, FewCallsWaitForAModelToLoad) {
+  ASSERT_TRUE(PublishRandomModel(folder_ / "store", "no-cat", 3).ok());
+  Restart(DefaultOptions());  // which loads version 2 alone
+  constexpr int kCalls = 64;
+  struct Call {
+    grpc::ClientContext context;
+    v1::ClassifyRequest request;
+    v1::ClassifyResponse response;
+    std::promise<grpc::Status> done;
+  };
+  std::vector<Call> calls(kCalls);
+  for (Call& call : calls) {
+    call.request = GoodClassify();
+    call.request.set_model("no-cat@1");
+    stub_->async()->Classify(
+        &call.context, &call.request, &call.response,
+        [&call](const grpc::Status& status) { call.done.set_value(status); });
+  }
+  int refused = 0;
+  for (Call& call : calls) {
+    const grpc::Status status = call.done.get_future().get();
+    if (status.ok()) continue;
+    ++refused;
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(ReasonOf(status), "QUEUE_FULL");
+    EXPECT_THAT(status.error_message(), HasSubstr("models to load"));
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, kCalls);
+  // Once it is in memory nobody waits.
+  v1::ClassifyRequest request = GoodClassify();
+  request.set_model("no-cat@1");
+  EXPECT_TRUE(Classify(request).ok());
 }
 
 TEST_F(RequestsTest, TheCallersRequestIdIsInAnswerAndLog) {

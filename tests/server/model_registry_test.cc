@@ -116,6 +116,22 @@ class ModelRegistryTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
+TEST_F(ModelRegistryTest, BorrowLoadedLoadsNothing) {
+  Publish(root(), Model(0));
+  Publish(root(), Model(1));
+  ModelRegistry registry(Options());
+  registry.Reload();
+  EXPECT_EQ((*registry.BorrowLoaded("no-cat"))->full_name(), "no-cat@2");
+  const auto older = registry.BorrowLoaded("no-cat@1");
+  ASSERT_TRUE(older.ok()) << older.status();
+  EXPECT_EQ(*older, nullptr);
+  EXPECT_EQ(registry.stats().loads, 1);
+  ASSERT_TRUE(registry.Borrow("no-cat@1").ok());
+  EXPECT_EQ((*registry.BorrowLoaded("no-cat@1"))->full_name(), "no-cat@1");
+  EXPECT_TRUE(absl::IsNotFound(registry.BorrowLoaded("no-cat@3").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(registry.BorrowLoaded("@").status()));
+}
+
 TEST_F(ModelRegistryTest, LoadsTheNewestOfEachName) {
   Publish(root(), Model(0));
   Publish(root(), Model(1));
