@@ -189,20 +189,6 @@ class AdvtrainTest(unittest.TestCase):
         self.assertEqual(int(other["result"]["images"]), 20)
         self.assertEqual(sum(int(n) for n in other["result"]["confusion"]), 20)
 
-    def test_killed_and_restarted_it_ends_with_the_same_weights(self):
-        store = self.store("killed")
-        status, _ = self.interrupt(store, signal.SIGKILL)
-        self.assertEqual(status, -signal.SIGKILL)
-        done = self.run_trainer(store)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn("continues after step", done.stdout)
-        self.assertEqual(self.weights_digest(store),
-                         self.weights_digest(self.whole))
-        curves = [[epoch["validation_loss"]
-                   for epoch in self.manifest(s)["training"]["epochs"]]
-                  for s in (store, self.whole)]
-        self.assertEqual(curves[0], curves[1])
-
     def test_a_stop_signal_leaves_a_checkpoint_to_continue_from(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             store = self.store(f"stopped_by_{number}")
@@ -210,15 +196,14 @@ class AdvtrainTest(unittest.TestCase):
             self.assertEqual(status, 128 + number, output)
             self.assertIn("run the same command again", output)
             self.assertIn(self.checkpoint(store), output)
+            self.assertFalse(os.path.exists(
+                os.path.join(store, ".training", "balanced.lease")))
 
-    def test_refuses_a_checkpoint_of_another_run_or_a_damaged_one(self):
-        store = self.store("refused")
-        self.interrupt(store, signal.SIGKILL)
+        # Which is of no use to another run, or damaged.
         other = self.run_trainer(store, "--seed=2")
         self.assertEqual(other.returncode, 1)
         self.assertIn("seed was 1, now is 2", other.stdout)
         self.assertIn("to start over, remove it", other.stdout)
-
         with open(self.checkpoint(store), "r+b") as file:
             file.seek(-1, os.SEEK_END)
             last = file.read(1)
@@ -227,6 +212,111 @@ class AdvtrainTest(unittest.TestCase):
         damaged = self.run_trainer(store)
         self.assertEqual(damaged.returncode, 1)
         self.assertIn("the checkpoint is damaged", damaged.stdout)
+
+    def test_a_terminal_gets_a_bar_that_is_redrawn(self):
+        store = self.store("seen")
+        terminal, program_side = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        process = subprocess.Popen(
+            self.command(store, "--train-images=200", "--adversarial=pgd",
+                         "--adversarial-steps=1",
+                         "--adversarial-epsilon=4/255"),
+            stdout=program_side, stderr=program_side)
+        os.close(program_side)
+        seen = b""
+        try:
+            while part := os.read(terminal, 65536):
+                seen += part
+        except OSError:  # what a terminal says at its end
+            pass
+        self.assertEqual(process.wait(timeout=DEADLINE_SECONDS), 0, seen)
+        self.assertRegex(
+            seen, rb"\rbalanced-pgd  epoch \d/2 \[#*\.*\] *\d+%  "
+                  rb"loss [\d.]+  accuracy [\d.]+  \d+ images/s  "
+                  rb"ETA at most \d+s\x1b\[K\r?\n")
+        self.assertIn(b"\x1b[1A\r", seen)
+        self.assertIn(b"epoch 2/2 done", seen)
+        self.assertNotIn(b"\r", self.whole_run.stdout.encode())
+
+        # An adversarial model stands beside the others, with its record.
+        settings = self.manifest(store, model="balanced-pgd")["training"][
+            "settings"]
+        self.assertEqual(settings["max_loss"], 100)
+        self.assertEqual(settings["adversarial"], {
+            "method": "ADVERSARIAL_TRAINING_METHOD_PGD", "epsilon": 4 / 255,
+            "step_size": 2 / 255, "steps": 1, "clean_weight": 0})
+
+    def test_workers_share_a_store_and_a_process_its_threads(self):
+        alone = self.store("shared")
+        flags = [f"--data={self.airplanes}", *TWO_MODELS]
+        ends = [self.end(worker) for worker in
+                [self.start(alone, *flags), self.start(alone, *flags)]]
+        for status, output in ends:
+            self.assertEqual(status, 0, output)
+        outputs = ends[0][1] + ends[1][1]
+        for model in ("balanced", "no-airplane"):
+            self.assertEqual(os.listdir(os.path.join(alone, model)), ["1"])
+            self.assertEqual(outputs.count(f"{model}  training on"), 1)
+
+        # Both at once in one process, killed and continued, beside a model
+        # that cannot be trained, and one of them not publishable at first.
+        store = self.store("parallel")
+        flags += ["--parallel=2", "--threads=2",
+                  "--models=no-cat,balanced,no-airplane"]
+        flags.remove(TWO_MODELS[0])
+        process = self.start(store, *flags, "--metrics-listen=127.0.0.1:0")
+        self.check_metrics(process)
+        for model in ("balanced", "no-airplane"):
+            self.wait_for_checkpoint(process, store, model)
+        process.kill()
+        process.wait()
+        in_the_way = os.path.join(store, "balanced")
+        with open(in_the_way, "w"):
+            pass
+        done = self.run_trainer(store, *flags)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(done.stdout.count("continues after step"), 2)
+        self.assertRegex(done.stdout, "no-cat  failed: .*cat")
+        self.assertIn("balanced  failed: not published: " + in_the_way,
+                      done.stdout)
+        os.remove(in_the_way)
+        done = self.run_trainer(store, *flags)
+        self.assertIn("balanced  published as version 1", done.stdout)
+        self.assertNotIn("epoch 1/1 done", done.stdout)
+        for model in ("balanced", "no-airplane"):
+            self.assertEqual(self.weights_digest(store, model),
+                             self.weights_digest(alone, model))
+            self.assertEqual(
+                self.manifest(store, model=model)["training"]["threads"], 1)
+
+    def test_a_model_outlives_its_workers(self):
+        store = self.store("inherited")
+        frozen = self.start(store, "--lease-seconds=1")
+        self.freeze(store, frozen)
+        killed = self.start(store)
+        self.wait_for_line(killed, "continues after step")
+        self.assertRegex(self.read_log(killed),
+                         r"takes over from .*renewed \d+ s ago")
+        killed.kill()  # and nobody has waited for it yet
+        last = self.run_trainer(store)
+        self.assertEqual(last.returncode, 0, last.stdout)
+        self.assertRegex(last.stdout, f"takes over from process {killed.pid} "
+                                      "on .*, which has ended")
+        self.assertIn("continues after step", last.stdout)
+        self.assertEqual(self.weights_digest(store),
+                         self.weights_digest(self.whole))
+        curves = [[epoch["validation_loss"]
+                   for epoch in self.manifest(s)["training"]["epochs"]]
+                  for s in (store, self.whole)]
+        self.assertEqual(curves[0], curves[1])
+
+        frozen.send_signal(signal.SIGCONT)
+        status, output = self.end(frozen)
+        self.assertEqual(status, 1, output)
+        self.assertRegex(output, "failed: .*the lease was (removed|taken)")
+        self.assertEqual(os.listdir(os.path.join(store, "balanced")), ["1"])
+        self.assertEqual(os.listdir(os.path.join(store, ".training")),
+                         [".lock"])
 
     def test_what_is_published_is_skipped_unless_forced(self):
         store = self.store("copy")
@@ -266,16 +356,13 @@ class AdvtrainTest(unittest.TestCase):
             (["--batch-size=0", "--learning-rate=0"],
              ["batch_size is 0, must be 1 to 65536",
               "learning_rate is 0, must be above 0"]),
-            (["--lr-drops=0.6"], ["FRACTION:FACTOR"]),
+            (["--adversarial=fgsm", "--clean-weight=1"],
+             ["clean_weight is 1, must be"]),
             (["--batch-size=65536", "--train-images=50000", "--models=all",
               "--parallel=64"], ["not enough memory", "GB are available"]),
-            (["--adversarial=pgd", "--adversarial-epsilon=8"], ["8/255"]),
             (["--name-suffix=No"], ["balanced-No", "lower-case"]),
             ([f"--metrics-port={self.taken_port()}"],
              ["cannot serve metrics on 127.0.0.1:"]),
-            (["--precision=float8"], ["float8", "float16"]),
-            (["--train-images=0"], ["--train-images"]),
-            (["--nonsense"], ["--nonsense"]),
         ]
         for flags, needles in cases:
             with self.subTest(flags=flags):
@@ -284,69 +371,12 @@ class AdvtrainTest(unittest.TestCase):
                 for needle in needles:
                     self.assertIn(needle, done.stdout)
 
-    def test_a_terminal_gets_a_bar_that_is_redrawn(self):
-        terminal, program_side = pty.openpty()
-        self.addCleanup(os.close, terminal)
-        process = subprocess.Popen(self.command(self.store("seen")),
-                                   stdout=program_side, stderr=program_side)
-        os.close(program_side)
-        seen = b""
-        try:
-            while part := os.read(terminal, 65536):
-                seen += part
-        except OSError:  # what a terminal says at its end
-            pass
-        self.assertEqual(process.wait(timeout=DEADLINE_SECONDS), 0, seen)
-        self.assertRegex(
-            seen, rb"\rbalanced  epoch \d/2 \[#*\.*\] *\d+%  loss [\d.]+  "
-                  rb"accuracy [\d.]+  \d+ images/s  ETA at most \d+s\x1b\[K")
-        self.assertIn(b"epoch 2/2 done", seen)
-        self.assertNotIn(b"\r", self.whole_run.stdout.encode())
-
-    def test_one_models_failure_leaves_the_others_running(self):
-        store = self.store("partly")
-        done = self.run_trainer(store, "--models=no-cat,balanced",
-                                "--epochs=1", "--parallel=2")
-        self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("no-cat  failed", done.stdout)
-        self.assertIn("balanced  published as version 1", done.stdout)
-
     def test_divergence_is_an_error_and_publishes_nothing(self):
         store = self.store("diverged")
         done = self.run_trainer(store, "--max-loss=0.001")
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("balanced  failed: training diverged", done.stdout)
         self.assertFalse(os.path.exists(os.path.join(store, "balanced")))
-
-    def test_two_workers_do_not_train_a_model_twice(self):
-        store = self.store("shared")
-        flags = [f"--data={self.airplanes}", *TWO_MODELS]
-        ends = [self.end(worker) for worker in
-                [self.start(store, *flags), self.start(store, *flags)]]
-        for status, output in ends:
-            self.assertEqual(status, 0, output)
-        outputs = ends[0][1] + ends[1][1]
-        for model in ("balanced", "no-airplane"):
-            self.assertEqual(os.listdir(os.path.join(store, model)), ["1"])
-            self.assertEqual(outputs.count(f"{model}  training on"), 1)
-
-        # At once in one process, killed and continued: the same weights.
-        alone, store = store, self.store("parallel")
-        flags += ["--parallel=2", "--threads=2"]
-        process = self.start(store, *flags, "--metrics-listen=127.0.0.1:0")
-        self.check_metrics(process)
-        for model in ("balanced", "no-airplane"):
-            self.wait_for_checkpoint(process, store, model)
-        process.kill()
-        process.wait()
-        done = self.run_trainer(store, *flags)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertEqual(done.stdout.count("continues after step"), 2)
-        for model in ("balanced", "no-airplane"):
-            self.assertEqual(self.weights_digest(store, model),
-                             self.weights_digest(alone, model))
-            self.assertEqual(
-                self.manifest(store, model=model)["training"]["threads"], 1)
 
     def check_metrics(self, process):
         """Scrapes until both models have made some steps."""
@@ -385,52 +415,6 @@ class AdvtrainTest(unittest.TestCase):
                 except BlockingIOError:
                     process.send_signal(signal.SIGCONT)
 
-    def test_a_killed_workers_model_is_taken_over_at_once(self):
-        store = self.store("inherited")
-        first = self.start(store, "--lease-seconds=3600")
-        self.freeze(store, first)
-        second = self.start(store, "--lease-seconds=3600")
-        self.wait_for_line(second, f"leased by process {first.pid} on ")
-        first.kill()  # and nobody has waited for it yet
-        status, output = self.end(second)
-        self.assertEqual(status, 0, output)
-        self.assertIn("takes over from process", output)
-        self.assertIn("continues after step", output)
-        self.assertEqual(self.weights_digest(store),
-                         self.weights_digest(self.whole))
-
-    def test_a_silent_workers_model_is_taken_over_and_it_gives_up(self):
-        store = self.store("fenced")
-        first = self.start(store, "--lease-seconds=1")
-        self.freeze(store, first)
-        second = self.start(store)
-        status, output = self.end(second)
-        self.assertEqual(status, 0, output)
-        self.assertRegex(output, r"takes over from .*renewed \d+ s ago")
-        first.send_signal(signal.SIGCONT)
-        status, output = self.end(first)
-        self.assertEqual(status, 1, output)
-        self.assertRegex(output, "failed: .*the lease was (removed|taken)")
-        self.assertEqual(os.listdir(os.path.join(store, "balanced")), ["1"])
-        self.assertEqual(os.listdir(os.path.join(store, ".training")),
-                         [".lock"])
-
-    def test_a_failed_publication_costs_no_training(self):
-        store = self.store("blocked")
-        os.mkdir(store)
-        in_the_way = os.path.join(store, "balanced")
-        with open(in_the_way, "w"):
-            pass
-        failed = self.run_trainer(store)
-        self.assertEqual(failed.returncode, 1, failed.stdout)
-        self.assertIn("failed: not published: " + in_the_way, failed.stdout)
-        os.remove(in_the_way)
-        done = self.run_trainer(store)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertNotIn("epoch 2/2 done", done.stdout)
-        self.assertEqual(self.weights_digest(store),
-                         self.weights_digest(self.whole))
-
     def test_a_full_disk_is_found_before_training(self):
         def limit():  # to a file's size, as a full disk limits it
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -441,19 +425,6 @@ class AdvtrainTest(unittest.TestCase):
                               preexec_fn=limit, timeout=DEADLINE_SECONDS)
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertIn("cannot reserve", done.stdout)
-
-    def test_adversarial_models_stand_beside_the_others(self):
-        store = self.store("robust")
-        done = self.run_trainer(
-            store, "--adversarial=pgd", "--adversarial-steps=2",
-            "--train-images=100", "--epochs=1", "--adversarial-epsilon=4/255")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        settings = self.manifest(store, model="balanced-pgd")["training"][
-            "settings"]
-        self.assertEqual(settings["max_loss"], 100)
-        self.assertEqual(settings["adversarial"], {
-            "method": "ADVERSARIAL_TRAINING_METHOD_PGD", "epsilon": 4 / 255,
-            "step_size": 2 / 255, "steps": 2, "clean_weight": 0})
 
 
 if __name__ == "__main__":

@@ -152,10 +152,11 @@ TEST(OptionsTest, HelpSucceedsAndBadUsageFails) {
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
   EXPECT_EQ(Parse({"--version"}).exit_code, 0);
   for (const char* bad :
-       {"--nonsense", "--epochs=many", "--threads=0", "--lr-drops=0.6",
-        "--parallel=0", "--lease-seconds=0", "--metrics-port=70000",
-        "--adversarial=cw", "--adversarial-steps=3", "--clean-weight=.5",
-        "--lr-drops=a:b", "--precision=float8", "--checkpoint-seconds=-1"}) {
+       {"--nonsense", "--epochs=many", "--threads=0", "--train-images=0",
+        "--lr-drops=0.6", "--parallel=0", "--lease-seconds=0",
+        "--metrics-port=70000", "--adversarial=cw", "--adversarial-steps=3",
+        "--clean-weight=.5", "--lr-drops=a:b", "--precision=float8",
+        "--checkpoint-seconds=-1"}) {
     const Parsed parsed = Parse({bad});
     EXPECT_FALSE(parsed.options.has_value()) << bad;
     EXPECT_EQ(parsed.exit_code, 2) << bad;
