@@ -1,0 +1,80 @@
+#include "engine/attacks/random.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "engine/attacks/philox.h"
+
+namespace adv {
+namespace {
+
+// Words of 32 random bits, four at a time.
+class Words {
+ public:
+  Words(const RandomKey& key, int64_t sample)
+      : key_{static_cast<uint32_t>(key.seed),
+             static_cast<uint32_t>(key.seed >> 32)},
+        counter_{0, key.step,
+                 static_cast<uint32_t>(key.purpose) << 16 | key.restart,
+                 static_cast<uint32_t>(sample)} {}
+
+  uint32_t Next() {
+    if (used_ == 4) {
+      block_ = Philox(counter_, key_);
+      ++counter_[0];
+      used_ = 0;
+    }
+    return block_[used_++];
+  }
+
+ private:
+  std::array<uint32_t, 2> key_;
+  std::array<uint32_t, 4> counter_;
+  std::array<uint32_t, 4> block_{};
+  size_t used_ = 4;
+};
+
+template <typename Fill>
+at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
+                int64_t values, Fill fill) {
+  const at::Tensor drawn =
+      at::empty({static_cast<int64_t>(samples.size()), values}, at::kFloat);
+  float* row = drawn.data_ptr<float>();
+  for (int64_t sample : samples) {
+    Words words(key, sample);
+    fill(words, row, row + values);
+    row += values;
+  }
+  return drawn;
+}
+
+}  // namespace
+
+at::Tensor DrawUniform(const RandomKey& key, const std::vector<int64_t>& samples,
+                       int64_t values) {
+  return Draw(key, samples, values, [](Words& words, float* begin, float* end) {
+    for (float* value = begin; value != end; ++value) {
+      *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
+    }
+  });
+}
+
+at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
+                      int64_t values) {
+  return Draw(key, samples, values, [](Words& words, float* begin, float* end) {
+    constexpr double kTwoPi = 6.283185307179586;
+    for (float* value = begin; value != end;) {
+      // In (0, 1], so that the logarithm is finite.
+      const double u = (static_cast<double>(words.Next()) + 1) * 0x1p-32;
+      const double angle = kTwoPi * static_cast<double>(words.Next()) * 0x1p-32;
+      const double radius = std::sqrt(-2 * std::log(u));
+      *value++ = static_cast<float>(radius * std::cos(angle));
+      if (value != end) {
+        *value++ = static_cast<float>(radius * std::sin(angle));
+      }
+    }
+  });
+}
+
+}  // namespace adv

@@ -1,0 +1,39 @@
+#ifndef ADV_ENGINE_ATTACKS_RANDOM_H_
+#define ADV_ENGINE_ATTACKS_RANDOM_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace adv {
+
+// What a draw is for. Streams of different purposes are independent.
+enum class RandomPurpose : uint32_t {
+  kStart = 1,     // a random start in the ball
+  kStep = 2,      // within a step
+  kProposal = 3,  // a candidate of a score- or decision-based attack
+};
+
+// Names one draw for one image, so that it depends on nothing else: not on the
+// batch, the order, what was drawn before, or the process.
+struct RandomKey {
+  uint64_t seed = 0;
+  RandomPurpose purpose = RandomPurpose::kStart;
+  uint32_t restart = 0;
+  uint32_t step = 0;
+};
+
+// [M, values] float32 on the CPU, from Philox (philox.h) with the counter
+// (block, step, purpose and restart, sample) and the seed as key: row i is that
+// of `samples[i]`, an image's index in its data set.
+//   uniform in [0, 1), 24 bits each
+at::Tensor DrawUniform(const RandomKey& key, const std::vector<int64_t>& samples,
+                       int64_t values);
+//   standard normal, by Box and Muller's transform in double precision
+at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
+                      int64_t values);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_RANDOM_H_
