@@ -71,6 +71,10 @@ void AddLimits(CLI::App& app, Limits* limits) {
       "Images times passes that may wait");
   add("--max-queued-bytes", &limits->queued_bytes, int64_t{1} << 40,
       "Bytes of images that may wait");
+  add("--max-records", &limits->evaluation_records, int64_t{1} << 30,
+      "Samples times attacks times epsilons of one evaluation");
+  add("--max-state-bytes", &limits->state_bytes, int64_t{1} << 46,
+      "Bytes of the evaluation store's file");
   add("--max-evaluations", &limits->concurrent_evaluations, 1024,
       "Evaluations at once");
 }

@@ -123,15 +123,16 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
 }
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
-    const std::string& state) {
+    const Options& server) {
   EvaluationStoreOptions options;
-  if (state != kInMemory) {
-    const absl::Status made = MakeFolder(state);
+  options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
+  if (server.state != kInMemory) {
+    const absl::Status made = MakeFolder(server.state);
     if (!made.ok()) {
       return absl::Status(made.code(),
                           absl::StrCat("--state: ", made.message()));
     }
-    options.path = absl::StrCat(state, "/evaluations.sqlite");
+    options.path = absl::StrCat(server.state, "/evaluations.sqlite");
   }
   auto store = EvaluationStore::Open(options);
   if (store.ok()) return store;
@@ -169,7 +170,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
         datasets.status().code(),
         absl::StrCat("--dataset: ", datasets.status().message()));
   }
-  auto store = OpenStore(options.state);
+  auto store = OpenStore(options);
   if (!store.ok()) return store.status();
   std::unique_ptr<Server> server(new Server(
       options, *device, {*std::move(datasets), *std::move(store)}, log));

@@ -13,7 +13,9 @@ absl::Status FromSqlite(int code, sqlite3* handle) {
   switch (code & 0xff) {  // the primary code of an extended one
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(
-          absl::StrCat("no room on the disk: ", message));
+          absl::StrCat("no room on the disk, or the limit of the evaluation "
+                       "store's size is reached: ",
+                       message));
     case SQLITE_NOMEM:
       return absl::ResourceExhaustedError(message);
     case SQLITE_BUSY:

@@ -224,6 +224,22 @@ TEST_F(EvaluationsTest, OnlySoManyRunAtOnce) {
   ASSERT_TRUE(Cancel(id).ok());
 }
 
+TEST_F(EvaluationsTest, TheStoreGrowsNoLargerThanItMay) {
+  Options options = DefaultOptions();
+  options.limits.state_bytes = 1;
+  Restart(options);
+  v1::EvaluateRobustnessRequest request = QuickEvaluation();
+  for (int levels = 1; levels <= 8; ++levels) {
+    request.mutable_spec()->add_epsilons()->set_levels(levels);
+  }
+  std::vector<Response> messages;
+  const grpc::Status status = Evaluate(request, &messages);
+  EXPECT_EQ(ReasonOf(status), "EVALUATION_FAILED");
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("limit of the evaluation store"));
+  ExpectServes();
+}
+
 TEST_F(EvaluationsTest, EvaluationsCanBeListedReadAndDeleted) {
   std::vector<Response> messages;
   ASSERT_TRUE(Evaluate(QuickEvaluation(), &messages).ok());
