@@ -57,7 +57,8 @@ EvaluationRunner::~EvaluationRunner() {
 }
 
 absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
-    ResolvedEvaluation evaluation, EvaluationListener listener) {
+    ResolvedEvaluation evaluation, EvaluationListener listener,
+    WhenLeft when_left) {
   const std::string id = EvaluationId(evaluation.resolved);
   auto channel = std::make_shared<EvaluationChannel>(std::move(listener));
   StartedEvaluation started;
@@ -82,6 +83,7 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
       if (!begun.ok()) return begun.status();
       run = *begun;
     }
+    if (when_left == WhenLeft::kGoesOn) run->goes_on_when_left = true;
     run->listeners.push_back(channel);
     started.evaluation = run->state;
     started.evaluation.set_samples_done(run->tally.samples);

@@ -80,7 +80,9 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   if (!resolved.ok()) return resolved.status();
   auto started = parts_.evaluations.Start(
       *std::move(resolved),
-      [this](const EvaluationEvent& event) { OnEvent(event); });
+      [this](const EvaluationEvent& event) { OnEvent(event); },
+      request_.cancel_on_disconnect() ? WhenLeft::kIsCancelled
+                                      : WhenLeft::kGoesOn);
   if (!started.ok()) {
     return RefuseEvaluation(started.status(),
                             parts_.evaluations.stats().running >=
@@ -179,7 +181,7 @@ void EvaluationStream::OnDone() {
   if (cancel && !id.empty()) {
     EvaluationRunner& evaluations = parts_.evaluations;
     // Refused by a full queue, the evaluation goes on as if not asked to end.
-    parts_.storage.Run([&evaluations, id] { (void)evaluations.Cancel(id); });
+    parts_.storage.Run([&evaluations, id] { evaluations.CancelIfLeft(id); });
   }
   delete this;
 }

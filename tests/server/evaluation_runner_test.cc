@@ -333,6 +333,49 @@ TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
   EXPECT_EQ(runner_->stats().cancelled, 1);
 }
 
+TEST_F(EvaluationRunnerTest, EndsWithTheLastOfThoseWhoWantThat) {
+  StartServer();
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener first, second;
+  const auto start = [this](Listener& listener, WhenLeft when_left) {
+    auto started = runner_->Start(Toy(), listener.AsFunction(), when_left);
+    EXPECT_TRUE(started.ok()) << started.status();
+    return std::move(started->subscription);
+  };
+  const auto state = [this] { return runner_->Get(ToyId())->state(); };
+  auto one = start(first, WhenLeft::kIsCancelled);
+  auto other = start(second, WhenLeft::kIsCancelled);
+  gate.AwaitArrivals(1);
+  one.reset();
+  runner_->CancelIfLeft(ToyId());
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_RUNNING);
+  other.reset();
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_RUNNING);
+  runner_->CancelIfLeft(ToyId());
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_CANCELLED);
+  gate.Open();
+}
+
+TEST_F(EvaluationRunnerTest, GoesOnIfOneOfThoseWhoAskedWantsThat) {
+  StartServer();
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener leaves, detaches, watches;
+  auto leaving =
+      runner_->Start(Toy(), leaves.AsFunction(), WhenLeft::kIsCancelled);
+  auto detaching = runner_->Start(Toy(), detaches.AsFunction());
+  ASSERT_TRUE(leaving.ok() && detaching.ok());
+  gate.AwaitArrivals(1);
+  detaching->subscription.reset();
+  leaving->subscription.reset();
+  runner_->CancelIfLeft(ToyId());
+  runner_->CancelIfLeft("unheard-of");
+  const StartedEvaluation watching = StartOrDie(&watches);
+  gate.Open();
+  EXPECT_EQ(watches.AwaitEnd().state(), v1::EVALUATION_STATE_SUCCEEDED);
+}
+
 TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
   StartServer();
   const v1::Evaluation whole = Run();
