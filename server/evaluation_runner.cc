@@ -271,6 +271,9 @@ void EvaluationRunner::End(EvaluationRun& run) {
     *ended.mutable_finished_at() = Date();
   }
   const absl::Status saved = store_->Update(ended);
+  if (saved.ok() && ended.has_report() && options_.on_report) {
+    options_.on_report(ended.report());
+  }
   std::vector<std::shared_ptr<EvaluationChannel>> listeners;
   MutexLock event_lock(run.event_mutex);
   {

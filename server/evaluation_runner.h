@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -45,6 +46,9 @@ struct EvaluationRunnerOptions {
   Clock::Duration progress_interval = std::chrono::seconds(2);
   // device, server_version and libraries of the reports.
   v1::Environment environment;
+  // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
+  // quick and must not throw. May be empty.
+  std::function<void(const v1::EvaluationReport&)> on_report;
 };
 
 struct EvaluationRunnerStats {

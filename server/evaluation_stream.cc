@@ -108,7 +108,6 @@ void EvaluationStream::TakeEnd(const v1::Evaluation& evaluation) {
   if (end_) return;  // cancelled meanwhile
   if (evaluation.state() == v1::EVALUATION_STATE_SUCCEEDED) {
     *report_.emplace().mutable_report() = evaluation.report();
-    parts_.metrics.SetAccuracies(evaluation.report());
     end_ = absl::OkStatus();
   } else if (evaluation.state() == v1::EVALUATION_STATE_FAILED) {
     end_ = Error(Reason::kEvaluationFailed, evaluation.error(),

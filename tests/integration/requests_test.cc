@@ -273,6 +273,16 @@ TEST_F(RequestsTest, APassedDeadlineEndsTheCall) {
   ExpectServes();
 }
 
+TEST_F(RequestsTest, ADeadlineInAThousandYearsIsNone) {
+  grpc::ClientContext context;
+  gpr_timespec end = gpr_now(GPR_CLOCK_REALTIME);
+  end.tv_sec += int64_t{1000} * 365 * 24 * 3600;
+  context.set_deadline(end);
+  const grpc::Status status =
+      stub_->Classify(&context, GoodClassify(), &classified_);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 TEST_F(RequestsTest, AFullQueueSaysWhenToComeBack) {
   Options options = DefaultOptions();
   options.limits.queued_cost = 4;  // so that one image may wait

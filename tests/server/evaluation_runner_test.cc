@@ -22,6 +22,7 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -577,6 +578,26 @@ TEST_F(EvaluationRunnerTest, AListenerMayUnsubscribeItself) {
   gate.Open();
   stays.AwaitEnd();
   EXPECT_EQ(heard, 1);
+}
+
+TEST_F(EvaluationRunnerTest, TellsOfEachReportOnceWhoeverListens) {
+  EvaluationRunnerOptions options;
+  std::vector<std::string> reports;
+  options.on_report = [&reports](const v1::EvaluationReport& report) {
+    reports.push_back(report.records_sha256());
+  };
+  StartServer(1, options);
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener gone, stays;
+  // The one who asked has left; the other is there to wait for the end.
+  StartOrDie(&gone).subscription.reset();
+  const StartedEvaluation started = StartOrDie(&stays);
+  gate.Open();
+  const v1::Evaluation end = stays.AwaitEnd();
+  Listener again;
+  StartOrDie(&again);  // as it is, from the store
+  EXPECT_THAT(reports, ElementsAre(end.report().records_sha256()));
 }
 
 TEST_F(EvaluationRunnerTest, ListsAndDeletes) {
