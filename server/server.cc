@@ -102,6 +102,8 @@ v1::Limits EncodeLimits(const Limits& limits) {
   message.set_queued_cost(limits.queued_cost);
   message.set_queued_bytes(limits.queued_bytes);
   message.set_concurrent_evaluations(limits.concurrent_evaluations);
+  message.set_evaluation_records(limits.evaluation_records);
+  message.set_state_bytes(limits.state_bytes);
   return message;
 }
 
