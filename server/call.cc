@@ -74,7 +74,7 @@ absl::Status CallFrame::Cancelled() const {
 }
 
 grpc::Status CallFrame::End(const absl::Status& status) {
-  const grpc::Status wire = ToGrpcStatus(status);
+  grpc::Status wire = ToGrpcStatus(status);
   const double seconds = Seconds(std::chrono::steady_clock::now() - start_);
   metrics_.End(wire.error_code(), seconds);
   context_->AddTrailingMetadata(kRequestIdKey, request_id_);
