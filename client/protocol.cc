@@ -14,7 +14,7 @@ namespace {
 
 // More differences than this are a protocol of its own.
 constexpr std::size_t kAlike = 3;
-constexpr int kLastKnown = v1::TrainingSettings::kLearningRateDropsFieldNumber;
+constexpr int kLastKnown = v1::TrainingSettings::kMaxLossFieldNumber;
 
 v1::TrainingSettings Thesis() {
   v1::TrainingSettings settings;
@@ -94,11 +94,20 @@ std::vector<std::string> Differences(const v1::TrainingSettings& settings,
   add(settings.horizontal_flips() == from.horizontal_flips(),
       settings.horizontal_flips() ? "flips" : "no flips");
   add(Drops(settings) == Drops(from), Drops(settings));
+  // max_loss decides about failure alone.
+  add(!settings.has_adversarial(), AdversarialText(settings.adversarial()));
   AddUnknown(settings, &list);
   return list;
 }
 
 }  // namespace
+
+std::string AdversarialText(const v1::AdversarialTraining& adversarial) {
+  const bool fgsm =
+      adversarial.method() == v1::ADVERSARIAL_TRAINING_METHOD_FGSM;
+  return absl::StrFormat("%s within %.3g/255", fgsm ? "FGSM" : "PGD",
+                         adversarial.epsilon() * 255);
+}
 
 std::string ProtocolText(const v1::TrainingSettings& settings) {
   if (settings.batch_size() == 0) return "";  // never a setting

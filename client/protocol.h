@@ -13,6 +13,9 @@ namespace adv {
 // limit on epochs is left out: whether it mattered is in the stop reason.
 std::string ProtocolText(const v1::TrainingSettings& settings);
 
+// "PGD within 8/255": the examples of adversarial training.
+std::string AdversarialText(const v1::AdversarialTraining& adversarial);
+
 }  // namespace adv
 
 #endif  // ADV_CLIENT_PROTOCOL_H_

@@ -2,6 +2,7 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/escaping.h>
+#include <grpc/support/time.h>
 #include <grpcpp/server_context.h>
 
 #include <algorithm>
@@ -15,6 +16,8 @@ namespace {
 
 constexpr char kRequestIdKey[] = "x-request-id";
 constexpr size_t kMaxRequestId = 64;
+// A deadline so far away is none.
+constexpr std::chrono::seconds kForever = std::chrono::hours(24 * 365);
 
 std::string MakeRequestId() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -53,20 +56,25 @@ CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
 CallFrame::~CallFrame() { parts_.calls.End(); }
 
 std::optional<Clock::Time> CallFrame::deadline() const {
-  const auto deadline = context_->deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return {};
-  return std::chrono::steady_clock::now() +
-         (deadline - std::chrono::system_clock::now());
+  // Not gRPC's own conversion to a time_point, which overflows.
+  const gpr_timespec end = context_->raw_deadline();
+  const gpr_timespec left = gpr_time_sub(end, gpr_now(end.clock_type));
+  if (left.tv_sec > kForever.count()) return {};
+  const std::chrono::seconds seconds(
+      std::max<int64_t>(left.tv_sec, -kForever.count()));
+  return std::chrono::steady_clock::now() + seconds +
+         std::chrono::nanoseconds(left.tv_nsec);
 }
 
 absl::Status CallFrame::Cancelled() const {
-  return std::chrono::system_clock::now() >= context_->deadline()
+  const gpr_timespec end = context_->raw_deadline();
+  return gpr_time_cmp(gpr_now(end.clock_type), end) >= 0
              ? Error(Reason::kDeadlineExceeded, "the deadline has passed")
              : Error(Reason::kCancelled, "the caller gave up");
 }
 
 grpc::Status CallFrame::End(const absl::Status& status) {
-  const grpc::Status wire = ToGrpcStatus(status);
+  grpc::Status wire = ToGrpcStatus(status);
   const double seconds = Seconds(std::chrono::steady_clock::now() - start_);
   metrics_.End(wire.error_code(), seconds);
   context_->AddTrailingMetadata(kRequestIdKey, request_id_);

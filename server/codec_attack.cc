@@ -43,6 +43,10 @@ double DecodeSize(const v1::Epsilon& size, absl::string_view field,
   return levels ? value / kLevels : value;
 }
 
+int64_t MostSteps(const Limits& limits) {
+  return std::min<int64_t>(limits.steps, kMaxSteps);
+}
+
 AttackConfig DecodeIgsm(const v1::Igsm& igsm, absl::string_view field,
                         const Limits& limits, FieldViolations* violations) {
   IgsmConfig config;
@@ -51,7 +55,7 @@ AttackConfig DecodeIgsm(const v1::Igsm& igsm, absl::string_view field,
                                   {1, false}, violations);
   }
   if (igsm.has_steps()) {
-    const int64_t most = std::min<int64_t>(limits.steps, kMaxSteps);
+    const int64_t most = MostSteps(limits);
     if (igsm.steps() < 1 || igsm.steps() > most) {
       violations->Add(
           Path(field, "steps"),
@@ -98,6 +102,23 @@ AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
                               " is not implemented by this server, which has ",
                               absl::StrJoin(ImplementedAttacks(), ", ")));
       return FgsmConfig();
+  }
+}
+
+void CheckSteps(const AttackConfig& config, absl::string_view field,
+                const std::vector<double>& epsilons, const Limits& limits,
+                FieldViolations* violations) {
+  const auto* igsm = std::get_if<IgsmConfig>(&config);
+  if (igsm == nullptr || igsm->steps) return;
+  for (const double epsilon : epsilons) {
+    if (!(epsilon >= 0 && epsilon <= 1)) continue;
+    const int64_t steps = IgsmSteps(*igsm, epsilon);
+    if (steps <= MostSteps(limits)) continue;
+    violations->Add(
+        Path(field, "igsm.steps"),
+        absl::StrCat("is not given, and would be ", steps, " at epsilon ",
+                     epsilon, "; must be 1 to ", MostSteps(limits)));
+    return;
   }
 }
 

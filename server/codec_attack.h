@@ -29,6 +29,12 @@ std::vector<std::string> ImplementedAttacks();
 AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
                           const Limits& limits, FieldViolations* violations);
 
+// Records an attack whose steps follow from an epsilon and are more than
+// `limits` allow. Of epsilons that are wrong themselves nothing is said.
+void CheckSteps(const AttackConfig& config, absl::string_view field,
+                const std::vector<double>& epsilons, const Limits& limits,
+                FieldViolations* violations);
+
 // Every parameter set, sizes in pixel units. Steps that follow from epsilon
 // are filled in if `epsilon` is given, and left out otherwise.
 v1::Attack EncodeAttack(const AttackConfig& config,

@@ -128,6 +128,10 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   DecodeAttacks(spec, limits, &plan, violations);
   plan.norm = DecodeNorm(spec.norm(), "spec.norm", plan.attacks, violations);
   DecodeEpsilons(spec, limits, ValuesPerImage(network), &plan, violations);
+  for (size_t i = 0; i < plan.attacks.size(); ++i) {
+    CheckSteps(plan.attacks[i], absl::StrCat("spec.attacks[", i, "]"),
+               plan.epsilons, limits, violations);
+  }
   plan.goal =
       DecodeGoal(spec.goal(), "spec.goal", network.num_classes(), violations);
   plan.success = DecodeSuccess(spec.success(), "spec.success",
@@ -137,6 +141,20 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   DecodeTileSize(spec, &plan, violations);
   CheckEightBit(plan, violations);
   return plan;
+}
+
+// Each result is kept, and the report is made of all of them at once.
+void CheckRecords(size_t samples, const EvaluationPlan& plan,
+                  const Limits& limits, FieldViolations* violations) {
+  const uint64_t each = plan.attacks.size() * plan.epsilons.size();
+  if (each * samples <= limits.evaluation_records) return;
+  violations->Add(
+      "spec.samples",
+      absl::StrCat(samples, " samples times ", plan.attacks.size(),
+                   " attacks times ", plan.epsilons.size(), " epsilons make ",
+                   each * samples, " results; must be at most ",
+                   limits.evaluation_records, ", here up to ",
+                   limits.evaluation_records / each, " samples"));
 }
 
 std::string DigestIndices(const std::vector<int64_t>& indices) {
@@ -191,6 +209,7 @@ absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
                    "is the label of every image of the data set; must leave "
                    "images of other classes");
   }
+  CheckRecords(evaluation.indices.size(), evaluation.plan, limits, &violations);
   if (!violations.empty()) return violations.status();
 
   v1::ResolvedSpec& resolved = evaluation.resolved;

@@ -90,6 +90,8 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
                                          std::multiplies<int64_t>());
   task->options.epsilons = {DecodeEpsilon(
       request.epsilon(), "epsilon", task->options.norm, values, violations)};
+  CheckSteps(task->attack, "attack", task->options.epsilons, limits,
+             violations);
   task->options.success =
       DecodeSuccess(request.success(), "success",
                     task->model != task->source_model, violations);

@@ -96,7 +96,11 @@ const std::vector<ReasonRow>& ErrorTable() {
        "the limit of evaluations that wait or run is reached; RetryInfo as "
        "above"},
       {Reason::kStorageFull, "STORAGE_FULL", Code::kResourceExhausted,
-       "the disk of the evaluation store is full"},
+       "the disk of the evaluation store is full, or --max-state-bytes is "
+       "reached"},
+      {Reason::kOutOfMemory, "OUT_OF_MEMORY", Code::kResourceExhausted,
+       "the server's or its device's memory does not hold this work; fewer "
+       "images at once need less"},
       {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
        "refused at once: the queue alone would take longer than the deadline"},
       {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,

@@ -25,6 +25,7 @@ enum class Reason {
   kQueueFull,
   kTooManyEvaluations,
   kStorageFull,
+  kOutOfMemory,
   kDeadlineTooShort,
   kDeadlineExceeded,
   kCancelled,

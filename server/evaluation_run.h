@@ -43,6 +43,7 @@ struct EvaluationRun {
   int tiles_in_flight = 0;
   absl::Status outcome;  // the first reason to end early
   bool ending = false;
+  bool goes_on_when_left = false;  // somebody wants that
   bool report_begun = false;
   std::optional<v1::EvaluationReport> report;
   EvaluationTally tally;

@@ -57,7 +57,8 @@ EvaluationRunner::~EvaluationRunner() {
 }
 
 absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
-    ResolvedEvaluation evaluation, EvaluationListener listener) {
+    ResolvedEvaluation evaluation, EvaluationListener listener,
+    WhenLeft when_left) {
   const std::string id = EvaluationId(evaluation.resolved);
   auto channel = std::make_shared<EvaluationChannel>(std::move(listener));
   StartedEvaluation started;
@@ -82,6 +83,7 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
       if (!begun.ok()) return begun.status();
       run = *begun;
     }
+    if (when_left == WhenLeft::kGoesOn) run->goes_on_when_left = true;
     run->listeners.push_back(channel);
     started.evaluation = run->state;
     started.evaluation.set_samples_done(run->tally.samples);
@@ -269,6 +271,9 @@ void EvaluationRunner::End(EvaluationRun& run) {
     *ended.mutable_finished_at() = Date();
   }
   const absl::Status saved = store_->Update(ended);
+  if (saved.ok() && ended.has_report() && options_.on_report) {
+    options_.on_report(ended.report());
+  }
   std::vector<std::shared_ptr<EvaluationChannel>> listeners;
   MutexLock event_lock(run.event_mutex);
   {

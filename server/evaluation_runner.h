@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -45,6 +46,9 @@ struct EvaluationRunnerOptions {
   Clock::Duration progress_interval = std::chrono::seconds(2);
   // device, server_version and libraries of the reports.
   v1::Environment environment;
+  // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
+  // quick and must not throw. May be empty.
+  std::function<void(const v1::EvaluationReport&)> on_report;
 };
 
 struct EvaluationRunnerStats {
@@ -56,6 +60,9 @@ struct EvaluationRunnerStats {
   int64_t images = 0;        // samples computed
   SecondsHistogram seconds;  // of each that succeeded, over interruptions
 };
+
+// What the going of whoever asked for an evaluation means to it.
+enum class WhenLeft { kGoesOn, kIsCancelled };
 
 struct StartedEvaluation {
   v1::Evaluation evaluation;  // with its report if it SUCCEEDED before
@@ -82,12 +89,17 @@ class EvaluationRunner {
   // Attaches to the evaluation if it runs, returns it if it SUCCEEDED, resumes
   // it after the tiles that are stored if it was interrupted (CANCELLED or
   // FAILED), starts it otherwise. The first event may come before this
-  // returns. RESOURCE_EXHAUSTED if too many run or the disk is full,
-  // UNAVAILABLE after Stop, ABORTED while it is being cancelled (ask again in
-  // a moment).
-  absl::StatusOr<StartedEvaluation> Start(ResolvedEvaluation evaluation,
-                                          EvaluationListener listener)
-      ADV_EXCLUDES(mutex_);
+  // returns. CancelIfLeft may end it only if all who asked for it while it ran
+  // said `kIsCancelled`. RESOURCE_EXHAUSTED if too many run or the disk is
+  // full, UNAVAILABLE after Stop, ABORTED while it is being cancelled (ask
+  // again in a moment).
+  absl::StatusOr<StartedEvaluation> Start(
+      ResolvedEvaluation evaluation, EvaluationListener listener,
+      WhenLeft when_left = WhenLeft::kGoesOn) ADV_EXCLUDES(mutex_);
+
+  // Cancels the evaluation if all subscriptions to it are gone and nobody
+  // wants it to go on without them. `id` is a whole one.
+  void CancelIfLeft(const std::string& id) ADV_EXCLUDES(mutex_);
 
   // Below, `id` may be a unique beginning: see EvaluationStore::ResolveId.
 

@@ -1,5 +1,6 @@
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/evaluation_run.h"
@@ -7,6 +8,14 @@
 
 // What the runner tells of evaluations, and how it is told to end them.
 namespace adv {
+namespace {
+
+void CancelRun(EvaluationRun& run) {
+  if (run.outcome.ok()) run.outcome = absl::CancelledError("cancelled");
+  run.cancel.Cancel();
+}
+
+}  // namespace
 
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Stored(
     const std::string& id) const {
@@ -41,14 +50,21 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
   const auto running = runs_.find(*whole);
-  if (running != runs_.end()) {
-    EvaluationRun& run = *running->second;
-    if (run.outcome.ok()) run.outcome = absl::CancelledError("cancelled");
-    run.cancel.Cancel();
-  }
+  if (running != runs_.end()) CancelRun(*running->second);
   absl::StatusOr<v1::Evaluation> evaluation = Stored(*whole);
   if (evaluation.ok()) evaluation->clear_report();
   return evaluation;
+}
+
+void EvaluationRunner::CancelIfLeft(const std::string& id) {
+  MutexLock lock(mutex_);
+  const auto running = runs_.find(id);
+  if (running == runs_.end()) return;
+  EvaluationRun& run = *running->second;
+  const bool left =
+      std::all_of(run.listeners.begin(), run.listeners.end(),
+                  [](const auto& listener) { return listener->closed(); });
+  if (left && !run.goes_on_when_left) CancelRun(run);
 }
 
 absl::StatusOr<EvaluationPage> EvaluationRunner::List(

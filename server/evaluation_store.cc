@@ -98,13 +98,10 @@ absl::Status PrepareSchema(Database& database) {
         absl::StrCat("has schema version ", *version,
                      ", this server knows version ", kSchemaVersion, " alone"));
   }
-  Transaction transaction(database);
-  if (absl::Status status = database.Execute(
-          absl::StrCat(kSchema, "PRAGMA user_version = ", kSchemaVersion, ";"));
-      !status.ok()) {
-    return status;
-  }
-  return transaction.Commit();
+  return InTransaction(database, [&database] {
+    return database.Execute(
+        absl::StrCat(kSchema, "PRAGMA user_version = ", kSchemaVersion, ";"));
+  });
 }
 
 absl::Status Prepare(Database& database, int64_t max_bytes) {
@@ -287,8 +284,7 @@ absl::Status EvaluationStore::Append(
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
-  Transaction transaction(*database_);
-  {
+  return InTransaction(*database_, [&] {
     Statement insert(*database_, "INSERT INTO records VALUES (?, ?, ?)");
     for (const v1::EvaluationRecord& record : records) {
       insert.Bind(*seq);
@@ -302,9 +298,8 @@ absl::Status EvaluationStore::Append(
     update.Bind(static_cast<int64_t>(records.size()));
     update.Bind(seconds);
     update.Bind(*seq);
-    if (absl::Status status = update.Run(); !status.ok()) return status;
-  }
-  return transaction.Commit();
+    return update.Run();
+  });
 }
 
 absl::StatusOr<std::vector<int64_t>> EvaluationStore::DoneIndices(

@@ -20,8 +20,9 @@ struct EvaluationStoreOptions {
   // The SQLite file, created if it is not there (its folder must be). Empty:
   // in memory, forgotten at the end.
   std::string path;
-  // Largest size of the file in bytes; 0 for no limit. Beyond it writing fails
-  // as on a full disk.
+  // Largest size of the file in bytes (of the memory, without a file), not
+  // counting its journal; 0 for no limit. Beyond it writing fails as on a full
+  // disk.
   int64_t max_bytes = 0;
 };
 

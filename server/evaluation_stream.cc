@@ -80,7 +80,9 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   if (!resolved.ok()) return resolved.status();
   auto started = parts_.evaluations.Start(
       *std::move(resolved),
-      [this](const EvaluationEvent& event) { OnEvent(event); });
+      [this](const EvaluationEvent& event) { OnEvent(event); },
+      request_.cancel_on_disconnect() ? WhenLeft::kIsCancelled
+                                      : WhenLeft::kGoesOn);
   if (!started.ok()) {
     return RefuseEvaluation(started.status(),
                             parts_.evaluations.stats().running >=
@@ -106,7 +108,6 @@ void EvaluationStream::TakeEnd(const v1::Evaluation& evaluation) {
   if (end_) return;  // cancelled meanwhile
   if (evaluation.state() == v1::EVALUATION_STATE_SUCCEEDED) {
     *report_.emplace().mutable_report() = evaluation.report();
-    parts_.metrics.SetAccuracies(evaluation.report());
     end_ = absl::OkStatus();
   } else if (evaluation.state() == v1::EVALUATION_STATE_FAILED) {
     end_ = Error(Reason::kEvaluationFailed, evaluation.error(),
@@ -179,7 +180,7 @@ void EvaluationStream::OnDone() {
   if (cancel && !id.empty()) {
     EvaluationRunner& evaluations = parts_.evaluations;
     // Refused by a full queue, the evaluation goes on as if not asked to end.
-    parts_.storage.Run([&evaluations, id] { (void)evaluations.Cancel(id); });
+    parts_.storage.Run([&evaluations, id] { evaluations.CancelIfLeft(id); });
   }
   delete this;
 }

@@ -7,14 +7,16 @@
 #include <exception>
 #include <new>
 
+#include "server/errors.h"
+
 namespace adv {
 namespace {
 
 absl::Status FromMessage(absl::string_view what) {
   // The words of CUDA's allocator in every LibTorch; its type has changed.
   if (absl::StrContains(what, "out of memory")) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the device is out of memory: ", what));
+    return Error(Reason::kOutOfMemory,
+                 absl::StrCat("the device is out of memory: ", what));
   }
   return absl::InternalError(absl::StrCat("computing failed: ", what));
 }
@@ -29,7 +31,7 @@ absl::Status CatchExceptions(const std::function<absl::Status()>& work,
   } catch (const c10::Error& error) {
     status = FromMessage(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    status = absl::ResourceExhaustedError("the server is out of memory");
+    status = Error(Reason::kOutOfMemory, "the server is out of memory");
   } catch (const std::exception& error) {
     status = FromMessage(error.what());
   } catch (...) {

@@ -9,7 +9,7 @@ namespace adv {
 
 // The one place where exceptions of LibTorch and of the standard library end.
 // Returns what `work` returns; what it throws becomes INTERNAL, or
-// RESOURCE_EXHAUSTED if memory ran out, and sets `threw`, if given.
+// OUT_OF_MEMORY (see errors.h) if memory ran out, and sets `threw`, if given.
 absl::Status CatchExceptions(const std::function<absl::Status()>& work,
                              bool* threw = nullptr);
 

@@ -5,7 +5,7 @@
 
 namespace adv {
 
-// What the server accepts; GetServerInfo tells it. Each is more than 0.
+// What the server accepts. Each is more than 0.
 struct Limits {
   // Bytes of one message: 16 MiB hold 1,024 CIFAR-10 images as float32.
   uint64_t message_bytes = uint64_t{16} << 20;
@@ -24,6 +24,11 @@ struct Limits {
   uint64_t queued_bytes = uint64_t{256} << 20;
   // Evaluations that may wait or run at once.
   uint32_t concurrent_evaluations = 16;
+  // Results of one evaluation: samples times attacks times epsilons. Each is
+  // about 100 bytes on the disk and, for the report, in memory.
+  uint64_t evaluation_records = 1'000'000;
+  // Bytes of the evaluation store's file; its journal comes on top.
+  uint64_t state_bytes = uint64_t{8} << 30;
 };
 
 }  // namespace adv

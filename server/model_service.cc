@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/refusals.h"
+#include "server/reload_log.h"
 
 namespace adv {
 namespace {
@@ -50,16 +51,11 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
   auto* call = new UnaryCall(context, reload_models_, parts_);
   const bool accepted = parts_.loader.Run([this, call, response] {
     ReloadResult result = parts_.models.Reload();
+    LogReload(result, &parts_.log);
     for (v1::ModelReference& loaded : result.loaded) {
-      parts_.log.Info("model_loaded", {{"model", loaded.name()},
-                                       {"version", loaded.version()},
-                                       {"digest", loaded.digest()}});
       *response->add_loaded() = std::move(loaded);
     }
     for (v1::Model& failed : result.failed) {
-      parts_.log.Error("model_failed", {{"model", failed.name()},
-                                        {"version", failed.version()},
-                                        {"message", failed.error()}});
       *response->add_failed() = std::move(failed);
     }
     call->Finish(absl::OkStatus());

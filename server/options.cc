@@ -71,6 +71,10 @@ void AddLimits(CLI::App& app, Limits* limits) {
       "Images times passes that may wait");
   add("--max-queued-bytes", &limits->queued_bytes, int64_t{1} << 40,
       "Bytes of images that may wait");
+  add("--max-records", &limits->evaluation_records, int64_t{1} << 30,
+      "Samples times attacks times epsilons of one evaluation");
+  add("--max-state-bytes", &limits->state_bytes, int64_t{1} << 46,
+      "Bytes of the evaluation store's file");
   add("--max-evaluations", &limits->concurrent_evaluations, 1024,
       "Evaluations at once");
 }
@@ -83,6 +87,11 @@ void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
   app.add_option("--metrics-port", *metrics_port,
                  "The same on loopback by its port alone; 0 switches it off")
       ->check(CLI::Range(0, 65535));
+  app.add_option("--keepalive-seconds", options->keepalive_seconds,
+                 "Seconds of silence after which a client is asked whether it "
+                 "is there")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
   app.add_option("--drain-seconds", options->drain_seconds,
                  "Seconds that calls have to finish after SIGTERM")
       ->check(CLI::Range(0, 86400))

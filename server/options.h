@@ -38,6 +38,9 @@ struct Options {
   Limits limits;
   // Seconds between two looks at the stores; 0: only ReloadModels looks.
   int poll_seconds = 5;
+  // Seconds without a byte from a client before the server asks whether it is
+  // there; one that does not answer in as long, at most 20 s, is cut off.
+  int keepalive_seconds = 60;
   // HOST:PORT of /metrics, /livez, /readyz and /buildinfo; empty: none.
   std::string metrics_listen = "127.0.0.1:9464";
   // After SIGTERM: seconds in which it still serves, "not ready", so that

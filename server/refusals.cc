@@ -95,6 +95,8 @@ absl::Status RefuseEvaluationId(const absl::Status& status,
       return Invalid("id", status);
     case absl::StatusCode::kFailedPrecondition:
       return Error(Reason::kEvaluationRunning, Message(status));
+    case absl::StatusCode::kResourceExhausted:
+      return Error(Reason::kStorageFull, Message(status));
     default:
       return status;
   }

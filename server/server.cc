@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "grpc/health/v1/health.pb.h"
 #include "model_store/durable_file.h"
 #include "server/codec_attack.h"
+#include "server/reload_log.h"
 
 namespace adv {
 namespace {
@@ -42,8 +44,8 @@ std::map<std::string, std::string> BuildInfo() {
           {"compiler", __VERSION__}};
 }
 
-ModelRegistryOptions RegistryOptions(const Options& options,
-                                     at::Device device) {
+ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
+                                     Log* log) {
   ModelRegistryOptions registry;
   registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
   if (options.stores.empty()) {
@@ -56,6 +58,9 @@ ModelRegistryOptions RegistryOptions(const Options& options,
   }
   registry.device = device;
   registry.poll_interval = std::chrono::seconds(options.poll_seconds);
+  registry.on_change = [log](const ReloadResult& result) {
+    LogReload(result, log);
+  };
   return registry;
 }
 
@@ -72,8 +77,8 @@ ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
   return executor;
 }
 
-EvaluationRunnerOptions RunnerOptions(const Options& options,
-                                      at::Device device) {
+EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
+                                      Metrics* metrics) {
   EvaluationRunnerOptions runner;
   runner.concurrent = static_cast<int>(options.limits.concurrent_evaluations);
   runner.environment.set_device(DescribeDevice(device));
@@ -81,6 +86,9 @@ EvaluationRunnerOptions RunnerOptions(const Options& options,
   for (const std::string& library : Libraries()) {
     runner.environment.add_libraries(library);
   }
+  runner.on_report = [metrics](const v1::EvaluationReport& report) {
+    metrics->SetAccuracies(report);
+  };
   return runner;
 }
 
@@ -94,6 +102,8 @@ v1::Limits EncodeLimits(const Limits& limits) {
   message.set_queued_cost(limits.queued_cost);
   message.set_queued_bytes(limits.queued_bytes);
   message.set_concurrent_evaluations(limits.concurrent_evaluations);
+  message.set_evaluation_records(limits.evaluation_records);
+  message.set_state_bytes(limits.state_bytes);
   return message;
 }
 
@@ -123,20 +133,41 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
 }
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
-    const std::string& state) {
+    const Options& server) {
   EvaluationStoreOptions options;
-  if (state != kInMemory) {
-    const absl::Status made = MakeFolder(state);
+  options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
+  if (server.state != kInMemory) {
+    const absl::Status made = MakeFolder(server.state);
     if (!made.ok()) {
       return absl::Status(made.code(),
                           absl::StrCat("--state: ", made.message()));
     }
-    options.path = absl::StrCat(state, "/evaluations.sqlite");
+    options.path = absl::StrCat(server.state, "/evaluations.sqlite");
   }
   auto store = EvaluationStore::Open(options);
   if (store.ok()) return store;
   return absl::Status(store.status().code(),
                       absl::StrCat("--state: ", store.status().message()));
+}
+
+// Clients that are gone without a word (a pulled cable, a dropped entry of a
+// NAT) hold streams and memory until somebody asks; and those who ask us may do
+// so as often as kLeastPing.
+void SetKeepalive(const Options& options, grpc::ServerBuilder* builder) {
+  constexpr int kMilliseconds = 1000;
+  constexpr int kMostTimeout = 20;  // seconds
+  constexpr int kLeastPing = 10;    // seconds
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                              options.keepalive_seconds * kMilliseconds);
+  builder->AddChannelArgument(
+      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+      std::min(options.keepalive_seconds, kMostTimeout) * kMilliseconds);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Not only beside data: an idle connection's peer is asked again and again.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+      kLeastPing * kMilliseconds);
 }
 
 void EnablePlugins() {
@@ -169,7 +200,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
         datasets.status().code(),
         absl::StrCat("--dataset: ", datasets.status().message()));
   }
-  auto store = OpenStore(options.state);
+  auto store = OpenStore(options);
   if (!store.ok()) return store.status();
   std::unique_ptr<Server> server(new Server(
       options, *device, {*std::move(datasets), *std::move(store)}, log));
@@ -192,14 +223,15 @@ Server::Server(const Options& options, at::Device device, Stores stores,
                Log* log)
     : options_(options),
       log_(*log),
+      metrics_(BuildInfo()),
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
-      models_(RegistryOptions(options, device)),
+      models_(RegistryOptions(options, device, log)),
       executor_(MakeExecutorOptions(options, device)),
-      evaluations_(&executor_, store_.get(), RunnerOptions(options, device)),
+      evaluations_(&executor_, store_.get(),
+                   RunnerOptions(options, device, &metrics_)),
       loader_(kLoadsThatMayWait),
       storage_(kTasksThatMayWait),
-      metrics_(BuildInfo()),
       parts_{executor_, models_, datasets_,       evaluations_,
              *store_,   loader_, storage_,        calls_,
              metrics_,  log_,    options_.limits, draining_},
@@ -211,22 +243,15 @@ Server::Server(const Options& options, at::Device device, Stores stores,
 
 absl::Status Server::LoadModels() {
   const ReloadResult result = models_.Reload();
+  LogReload(result, &log_);
+  if (!result.loaded.empty()) {
+    models_.StartPolling();
+    return absl::OkStatus();
+  }
   std::vector<std::string> problems = result.store_errors;
   for (const v1::Model& model : result.failed) {
     problems.push_back(absl::StrCat(model.name(), "@", model.version(), " in ",
                                     model.store(), ": ", model.error()));
-  }
-  for (const std::string& problem : problems) {
-    log_.Error("model_failed", {{"message", problem}});
-  }
-  for (const v1::ModelReference& model : result.loaded) {
-    log_.Info("model_loaded", {{"model", model.name()},
-                               {"version", model.version()},
-                               {"digest", model.digest()}});
-  }
-  if (!result.loaded.empty()) {
-    models_.StartPolling();
-    return absl::OkStatus();
   }
   const std::vector<std::string> looked =
       options_.stores.empty() ? ZooFolders() : options_.stores;
@@ -247,6 +272,7 @@ absl::Status Server::Listen() {
   builder.SetMaxSendMessageSize(-1);
   // A second server on the same port would get half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  SetKeepalive(options_, &builder);
   builder.RegisterService(&attack_evaluation_service_);
   builder.RegisterService(&model_service_);
   builder.RegisterService(&server_service_);

@@ -59,6 +59,7 @@ class Server {
   bool drained_ = false;
   std::string address_;
 
+  Metrics metrics_;  // the parts below report to it
   const DatasetRegistry datasets_;
   const std::unique_ptr<EvaluationStore> store_;
   ModelRegistry models_;
@@ -67,7 +68,6 @@ class Server {
   Worker loader_;
   Worker storage_;
   CallCount calls_;
-  Metrics metrics_;
   const Parts parts_;
   AttackEvaluationService attack_evaluation_service_;
   ModelService model_service_;

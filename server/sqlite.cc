@@ -4,6 +4,8 @@
 #include <absl/strings/str_cat.h>
 #include <sqlite3.h>
 
+#include "server/errors.h"
+
 namespace adv {
 namespace {
 
@@ -13,9 +15,11 @@ absl::Status FromSqlite(int code, sqlite3* handle) {
   switch (code & 0xff) {  // the primary code of an extended one
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(
-          absl::StrCat("no room on the disk: ", message));
+          absl::StrCat("no room on the disk, or the limit of the evaluation "
+                       "store's size is reached: ",
+                       message));
     case SQLITE_NOMEM:
-      return absl::ResourceExhaustedError(message);
+      return Error(Reason::kOutOfMemory, message);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::FailedPreconditionError(
@@ -148,18 +152,14 @@ bool Statement::IsNull(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-Transaction::Transaction(Database& database)
-    : database_(database), begun_(database.Execute("BEGIN IMMEDIATE")) {}
-
-Transaction::~Transaction() {
+absl::Status InTransaction(Database& database,
+                           const std::function<absl::Status()>& work) {
+  absl::Status status = database.Execute("BEGIN IMMEDIATE");
+  if (!status.ok()) return status;
+  status = work();
+  if (status.ok()) status = database.Execute("COMMIT");
   // A full disk may have rolled back already; then this does nothing.
-  if (begun_.ok() && !committed_) database_.Execute("ROLLBACK").IgnoreError();
-}
-
-absl::Status Transaction::Commit() {
-  if (!begun_.ok()) return begun_;
-  const absl::Status status = database_.Execute("COMMIT");
-  committed_ = status.ok();
+  if (!status.ok()) database.Execute("ROLLBACK").IgnoreError();
   return status;
 }
 

@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -76,21 +77,11 @@ class Statement {
   absl::Status status_;
 };
 
-// All or nothing: rolls back unless Commit returned OK.
-class Transaction {
- public:
-  explicit Transaction(Database& database);
-  ~Transaction();
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
-  absl::Status Commit();
-
- private:
-  Database& database_;
-  absl::Status begun_;
-  bool committed_ = false;
-};
+// All of `work` or nothing: commits if it returns OK, otherwise rolls back and
+// returns its error. Does not begin it, and says why, if no transaction can be
+// begun.
+absl::Status InTransaction(Database& database,
+                           const std::function<absl::Status()>& work);
 
 }  // namespace adv
 

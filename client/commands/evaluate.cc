@@ -257,7 +257,8 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
   command->add_flag("--no-compare", flags->no_compare,
                     "Measure the named model alone");
   command->add_flag("--cancel-on-disconnect", flags->cancel_on_disconnect,
-                    "Cancel the evaluation if this command ends before it");
+                    "Cancel the evaluation if this command ends before it and "
+                    "nobody else waits for it");
 }
 
 }  // namespace

@@ -24,13 +24,13 @@ std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   line("started", absl::StrCat(TimeText(info.started_at()), " UTC"));
   line("attacks", absl::StrJoin(info.attacks(), ", "));
   line("limits",
-       absl::StrCat(CountText(limits.message_bytes()), " bytes a message, ",
-                    CountText(limits.images_per_request()),
-                    " images a request, ", CountText(limits.steps()),
-                    " steps, ", CountText(limits.attacks()), " attacks and ",
-                    CountText(limits.epsilons()), " epsilons an evaluation, ",
-                    CountText(limits.concurrent_evaluations()),
-                    " evaluations at once"));
+       absl::StrCat(
+           CountText(limits.message_bytes()), " bytes a message, ",
+           CountText(limits.images_per_request()), " images a request, ",
+           CountText(limits.steps()), " steps, ", CountText(limits.attacks()),
+           " attacks and ", CountText(limits.epsilons()), " epsilons and ",
+           CountText(limits.evaluation_records()), " results an evaluation, ",
+           CountText(limits.concurrent_evaluations()), " evaluations at once"));
   Table table({{"data set"}, {"images", true}, {"sha256"}, {"classes", true}});
   for (const v1::DatasetInfo& dataset : info.datasets()) {
     table.AddRow({dataset.name(), CountText(dataset.size()),
@@ -52,6 +52,9 @@ std::string Csv(const v1::GetServerInfoResponse& info) {
       {"images_per_request", absl::StrCat(limits.images_per_request())});
   table.AddRow({"steps", absl::StrCat(limits.steps())});
   table.AddRow({"epsilons", absl::StrCat(limits.epsilons())});
+  table.AddRow(
+      {"evaluation_records", absl::StrCat(limits.evaluation_records())});
+  table.AddRow({"state_bytes", absl::StrCat(limits.state_bytes())});
   for (const v1::DatasetInfo& dataset : info.datasets()) {
     table.AddRow({absl::StrCat("dataset ", dataset.name()),
                   absl::StrCat(dataset.size())});

@@ -48,6 +48,15 @@ std::string Settings(const v1::TrainingSettings& settings) {
     absl::StrAppendFormat(&text, ", rate x%g after %g %%", drop.factor(),
                           drop.after_fraction() * 100);
   }
+  if (settings.has_adversarial()) {
+    const v1::AdversarialTraining& adversarial = settings.adversarial();
+    absl::StrAppendFormat(
+        &text,
+        ", trained on examples by %s, %d steps of %.3g/255, clean images "
+        "weigh %g",
+        AdversarialText(adversarial), adversarial.steps(),
+        adversarial.step_size() * 255, adversarial.clean_weight());
+  }
   text += settings.horizontal_flips() ? ", horizontal flips" : ", no flips";
   if (settings.patience() == 0) return text + ", no early stopping";
   absl::StrAppendFormat(&text, ", patience %d for a fall of %g",

@@ -60,7 +60,7 @@ std::optional<ClaimedModel> ModelQueue::Look() {
       ++task;
       continue;
     }
-    ClaimedModel claimed{*std::move(task), std::move(lease)};
+    ClaimedModel claimed{std::move(*task), std::move(lease)};
     task = waiting_.erase(task);
     const bool published = claimed.lease.ok() && *claimed.lease == nullptr;
     if (!published) return claimed;

@@ -65,6 +65,7 @@ int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
     }
   };
   std::vector<std::thread> threads;
+  threads.reserve(inputs.models_at_once);
   for (int i = 0; i < inputs.models_at_once; ++i) {
     threads.emplace_back(train_some);
   }

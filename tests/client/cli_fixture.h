@@ -15,8 +15,15 @@
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/process.h"
+#include "tests/folders.h"
 
 namespace adv {
+
+// The real program, and a server that gives canned answers.
+inline std::string Advctl() { return BuildDir() + "/client/advctl"; }
+inline std::string FakeAdvserver() {
+  return BuildDir() + "/tests/client/fake_advserver";
+}
 
 struct Outcome {
   int code;
@@ -42,7 +49,7 @@ class CliTest : public ::testing::Test {
 
   std::vector<std::string> Command(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(),
-                     {ADVCTL, "--server=" + server_->address()});
+                     {Advctl(), "--server=" + server_->address()});
     return arguments;
   }
 
@@ -55,8 +62,8 @@ class CliTest : public ::testing::Test {
   // The same with --local and the fake program.
   Outcome RunLocal(std::vector<std::string> arguments,
                    testing::Environment environment = {}) {
-    arguments.insert(arguments.begin(), {ADVCTL, "--local"});
-    environment.push_back({"ADVCTL_ADVSERVER", FAKE_ADVSERVER});
+    arguments.insert(arguments.begin(), {Advctl(), "--local"});
+    environment.push_back({"ADVCTL_ADVSERVER", FakeAdvserver()});
     environment.push_back({"TMPDIR", folder_.string()});
     testing::Process process(arguments, environment);
     const int code = process.Wait();

@@ -27,7 +27,7 @@ using ::testing::StartsWith;
 TEST_F(CliTest, NobodyAnswers) {
   const std::string address = server_->address();
   server_.reset();  // its port is free again
-  Process process({ADVCTL, "--server=" + address, "models", "list"});
+  Process process({Advctl(), "--server=" + address, "models", "list"});
   EXPECT_EQ(process.Wait(), 3);
   EXPECT_THAT(process.err(), HasSubstr("no server answers at " + address));
   EXPECT_THAT(process.err(), HasSubstr("advserver"));
@@ -36,7 +36,7 @@ TEST_F(CliTest, NobodyAnswers) {
 }
 
 TEST_F(CliTest, TheAddressComesFromTheEnvironment) {
-  Process process({ADVCTL, "attacks", "list"},
+  Process process({Advctl(), "attacks", "list"},
                   {{"ADVCTL_SERVER", server_->address()}});
   EXPECT_EQ(process.Wait(), 0) << process.err();
   EXPECT_THAT(process.out(), HasSubstr("fgsm    fast gradient sign method"));
@@ -66,7 +66,7 @@ TEST_F(CliTest, UsageErrorsSendNothing) {
       {{"--server=host:x", "models", "list"}, "--server: 'host:x'"},
   };
   for (const auto& [arguments, message] : wrong) {
-    std::vector<std::string> command = {ADVCTL};
+    std::vector<std::string> command = {Advctl()};
     command.insert(command.end(), arguments.begin(), arguments.end());
     Process process(command, {{"ADVCTL_SERVER", server_->address()}});
     EXPECT_EQ(process.Wait(), 2) << message;
@@ -384,7 +384,7 @@ TEST_F(CliTest, AttackChecksItsFilesBeforeTheCall) {
 TEST_F(CliTest, FullDiskIsAFailure) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
   Process process({"/bin/sh", "-c",
-                   std::string(ADVCTL) + " --server=" + server_->address() +
+                   Advctl() + " --server=" + server_->address() +
                        " models list > /dev/full"});
   EXPECT_EQ(process.Wait(), 1);
   EXPECT_THAT(process.err(), HasSubstr("could not be written"));

@@ -263,6 +263,18 @@ TEST(ProtocolTest, NamesWhatIsKnownAndHowItDiffers) {
   EXPECT_EQ(ProtocolText(settings), "quick, no flips, no rate drops");
 }
 
+TEST(ProtocolTest, TellsAdversarialTrainingAndNotTheBoundOnTheLoss) {
+  v1::TrainingSettings settings = ThesisSettings();
+  settings.set_max_loss(100);
+  EXPECT_EQ(ProtocolText(settings), "thesis");
+  auto* adversarial = settings.mutable_adversarial();
+  adversarial->set_method(v1::ADVERSARIAL_TRAINING_METHOD_PGD);
+  adversarial->set_epsilon(8.0 / 255);
+  EXPECT_EQ(ProtocolText(settings), "thesis, PGD within 8/255");
+  adversarial->set_method(v1::ADVERSARIAL_TRAINING_METHOD_FGSM);
+  EXPECT_EQ(ProtocolText(settings), "thesis, FGSM within 8/255");
+}
+
 TEST(ProtocolTest, SettingsOfANewerTrainerAreNotTheThesiss) {
   v1::TrainingSettings settings = ThesisSettings();
   settings.GetReflection()->MutableUnknownFields(&settings)->AddVarint(500, 1);

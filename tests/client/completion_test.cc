@@ -21,8 +21,8 @@ class CompletionTest : public CliTest {
   // What bash offers for "advctl --server=ADDRESS LINE", the cursor at its end.
   std::string Complete(const std::string& line) {
     const std::string whole =
-        std::string(ADVCTL) + " --server=" + server_->address() + " " + line;
-    Process process({"/bin/bash", "-c", kScript, "bash", ADVCTL, whole});
+        Advctl() + " --server=" + server_->address() + " " + line;
+    Process process({"/bin/bash", "-c", kScript, "bash", Advctl(), whole});
     EXPECT_EQ(process.Wait(), 0) << process.err();
     return process.out();
   }

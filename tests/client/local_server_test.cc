@@ -58,8 +58,8 @@ TEST_F(LocalServerTest, LocalEvaluationBringsItsDataSet) {
 TEST_F(LocalServerTest, TheWorkingDirectoryIsNotOnAnEmptyPath) {
   // A copy, so that no server stands beside it or in the build tree.
   fs::create_directories(Path("here"));
-  fs::copy_file(ADVCTL, Path("advctl"));
-  fs::copy_file(FAKE_ADVSERVER, Path("here/advserver"));
+  fs::copy_file(Advctl(), Path("advctl"));
+  fs::copy_file(FakeAdvserver(), Path("here/advserver"));
   const std::string run = "unset ADVCTL_ADVSERVER; cd " + Path("here") +
                           " && exec ../advctl --local models list";
   for (const char* path : {"", ":", ":/nowhere:"}) {
@@ -80,7 +80,7 @@ TEST_F(LocalServerTest, LocalTellsWhyItCouldNotStart) {
   EXPECT_THAT(outcome.err, HasSubstr("advserver-"));
   const Outcome missing = RunLocal({"models", "list"}, {});
   EXPECT_EQ(missing.code, 0);
-  Process none({ADVCTL, "--local", "models", "list"},
+  Process none({Advctl(), "--local", "models", "list"},
                {{"ADVCTL_ADVSERVER", Path("no-such-program")}});
   EXPECT_EQ(none.Wait(), 3);
   EXPECT_THAT(none.err(), HasSubstr("cannot find the program advserver"));
@@ -88,8 +88,8 @@ TEST_F(LocalServerTest, LocalTellsWhyItCouldNotStart) {
 
 TEST_F(LocalServerTest, ThePrivateServerDiesWithAKilledAdvctl) {
   const std::string arguments = Path("arguments");
-  Process process({ADVCTL, "--local", "-v", "evaluate", "--model=balanced"},
-                  {{"ADVCTL_ADVSERVER", FAKE_ADVSERVER},
+  Process process({Advctl(), "--local", "-v", "evaluate", "--model=balanced"},
+                  {{"ADVCTL_ADVSERVER", FakeAdvserver()},
                    {"TMPDIR", folder_.string()},
                    {"FAKE_ADVSERVER_HOLD", "1"},
                    {"FAKE_ADVSERVER_ARGS", arguments}});

@@ -2,6 +2,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/strings/str_replace.h"
 #include "client/printers/models.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -54,6 +55,24 @@ TEST(ModelTextTest, TellsWhatTrainingStartedFrom) {
   EXPECT_THAT(Text(model),
               HasSubstr("starts from  vgg16.safetensors, sha256 aaaaaaaaaaaa: "
                         "features.0.bias,\n               features.0.weight"));
+}
+
+TEST(ModelTextTest, TellsOfAdversarialTraining) {
+  v1::Model model = CannedModel("balanced");
+  EXPECT_THAT(Text(model), Not(HasSubstr("examples")));
+  auto* adversarial = model.mutable_manifest()
+                          ->mutable_training()
+                          ->mutable_settings()
+                          ->mutable_adversarial();
+  adversarial->set_method(v1::ADVERSARIAL_TRAINING_METHOD_FGSM);
+  adversarial->set_epsilon(8.0 / 255);
+  adversarial->set_step_size(10.0 / 255);
+  adversarial->set_steps(1);
+  adversarial->set_clean_weight(.5);
+  const std::string text =
+      absl::StrReplaceAll(Text(model), {{"\n", ""}, {"  ", ""}});
+  EXPECT_THAT(text, HasSubstr("FGSM within 8/255"));
+  EXPECT_THAT(text, HasSubstr("10/255"));
 }
 
 TEST(ModelTextTest, WhatIsNotRecordedIsLeftOut) {

@@ -164,16 +164,24 @@ TEST_F(EvaluationsTest, AnEvaluationOutlivesItsStream) {
   ASSERT_TRUE(Cancel(id).ok());
 }
 
-TEST_F(EvaluationsTest, CancelOnDisconnectCancels) {
-  grpc::ClientContext leaving;
+TEST_F(EvaluationsTest, CancelOnDisconnectCancelsWithTheLastOne) {
   v1::EvaluateRobustnessRequest request = EndlessEvaluation();
-  std::string id;
-  const auto staying = Context();
-  const Stream attached = Open(staying.get(), request, &id);
   request.set_cancel_on_disconnect(true);
-  const Stream stream = Open(&leaving, request, &id);
-  leaving.TryCancel();
-  EXPECT_EQ(ReadToEnd(attached).error_code(), grpc::StatusCode::ABORTED);
+  grpc::ClientContext one, two;
+  std::string id;
+  const Stream stream = Open(&one, request, &id);
+  const Stream attached = Open(&two, request, &id);
+  one.TryCancel();
+  EXPECT_EQ(ReadToEnd(stream).error_code(), grpc::StatusCode::CANCELLED);
+  ASSERT_TRUE(Get(id).ok());
+  EXPECT_THAT(got_.evaluation().state(),
+              ::testing::AnyOf(v1::EVALUATION_STATE_QUEUED,
+                               v1::EVALUATION_STATE_RUNNING));
+  two.TryCancel();
+  EXPECT_EQ(ReadToEnd(attached).error_code(), grpc::StatusCode::CANCELLED);
+  do {
+    ASSERT_TRUE(Get(id).ok());
+  } while (got_.evaluation().state() != v1::EVALUATION_STATE_CANCELLED);
 }
 
 TEST_F(EvaluationsTest, EveryViolationOfASpecificationIsNamed) {
@@ -222,6 +230,22 @@ TEST_F(EvaluationsTest, OnlySoManyRunAtOnce) {
   google::rpc::RetryInfo retry;
   EXPECT_TRUE(FindDetail(status, &retry));
   ASSERT_TRUE(Cancel(id).ok());
+}
+
+TEST_F(EvaluationsTest, TheStoreGrowsNoLargerThanItMay) {
+  Options options = DefaultOptions();
+  options.limits.state_bytes = 1;
+  Restart(options);
+  v1::EvaluateRobustnessRequest request = QuickEvaluation();
+  for (int levels = 1; levels <= 8; ++levels) {
+    request.mutable_spec()->add_epsilons()->set_levels(levels);
+  }
+  std::vector<Response> messages;
+  const grpc::Status status = Evaluate(request, &messages);
+  EXPECT_EQ(ReasonOf(status), "EVALUATION_FAILED");
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("limit of the evaluation store"));
+  ExpectServes();
 }
 
 TEST_F(EvaluationsTest, EvaluationsCanBeListedReadAndDeleted) {

@@ -41,9 +41,8 @@ class OperationsTest : public ServerFixture {
     return Check(service).ok() && health_.status() == HealthResponse::SERVING;
   }
 
-  // The whole answer of the metrics port.
-  std::string Http(const std::string& request) const {
-    const std::string address = server_->metrics_address();
+  // All that `address` answers to `text` before it closes the connection.
+  static std::string Talk(const std::string& address, const std::string& text) {
     const int port = std::stoi(address.substr(address.rfind(':') + 1));
     const int connection = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in to{};
@@ -53,7 +52,6 @@ class OperationsTest : public ServerFixture {
     std::string answer;
     if (connect(connection, reinterpret_cast<sockaddr*>(&to), sizeof(to)) ==
         0) {
-      const std::string text = request + " HTTP/1.0\r\n\r\n";
       EXPECT_EQ(write(connection, text.data(), text.size()),
                 static_cast<ssize_t>(text.size()));
       char bytes[4096];
@@ -64,6 +62,10 @@ class OperationsTest : public ServerFixture {
     }
     close(connection);
     return answer;
+  }
+  // Of the metrics port.
+  std::string Http(const std::string& request) const {
+    return Talk(server_->metrics_address(), request + " HTTP/1.0\r\n\r\n");
   }
   static std::string Body(const std::string& answer) {
     return answer.substr(answer.find("\r\n\r\n") + 4);
@@ -296,6 +298,35 @@ TEST_F(OperationsTest, AHealthWatchDoesNotHoldADrainAndACallIsAnswered) {
   while (watch->Read(&health_)) {
   }
   EXPECT_FALSE(watch->Finish().ok());
+}
+
+TEST_F(OperationsTest, AClientThatIsGoneIsCutOff) {
+  Options options = DefaultOptions();
+  options.keepalive_seconds = 1;
+  Restart(options);
+  // It connects, and then does not even answer a PING.
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const std::string settings("\0\0\0\x4\0\0\0\0\0", 9);
+  const std::string heard = Talk(server_->address(), preface + settings);
+  const std::string ping("\0\0\x8\x6\0\0\0\0\0", 9);
+  EXPECT_THAT(heard, HasSubstr(ping));
+  ExpectServes();
+}
+
+TEST_F(OperationsTest, ModelsFoundByPollingAreLogged) {
+  Options options = DefaultOptions();
+  options.poll_seconds = 1;
+  Restart(options);
+  ASSERT_TRUE(PublishRandomModel(folder_ / "store", "no-dog", 3).ok());
+  v1::GetModelRequest request;
+  request.set_model("no-dog");
+  v1::GetModelResponse found;
+  while (!models_->GetModel(Context().get(), request, &found).ok() ||
+         found.model().state() != v1::MODEL_STATE_READY) {
+  }
+  server_.reset();  // ends the look, and with it the log
+  EXPECT_THAT(log_text_.str(),
+              HasSubstr("event=model_loaded model=no-dog version=1"));
 }
 
 TEST_F(OperationsTest, AServerWithoutModelsSaysWhereItLooked) {

@@ -9,26 +9,26 @@
 namespace adv {
 namespace {
 
-constexpr char kArchitecture[] = "table51";
 constexpr int64_t kGoldenImages = 2;
 
 }  // namespace
 
 absl::StatusOr<uint64_t> PublishRandomModel(const std::string& root,
                                             const std::string& name,
-                                            uint64_t seed, int special_label) {
-  const auto layers = VggLayers(kArchitecture);
+                                            uint64_t seed, int special_label,
+                                            const std::string& architecture) {
+  const auto layers = VggLayers(architecture);
   if (!layers.ok()) return layers.status();
   const StateDict parameters = InitialParameters(*layers, seed);
   const auto weights =
       SerializeSafetensors(parameters, WeightPrecision::kFloat32);
   if (!weights.ok()) return weights.status();
-  const auto network = MakeVgg(kArchitecture, parameters, at::kCPU);
+  const auto network = MakeVgg(architecture, parameters, at::kCPU);
   if (!network.ok()) return network.status();
 
   v1::ModelManifest manifest;
   manifest.set_name(name);
-  manifest.set_architecture(kArchitecture);
+  manifest.set_architecture(architecture);
   manifest.set_parameter_count(CountParameters(*layers));
   for (const std::string& label : Cifar10ClassNames()) {
     manifest.add_class_names(label);

@@ -1,4 +1,5 @@
 // Classify and GenerateAdversarial over a real connection.
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <future>
 
+#include "engine/nn/vgg.h"
 #include "tests/integration/random_models.h"
 #include "tests/integration/server_fixture.h"
 
@@ -49,6 +51,29 @@ TEST_F(RequestsTest, ClassifyNamesModelAndClasses) {
       std::max_element(first.logits().begin(), first.logits().end());
   EXPECT_EQ(first.top(0).label(), best - first.logits().begin());
   EXPECT_FALSE(first.top(0).class_name().empty());
+}
+
+TEST_F(RequestsTest, EveryArchitectureIsServedAndAttacked) {
+  for (const std::string& architecture : VggArchitectures()) {
+    ASSERT_TRUE(PublishRandomModel(folder_ / "store", "balanced", 4,
+                                   /*special_label=*/-1, architecture)
+                    .ok());
+  }
+  Restart(DefaultOptions());
+  uint64_t version = 1;  // the fixture's
+  for (const std::string& architecture : VggArchitectures()) {
+    const std::string model = absl::StrCat("balanced@", ++version);
+    v1::ClassifyRequest classify = GoodClassify();
+    classify.set_model(model);
+    const grpc::Status classified = Classify(classify);
+    EXPECT_TRUE(classified.ok())
+        << architecture << ": " << classified.error_message();
+    v1::GenerateAdversarialRequest attack = GoodGenerate();
+    attack.set_model(model);
+    const grpc::Status attacked = Generate(attack);
+    EXPECT_TRUE(attacked.ok())
+        << architecture << ": " << attacked.error_message();
+  }
 }
 
 TEST_F(RequestsTest, ProbabilitiesAddUpAndLogitsAreLeftOutUnlessAskedFor) {
@@ -271,6 +296,16 @@ TEST_F(RequestsTest, APassedDeadlineEndsTheCall) {
       stub_->GenerateAdversarial(&context, request, &generated_);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   ExpectServes();
+}
+
+TEST_F(RequestsTest, ADeadlineInAThousandYearsIsNone) {
+  grpc::ClientContext context;
+  gpr_timespec end = gpr_now(GPR_CLOCK_REALTIME);
+  end.tv_sec += int64_t{1000} * 365 * 24 * 3600;
+  context.set_deadline(end);
+  const grpc::Status status =
+      stub_->Classify(&context, GoodClassify(), &classified_);
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 TEST_F(RequestsTest, AFullQueueSaysWhenToComeBack) {

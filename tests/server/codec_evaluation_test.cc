@@ -34,13 +34,14 @@ class EvaluationCodecTest : public ::testing::Test {
     inputs_.dataset = std::make_shared<const Dataset>(MakeDataset());
   }
   absl::StatusOr<ResolvedEvaluation> Decode() const {
-    return DecodeEvaluationSpec(spec_, inputs_, Limits());
+    return DecodeEvaluationSpec(spec_, inputs_, limits_);
   }
   std::vector<std::pair<std::string, std::string>> Violations() const {
     return ViolationsOf(Decode().status());
   }
 
   v1::EvaluationSpec spec_;
+  Limits limits_;
   EvaluationInputs inputs_;
 };
 
@@ -112,6 +113,35 @@ TEST_F(EvaluationCodecTest, ListsHaveLimits) {
                                                      HasSubstr("most 16"))),
                           Pair("spec.epsilons", AllOf(HasSubstr("has 65"),
                                                       HasSubstr("most 64")))));
+}
+
+TEST_F(EvaluationCodecTest, TheResultsOfOneEvaluationAreLimited) {
+  for (const double levels : {1, 2, 4}) {
+    spec_.add_epsilons()->set_levels(levels);
+  }
+  limits_.evaluation_records = 6 * 2 * 3;
+  EXPECT_TRUE(Decode().ok());
+  limits_.evaluation_records = 35;
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.samples",
+                               "6 samples times 2 attacks times 3 epsilons "
+                               "make 36 results; must be at most 35, here up "
+                               "to 5 samples")));
+  spec_.set_samples(5);
+  EXPECT_TRUE(Decode().ok());
+}
+
+TEST_F(EvaluationCodecTest, StepsThatFollowFromAnEpsilonAreLimitedToo) {
+  limits_.steps = 10;  // those of 8 levels
+  EXPECT_TRUE(Decode().ok());
+  spec_.add_epsilons()->set_levels(8);
+  spec_.add_epsilons()->set_levels(9);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("spec.attacks[1].igsm.steps",
+                       AllOf(HasSubstr("12 at"), HasSubstr("1 to 10")))));
+  spec_.add_attacks()->mutable_igsm()->set_steps(10);
+  EXPECT_TRUE(Decode().ok());
 }
 
 TEST_F(EvaluationCodecTest, AFamilyThatIsNotImplementedIsNamed) {

@@ -174,7 +174,7 @@ class GenerateCodecTest : public ::testing::Test {
   absl::StatusOr<AdversarialTask> Decode() const {
     const auto model = MakeToyModel();
     return DecodeGenerate(request_, model, transfer_ ? MakeToyModel() : model,
-                          Limits());
+                          limits_);
   }
   std::vector<std::pair<std::string, std::string>> Violations() const {
     return ViolationsOf(Decode().status());
@@ -182,6 +182,7 @@ class GenerateCodecTest : public ::testing::Test {
 
   v1::GenerateAdversarialRequest request_;
   bool transfer_ = false;
+  Limits limits_;
 };
 
 TEST_F(GenerateCodecTest, AGoodRequestIsUnderstood) {
@@ -235,6 +236,14 @@ TEST_F(GenerateCodecTest, StepsAndStepSizeHaveRanges) {
   EXPECT_THAT(Violations(),
               ElementsAre(Pair("attack.igsm.step_size", HasSubstr("up to 1")),
                           Pair("attack.igsm.steps", HasSubstr("is 1001"))));
+  igsm->clear_steps();
+  igsm->clear_step_size();
+  limits_.steps = 9;
+  request_.mutable_epsilon()->set_levels(8);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("attack.igsm.steps",
+                       AllOf(HasSubstr("would be 10"), HasSubstr("1 to 9")))));
 }
 
 TEST_F(GenerateCodecTest, AnAttackMustBeGivenAndImplemented) {

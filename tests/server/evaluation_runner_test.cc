@@ -22,6 +22,7 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -333,6 +334,49 @@ TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
   EXPECT_EQ(runner_->stats().cancelled, 1);
 }
 
+TEST_F(EvaluationRunnerTest, EndsWithTheLastOfThoseWhoWantThat) {
+  StartServer();
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener first, second;
+  const auto start = [this](Listener& listener, WhenLeft when_left) {
+    auto started = runner_->Start(Toy(), listener.AsFunction(), when_left);
+    EXPECT_TRUE(started.ok()) << started.status();
+    return std::move(started->subscription);
+  };
+  const auto state = [this] { return runner_->Get(ToyId())->state(); };
+  auto one = start(first, WhenLeft::kIsCancelled);
+  auto other = start(second, WhenLeft::kIsCancelled);
+  gate.AwaitArrivals(1);
+  one.reset();
+  runner_->CancelIfLeft(ToyId());
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_RUNNING);
+  other.reset();
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_RUNNING);
+  runner_->CancelIfLeft(ToyId());
+  EXPECT_EQ(state(), v1::EVALUATION_STATE_CANCELLED);
+  gate.Open();
+}
+
+TEST_F(EvaluationRunnerTest, GoesOnIfOneOfThoseWhoAskedWantsThat) {
+  StartServer();
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener leaves, detaches, watches;
+  auto leaving =
+      runner_->Start(Toy(), leaves.AsFunction(), WhenLeft::kIsCancelled);
+  auto detaching = runner_->Start(Toy(), detaches.AsFunction());
+  ASSERT_TRUE(leaving.ok() && detaching.ok());
+  gate.AwaitArrivals(1);
+  detaching->subscription.reset();
+  leaving->subscription.reset();
+  runner_->CancelIfLeft(ToyId());
+  runner_->CancelIfLeft("unheard-of");
+  const StartedEvaluation watching = StartOrDie(&watches);
+  gate.Open();
+  EXPECT_EQ(watches.AwaitEnd().state(), v1::EVALUATION_STATE_SUCCEEDED);
+}
+
 TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
   StartServer();
   const v1::Evaluation whole = Run();
@@ -534,6 +578,26 @@ TEST_F(EvaluationRunnerTest, AListenerMayUnsubscribeItself) {
   gate.Open();
   stays.AwaitEnd();
   EXPECT_EQ(heard, 1);
+}
+
+TEST_F(EvaluationRunnerTest, TellsOfEachReportOnceWhoeverListens) {
+  EvaluationRunnerOptions options;
+  std::vector<std::string> reports;
+  options.on_report = [&reports](const v1::EvaluationReport& report) {
+    reports.push_back(report.records_sha256());
+  };
+  StartServer(1, options);
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener gone, stays;
+  // The one who asked has left; the other is there to wait for the end.
+  StartOrDie(&gone).subscription.reset();
+  const StartedEvaluation started = StartOrDie(&stays);
+  gate.Open();
+  const v1::Evaluation end = stays.AwaitEnd();
+  Listener again;
+  StartOrDie(&again);  // as it is, from the store
+  EXPECT_THAT(reports, ElementsAre(end.report().records_sha256()));
 }
 
 TEST_F(EvaluationRunnerTest, ListsAndDeletes) {

@@ -167,8 +167,11 @@ TEST(EvaluationStoreTest, APageOfRecordsFitsAMessage) {
   const std::string id = Id("abc");
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
   v1::EvaluationRecord large = MakeRecord(0);
-  while (large.ByteSizeLong() < kMaxPageBytes / 3) {
-    large.add_attacks()->set_linf(8. / 255);
+  v1::AttackRecord attack;
+  attack.set_linf(8. / 255);
+  const size_t attack_bytes = attack.ByteSizeLong() + 2;  // tag and length
+  for (size_t i = 0; i * attack_bytes < kMaxPageBytes / 3; ++i) {
+    *large.add_attacks() = attack;
   }
   std::vector<v1::EvaluationRecord> records(5, large);
   for (int i = 0; i < 5; ++i) records[i].set_index(i);

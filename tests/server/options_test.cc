@@ -27,16 +27,20 @@ TEST(OptionsTest, WithoutFlagsItServesLoopback) {
 TEST(OptionsTest, FlagsAreUnderstood) {
   const ParsedOptions parsed = Parse(
       {"--listen=127.0.0.1:0", "--store=a", "--store=b", "--dataset=x=/d",
-       "--state=:memory:", "--workers=2", "--max-images=8", "--log-format=json",
-       "--drain-seconds=3", "--exit-when-stdin-closes"});
+       "--state=:memory:", "--workers=2", "--max-images=8", "--max-records=7",
+       "--max-state-bytes=65536", "--log-format=json", "--drain-seconds=3",
+       "--keepalive-seconds=30", "--exit-when-stdin-closes"});
   ASSERT_TRUE(parsed.options);
   EXPECT_THAT(parsed.options->stores, ElementsAre("a", "b"));
   EXPECT_THAT(parsed.options->datasets, ElementsAre("x=/d"));
   EXPECT_EQ(parsed.options->state, kInMemory);
   EXPECT_EQ(parsed.options->workers, 2);
   EXPECT_EQ(parsed.options->limits.images_per_request, 8);
+  EXPECT_EQ(parsed.options->limits.evaluation_records, 7);
+  EXPECT_EQ(parsed.options->limits.state_bytes, 65536);
   EXPECT_EQ(parsed.options->log_format, LogFormat::kJson);
   EXPECT_EQ(parsed.options->drain_seconds, 3);
+  EXPECT_EQ(parsed.options->keepalive_seconds, 30);
   EXPECT_TRUE(parsed.options->exit_when_stdin_closes);
 }
 

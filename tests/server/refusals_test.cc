@@ -23,6 +23,9 @@ TEST(RefusalsTest, EachErrorGetsItsReason) {
       ReasonName(RefuseEvaluation(absl::ResourceExhaustedError("x"), true)),
       "TOO_MANY_EVALUATIONS");
   EXPECT_EQ(
+      ReasonName(RefuseEvaluationId(absl::ResourceExhaustedError("x"), "id")),
+      "STORAGE_FULL");
+  EXPECT_EQ(
       ReasonName(RefuseEvaluation(absl::ResourceExhaustedError("x"), false)),
       "STORAGE_FULL");
   EXPECT_EQ(ReasonName(RefuseEvaluation(absl::AbortedError("x"), false)),

@@ -13,7 +13,7 @@ import unittest
 
 import numpy
 
-import advtrain_test
+import advtrain
 
 # VGG16's first three blocks as torchvision names and shapes them.
 CONVOLUTIONS = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128),
@@ -67,7 +67,7 @@ class InitFromTest(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.data = cls.path("data")
         os.mkdir(cls.data)
-        advtrain_test.write_cifar10(cls.data)
+        advtrain.write_cifar10(cls.data, lambda i: i % 10)
         cls.tensors = vgg16()
         cls.file = cls.path("vgg16 été.safetensors")
         write_safetensors(cls.file, cls.tensors)
@@ -77,7 +77,7 @@ class InitFromTest(unittest.TestCase):
         return os.path.join(cls.folder, name)
 
     def command(self, store, *flags):
-        return [advtrain_test.ADVTRAIN, "--models=balanced",
+        return [advtrain.ADVTRAIN, "--models=balanced",
                 f"--data={self.data}", f"--store={self.path(store)}",
                 "--train-images=100", "--threads=1", "--device=cpu",
                 "--checkpoint-seconds=0", *flags]
@@ -85,7 +85,7 @@ class InitFromTest(unittest.TestCase):
     def run_trainer(self, store, *flags):
         return subprocess.run(self.command(store, *flags), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=advtrain_test.DEADLINE_SECONDS)
+                              timeout=advtrain.DEADLINE_SECONDS)
 
     def versions(self, store):
         """Folders; a model's name says more than its recipe."""
@@ -163,7 +163,7 @@ class InitFromTest(unittest.TestCase):
         self.addCleanup(process.kill)
         checkpoint = os.path.join(self.path("resumed"), ".training",
                                   "balanced.checkpoint")
-        advtrain_test.wait_until(
+        advtrain.wait_until(
             lambda: os.path.exists(checkpoint) or process.poll() is not None,
             "the first checkpoint")
         process.send_signal(signal.SIGTERM)
