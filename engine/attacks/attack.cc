@@ -7,7 +7,7 @@
 
 #include "engine/attacks/ball.h"
 #include "engine/attacks/check.h"
-#include "engine/attacks/gradient_sign.h"
+#include "engine/attacks/gradient_steps.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/violations.h"
 
@@ -24,11 +24,30 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
   ready.images = batch.images.detach().to(device);
   if (eight_bit) ready.images = FromBytes(ToBytes(ready.images));
   ready.labels = batch.labels.to(device);
+  ready.samples = batch.samples.defined()
+                      ? batch.samples.to(at::kCPU).contiguous()
+                      : at::arange(batch.labels.size(0), at::kLong);
   if (batch.targets.defined()) ready.targets = batch.targets.to(device);
   if (batch.clean_logits.defined()) {
     ready.clean_logits = batch.clean_logits.detach().to(device);
   }
   return ready;
+}
+
+using Made = absl::StatusOr<std::unique_ptr<const Attack>>;
+
+Made Make(const FgsmConfig& config) { return MakeFgsm(config); }
+Made Make(const IgsmConfig& config) { return MakeIgsm(config); }
+Made Make(const IterativeLeastLikelyConfig& config) {
+  return MakeIterativeLeastLikely(config);
+}
+Made Make(const PgdConfig& config) { return MakePgd(config); }
+Made Make(const MiFgsmConfig& config) { return MakeMiFgsm(config); }
+// The families that are to come.
+template <typename Config>
+Made Make(const Config& config) {
+  return absl::UnimplementedError(
+      absl::StrCat(AttackName(config), " is not there yet"));
 }
 
 }  // namespace
@@ -100,15 +119,7 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
 absl::StatusOr<std::unique_ptr<const Attack>> MakeAttack(
     const AttackConfig& config) {
   if (absl::Status status = Validate(config); !status.ok()) return status;
-  struct Maker {
-    std::unique_ptr<const Attack> operator()(const FgsmConfig& fgsm) const {
-      return MakeFgsm(fgsm);
-    }
-    std::unique_ptr<const Attack> operator()(const IgsmConfig& igsm) const {
-      return MakeIgsm(igsm);
-    }
-  };
-  return std::visit(Maker{}, config);
+  return std::visit([](const auto& one) { return Make(one); }, config);
 }
 
 }  // namespace adv

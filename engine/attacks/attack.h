@@ -19,6 +19,9 @@ struct AttackBatch {
   at::Tensor images;   // [N, channels, height, width] float32 in [0, 1]
   at::Tensor labels;   // [N] int64, the true classes
   at::Tensor targets;  // [N] int64, or undefined for an untargeted attack
+  // [N] int64, what random numbers are keyed by: the images' indices in their
+  // data set. If undefined, 0 to N - 1.
+  at::Tensor samples;
   // [N, classes], the target network's logits of `images` where the caller
   // has them already; if undefined, Run finds them.
   at::Tensor clean_logits;
@@ -40,6 +43,8 @@ struct RunOptions {
   // floor(255 epsilon), verified as such, so that a saved PNG is the image.
   // The originals must lie on it to within a thousandth of a step.
   bool eight_bit = false;
+  // Of whatever is random, with the images' `samples`.
+  uint64_t seed = 0;
   // Called before each forward or gradient pass; not OK ends the run with
   // that status. Here a caller cancels, or lets more urgent work go first.
   std::function<absl::Status()> before_pass;

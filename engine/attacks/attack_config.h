@@ -78,7 +78,7 @@ struct ApgdConfig {
 // DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599). L2, L-inf; gradients;
 // minimising.
 struct DeepFoolConfig {
-  int64_t steps = 50;      // [1, kMaxSteps]
+  int64_t steps = 50;       // [1, kMaxSteps]
   double overshoot = 0.02;  // of the accumulated perturbation, [0, 1]
 };
 
@@ -94,11 +94,11 @@ struct CarliniWagnerConfig {
 // Fast adaptive boundary (Croce and Hein, arXiv 1907.02044). L-inf, L2;
 // gradients; minimising.
 struct FabConfig {
-  int64_t steps = 100;    // [1, kMaxSteps]
-  int64_t restarts = 1;   // [1, kMaxRestarts]
+  int64_t steps = 100;     // [1, kMaxSteps]
+  int64_t restarts = 1;    // [1, kMaxRestarts]
   double alpha_max = 0.1;  // largest weight of the original, (0, 1]
-  double eta = 1.05;      // overshoot, at least 1
-  double beta = 0.9;      // backward step, (0, 1]
+  double eta = 1.05;       // overshoot, at least 1
+  double beta = 0.9;       // backward step, (0, 1]
   // FAB-T: the best other classes, one by one; 0: untargeted FAB.
   int64_t target_classes = 0;  // [0, classes - 1]
 };
@@ -160,8 +160,12 @@ std::string AttackName(const AttackConfig& config);
 // INVALID_ARGUMENT with every violation, each naming field, value and range.
 absl::Status Validate(const AttackConfig& config);
 
-// The steps that Kurakin's rule (or `steps`) takes at `epsilon`, at least 1.
+// The steps that an IgsmConfig or an IterativeLeastLikelyConfig takes at
+// `epsilon`: its own, or by Kurakin's rule; at least 1.
 int64_t IgsmSteps(const std::optional<int64_t>& steps, double epsilon);
+inline int64_t IgsmSteps(const IgsmConfig& config, double epsilon) {
+  return IgsmSteps(config.steps, epsilon);
+}
 
 }  // namespace adv
 

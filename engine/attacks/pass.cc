@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/nn/loss.h"
+
 namespace adv {
 namespace {
 
@@ -30,10 +32,25 @@ Attack::Pass::Pass(const Network& target, const Network& source,
   ResetCosts();
 }
 
+Attack::Pass::Objective Attack::Pass::DefaultObjective(
+    const at::Tensor& rows) const {
+  const at::Tensor classes = classes_.index_select(0, rows);
+  return [classes, targeted = targeted_](const at::Tensor& logits) {
+    const at::Tensor gradient = AttackLossGradient(logits, classes);
+    return targeted ? gradient.neg() : gradient;
+  };
+}
+
+at::Tensor Attack::Pass::ObjectiveValue(const at::Tensor& logits,
+                                        const at::Tensor& rows) const {
+  const at::Tensor loss = AttackLoss(logits, classes_.index_select(0, rows));
+  return targeted_ ? loss.neg() : loss;
+}
+
 absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
-    const at::Tensor& images, const at::Tensor& rows) {
-  absl::StatusOr<Checked> pass =
-      UncountedGradient(images, classes_.index_select(0, rows));
+    const at::Tensor& images, const at::Tensor& rows,
+    const Objective& objective) {
+  absl::StatusOr<Checked> pass = UncountedGradient(images, objective);
   if (!pass.ok()) return pass.status();
   zero_gradient_.index_copy_(
       0, rows, zero_gradient_.index_select(0, rows).logical_or_(pass->zero));
@@ -41,9 +58,10 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
   return std::move(pass->found);
 }
 
-absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient() {
+absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
+    const Objective& objective) {
   if (!clean_gradient_.zero.defined()) {
-    absl::StatusOr<Checked> pass = UncountedGradient(originals_, classes_);
+    absl::StatusOr<Checked> pass = UncountedGradient(originals_, objective);
     if (!pass.ok()) return pass.status();
     clean_gradient_ = *std::move(pass);
     gradients_.add_(1);
@@ -85,11 +103,15 @@ void Attack::Pass::ChargeTo(AttackResult& result) {
 }
 
 absl::StatusOr<Attack::Pass::Checked> Attack::Pass::UncountedGradient(
-    const at::Tensor& images, const at::Tensor& classes) {
+    const at::Tensor& images, const Objective& objective) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const int64_t count = images.size(0);
-  LogitsAndGradient found = source_.LossGradient(
-      Pad(images).to(source_.device()), Pad(classes).to(source_.device()));
+  const at::Device device = originals_.device();
+  LogitsAndGradient found = source_.InputGradient(
+      Pad(images).to(source_.device()), [&](const at::Tensor& logits) {
+        return Pad(objective(logits.narrow(0, 0, count).to(device)))
+            .to(logits.device());
+      });
   found.logits = found.logits.narrow(0, 0, count).to(originals_.device());
   found.gradient = found.gradient.narrow(0, 0, count).to(originals_.device());
   // NaN if there is one, so that one look finds both.

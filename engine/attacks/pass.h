@@ -30,17 +30,28 @@ class Attack::Pass {
   // Whether the gradients come from another network than the verdict.
   bool transfer() const { return &target_ != &source_; }
 
-  // +1: the attack climbs the loss of the labels; -1: it descends that of the
-  // targets.
-  double direction() const { return targeted_ ? -1 : 1; }
+  // The gradient, with respect to logits [M, classes], of what an attack makes
+  // larger, summed over images; a pure function of each row. The caller binds
+  // which images they are.
+  using Objective = std::function<at::Tensor(const at::Tensor& logits)>;
 
-  // The source's logits and gradient of the loss L (of the targets if there
-  // are any, else of the labels).
+  // Whether the goal is a class of its own for each image.
+  bool targeted() const { return targeted_; }
+
+  // Of the images at `rows`: the loss L of the labels or, for a targeted
+  // attack, minus that of the targets.
+  Objective DefaultObjective(const at::Tensor& rows) const;
+  // Its value [M] at the target's logits.
+  at::Tensor ObjectiveValue(const at::Tensor& logits,
+                            const at::Tensor& rows) const;
+
+  // The source's logits of the images, and the gradient of `objective`.
   absl::StatusOr<LogitsAndGradient> Gradient(const at::Tensor& images,
-                                             const at::Tensor& rows);
+                                             const at::Tensor& rows,
+                                             const Objective& objective);
   // The same at the N clean images. Computed once; shared by all epsilons, so
-  // do not write to it.
-  absl::StatusOr<LogitsAndGradient> CleanGradient();
+  // do not write to it, and ask with the same objective each time.
+  absl::StatusOr<LogitsAndGradient> CleanGradient(const Objective& objective);
 
   // The target's logits.
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images,
@@ -63,7 +74,7 @@ class Attack::Pass {
     at::Tensor zero;  // [M] bool: the gradient is zero everywhere
   };
   absl::StatusOr<Checked> UncountedGradient(const at::Tensor& images,
-                                            const at::Tensor& classes);
+                                            const Objective& objective);
   absl::StatusOr<at::Tensor> UncountedLogits(const at::Tensor& images);
   at::Tensor Pad(const at::Tensor& values) const;
   absl::Status BeforePass() const;

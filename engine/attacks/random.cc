@@ -51,8 +51,8 @@ at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
 
 }  // namespace
 
-at::Tensor DrawUniform(const RandomKey& key, const std::vector<int64_t>& samples,
-                       int64_t values) {
+at::Tensor DrawUniform(const RandomKey& key,
+                       const std::vector<int64_t>& samples, int64_t values) {
   return Draw(key, samples, values, [](Words& words, float* begin, float* end) {
     for (float* value = begin; value != end; ++value) {
       *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
@@ -75,6 +75,16 @@ at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
       }
     }
   });
+}
+
+at::Tensor DrawInUnitBall(const RandomKey& key,
+                          const std::vector<int64_t>& samples, int64_t values) {
+  const at::Tensor direction = DrawNormal(key, samples, values).to(at::kDouble);
+  RandomKey length_key = key;
+  length_key.purpose = RandomPurpose::kLength;
+  const at::Tensor length =
+      DrawUniform(length_key, samples, 1).to(at::kDouble).pow(1.0 / values);
+  return (direction * (length / direction.norm(2, 1, true))).to(at::kFloat);
 }
 
 }  // namespace adv

@@ -13,6 +13,7 @@ enum class RandomPurpose : uint32_t {
   kStart = 1,     // a random start in the ball
   kStep = 2,      // within a step
   kProposal = 3,  // a candidate of a score- or decision-based attack
+  kLength = 4,    // DrawInUnitBall's lengths
 };
 
 // Names one draw for one image, so that it depends on nothing else: not on the
@@ -28,11 +29,15 @@ struct RandomKey {
 // (block, step, purpose and restart, sample) and the seed as key: row i is that
 // of `samples[i]`, an image's index in its data set.
 //   uniform in [0, 1), 24 bits each
-at::Tensor DrawUniform(const RandomKey& key, const std::vector<int64_t>& samples,
-                       int64_t values);
+at::Tensor DrawUniform(const RandomKey& key,
+                       const std::vector<int64_t>& samples, int64_t values);
 //   standard normal, by Box and Muller's transform in double precision
 at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
                       int64_t values);
+//   uniform in the volume of the unit L2 ball: a normal direction, and the
+//   length u^(1 / values)
+at::Tensor DrawInUnitBall(const RandomKey& key,
+                          const std::vector<int64_t>& samples, int64_t values);
 
 }  // namespace adv
 

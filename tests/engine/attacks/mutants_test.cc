@@ -43,13 +43,13 @@ class TestIgsm final : public Attack {
         batch.images, {options.norm, epsilon},
         {!faults_.no_box, options.eight_bit && !faults_.off_lattice});
     const at::Tensor rows = at::arange(batch.labels.size(0), at::kLong);
-    const double direction =
-        faults_.wrong_direction ? -pass.direction() : pass.direction();
+    const double direction = faults_.wrong_direction ? -1 : 1;
     at::Tensor images = batch.images.clone();
     for (int64_t n = 0; n < steps_; ++n) {
       at::Tensor gradient =
-          (faults_.clean_gradient || n == 0 ? pass.CleanGradient()
-                                            : pass.Gradient(images, rows))
+          (faults_.clean_gradient || n == 0
+               ? pass.CleanGradient(pass.DefaultObjective(rows))
+               : pass.Gradient(images, rows, pass.DefaultObjective(rows)))
               .value()
               .gradient;
       if (!faults_.no_sign) gradient = gradient.sign();
@@ -146,7 +146,7 @@ TEST_F(MutantTest, SkippedEpsilon) {
 
 // Properties that only a right attack has; each is true without the fault.
 
-// ClosedForm of gradient_sign_test.cc, as a property of an attack.
+// ClosedForm of gradient_steps_test.cc, as a property of an attack.
 bool FallsJustBeyondTheDistance(const Faults& faults) {
   const at::Tensor w = Normal({20}, 52) * 0.1;
   const at::Tensor image = Uniform({20}, 53) * 0.5 + 0.25;

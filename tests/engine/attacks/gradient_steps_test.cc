@@ -1,4 +1,4 @@
-#include "engine/attacks/gradient_sign.h"
+#include "engine/attacks/gradient_steps.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,55 @@
+#include "engine/attacks/candidates.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+namespace adv {
+namespace {
+
+void Copy(const at::Tensor& from, const at::Tensor& chosen,
+          const at::Tensor& rows, at::Tensor& to) {
+  to.index_copy_(0, rows, from.index_select(0, chosen));
+}
+
+}  // namespace
+
+void WorstOf::Add(const Candidates& found) {
+  if (!best_.rows.defined()) {
+    TORCH_CHECK(found.rows.size(0) == count_, "the first run takes all images");
+    best_ = found;
+    best_.images = found.images.clone();
+    best_.logits = found.logits.clone();
+    best_.iterations = found.iterations.clone();
+    best_.fooled = found.fooled.clone();
+    best_.objective = found.objective.clone();
+    return;
+  }
+  const at::Tensor had = best_.fooled.index_select(0, found.rows);
+  const at::Tensor larger =
+      found.objective.gt(best_.objective.index_select(0, found.rows));
+  const at::Tensor worse =
+      had.logical_not().logical_and_(found.fooled.logical_or(larger));
+  const at::Tensor chosen = worse.nonzero().flatten();
+  const at::Tensor rows = found.rows.index_select(0, chosen);
+  Copy(found.images, chosen, rows, best_.images);
+  Copy(found.logits, chosen, rows, best_.logits);
+  Copy(found.iterations, chosen, rows, best_.iterations);
+  Copy(found.fooled, chosen, rows, best_.fooled);
+  Copy(found.objective, chosen, rows, best_.objective);
+}
+
+at::Tensor WorstOf::Standing(at::Device device) const {
+  if (!best_.rows.defined()) {
+    return at::arange(count_, at::device(device).dtype(at::kLong));
+  }
+  return best_.fooled.logical_not().nonzero().flatten();
+}
+
+void WorstOf::WriteTo(AttackResult& result) const {
+  result.images = best_.images;
+  result.logits = best_.logits;
+  result.iterations = best_.iterations;
+}
+
+}  // namespace adv

@@ -1,0 +1,41 @@
+#ifndef ADV_ENGINE_ATTACKS_CANDIDATES_H_
+#define ADV_ENGINE_ATTACKS_CANDIDATES_H_
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/attacks/attack.h"
+
+namespace adv {
+
+// What a run of an attack found for some images of a batch.
+struct Candidates {
+  at::Tensor rows;        // [M] int64, which images of the batch
+  at::Tensor images;      // [M, channels, height, width]
+  at::Tensor logits;      // [M, classes], the target's, of `images`
+  at::Tensor iterations;  // [M] int64, the first iterate that fooled, or -1
+  at::Tensor fooled;      // [M] bool, by `images`
+  at::Tensor objective;   // [M] float32: among failures the largest is worst
+};
+
+// The worst (for the defender) that several runs found for each image of a
+// batch: the first success, or else the largest objective. Not thread-safe.
+class WorstOf {
+ public:
+  // Nothing yet, for `count` images.
+  explicit WorstOf(int64_t count) : count_(count) {}
+
+  void Add(const Candidates& found);
+  // [K] int64: the images that nothing has fooled yet; all before the first
+  // Add.
+  at::Tensor Standing(at::Device device) const;
+  // Writes images, logits and iterations. Every image must have been added.
+  void WriteTo(AttackResult& result) const;
+
+ private:
+  int64_t count_;
+  Candidates best_;  // of all images, in order; undefined before the first Add
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_CANDIDATES_H_
