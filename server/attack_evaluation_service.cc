@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
     v1::ClassifyResponse* response) {
   auto* call = new UnaryCall(context, classify_, parts_);
   Borrow(call, request->model(), request->model(),
-         [this, call, request, response](ModelPtr model, ModelPtr) {
+         [this, call, request, response](ModelPtr model, const ModelPtr&) {
            absl::StatusOr<ClassifyTask> task =
                DecodeClassify(*request, std::move(model), parts_.limits);
            if (!task.ok()) return task.status();
