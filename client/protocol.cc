@@ -58,7 +58,7 @@ std::string Drops(const v1::TrainingSettings& settings) {
 // Whatever was set beyond the fields above makes another protocol.
 void AddUnknown(const v1::TrainingSettings& settings,
                 std::vector<std::string>* list) {
-  const auto* reflection = settings.GetReflection();
+  const auto* reflection = v1::TrainingSettings::GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   reflection->ListFields(settings, &fields);
   for (const auto* field : fields) {

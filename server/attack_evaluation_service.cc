@@ -53,16 +53,18 @@ AttackEvaluationService::AttackEvaluationService(const Parts& parts)
 void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
                                      const std::string& source_model,
                                      WithModels next) {
-  using BorrowOne =
-      absl::StatusOr<ModelPtr> (ModelRegistry::*)(absl::string_view);
-  // False if one is not in memory, and nothing was done.
+  // False if one is not in memory and may not be loaded: nothing was done.
   const auto run = [this, call, &model, &source_model,
-                    next = std::move(next)](BorrowOne borrow) {
+                    next = std::move(next)](bool may_load) {
+    const auto borrow = [this, may_load](const std::string& name) {
+      return may_load ? parts_.models.Borrow(name)
+                      : parts_.models.BorrowLoaded(name);
+    };
     bool loaded = true;
     const absl::Status status = CatchExceptions([&] {
-      absl::StatusOr<ModelPtr> target = (parts_.models.*borrow)(model);
+      absl::StatusOr<ModelPtr> target = borrow(model);
       if (!target.ok()) return RefuseModel(target.status(), model, "model");
-      absl::StatusOr<ModelPtr> source = (parts_.models.*borrow)(source_model);
+      absl::StatusOr<ModelPtr> source = borrow(source_model);
       if (!source.ok()) {
         return RefuseModel(source.status(), source_model, "source_model");
       }
@@ -73,8 +75,8 @@ void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
     if (!status.ok()) call->Finish(status);
     return loaded;
   };
-  if (run(&ModelRegistry::BorrowLoaded)) return;
-  if (!parts_.loader.Run([run] { run(&ModelRegistry::Borrow); })) {
+  if (run(/*may_load=*/false)) return;
+  if (!parts_.loader.Run([run] { run(/*may_load=*/true); })) {
     call->Finish(TooManyCalls("models to load"));
   }
 }
@@ -103,7 +105,7 @@ grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
     v1::ClassifyResponse* response) {
   auto* call = new UnaryCall(context, classify_, parts_);
   Borrow(call, request->model(), request->model(),
-         [this, call, request, response](ModelPtr model, ModelPtr) {
+         [this, call, request, response](ModelPtr model, const ModelPtr&) {
            absl::StatusOr<ClassifyTask> task =
                DecodeClassify(*request, std::move(model), parts_.limits);
            if (!task.ok()) return task.status();

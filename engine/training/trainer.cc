@@ -1,6 +1,7 @@
 #include "engine/training/trainer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <absl/strings/str_cat.h>
 #include <c10/core/StreamGuard.h>
 
@@ -34,7 +35,9 @@ StateDict StartingParameters(const std::vector<Layer>& layers, uint64_t seed,
 }
 
 at::Generator NewGenerator(at::Device device) {
-  return at::globalContext().defaultGenerator(device).clone();
+  // LibTorch 1.13's clone counts its reference twice and leaks.
+  return device.is_cpu() ? at::detail::createCPUGenerator()
+                         : at::globalContext().defaultGenerator(device).clone();
 }
 
 // Buffers for a step's images, labels and starting points.

@@ -277,7 +277,9 @@ TEST(ProtocolTest, TellsAdversarialTrainingAndNotTheBoundOnTheLoss) {
 
 TEST(ProtocolTest, SettingsOfANewerTrainerAreNotTheThesiss) {
   v1::TrainingSettings settings = ThesisSettings();
-  settings.GetReflection()->MutableUnknownFields(&settings)->AddVarint(500, 1);
+  v1::TrainingSettings::GetReflection()
+      ->MutableUnknownFields(&settings)
+      ->AddVarint(500, 1);
   EXPECT_EQ(ProtocolText(settings),
             "thesis, settings that this advctl does not know");
 }

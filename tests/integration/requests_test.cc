@@ -29,6 +29,22 @@ class RequestsTest : public ServerFixture {
     return stub_->GenerateAdversarial(Context().get(), request, &generated_);
   }
 
+  // One of many calls at once.
+  static constexpr int kCalls = 64;
+  struct Call {
+    grpc::ClientContext context;
+    v1::ClassifyResponse response;
+    std::promise<grpc::Status> done;
+  };
+  // `request` must live until all `calls` are done.
+  void Start(const v1::ClassifyRequest& request, std::vector<Call>* calls) {
+    for (Call& call : *calls) {
+      stub_->async()->Classify(
+          &call.context, &request, &call.response,
+          [&call](const grpc::Status& status) { call.done.set_value(status); });
+    }
+  }
+
   v1::ClassifyResponse classified_;
   v1::GenerateAdversarialResponse generated_;
 };
@@ -312,21 +328,10 @@ TEST_F(RequestsTest, AFullQueueSaysWhenToComeBack) {
   Options options = DefaultOptions();
   options.limits.queued_cost = 4;  // so that one image may wait
   Restart(options);
-  constexpr int kCalls = 64;
-  struct Call {
-    grpc::ClientContext context;
-    v1::ClassifyRequest request;
-    v1::ClassifyResponse response;
-    std::promise<grpc::Status> done;
-  };
+  v1::ClassifyRequest request = GoodClassify();
+  *request.mutable_images() = Images(1);
   std::vector<Call> calls(kCalls);
-  for (Call& call : calls) {
-    call.request = GoodClassify();
-    *call.request.mutable_images() = Images(1);
-    stub_->async()->Classify(
-        &call.context, &call.request, &call.response,
-        [&call](const grpc::Status& status) { call.done.set_value(status); });
-  }
+  Start(request, &calls);
   int refused = 0;
   for (Call& call : calls) {
     const grpc::Status status = call.done.get_future().get();
@@ -350,21 +355,10 @@ TEST_F(RequestsTest, AFullQueueSaysWhenToComeBack) {
 TEST_F(RequestsTest, FewCallsWaitForAModelToLoad) {
   ASSERT_TRUE(PublishRandomModel(folder_ / "store", "no-cat", 3).ok());
   Restart(DefaultOptions());  // which loads version 2 alone
-  constexpr int kCalls = 64;
-  struct Call {
-    grpc::ClientContext context;
-    v1::ClassifyRequest request;
-    v1::ClassifyResponse response;
-    std::promise<grpc::Status> done;
-  };
+  v1::ClassifyRequest request = GoodClassify();
+  request.set_model("no-cat@1");
   std::vector<Call> calls(kCalls);
-  for (Call& call : calls) {
-    call.request = GoodClassify();
-    call.request.set_model("no-cat@1");
-    stub_->async()->Classify(
-        &call.context, &call.request, &call.response,
-        [&call](const grpc::Status& status) { call.done.set_value(status); });
-  }
+  Start(request, &calls);
   int refused = 0;
   for (Call& call : calls) {
     const grpc::Status status = call.done.get_future().get();
@@ -377,8 +371,6 @@ TEST_F(RequestsTest, FewCallsWaitForAModelToLoad) {
   EXPECT_GT(refused, 0);
   EXPECT_LT(refused, kCalls);
   // Once it is in memory nobody waits.
-  v1::ClassifyRequest request = GoodClassify();
-  request.set_model("no-cat@1");
   EXPECT_TRUE(Classify(request).ok());
 }
 

@@ -1,6 +1,7 @@
 #include "engine/training/dropout.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
 
 namespace adv {
@@ -9,10 +10,7 @@ namespace {
 constexpr int64_t kBatch = 64;
 
 at::Generator Seeded(uint64_t seed) {
-  at::Generator generator =
-      at::globalContext().defaultGenerator(at::kCPU).clone();
-  generator.set_current_seed(seed);
-  return generator;
+  return at::detail::createCPUGenerator(seed);
 }
 
 class DropoutTest : public testing::Test {
