@@ -15,13 +15,13 @@ namespace adv {
 // Classifying one image.
 inline constexpr int64_t kClassifyCost = 1;
 
-// One image under one attack at all of `epsilons`, the verdicts and the clean
-// forward included.
+// One image of a model with `classes` under one attack at all of `epsilons`,
+// the verdicts and the clean forward included.
 int64_t AttackCost(const AttackConfig& attack,
-                   const std::vector<double>& epsilons);
+                   const std::vector<double>& epsilons, int64_t classes);
 
 // One image of an evaluation.
-int64_t EvaluationCost(const EvaluationPlan& plan);
+int64_t EvaluationCost(const EvaluationPlan& plan, int64_t classes);
 
 }  // namespace adv
 

@@ -25,7 +25,7 @@ void EvaluationTally::Add(const SampleRecord& record) {
 EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
     : id(std::move(run_id)),
       evaluation(std::move(resolved)),
-      cost_per_image(EvaluationCost(evaluation.plan)) {
+      cost_per_image(EvaluationCost(evaluation.plan, evaluation.class_names.size())) {
   tally.robust.resize(evaluation.plan.attacks.size() *
                       evaluation.plan.epsilons.size());
 }

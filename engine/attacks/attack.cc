@@ -53,20 +53,28 @@ Made Make(const Config& config) {
 }  // namespace
 
 absl::Status Attack::Validate(const RunOptions& options,
-                              int64_t values_per_image) const {
+                              const AttackProblem& problem) const {
   Violations violations;
   if (options.epsilons.empty()) {
     violations.Add("epsilon: at least one is needed");
   }
   for (double epsilon : options.epsilons) {
-    violations.AddAll(
-        adv::Validate(ThreatModel{options.norm, epsilon}, values_per_image));
+    violations.AddAll(adv::Validate(ThreatModel{options.norm, epsilon},
+                                    problem.values_per_image));
   }
   if (!HasNorm(options.norm)) {
     const Norm other = options.norm == Norm::kL2 ? Norm::kLinf : Norm::kL2;
     violations.Add(absl::StrCat("norm: ", NormName(options.norm),
                                 " is not one that this attack has, which is ",
                                 NormName(other)));
+  }
+  if (problem.targeted && !TakesTargets()) {
+    violations.Add("goal: this attack leads to no class that is chosen for it");
+  }
+  if (problem.classes < MinClasses()) {
+    violations.Add(absl::StrCat("model: has ", problem.classes,
+                                " classes where this attack needs ",
+                                MinClasses()));
   }
   if (options.eight_bit && MayLeaveBox()) {
     violations.Add(
@@ -81,7 +89,9 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
                                           const RunOptions& options) const {
   int64_t values_per_image = 1;
   for (int64_t size : target.image_shape()) values_per_image *= size;
-  absl::Status status = Validate(options, values_per_image);
+  absl::Status status = Validate(
+      options,
+      {values_per_image, target.num_classes(), batch.targets.defined()});
   if (!status.ok()) return status;
   if (options.success == SuccessRule::kAnyIterate && &target != &source) {
     return absl::InvalidArgumentError(

@@ -79,6 +79,13 @@ struct AttackOutcome {
   std::vector<AttackResult> results;  // one for each of RunOptions::epsilons
 };
 
+// What is attacked, as far as it decides whether an attack can do it.
+struct AttackProblem {
+  int64_t values_per_image = 0;  // channels * height * width
+  int64_t classes = 0;
+  bool targeted = false;
+};
+
 // An attack. Thread-safe: immutable once made.
 //
 // Run keeps the promise for all attacks: whatever Perturb proposes is checked
@@ -89,11 +96,12 @@ class Attack {
   virtual ~Attack() = default;
 
   // INVALID_ARGUMENT if there is no epsilon or one is out of range, if the
-  // attack does not have that norm (the message names what it has), or if
-  // 8-bit results are asked of an attack that may leave the box. All
-  // violations at once, joined with "; ", each "field: what is wrong".
+  // attack does not have that norm (the message names what it has) or goal or
+  // needs more classes, or if 8-bit results are asked of an attack that may
+  // leave the box. All violations at once, joined with "; ", each "field: what
+  // is wrong".
   absl::Status Validate(const RunOptions& options,
-                        int64_t values_per_image) const;
+                        const AttackProblem& problem) const;
 
   // INVALID_ARGUMENT if `options` are not valid, shapes disagree, a pixel is
   // NaN or outside [0, 1], a label or target is not a class, a target equals
@@ -107,6 +115,10 @@ class Attack {
                                     const RunOptions& options) const;
 
   virtual bool HasNorm(Norm norm) const = 0;
+  // Whether it can lead to a class that the caller chose.
+  virtual bool TakesTargets() const { return true; }
+  // The fewest classes that its loss is defined for.
+  virtual int64_t MinClasses() const { return 2; }
   // Whether results may leave the box: the thesis mode of FGSM alone.
   virtual bool MayLeaveBox() const { return false; }
 

@@ -31,6 +31,23 @@ std::string Name(const HopSkipJumpConfig&) { return "hop_skip_jump"; }
 std::string Name(const BoundaryConfig&) { return "boundary"; }
 std::string Name(const NoiseConfig&) { return "noise"; }
 
+// Most climb a gradient.
+template <typename Config>
+Access AccessOfOne(const Config&) {
+  return Access::kGradients;
+}
+Access AccessOfOne(const SquareConfig&) { return Access::kScores; }
+Access AccessOfOne(const HopSkipJumpConfig&) { return Access::kDecisions; }
+Access AccessOfOne(const BoundaryConfig&) { return Access::kDecisions; }
+Access AccessOfOne(const NoiseConfig&) { return Access::kNone; }
+Access AccessOfOne(const AutoAttackConfig& config) {
+  Access most = Access::kNone;
+  for (const AnyAttack& member : MembersOf(config)) {
+    most = std::max(most, AccessOf(member.config));
+  }
+  return most;
+}
+
 // Collects what is outside its range.
 class Ranges {
  public:
@@ -86,7 +103,7 @@ void Check(const MiFgsmConfig& config, Ranges& ranges) {
 void Check(const ApgdConfig& config, Ranges& ranges) {
   ranges.Steps(config.steps);
   ranges.Restarts(config.restarts);
-  ranges.Integer("target_classes", config.target_classes, 1, 1000000);
+  ranges.Integer("target_classes", config.target_classes, 1, kMaxTargetClasses);
 }
 void Check(const DeepFoolConfig& config, Ranges& ranges) {
   ranges.Steps(config.steps);
@@ -105,7 +122,7 @@ void Check(const FabConfig& config, Ranges& ranges) {
   ranges.Share("alpha_max", config.alpha_max);
   ranges.Number("eta", config.eta, 1, kInfinity, "[1, inf)");
   ranges.Share("beta", config.beta);
-  ranges.Integer("target_classes", config.target_classes, 0, 1000000);
+  ranges.Integer("target_classes", config.target_classes, 0, kMaxTargetClasses);
 }
 void Check(const SquareConfig& config, Ranges& ranges) {
   ranges.Queries(config.queries);
@@ -135,6 +152,19 @@ void Check(const AutoAttackConfig& config, Ranges& ranges) {
 
 std::string AttackName(const AttackConfig& config) {
   return std::visit([](const auto& one) { return Name(one); }, config);
+}
+
+std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config) {
+  if (!config.members.empty()) return config.members;
+  ApgdConfig apgd_t;
+  apgd_t.loss = ApgdConfig::Loss::kTargetedDlr;
+  FabConfig fab_t;
+  fab_t.target_classes = 9;
+  return {{ApgdConfig()}, {apgd_t}, {fab_t}, {SquareConfig()}};
+}
+
+Access AccessOf(const AttackConfig& config) {
+  return std::visit([](const auto& one) { return AccessOfOne(one); }, config);
 }
 
 absl::Status Validate(const AttackConfig& config) {

@@ -14,6 +14,7 @@ namespace adv {
 inline constexpr int64_t kMaxSteps = 10000;
 inline constexpr int64_t kMaxRestarts = 100;
 inline constexpr int64_t kMaxQueries = 100000;
+inline constexpr int64_t kMaxTargetClasses = 1000;
 
 // Fast gradient sign method (Goodfellow et al., arXiv 1412.6572):
 // x' = clip(x + epsilon sign(gradient)), sign(0) = 0. L-inf; gradients.
@@ -70,9 +71,11 @@ struct ApgdConfig {
     kTargetedDlr,   // one run for each target class; needs 4 classes
   };
   Loss loss = Loss::kCrossEntropy;
-  int64_t steps = 100;         // [1, kMaxSteps]
-  int64_t restarts = 1;        // [1, kMaxRestarts]
-  int64_t target_classes = 9;  // kTargetedDlr: [1, classes - 1], best first
+  int64_t steps = 100;   // [1, kMaxSteps]
+  int64_t restarts = 1;  // [1, kMaxRestarts]
+  // kTargetedDlr without targets of the caller's: the other classes with the
+  // largest clean logits, best first; all of them if there are fewer.
+  int64_t target_classes = 9;  // [1, kMaxTargetClasses]
 };
 
 // DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599). L2, L-inf; gradients;
@@ -99,8 +102,9 @@ struct FabConfig {
   double alpha_max = 0.1;  // largest weight of the original, (0, 1]
   double eta = 1.05;       // overshoot, at least 1
   double beta = 0.9;       // backward step, (0, 1]
-  // FAB-T: the best other classes, one by one; 0: untargeted FAB.
-  int64_t target_classes = 0;  // [0, classes - 1]
+  // FAB-T: the other classes with the largest clean logits, one by one, all if
+  // there are fewer. 0: untargeted FAB.
+  int64_t target_classes = 0;  // [0, kMaxTargetClasses]
 };
 
 // Square attack (Andriushchenko et al., arXiv 1912.00049). L-inf, L2; scores.
@@ -154,8 +158,22 @@ struct AnyAttack {
   AttackConfig config;
 };
 
+// The members that run: those of the config, or the standard ensemble.
+std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config);
+
 // As in the proto's oneof: "fgsm", "iterative_least_likely", "auto_attack".
 std::string AttackName(const AttackConfig& config);
+
+// The least that an attack must be told of the model.
+enum class Access {
+  kNone,       // nothing: noise
+  kDecisions,  // the class
+  kScores,     // the logits
+  kGradients,
+};
+
+// The most that a member of an AutoAttack needs is what it needs.
+Access AccessOf(const AttackConfig& config);
 
 // INVALID_ARGUMENT with every violation, each naming field, value and range.
 absl::Status Validate(const AttackConfig& config);

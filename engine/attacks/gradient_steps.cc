@@ -282,6 +282,7 @@ class IterativeLeastLikely final : public GradientSteps {
  public:
   explicit IterativeLeastLikely(const IterativeLeastLikelyConfig& config)
       : config_(config) {}
+  bool TakesTargets() const override { return false; }
 
  private:
   Schedule ScheduleAt(double epsilon) const override {

@@ -73,16 +73,23 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
   return clean_gradient_.found;
 }
 
+absl::StatusOr<at::Tensor> Attack::Pass::Scores(const at::Tensor& images,
+                                                const at::Tensor& rows) {
+  absl::StatusOr<at::Tensor> logits = UncountedLogits(source_, images);
+  if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
+  return logits;
+}
+
 absl::StatusOr<at::Tensor> Attack::Pass::Logits(const at::Tensor& images,
                                                 const at::Tensor& rows) {
-  absl::StatusOr<at::Tensor> logits = UncountedLogits(images);
+  absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, images);
   if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
   return logits;
 }
 
 absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
   if (!clean_logits_.defined()) {
-    absl::StatusOr<at::Tensor> logits = UncountedLogits(originals_);
+    absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, originals_);
     if (!logits.ok()) return logits;
     clean_logits_ = *std::move(logits);
   }
@@ -126,10 +133,11 @@ absl::StatusOr<Attack::Pass::Checked> Attack::Pass::UncountedGradient(
 }
 
 absl::StatusOr<at::Tensor> Attack::Pass::UncountedLogits(
-    const at::Tensor& images) {
+    const Network& network, const at::Tensor& images) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
-  const at::Tensor logits =
-      target_.Logits(Pad(images)).narrow(0, 0, images.size(0));
+  const at::Tensor logits = network.Logits(Pad(images).to(network.device()))
+                                .narrow(0, 0, images.size(0))
+                                .to(originals_.device());
   if (absl::Status status = CheckFinite(logits, "logit"); !status.ok()) {
     return status;
   }

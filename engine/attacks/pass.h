@@ -53,6 +53,11 @@ class Attack::Pass {
   // do not write to it, and ask with the same objective each time.
   absl::StatusOr<LogitsAndGradient> CleanGradient(const Objective& objective);
 
+  // The source's logits: what an attack that needs no gradients goes by. The
+  // target's themselves unless this is a transfer.
+  absl::StatusOr<at::Tensor> Scores(const at::Tensor& images,
+                                    const at::Tensor& rows);
+
   // The target's logits.
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images,
                                     const at::Tensor& rows);
@@ -75,7 +80,8 @@ class Attack::Pass {
   };
   absl::StatusOr<Checked> UncountedGradient(const at::Tensor& images,
                                             const Objective& objective);
-  absl::StatusOr<at::Tensor> UncountedLogits(const at::Tensor& images);
+  absl::StatusOr<at::Tensor> UncountedLogits(const Network& network,
+                                             const at::Tensor& images);
   at::Tensor Pad(const at::Tensor& values) const;
   absl::Status BeforePass() const;
   void ResetCosts();

@@ -23,6 +23,7 @@ RunOptions MakeRunOptions(const EvaluationPlan& plan) {
   options.epsilons = plan.epsilons;
   options.success = plan.success;
   options.eight_bit = plan.eight_bit;
+  options.seed = plan.seed;
   return options;
 }
 
@@ -72,6 +73,7 @@ absl::StatusOr<Tile> MakeTile(
   indices.resize(plan.tile_size, indices.back());
   tile.batch.images = dataset.Pixels(indices);
   tile.batch.labels = dataset.Labels(indices);
+  tile.batch.samples = at::tensor(indices, at::kLong);
   for (int64_t i = 0; i < tile.count; ++i) {
     SampleRecord record;
     record.index = indices[i];
@@ -145,10 +147,12 @@ absl::Status Validate(const EvaluationPlan& plan,
     violations.Add("attacks: at least one is needed");
   }
   const RunOptions options = MakeRunOptions(plan);
+  const AttackProblem problem{values_per_image, classes,
+                              plan.goal.kind == Goal::Kind::kTargeted};
   for (const AttackConfig& config : plan.attacks) {
     absl::StatusOr<std::unique_ptr<const Attack>> attack = MakeAttack(config);
     violations.AddAll(attack.ok()
-                          ? (*attack)->Validate(options, values_per_image)
+                          ? (*attack)->Validate(options, problem)
                           : attack.status());
   }
   if (plan.goal.kind == Goal::Kind::kTargeted &&
