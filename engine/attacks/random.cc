@@ -9,32 +9,6 @@
 namespace adv {
 namespace {
 
-// Words of 32 random bits, four at a time.
-class Words {
- public:
-  Words(const RandomKey& key, int64_t sample)
-      : key_{static_cast<uint32_t>(key.seed),
-             static_cast<uint32_t>(key.seed >> 32)},
-        counter_{0, key.step,
-                 static_cast<uint32_t>(key.purpose) << 16 | key.restart,
-                 static_cast<uint32_t>(sample)} {}
-
-  uint32_t Next() {
-    if (used_ == 4) {
-      block_ = Philox(counter_, key_);
-      ++counter_[0];
-      used_ = 0;
-    }
-    return block_[used_++];
-  }
-
- private:
-  std::array<uint32_t, 2> key_;
-  std::array<uint32_t, 4> counter_;
-  std::array<uint32_t, 4> block_{};
-  size_t used_ = 4;
-};
-
 template <typename Fill>
 at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
                 int64_t values, Fill fill) {
@@ -42,7 +16,7 @@ at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
       at::empty({static_cast<int64_t>(samples.size()), values}, at::kFloat);
   float* row = drawn.data_ptr<float>();
   for (int64_t sample : samples) {
-    Words words(key, sample);
+    RandomWords words(key, sample);
     fill(words, row, row + values);
     row += values;
   }
@@ -51,30 +25,54 @@ at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
 
 }  // namespace
 
+RandomWords::RandomWords(const RandomKey& key, int64_t sample)
+    : key_{static_cast<uint32_t>(key.seed),
+           static_cast<uint32_t>(key.seed >> 32)},
+      counter_{0, key.step,
+               static_cast<uint32_t>(key.purpose) << 16 | key.restart,
+               static_cast<uint32_t>(sample)} {}
+
+uint32_t RandomWords::Next() {
+  if (used_ == block_.size()) {
+    block_ = Philox(counter_, key_);
+    ++counter_[0];
+    used_ = 0;
+  }
+  return block_[used_++];
+}
+
+int64_t RandomWords::Below(int64_t count) {
+  return static_cast<int64_t>(
+      static_cast<uint64_t>(Next()) * static_cast<uint64_t>(count) >> 32);
+}
+
 at::Tensor DrawUniform(const RandomKey& key,
                        const std::vector<int64_t>& samples, int64_t values) {
-  return Draw(key, samples, values, [](Words& words, float* begin, float* end) {
-    for (float* value = begin; value != end; ++value) {
-      *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
-    }
-  });
+  return Draw(key, samples, values,
+              [](RandomWords& words, float* begin, float* end) {
+                for (float* value = begin; value != end; ++value) {
+                  *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
+                }
+              });
 }
 
 at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
                       int64_t values) {
-  return Draw(key, samples, values, [](Words& words, float* begin, float* end) {
-    constexpr double kTwoPi = 6.283185307179586;
-    for (float* value = begin; value != end;) {
-      // In (0, 1], so that the logarithm is finite.
-      const double u = (static_cast<double>(words.Next()) + 1) * 0x1p-32;
-      const double angle = kTwoPi * static_cast<double>(words.Next()) * 0x1p-32;
-      const double radius = std::sqrt(-2 * std::log(u));
-      *value++ = static_cast<float>(radius * std::cos(angle));
-      if (value != end) {
-        *value++ = static_cast<float>(radius * std::sin(angle));
-      }
-    }
-  });
+  return Draw(
+      key, samples, values, [](RandomWords& words, float* begin, float* end) {
+        constexpr double kTwoPi = 6.283185307179586;
+        for (float* value = begin; value != end;) {
+          // In (0, 1], so that the logarithm is finite.
+          const double u = (static_cast<double>(words.Next()) + 1) * 0x1p-32;
+          const double angle =
+              kTwoPi * static_cast<double>(words.Next()) * 0x1p-32;
+          const double radius = std::sqrt(-2 * std::log(u));
+          *value++ = static_cast<float>(radius * std::cos(angle));
+          if (value != end) {
+            *value++ = static_cast<float>(radius * std::sin(angle));
+          }
+        }
+      });
 }
 
 at::Tensor DrawInUnitBall(const RandomKey& key,

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,9 +27,27 @@ struct RandomKey {
   uint32_t step = 0;
 };
 
-// [M, values] float32 on the CPU, from Philox (philox.h) with the counter
-// (block, step, purpose and restart, sample) and the seed as key: row i is that
-// of `samples[i]`, an image's index in its data set.
+// The words of 32 random bits of one draw for one image, from Philox (philox.h)
+// with the counter (block, step, purpose and restart, sample) and the seed as
+// key. `sample` is the image's index in its data set.
+class RandomWords {
+ public:
+  RandomWords(const RandomKey& key, int64_t sample);
+
+  uint32_t Next();
+  // Uniform in [0, count), to within count / 2^32; `count` in [1, 2^32).
+  int64_t Below(int64_t count);
+  bool Flip() { return Next() >> 31 != 0; }
+
+ private:
+  std::array<uint32_t, 2> key_;
+  std::array<uint32_t, 4> counter_;
+  std::array<uint32_t, 4> block_{};
+  size_t used_ = 4;
+};
+
+// [M, values] float32 on the CPU: row i is made of RandomWords(key,
+// samples[i]).
 //   uniform in [0, 1), 24 bits each
 at::Tensor DrawUniform(const RandomKey& key,
                        const std::vector<int64_t>& samples, int64_t values);
