@@ -5,9 +5,15 @@
 
 #include <utility>
 
+#include "engine/attacks/apgd.h"
+#include "engine/attacks/auto_attack.h"
 #include "engine/attacks/ball.h"
+#include "engine/attacks/carlini_wagner.h"
 #include "engine/attacks/check.h"
+#include "engine/attacks/deep_fool.h"
+#include "engine/attacks/fab.h"
 #include "engine/attacks/gradient_steps.h"
+#include "engine/attacks/noise.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/violations.h"
 
@@ -43,6 +49,14 @@ Made Make(const IterativeLeastLikelyConfig& config) {
 }
 Made Make(const PgdConfig& config) { return MakePgd(config); }
 Made Make(const MiFgsmConfig& config) { return MakeMiFgsm(config); }
+Made Make(const ApgdConfig& config) { return MakeApgd(config); }
+Made Make(const AutoAttackConfig& config) { return MakeAutoAttack(config); }
+Made Make(const NoiseConfig& config) { return MakeNoise(config); }
+Made Make(const DeepFoolConfig& config) { return MakeDeepFool(config); }
+Made Make(const CarliniWagnerConfig& config) {
+  return MakeCarliniWagner(config);
+}
+Made Make(const FabConfig& config) { return MakeFab(config); }
 // The families that are to come.
 template <typename Config>
 Made Make(const Config& config) {
@@ -121,9 +135,31 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
     if (status = ball.Check(result.images); !status.ok()) return status;
     result.success = pass.Fooled(result.logits, all);
     result.iterations =
-        result.iterations.masked_fill(result.success.logical_not(), -1);
+        result.iterations.masked_fill(pass.Fooled(*clean_logits, all), 0)
+            .masked_fill(result.success.logical_not(), -1);
   }
   return AttackOutcome{*std::move(clean_logits), *std::move(results)};
+}
+
+absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
+    const Attack& attack, Pass& pass, const AttackBatch& batch,
+    const at::Tensor& rows, const RunOptions& options) {
+  const absl::StatusOr<at::Tensor> clean_logits = pass.CleanLogits();
+  if (!clean_logits.ok()) return clean_logits.status();
+  AttackBatch part;
+  part.images = batch.images.index_select(0, rows);
+  part.labels = batch.labels.index_select(0, rows);
+  part.samples = batch.samples.index_select(0, rows.cpu());
+  if (batch.targets.defined()) {
+    part.targets = batch.targets.index_select(0, rows);
+  }
+  part.clean_logits = clean_logits->index_select(0, rows);
+  Pass part_pass = pass.Part(part);
+  absl::StatusOr<std::vector<AttackResult>> results =
+      attack.Perturb(part_pass, part, options);
+  if (!results.ok()) return results;
+  for (const AttackResult& result : *results) pass.Charge(result, rows);
+  return results;
 }
 
 absl::StatusOr<std::unique_ptr<const Attack>> MakeAttack(

@@ -60,7 +60,9 @@ struct AttackResult {
   // as the target.
   at::Tensor success;
   // [N] int64, the number of steps after which an iterate first fooled the
-  // target: 0 if already the clean image did, -1 where `success` is false.
+  // target: 0 if already the clean image or a random start did, -1 where
+  // `success` is false. An attack of several runs (restarts, target classes,
+  // members) counts those of the run that succeeded.
   // With a source of its own, the target sees the last iterate alone, so it is
   // 0, the number of all steps, or -1.
   at::Tensor iterations;
@@ -72,6 +74,10 @@ struct AttackResult {
   // the attack: where they cost a forward, it is not counted here.
   at::Tensor gradients;
   at::Tensor forwards;
+  // [N] int64, AutoAttack alone: the member (from 0) whose image this is, -1
+  // where none of them fooled: `success` is false, or the clean image did
+  // already. Undefined for other attacks.
+  at::Tensor member;
 };
 
 struct AttackOutcome {
@@ -133,6 +139,13 @@ class Attack {
   virtual absl::StatusOr<std::vector<AttackResult>> Perturb(
       Pass& pass, const AttackBatch& batch,
       const RunOptions& options) const = 0;
+
+  // For an attack that is made of others: what `attack` proposes for the
+  // images of `batch` at `rows` [M] int64 alone, as tensors of M. Its costs
+  // are in the results, and `pass` is charged with them.
+  static absl::StatusOr<std::vector<AttackResult>> PerturbRows(
+      const Attack& attack, Pass& pass, const AttackBatch& batch,
+      const at::Tensor& rows, const RunOptions& options);
 };
 
 // The single switch from a config to its attack; validates the config.

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <utility>
+#include <limits>
 
 namespace adv {
 namespace {
@@ -13,6 +13,37 @@ void Copy(const at::Tensor& from, const at::Tensor& chosen,
 }
 
 }  // namespace
+
+void FinishAt(const at::Tensor& places, const at::Tensor& images,
+              const at::Tensor& logits, Candidates& found) {
+  if (places.size(0) == found.rows.size(0)) {
+    found.images = images;
+    found.logits = logits;
+    return;
+  }
+  if (!found.logits.defined()) {
+    found.logits = logits.new_empty({found.rows.size(0), logits.size(1)});
+    found.images = at::empty_like(found.images);
+  }
+  found.images.index_copy_(0, places, images);
+  found.logits.index_copy_(0, places, logits);
+}
+
+void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found) {
+  const at::Tensor before = found.iterations.index_select(0, places);
+  found.iterations.index_copy_(0, places, before.masked_fill(before.eq(-1), n));
+}
+
+Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
+                           const at::Tensor& fooled) {
+  return {at::arange(images.size(0), fooled.options().dtype(at::kLong)),
+          images,
+          logits,
+          fooled.to(at::kLong).sub(1),
+          fooled,
+          at::full_like(fooled, -std::numeric_limits<double>::infinity(),
+                        at::kFloat)};
+}
 
 void WorstOf::Add(const Candidates& found) {
   if (!best_.rows.defined()) {

@@ -17,6 +17,19 @@ struct Candidates {
   at::Tensor objective;   // [M] float32: among failures the largest is worst
 };
 
+// The images at `places` of the run end here: with these images and the
+// target's logits of them, which are shared if they are all.
+void FinishAt(const at::Tensor& places, const at::Tensor& images,
+              const at::Tensor& logits, Candidates& found);
+
+// Iterate `n` of the images at `places` fooled; the first one counts.
+void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found);
+
+// The clean images as a run of no steps, whose failures any other run beats.
+// `fooled` [N] bool is that of `logits`, the target's.
+Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
+                           const at::Tensor& fooled);
+
 // The worst (for the defender) that several runs found for each image of a
 // batch: the first success, or else the largest objective. Not thread-safe.
 class WorstOf {

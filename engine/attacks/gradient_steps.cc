@@ -7,6 +7,7 @@
 #include "engine/attacks/ball.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
 #include "engine/attacks/random.h"
 #include "engine/nn/loss.h"
 
@@ -39,37 +40,13 @@ struct Moving {
   }
 };
 
-// The images at `places` end here, with these logits.
-void Finish(const at::Tensor& images, const at::Tensor& logits,
-            const at::Tensor& places, Candidates& found) {
-  const bool all = places.size(0) == found.rows.size(0);
-  if (all) {
-    found.images = images;
-    found.logits = logits;
-    return;
-  }
-  if (!found.logits.defined()) {
-    found.logits = logits.new_empty({found.rows.size(0), logits.size(1)});
-    found.images = at::empty_like(found.images);
-  }
-  found.images.index_copy_(0, places, images);
-  found.logits.index_copy_(0, places, logits);
-}
-
-// Iterate `n` of the images at `places` is the first that fooled, unless an
-// earlier one did.
-void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found) {
-  const at::Tensor before = found.iterations.index_select(0, places);
-  found.iterations.index_copy_(0, places, before.masked_fill(before.eq(-1), n));
-}
-
 // Takes out the images that iterate `n` fools, with that iterate as result.
 void TakeOut(const at::Tensor& seen, const at::Tensor& logits,
              const at::Tensor& fooled, Candidates& found, Moving& moving) {
   const at::Tensor out = fooled.nonzero().flatten();
   if (out.numel() == 0) return;
-  Finish(seen.index_select(0, out), logits.index_select(0, out),
-         moving.places.index_select(0, out), found);
+  FinishAt(moving.places.index_select(0, out), seen.index_select(0, out),
+           logits.index_select(0, out), found);
   moving = moving.Select(fooled.logical_not().nonzero().flatten());
 }
 
@@ -89,7 +66,9 @@ class GradientSteps : public Attack {
   // What a step adds for each unit of its size, along the gradient of the
   // objective. May keep state in `moving`.
   virtual at::Tensor Direction(const at::Tensor& gradient, Norm norm,
-                               Moving& moving) const;
+                               Moving&) const {
+    return Steepest(gradient, norm);
+  }
   // By the attack's own choice of classes; null for the default.
   virtual absl::StatusOr<at::Tensor> OwnTargets(Pass&) const {
     return at::Tensor();
@@ -122,27 +101,6 @@ struct GradientSteps::Walk {
   }
 };
 
-// Uniform in the ball, then in the box.
-at::Tensor RandomStart(const at::Tensor& originals, const at::Tensor& samples,
-                       const Ball& ball, double epsilon,
-                       const RunOptions& options, uint32_t restart) {
-  const std::vector<int64_t> keys(
-      samples.data_ptr<int64_t>(),
-      samples.data_ptr<int64_t>() + samples.numel());
-  const int64_t values = originals.numel() / originals.size(0);
-  const RandomKey key{options.seed, RandomPurpose::kStart, restart, 0};
-  at::Tensor start;
-  if (options.norm == Norm::kLinf) {
-    start = DrawUniform(key, keys, values).mul_(2).sub_(1).mul_(epsilon);
-  } else {
-    start = DrawInUnitBall(key, keys, values).mul_(epsilon);
-  }
-  at::Tensor images =
-      start.view_as(originals).to(originals.device()).add_(originals);
-  ball.Project(images);
-  return images;
-}
-
 absl::StatusOr<std::vector<AttackResult>> GradientSteps::Perturb(
     Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
   const absl::StatusOr<at::Tensor> own_targets = OwnTargets(pass);
@@ -163,6 +121,14 @@ absl::StatusOr<AttackResult> GradientSteps::PerturbWithin(
     const AttackBatch& batch, const RunOptions& options) const {
   const Schedule schedule = ScheduleAt(epsilon);
   WorstOf worst(batch.labels.size(0));
+  if (schedule.random_start && options.success == SuccessRule::kAnyIterate) {
+    // The walks do not come by the clean images.
+    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    worst.Add(CleanCandidates(
+        batch.images, *clean,
+        pass.Fooled(*clean, worst.Standing(batch.labels.device()))));
+  }
   for (int64_t restart = 0; restart < schedule.restarts; ++restart) {
     const at::Tensor standing = worst.Standing(batch.labels.device());
     if (standing.numel() == 0) break;
@@ -188,10 +154,14 @@ absl::StatusOr<Candidates> GradientSteps::Go(const Walk& walk,
             {!MayLeaveBox(), walk.options.eight_bit});
   at::Tensor start =
       schedule.random_start
-          ? RandomStart(originals,
-                        walk.batch.samples.index_select(0, walk.rows.cpu()),
-                        ball, walk.epsilon, walk.options, walk.restart)
+          ? DrawPerturbations(
+                Spread::kVolume, walk.options.norm,
+                {walk.options.seed, RandomPurpose::kStart, walk.restart, 0},
+                walk.batch.samples.index_select(0, walk.rows.cpu()), originals)
+                .mul_(walk.epsilon)
+                .add_(originals)
           : originals.clone();
+  if (schedule.random_start) ball.Project(start);
   Candidates found;
   found.rows = walk.rows;
   found.images = originals;
@@ -231,20 +201,11 @@ absl::StatusOr<Candidates> GradientSteps::Go(const Walk& walk,
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = pass.Fooled(*logits, moving.rows);
     NoteFooled(moving.places.masked_select(fooled), schedule.steps, found);
-    Finish(last, *logits, moving.places, found);
+    FinishAt(moving.places, last, *logits, found);
   }
   found.fooled = pass.Fooled(found.logits, walk.rows);
   found.objective = pass.ObjectiveValue(found.logits, walk.rows);
   return found;
-}
-
-at::Tensor GradientSteps::Direction(const at::Tensor& gradient, Norm norm,
-                                    Moving&) const {
-  if (norm == Norm::kLinf) return gradient.sign();
-  const at::Tensor length =
-      gradient.flatten(1).to(at::kDouble).square().sum(1).sqrt();
-  // A zero gradient leads nowhere.
-  return gradient / length.clamp_min(1e-30).to(at::kFloat).view({-1, 1, 1, 1});
 }
 
 class Fgsm final : public GradientSteps {

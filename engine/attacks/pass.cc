@@ -22,10 +22,17 @@ absl::Status CheckFinite(const at::Tensor& values, const char* what) {
 Attack::Pass::Pass(const Network& target, const Network& source,
                    const AttackBatch& batch,
                    const std::function<absl::Status()>& before_pass)
+    : Pass(target, source, batch, before_pass, batch.images.size(0)) {}
+
+Attack::Pass::Pass(const Network& target, const Network& source,
+                   const AttackBatch& batch,
+                   const std::function<absl::Status()>& before_pass,
+                   int64_t padded_size)
     : target_(target),
       source_(source),
       before_pass_(before_pass),
       originals_(batch.images),
+      padded_size_(padded_size),
       targeted_(batch.targets.defined()),
       classes_(targeted_ ? batch.targets : batch.labels),
       clean_logits_(batch.clean_logits) {
@@ -102,6 +109,18 @@ at::Tensor Attack::Pass::Fooled(const at::Tensor& logits,
   return targeted_ ? hit : hit.logical_not();
 }
 
+Attack::Pass Attack::Pass::Part(const AttackBatch& part) const {
+  return Pass(target_, source_, part, before_pass_, padded_size_);
+}
+
+void Attack::Pass::Charge(const AttackResult& spent, const at::Tensor& rows) {
+  zero_gradient_.index_copy_(
+      0, rows,
+      zero_gradient_.index_select(0, rows).logical_or_(spent.zero_gradient));
+  gradients_.index_add_(0, rows, spent.gradients);
+  forwards_.index_add_(0, rows, spent.forwards);
+}
+
 void Attack::Pass::ChargeTo(AttackResult& result) {
   result.zero_gradient = zero_gradient_;
   result.gradients = gradients_;
@@ -149,7 +168,7 @@ absl::Status Attack::Pass::BeforePass() const {
 }
 
 at::Tensor Attack::Pass::Pad(const at::Tensor& values) const {
-  const int64_t missing = originals_.size(0) - values.size(0);
+  const int64_t missing = padded_size_ - values.size(0);
   if (missing == 0 || originals_.device().is_cpu()) return values;
   std::vector<int64_t> sizes = values.sizes().vec();
   sizes[0] = missing;

@@ -69,11 +69,20 @@ class Attack::Pass {
   // as the target.
   at::Tensor Fooled(const at::Tensor& logits, const at::Tensor& rows) const;
 
+  // The same networks and hook for `part`, images of this batch; what it
+  // costs is its own. Where calls are padded, it is to the size of this one.
+  Pass Part(const AttackBatch& part) const;
+  // Adds what a part spent on the images at `rows`.
+  void Charge(const AttackResult& spent, const at::Tensor& rows);
+
   // Writes what was spent since the last call, and whether a gradient used
   // since then was zero everywhere.
   void ChargeTo(AttackResult& result);
 
  private:
+  Pass(const Network& target, const Network& source, const AttackBatch& batch,
+       const std::function<absl::Status()>& before_pass, int64_t padded_size);
+
   struct Checked {
     LogitsAndGradient found;
     at::Tensor zero;  // [M] bool: the gradient is zero everywhere
@@ -90,6 +99,7 @@ class Attack::Pass {
   const Network& source_;
   const std::function<absl::Status()>& before_pass_;
   const at::Tensor originals_;
+  const int64_t padded_size_;
   const bool targeted_;
   const at::Tensor classes_;  // [N], the targets or the labels
   Checked clean_gradient_;

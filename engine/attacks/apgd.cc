@@ -1,0 +1,386 @@
+#include "engine/attacks/apgd.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "engine/attacks/ball.h"
+#include "engine/attacks/candidates.h"
+#include "engine/attacks/dlr.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
+#include "engine/nn/loss.h"
+
+namespace adv {
+namespace {
+
+using Loss = ApgdConfig::Loss;
+
+constexpr double kMomentum = 0.75;
+constexpr double kRisesNeeded = 0.75;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// What is climbed, a function of logits [M, classes].
+struct Objective {
+  Loss loss;
+  at::Tensor labels;   // [M]
+  at::Tensor targets;  // [M], or undefined to lead away from the labels
+
+  at::Tensor Value(const at::Tensor& logits) const {
+    if (loss == Loss::kDlr) return DlrLoss(logits, labels);
+    if (loss == Loss::kTargetedDlr) {
+      return TargetedDlrLoss(logits, labels, targets);
+    }
+    if (targets.defined()) return AttackLoss(logits, targets).neg();
+    return AttackLoss(logits, labels);
+  }
+
+  at::Tensor Gradient(const at::Tensor& logits) const {
+    if (loss == Loss::kDlr) return DlrLossGradient(logits, labels);
+    if (loss == Loss::kTargetedDlr) {
+      return TargetedDlrLossGradient(logits, labels, targets);
+    }
+    if (targets.defined()) return AttackLossGradient(logits, targets).neg();
+    return AttackLossGradient(logits, labels);
+  }
+
+  Objective Select(const at::Tensor& kept) const {
+    return {loss, labels.index_select(0, kept),
+            targets.defined() ? targets.index_select(0, kept) : targets};
+  }
+};
+
+at::Tensor AsPixels(const at::Tensor& values) {
+  return values.view({-1, 1, 1, 1});
+}
+
+// What a network was seen to say of an iterate, of the images at hand.
+struct Seen {
+  at::Tensor images;    // as the network saw them
+  at::Tensor logits;    // [M, classes]
+  at::Tensor gradient;  // undefined after the last step
+
+  Seen Select(const at::Tensor& kept) const {
+    return {images.index_select(0, kept), logits.index_select(0, kept),
+            gradient.defined() ? gradient.index_select(0, kept) : gradient};
+  }
+};
+
+// The images of one run that still move, a row of each tensor for each.
+struct Climbers {
+  at::Tensor rows;    // [M] int64, which images of the batch
+  at::Tensor places;  // [M] int64, where in the run's Candidates they go
+  Objective objective;
+  Ball ball;
+  at::Tensor images, previous;  // x_n, x_{n-1}
+  at::Tensor gradient;          // of the objective, at `images`
+  at::Tensor step_size;         // [M]
+  at::Tensor loss;              // [M], at the last iterate seen
+  at::Tensor best_images, best_gradient, best_loss;
+  at::Tensor best_logits;    // of the best image as the network saw it
+  at::Tensor rises;          // [M] int64, since the last checkpoint
+  at::Tensor best_at_check;  // [M], the best loss at the last checkpoint
+  at::Tensor halved;         // [M] bool, at the last checkpoint
+
+  Climbers(const at::Tensor& at_rows, Objective what, Ball within,
+           const at::Tensor& start, double epsilon)
+      : rows(at_rows),
+        places(at::arange(at_rows.size(0), at_rows.options())),
+        objective(std::move(what)),
+        ball(std::move(within)),
+        images(start),
+        previous(start),
+        gradient(at::zeros_like(start)),
+        step_size(at::full_like(rows, 2 * epsilon, at::kFloat)),
+        // So that the start is the best yet, but no rise.
+        loss(at::full_like(step_size, kInfinity)),
+        best_images(start),
+        best_gradient(gradient),
+        best_loss(loss.neg()),
+        rises(at::zeros_like(rows)),
+        best_at_check(best_loss),
+        // The first checkpoint has no earlier one to compare with.
+        halved(at::ones_like(rows, at::kBool)) {}
+
+  void Keep(const at::Tensor& kept) {
+    objective = objective.Select(kept);
+    ball = ball.Select(kept);
+    for (at::Tensor* tensor :
+         {&rows, &places, &images, &previous, &gradient, &step_size, &loss,
+          &best_images, &best_gradient, &best_loss, &best_logits, &rises,
+          &best_at_check, &halved}) {
+      if (tensor->defined()) *tensor = tensor->index_select(0, kept);
+    }
+  }
+
+  void Step(Norm norm, bool first) {
+    at::Tensor next =
+        images.addcmul(AsPixels(step_size), Steepest(gradient, norm));
+    ball.Project(next);
+    if (!first) {
+      next.sub_(images).mul_(kMomentum).add_(images).add_(images - previous,
+                                                          1 - kMomentum);
+      ball.Project(next);
+    }
+    previous = std::exchange(images, next);
+  }
+
+  void Look(const Seen& seen) {
+    const at::Tensor value = objective.Value(seen.logits);
+    rises = rises + value.gt(loss);
+    loss = value;
+    const at::Tensor better = value.gt(best_loss);
+    best_loss = at::where(better, value, best_loss);
+    best_logits = best_logits.defined()
+                      ? at::where(better.unsqueeze(1), seen.logits, best_logits)
+                      : seen.logits;
+    best_images = at::where(AsPixels(better), images, best_images);
+    if (!seen.gradient.defined()) return;
+    gradient = seen.gradient;
+    best_gradient = at::where(AsPixels(better), gradient, best_gradient);
+  }
+
+  // At a checkpoint, `interval` steps after the last one.
+  void Check(int64_t interval) {
+    const at::Tensor stuck =
+        best_loss.eq(best_at_check).logical_and_(halved.logical_not());
+    halved = rises.lt(kRisesNeeded * static_cast<double>(interval))
+                 .logical_or_(stuck);
+    step_size = at::where(halved, step_size / 2, step_size);
+    images = at::where(AsPixels(halved), best_images, images);
+    gradient = at::where(AsPixels(halved), best_gradient, gradient);
+    best_at_check = best_loss;
+    rises = at::zeros_like(rises);
+  }
+};
+
+// Takes out the images that iterate `n` fools, with that iterate as result.
+void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
+             Climbers& climbers, Candidates& found) {
+  const at::Tensor out = fooled.nonzero().flatten();
+  if (out.numel() == 0) return;
+  const at::Tensor places = climbers.places.index_select(0, out);
+  NoteFooled(places, n, found);
+  FinishAt(places, seen.images.index_select(0, out),
+           seen.logits.index_select(0, out), found);
+  const at::Tensor kept = fooled.logical_not().nonzero().flatten();
+  seen = seen.Select(kept);
+  climbers.Keep(kept);
+}
+
+class Apgd final : public Attack {
+ public:
+  explicit Apgd(const ApgdConfig& config)
+      : config_(config), checkpoints_(ApgdCheckpoints(config.steps)) {}
+
+  bool HasNorm(Norm) const override { return true; }
+  bool TakesTargets() const override { return config_.loss != Loss::kDlr; }
+  int64_t MinClasses() const override {
+    switch (config_.loss) {
+      case Loss::kCrossEntropy:
+        return 2;
+      case Loss::kDlr:
+        return 3;
+      case Loss::kTargetedDlr:
+        return 4;
+    }
+    return 2;
+  }
+
+ protected:
+  absl::StatusOr<std::vector<AttackResult>> Perturb(
+      Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
+
+ private:
+  struct Run {
+    const AttackBatch& batch;
+    const RunOptions& options;
+    double epsilon;
+    at::Tensor targets;  // [N], or undefined
+    RandomKey start;
+  };
+
+  // [runs, N]: the classes to lead to, one by one; undefined for one run that
+  // leads to none.
+  absl::StatusOr<at::Tensor> Targets(Pass& pass,
+                                     const AttackBatch& batch) const;
+  absl::StatusOr<AttackResult> PerturbWithin(double epsilon,
+                                             const at::Tensor& targets,
+                                             Pass& pass,
+                                             const AttackBatch& batch,
+                                             const RunOptions& options) const;
+  Climbers Start(const Run& run, const at::Tensor& rows) const;
+  absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
+                                   Pass& pass) const;
+  // Iterate `n`; the last one's gradient would lead nowhere.
+  absl::StatusOr<Seen> LookAt(const Climbers& climbers, int64_t n,
+                              Pass& pass) const;
+
+  const ApgdConfig config_;
+  const std::vector<int64_t> checkpoints_;
+};
+
+absl::StatusOr<at::Tensor> Apgd::Targets(Pass& pass,
+                                         const AttackBatch& batch) const {
+  if (batch.targets.defined()) return batch.targets.unsqueeze(0);
+  if (config_.loss != Loss::kTargetedDlr) return at::Tensor();
+  const absl::StatusOr<at::Tensor> logits =
+      pass.transfer()
+          ? pass.Scores(batch.images, at::arange(batch.labels.size(0),
+                                                 batch.labels.options()))
+          : pass.CleanLogits();
+  if (!logits.ok()) return logits.status();
+  const at::Tensor others =
+      logits->scatter(1, batch.labels.unsqueeze(1), -kInfinity);
+  const int64_t count = std::min(config_.target_classes, logits->size(1) - 1);
+  return std::get<1>(others.topk(count, 1)).t().contiguous();
+}
+
+absl::StatusOr<std::vector<AttackResult>> Apgd::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  const absl::StatusOr<at::Tensor> targets = Targets(pass, batch);
+  if (!targets.ok()) return targets.status();
+  std::vector<AttackResult> results;
+  for (double epsilon : options.epsilons) {
+    absl::StatusOr<AttackResult> result =
+        PerturbWithin(epsilon, *targets, pass, batch, options);
+    if (!result.ok()) return result.status();
+    pass.ChargeTo(*result);
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+absl::StatusOr<AttackResult> Apgd::PerturbWithin(
+    double epsilon, const at::Tensor& targets, Pass& pass,
+    const AttackBatch& batch, const RunOptions& options) const {
+  WorstOf worst(batch.labels.size(0));
+  at::Tensor standing = worst.Standing(batch.labels.device());
+  if (!pass.transfer()) {
+    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    worst.Add(
+        CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+  }
+  const int64_t classes = targets.defined() ? targets.size(0) : 1;
+  for (int64_t i = 0; i < classes * config_.restarts; ++i) {
+    standing = worst.Standing(batch.labels.device());
+    if (standing.numel() == 0) break;
+    const int64_t target = i / config_.restarts;
+    const absl::StatusOr<Candidates> found =
+        Climb({batch,
+               options,
+               epsilon,
+               targets.defined() ? targets[target] : targets,
+               {options.seed, RandomPurpose::kStart,
+                static_cast<uint32_t>(i % config_.restarts),
+                static_cast<uint32_t>(target)}},
+              standing, pass);
+    if (!found.ok()) return found.status();
+    worst.Add(*found);
+  }
+  AttackResult result;
+  worst.WriteTo(result);
+  return result;
+}
+
+Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
+  const at::Tensor originals = run.batch.images.index_select(0, rows);
+  const Ball ball(originals, {run.options.norm, run.epsilon},
+                  {true, run.options.eight_bit});
+  at::Tensor start =
+      DrawPerturbations(Spread::kSurface, run.options.norm, run.start,
+                        run.batch.samples.index_select(0, rows.cpu()),
+                        originals)
+          .mul_(run.epsilon)
+          .add_(originals);
+  ball.Project(start);
+  const Objective objective{
+      config_.loss, run.batch.labels.index_select(0, rows),
+      run.targets.defined() ? run.targets.index_select(0, rows) : run.targets};
+  return Climbers(rows, objective, ball, start, run.epsilon);
+}
+
+absl::StatusOr<Seen> Apgd::LookAt(const Climbers& climbers, int64_t n,
+                                  Pass& pass) const {
+  Seen seen;
+  seen.images = climbers.ball.Snap(climbers.images);
+  if (n == config_.steps) {
+    absl::StatusOr<at::Tensor> logits = pass.Scores(seen.images, climbers.rows);
+    if (!logits.ok()) return logits.status();
+    seen.logits = *std::move(logits);
+    return seen;
+  }
+  absl::StatusOr<LogitsAndGradient> both = pass.Gradient(
+      seen.images, climbers.rows, [&climbers](const at::Tensor& logits) {
+        return climbers.objective.Gradient(logits);
+      });
+  if (!both.ok()) return both.status();
+  seen.logits = std::move(both->logits);
+  seen.gradient = std::move(both->gradient);
+  return seen;
+}
+
+absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
+                                       Pass& pass) const {
+  Climbers climbers = Start(run, rows);
+  Candidates found;
+  found.rows = rows;
+  found.images = climbers.images;
+  found.iterations = at::full_like(rows, -1);
+  auto checkpoint = checkpoints_.begin();
+  int64_t last_check = 0;
+  for (int64_t n = 0; n <= config_.steps; ++n) {
+    if (n > 0) climbers.Step(run.options.norm, n == 1);
+    absl::StatusOr<Seen> seen = LookAt(climbers, n, pass);
+    if (!seen.ok()) return seen.status();
+    // The source's logits say nothing of the target.
+    if (!pass.transfer()) {
+      TakeOut(pass.Fooled(seen->logits, climbers.rows), n, *seen, climbers,
+              found);
+      if (climbers.rows.numel() == 0) break;
+    }
+    climbers.Look(*seen);
+    if (checkpoint != checkpoints_.end() && n == *checkpoint) {
+      climbers.Check(n - std::exchange(last_check, n));
+      ++checkpoint;
+    }
+  }
+  if (climbers.rows.numel() > 0) {
+    const at::Tensor best = climbers.ball.Snap(climbers.best_images);
+    absl::StatusOr<at::Tensor> logits = climbers.best_logits;
+    if (pass.transfer()) logits = pass.Logits(best, climbers.rows);
+    if (!logits.ok()) return logits.status();
+    const at::Tensor fooled = pass.Fooled(*logits, climbers.rows);
+    NoteFooled(climbers.places.masked_select(fooled), config_.steps, found);
+    FinishAt(climbers.places, best, *logits, found);
+  }
+  found.fooled = pass.Fooled(found.logits, rows);
+  found.objective = pass.ObjectiveValue(found.logits, rows);
+  return found;
+}
+
+}  // namespace
+
+std::vector<int64_t> ApgdCheckpoints(int64_t steps) {
+  const auto share = [steps](int64_t percent) {
+    return std::max<int64_t>(1, steps * percent / 100);
+  };
+  std::vector<int64_t> checkpoints;
+  int64_t interval = share(22);
+  for (int64_t n = interval; n <= steps; n += interval) {
+    checkpoints.push_back(n);
+    interval = std::max(interval - share(3), share(6));
+  }
+  return checkpoints;
+}
+
+std::unique_ptr<const Attack> MakeApgd(const ApgdConfig& config) {
+  return std::make_unique<Apgd>(config);
+}
+
+}  // namespace adv

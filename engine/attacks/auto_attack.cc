@@ -1,0 +1,136 @@
+#include "engine/attacks/auto_attack.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "engine/attacks/candidates.h"
+#include "engine/attacks/pass.h"
+
+namespace adv {
+namespace {
+
+using Members = std::vector<std::unique_ptr<const Attack>>;
+
+class AutoAttack final : public Attack {
+ public:
+  explicit AutoAttack(Members members) : members_(std::move(members)) {}
+
+  bool HasNorm(Norm norm) const override {
+    return std::all_of(
+        members_.begin(), members_.end(),
+        [norm](const auto& member) { return member->HasNorm(norm); });
+  }
+  bool TakesTargets() const override {
+    return std::all_of(
+        members_.begin(), members_.end(),
+        [](const auto& member) { return member->TakesTargets(); });
+  }
+  int64_t MinClasses() const override {
+    int64_t most = 2;
+    for (const auto& member : members_) {
+      most = std::max(most, member->MinClasses());
+    }
+    return most;
+  }
+  bool MayLeaveBox() const override {
+    return std::any_of(
+        members_.begin(), members_.end(),
+        [](const auto& member) { return member->MayLeaveBox(); });
+  }
+
+ protected:
+  absl::StatusOr<std::vector<AttackResult>> Perturb(
+      Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
+
+ private:
+  // What `member` makes of the images at `rows`, at one epsilon.
+  absl::StatusOr<Candidates> RunMember(const Attack& member,
+                                       const at::Tensor& rows, Pass& pass,
+                                       const AttackBatch& batch,
+                                       const RunOptions& options) const;
+  absl::StatusOr<AttackResult> PerturbWithin(Pass& pass,
+                                             const AttackBatch& batch,
+                                             const RunOptions& options) const;
+
+  const Members members_;
+};
+
+absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  std::vector<AttackResult> results;
+  RunOptions one = options;
+  for (double epsilon : options.epsilons) {
+    one.epsilons = {epsilon};
+    absl::StatusOr<AttackResult> result = PerturbWithin(pass, batch, one);
+    if (!result.ok()) return result.status();
+    pass.ChargeTo(*result);
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+  if (!clean.ok()) return clean.status();
+  WorstOf worst(batch.labels.size(0));
+  at::Tensor standing = worst.Standing(batch.labels.device());
+  worst.Add(
+      CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+  AttackResult result;
+  result.member = at::full_like(batch.labels, -1);
+  for (size_t i = 0; i < members_.size(); ++i) {
+    standing = worst.Standing(batch.labels.device());
+    if (standing.numel() == 0) break;
+    const absl::StatusOr<Candidates> found =
+        RunMember(*members_[i], standing, pass, batch, options);
+    if (!found.ok()) return found.status();
+    result.member.index_fill_(0, standing.masked_select(found->fooled),
+                              static_cast<int64_t>(i));
+    worst.Add(*found);
+  }
+  worst.WriteTo(result);
+  return result;
+}
+
+absl::StatusOr<Candidates> AutoAttack::RunMember(
+    const Attack& member, const at::Tensor& rows, Pass& pass,
+    const AttackBatch& batch, const RunOptions& options) const {
+  const absl::StatusOr<std::vector<AttackResult>> results =
+      PerturbRows(member, pass, batch, rows, options);
+  if (!results.ok()) return results.status();
+  if (results->size() != 1) {
+    return absl::InternalError("a member skipped the epsilon");
+  }
+  const AttackResult& result = results->front();
+  return Candidates{rows,
+                    result.images,
+                    result.logits,
+                    result.iterations,
+                    pass.Fooled(result.logits, rows),
+                    pass.ObjectiveValue(result.logits, rows)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
+    const AutoAttackConfig& config) {
+  Members members;
+  for (const AnyAttack& member : MembersOf(config)) {
+    absl::StatusOr<std::unique_ptr<const Attack>> made =
+        MakeAttack(member.config);
+    if (!made.ok()) return made.status();
+    members.push_back(*std::move(made));
+  }
+  auto attack = std::make_unique<const AutoAttack>(std::move(members));
+  if (!attack->HasNorm(Norm::kLinf) && !attack->HasNorm(Norm::kL2)) {
+    return absl::InvalidArgumentError("members: have no norm in common");
+  }
+  return attack;
+}
+
+}  // namespace adv

@@ -1,0 +1,28 @@
+#ifndef ADV_ENGINE_ATTACKS_AUTO_ATTACK_H_
+#define ADV_ENGINE_ATTACKS_AUTO_ATTACK_H_
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+
+#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_config.h"
+
+namespace adv {
+
+// AutoAttack (Croce and Hein, arXiv 2003.01690): its members in order, at each
+// epsilon by itself and each on the images that still stand: that neither the
+// clean image nor an earlier member made fool the target. Of members that all
+// failed, the image with the largest loss counts. AttackResult::member says
+// whose image it is; costs are those of all members. Every member draws from
+// the run's seed as if it were run alone.
+//
+// It has the norms that all members have, takes targets if all do, needs the
+// classes of the one that needs most, and may leave the box if one may.
+// INVALID_ARGUMENT if the members have no norm in common.
+absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
+    const AutoAttackConfig& config);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_AUTO_ATTACK_H_

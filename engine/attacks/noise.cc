@@ -1,0 +1,106 @@
+#include "engine/attacks/noise.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "engine/attacks/ball.h"
+#include "engine/attacks/candidates.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
+
+namespace adv {
+namespace {
+
+class Noise final : public Attack {
+ public:
+  explicit Noise(const NoiseConfig& config) : config_(config) {}
+  bool HasNorm(Norm) const override { return true; }
+
+ protected:
+  absl::StatusOr<std::vector<AttackResult>> Perturb(
+      Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
+
+ private:
+  absl::StatusOr<AttackResult> PerturbWithin(double epsilon, Pass& pass,
+                                             const AttackBatch& batch,
+                                             const RunOptions& options) const;
+  // Noisy images at `rows`, in the ball.
+  at::Tensor Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
+                  const AttackBatch& batch, const RunOptions& options) const;
+
+  const NoiseConfig config_;
+};
+
+absl::StatusOr<std::vector<AttackResult>> Noise::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  std::vector<AttackResult> results;
+  for (double epsilon : options.epsilons) {
+    absl::StatusOr<AttackResult> result =
+        PerturbWithin(epsilon, pass, batch, options);
+    if (!result.ok()) return result.status();
+    pass.ChargeTo(*result);
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+absl::StatusOr<AttackResult> Noise::PerturbWithin(
+    double epsilon, Pass& pass, const AttackBatch& batch,
+    const RunOptions& options) const {
+  WorstOf worst(batch.labels.size(0));
+  if (options.success == SuccessRule::kAnyIterate) {
+    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    worst.Add(CleanCandidates(
+        batch.images, *clean,
+        pass.Fooled(*clean, worst.Standing(batch.labels.device()))));
+  }
+  for (int64_t repeat = 0; repeat < config_.repeats; ++repeat) {
+    Candidates found;
+    found.rows = worst.Standing(batch.labels.device());
+    if (found.rows.numel() == 0) break;
+    found.images = Draw(epsilon, repeat, found.rows, batch, options);
+    absl::StatusOr<at::Tensor> logits = pass.Logits(found.images, found.rows);
+    if (!logits.ok()) return logits.status();
+    found.logits = *std::move(logits);
+    found.iterations = at::ones_like(found.rows);
+    found.fooled = pass.Fooled(found.logits, found.rows);
+    found.objective = pass.ObjectiveValue(found.logits, found.rows);
+    worst.Add(found);
+  }
+  AttackResult result;
+  worst.WriteTo(result);
+  return result;
+}
+
+at::Tensor Noise::Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
+                       const AttackBatch& batch,
+                       const RunOptions& options) const {
+  const at::Tensor originals = batch.images.index_select(0, rows);
+  const Ball ball(originals, {options.norm, epsilon},
+                  {true, options.eight_bit});
+  at::Tensor images =
+      DrawPerturbations(
+          config_.distribution == NoiseConfig::Distribution::kUniform
+              ? Spread::kVolume
+              : Spread::kNormal,
+          options.norm,
+          // Not the starts of attacks with the same seed.
+          {options.seed, RandomPurpose::kProposal,
+           static_cast<uint32_t>(repeat), 0},
+          batch.samples.index_select(0, rows.cpu()), originals)
+          .mul_(epsilon)
+          .add_(originals);
+  ball.Project(images);
+  return ball.Snap(images);
+}
+
+}  // namespace
+
+std::unique_ptr<const Attack> MakeNoise(const NoiseConfig& config) {
+  return std::make_unique<Noise>(config);
+}
+
+}  // namespace adv

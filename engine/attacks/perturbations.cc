@@ -1,0 +1,58 @@
+#include "engine/attacks/perturbations.h"
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+namespace adv {
+namespace {
+
+// Keeps 0 / 0 out.
+constexpr double kSmallest = 1e-30;
+
+// [M, values] -> [M, 1]
+at::Tensor Lengths(const at::Tensor& values) {
+  return values.to(at::kDouble)
+      .square()
+      .sum(1, /*keepdim=*/true)
+      .sqrt()
+      .clamp_min_(kSmallest);
+}
+
+at::Tensor Draw(Spread spread, Norm norm, const RandomKey& key,
+                const std::vector<int64_t>& samples, int64_t count) {
+  if (norm == Norm::kL2) {
+    if (spread == Spread::kVolume) return DrawInUnitBall(key, samples, count);
+    const at::Tensor values = DrawNormal(key, samples, count);
+    return (values / Lengths(values)).to(at::kFloat);
+  }
+  if (spread == Spread::kNormal) {
+    return DrawNormal(key, samples, count).mul_(0.5);
+  }
+  const at::Tensor values = DrawUniform(key, samples, count).mul_(2).sub_(1);
+  if (spread == Spread::kVolume) return values;
+  return values.div_(
+      values.abs().amax(1, /*keepdim=*/true).clamp_min_(kSmallest));
+}
+
+}  // namespace
+
+at::Tensor Steepest(const at::Tensor& gradient, Norm norm) {
+  if (norm == Norm::kLinf) return gradient.sign();
+  return gradient /
+         Lengths(gradient.flatten(1)).to(at::kFloat).view({-1, 1, 1, 1});
+}
+
+at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
+                             const at::Tensor& samples,
+                             const at::Tensor& images) {
+  const std::vector<int64_t> keys(
+      samples.data_ptr<int64_t>(),
+      samples.data_ptr<int64_t>() + samples.numel());
+  const int64_t count = images.numel() / images.size(0);
+  return Draw(spread, norm, key, keys, count)
+      .view(images.sizes())
+      .to(images.device());
+}
+
+}  // namespace adv
