@@ -1,0 +1,161 @@
+#include "engine/attacks/decision_attack.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/attacks/pass.h"
+
+namespace adv {
+
+DecisionWalk::DecisionWalk(const DecisionTask& task)
+    : task_(task),
+      queries_left_(task.queries),
+      proposed_(task.values()),
+      over_(task.queries < 1) {}
+
+const std::vector<float>& DecisionWalk::Propose() {
+  switch (phase_) {
+    case Phase::kNoise:
+      ProposeNoise();
+      break;
+    case Phase::kBlend: {
+      const double share = (blend_low_ + blend_) / 2;
+      for (size_t i = 0; i < proposed_.size(); ++i) {
+        proposed_[i] = static_cast<float>((1 - share) * task_.original[i] +
+                                          share * noise_[i]);
+      }
+      break;
+    }
+    case Phase::kWalk:
+      ProposeNext(proposed_);
+      break;
+  }
+  return proposed_;
+}
+
+void DecisionWalk::Learn(bool fools) {
+  constexpr int64_t kMaxTries = 10000;
+  constexpr double kBlendPrecision = 0.001;
+  --queries_left_;
+  switch (phase_) {
+    case Phase::kNoise:
+      ++tries_;
+      if (fools) {
+        MoveToProposed();
+        noise_ = proposed_;
+        phase_ = Phase::kBlend;
+      } else if (tries_ == kMaxTries) {
+        End();
+      }
+      break;
+    case Phase::kBlend: {
+      const double share = (blend_low_ + blend_) / 2;
+      (fools ? blend_ : blend_low_) = share;
+      if (fools) MoveToProposed();
+      if (blend_ - blend_low_ <= kBlendPrecision) {
+        phase_ = Phase::kWalk;
+        Begin();
+      }
+      break;
+    }
+    case Phase::kWalk:
+      LearnNext(fools);
+      break;
+  }
+  if (queries_left_ == 0) End();
+}
+
+RandomKey DecisionWalk::ProposalKey() const {
+  return {task_.seed, RandomPurpose::kProposal, 0,
+          static_cast<uint32_t>(task_.queries - queries_left_)};
+}
+
+double DecisionWalk::DistanceOf(const std::vector<float>& image) const {
+  double largest = 0, squares = 0;
+  for (size_t i = 0; i < image.size(); ++i) {
+    const double change = static_cast<double>(image[i]) - task_.original[i];
+    largest = std::max(largest, std::abs(change));
+    squares += change * change;
+  }
+  return task_.norm == Norm::kLinf ? largest : std::sqrt(squares);
+}
+
+void DecisionWalk::ProposeNoise() {
+  const int64_t largest = std::min(task_.height, task_.width);
+  int64_t grains = 1;
+  while (int64_t{1} << grains <= largest) ++grains;
+  const int64_t grain = int64_t{1} << tries_ % grains;
+  const RandomKey key = {task_.seed, RandomPurpose::kStart, 0,
+                         static_cast<uint32_t>(tries_)};
+  const at::Tensor drawn = DrawUniform(key, {task_.sample}, task_.values());
+  const float* noise = drawn.data_ptr<float>();
+  for (int64_t i = 0; i < task_.values(); ++i) {
+    const int64_t y = i / task_.width % task_.height, x = i % task_.width;
+    proposed_[i] = noise[i - y % grain * task_.width - x % grain];
+  }
+}
+
+struct DecisionAttack::Walker {
+  int64_t row;  // which image of the batch
+  std::unique_ptr<DecisionWalk> walk;
+};
+
+absl::StatusOr<Nearest> DecisionAttack::FindNearest(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  if (!start.ok()) return start;
+  NearestSoFar nearest(*std::move(start), batch.images, options.norm);
+  const int64_t queries = queries_ - (pass.transfer() ? 1 : 0) -
+                          (options.eight_bit ? kLatticeQueries : 0);
+
+  const at::Tensor originals =
+      batch.images.cpu().contiguous(at::MemoryFormat::Contiguous);
+  DecisionTask task;
+  task.channels = originals.size(1);
+  task.height = originals.size(2);
+  task.width = originals.size(3);
+  task.norm = options.norm;
+  task.queries = queries;
+  task.seed = options.seed;
+  std::vector<Walker> walkers;
+  const at::Tensor missing = nearest.Missing().cpu();
+  for (int64_t i = 0; i < missing.size(0); ++i) {
+    const int64_t row = missing.data_ptr<int64_t>()[i];
+    task.original = originals.data_ptr<float>() + row * task.values();
+    task.sample = batch.samples.data_ptr<int64_t>()[row];
+    walkers.push_back({row, StartWalk(task)});
+  }
+
+  for (int64_t query = 1; query <= queries && !walkers.empty(); ++query) {
+    const int64_t count = static_cast<int64_t>(walkers.size());
+    at::Tensor images = at::empty(
+        {count, task.channels, task.height, task.width}, originals.options());
+    at::Tensor rows = at::empty({count}, at::kLong);
+    for (int64_t i = 0; i < count; ++i) {
+      const std::vector<float>& image = walkers[i].walk->Propose();
+      std::copy(image.begin(), image.end(),
+                images.data_ptr<float>() + i * task.values());
+      rows.data_ptr<int64_t>()[i] = walkers[i].row;
+    }
+    images = images.to(batch.images.device());
+    rows = rows.to(batch.images.device());
+    const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
+    if (!logits.ok()) return logits.status();
+    const at::Tensor fooled = pass.Fooled(*logits, rows);
+    nearest.Offer(rows, images, *logits, fooled, query);
+    const at::Tensor answers = fooled.cpu();
+    for (int64_t i = 0; i < count; ++i) {
+      walkers[i].walk->Learn(answers.data_ptr<bool>()[i]);
+    }
+    walkers.erase(
+        std::remove_if(walkers.begin(), walkers.end(),
+                       [](const Walker& one) { return one.walk->over(); }),
+        walkers.end());
+  }
+  return nearest.nearest();
+}
+
+}  // namespace adv

@@ -1,0 +1,236 @@
+#include "engine/attacks/square.h"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "engine/attacks/ball.h"
+#include "engine/attacks/candidates.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/random.h"
+#include "engine/attacks/square_proposals.h"
+
+namespace adv {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// [M] float32: what a query must lower.
+at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
+                   bool targeted) {
+  const at::Tensor own = classes.unsqueeze(1);
+  const at::Tensor margins = logits.gather(1, own).squeeze(1) -
+                             logits.scatter(1, own, -kInfinity).amax(1);
+  return targeted ? margins.neg() : margins;
+}
+
+class Square final : public Attack {
+ public:
+  explicit Square(const SquareConfig& config) : config_(config) {}
+  bool HasNorm(Norm) const override { return true; }
+
+ protected:
+  absl::StatusOr<std::vector<AttackResult>> Perturb(
+      Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
+
+ private:
+  struct Search;
+
+  absl::StatusOr<AttackResult> PerturbWithin(double epsilon, Pass& pass,
+                                             const AttackBatch& batch,
+                                             const RunOptions& options) const;
+  absl::StatusOr<Candidates> Go(Search search, Pass& pass) const;
+  void Propose(int64_t query, Search& search) const;
+  absl::Status Ask(int64_t query, Pass& pass, Search& search) const;
+
+  const SquareConfig config_;
+};
+
+// The search for M images within one epsilon. Places are 0 to M - 1.
+struct Square::Search {
+  Search(const AttackBatch& batch, const RunOptions& options, double epsilon,
+         uint32_t restart, const at::Tensor& rows)
+      : rows(rows),
+        classes((batch.targets.defined() ? batch.targets : batch.labels)
+                    .index_select(0, rows)),
+        samples(batch.samples.index_select(0, rows.cpu())),
+        seed(options.seed),
+        epsilon(epsilon),
+        restart(restart),
+        proposals(MakeSquareProposals(batch.images.index_select(0, rows),
+                                      {options.norm, epsilon},
+                                      options.eight_bit)),
+        ball(proposals->images().clone(), {options.norm, epsilon},
+             {true, options.eight_bit}),
+        standing_ball(ball),
+        standing(at::arange(rows.size(0), at::kLong)),
+        margins(rows.size(0), kInfinity),
+        squares(at::zeros({rows.size(0)}, at::kLong)) {}
+
+  bool all_stand() const { return standing.size(0) == rows.size(0); }
+
+  const at::Tensor rows;     // [M] int64, which images of the batch
+  const at::Tensor classes;  // [M], the targets or the labels
+  const at::Tensor samples;  // [M], on the CPU as all that follows
+  const uint64_t seed;
+  const double epsilon;
+  const uint32_t restart;
+  const std::unique_ptr<SquareProposals> proposals;
+  const Ball ball;             // of all M
+  Ball standing_ball;          // of those that stand
+  at::Tensor standing;         // [S] int64, the places of those that stand
+  std::vector<float> margins;  // [M], of the images that are kept
+  at::Tensor squares;          // [M] int64, how many were tried
+  at::Tensor logits = {};      // [M, classes] the source's, of what is kept
+};
+
+absl::StatusOr<std::vector<AttackResult>> Square::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  std::vector<AttackResult> results;
+  for (double epsilon : options.epsilons) {
+    absl::StatusOr<AttackResult> result =
+        PerturbWithin(epsilon, pass, batch, options);
+    if (!result.ok()) return result.status();
+    pass.ChargeTo(*result);
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+absl::StatusOr<AttackResult> Square::PerturbWithin(
+    double epsilon, Pass& pass, const AttackBatch& batch,
+    const RunOptions& options) const {
+  const at::Device device = batch.labels.device();
+  WorstOf worst(batch.labels.size(0));
+  if (options.success == SuccessRule::kAnyIterate) {
+    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    worst.Add(CleanCandidates(batch.images, *clean,
+                              pass.Fooled(*clean, worst.Standing(device))));
+  }
+  for (int64_t restart = 0; restart < config_.restarts; ++restart) {
+    const at::Tensor rows = worst.Standing(device);
+    if (rows.numel() == 0) break;
+    const absl::StatusOr<Candidates> found = Go(
+        Search(batch, options, epsilon, static_cast<uint32_t>(restart), rows),
+        pass);
+    if (!found.ok()) return found.status();
+    worst.Add(*found);
+  }
+  AttackResult result;
+  worst.WriteTo(result);
+  return result;
+}
+
+absl::StatusOr<Candidates> Square::Go(Search search, Pass& pass) const {
+  // In an empty ball all queries are the same.
+  const int64_t queries = search.epsilon > 0 ? config_.queries : 1;
+  for (int64_t query = 0; query < queries; ++query) {
+    if (search.standing.numel() == 0) break;
+    Propose(query, search);
+    if (absl::Status status = Ask(query, pass, search); !status.ok()) {
+      return status;
+    }
+  }
+  Candidates found;
+  found.rows = search.rows;
+  found.images =
+      search.ball.Snap(search.proposals->images()).to(search.rows.device());
+  found.logits = search.logits;
+  if (pass.transfer()) {
+    absl::StatusOr<at::Tensor> verdict = pass.Logits(found.images, search.rows);
+    if (!verdict.ok()) return verdict.status();
+    found.logits = *std::move(verdict);
+  }
+  found.fooled = pass.Fooled(found.logits, search.rows);
+  found.iterations = search.squares.to(search.rows.device())
+                         .masked_fill(found.fooled.logical_not(), -1);
+  found.objective = pass.ObjectiveValue(found.logits, search.rows);
+  return found;
+}
+
+void Square::Propose(int64_t query, Search& search) const {
+  const double share =
+      SquareShare(config_.initial_share, query, config_.queries);
+  const int64_t* samples = search.samples.data_ptr<int64_t>();
+  const int64_t* places = search.standing.data_ptr<int64_t>();
+  for (int64_t i = 0; i < search.standing.size(0); ++i) {
+    const int64_t place = places[i];
+    const RandomKey key = {
+        search.seed,
+        query == 0 ? RandomPurpose::kStart : RandomPurpose::kProposal,
+        search.restart, static_cast<uint32_t>(query)};
+    const RandomWords words(key, samples[place]);
+    if (query == 0) {
+      search.proposals->Start(place, words);
+    } else {
+      search.proposals->Propose(place, share, words);
+    }
+  }
+}
+
+absl::Status Square::Ask(int64_t query, Pass& pass, Search& search) const {
+  const at::Device device = search.rows.device();
+  const at::Tensor standing = search.standing.to(device);
+  const at::Tensor rows = search.rows.index_select(0, standing);
+  const at::Tensor& images = search.proposals->images();
+  const absl::StatusOr<at::Tensor> logits = pass.Scores(
+      search.standing_ball.Snap(search.all_stand()
+                                    ? images
+                                    : images.index_select(0, search.standing)),
+      rows);
+  if (!logits.ok()) return logits.status();
+  const at::Tensor margins =
+      Margins(*logits, search.classes.index_select(0, standing),
+              pass.targeted())
+          .cpu();
+  const at::Tensor fooled = pass.Fooled(*logits, rows).cpu();
+
+  const int64_t* places = search.standing.data_ptr<int64_t>();
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < standing.size(0); ++i) {
+    const float margin = margins.data_ptr<float>()[i];
+    float& before = search.margins[places[i]];
+    if (margin < before || fooled.data_ptr<bool>()[i]) {
+      before = margin;
+      kept.push_back(i);
+    } else {
+      search.proposals->TakeBack(places[i]);
+    }
+  }
+  if (query == 0) {
+    search.logits = logits->clone();
+  } else {
+    const at::Tensor chosen = at::tensor(kept, at::kLong).to(device);
+    search.logits.index_copy_(0, standing.index_select(0, chosen),
+                              logits->index_select(0, chosen));
+  }
+  search.squares.index_fill_(0, search.standing, query);
+  if (fooled.any().item<bool>()) {
+    const at::Tensor left = fooled.logical_not().nonzero().flatten();
+    search.standing = search.standing.index_select(0, left);
+    search.standing_ball = search.standing_ball.Select(left);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<const Attack> MakeSquare(const SquareConfig& config) {
+  return std::make_unique<Square>(config);
+}
+
+double SquareShare(double initial_share, int64_t query, int64_t queries) {
+  constexpr int64_t kMilestones[] = {10,   50,   200,  500, 1000,
+                                     2000, 4000, 6000, 8000};
+  double share = initial_share;
+  for (int64_t milestone : kMilestones) {
+    if (query * 10000 / queries > milestone) share /= 2;
+  }
+  return share;
+}
+
+}  // namespace adv

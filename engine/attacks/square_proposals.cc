@@ -1,0 +1,321 @@
+#include "engine/attacks/square_proposals.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "engine/attacks/ball.h"
+
+namespace adv {
+namespace {
+
+// A square, somewhere in an image.
+struct Window {
+  int64_t top = 0, left = 0, side = 0;
+
+  bool Has(int64_t y, int64_t x) const {
+    return y >= top && y < top + side && x >= left && x < left + side;
+  }
+};
+
+Window DrawWindow(int64_t side, int64_t height, int64_t width,
+                  RandomWords& words) {
+  Window window;
+  window.side = side;
+  window.top = words.Below(height - side + 1);
+  window.left = words.Below(width - side + 1);
+  return window;
+}
+
+class LinfProposals final : public SquareProposals {
+ public:
+  LinfProposals(const at::Tensor& originals, const ThreatModel& threat_model,
+                bool eight_bit)
+      : SquareProposals(originals),
+        lower_(images_ - threat_model.epsilon),
+        upper_(images_ + threat_model.epsilon),
+        windows_(images_.size(0)),
+        before_(images_.size(0)) {
+    const Ball ball(images_, threat_model, {true, eight_bit});
+    ball.Project(lower_);
+    ball.Project(upper_);
+    lower_ = ball.Snap(lower_);
+    upper_ = ball.Snap(upper_);
+  }
+
+  void Start(int64_t row, RandomWords words) override {
+    float* image = Row(row);
+    for (int64_t channel = 0; channel < channels_; ++channel) {
+      for (int64_t x = 0; x < width_; ++x) {
+        const float* end = Row(words.Flip() ? upper_ : lower_, row);
+        for (int64_t y = 0; y < height_; ++y) {
+          const int64_t at = (channel * height_ + y) * width_ + x;
+          image[at] = end[at];
+        }
+      }
+    }
+  }
+
+  void Propose(int64_t row, double share, RandomWords words) override {
+    const double area = share * static_cast<double>(height_ * width_);
+    const int64_t side = std::clamp<int64_t>(std::lround(std::sqrt(area)), 1,
+                                             std::min(height_, width_));
+    windows_[row] = DrawWindow(side, height_, width_, words);
+    std::vector<float>& before = before_[row];
+    before.resize(channels_ * side * side);
+    float* image = Row(row);
+    CopyWindow(windows_[row],
+               [&](int64_t at, int64_t packed) { before[packed] = image[at]; });
+    // As in the reference, signs that would change nothing are drawn again;
+    // not for ever, as in an empty ball nothing can change.
+    constexpr int kTries = 16;
+    bool changed = false;
+    for (int i = 0; i < kTries && !changed; ++i) {
+      changed = WriteSigns(row, words);
+    }
+  }
+
+  void TakeBack(int64_t row) override {
+    float* image = Row(row);
+    CopyWindow(windows_[row], [&](int64_t at, int64_t packed) {
+      image[at] = before_[row][packed];
+    });
+  }
+
+ private:
+  // Calls copy(index in the image, index in the window) for each value.
+  template <typename Copy>
+  void CopyWindow(const Window& window, Copy copy) const {
+    int64_t packed = 0;
+    for (int64_t channel = 0; channel < channels_; ++channel) {
+      for (int64_t y = window.top; y < window.top + window.side; ++y) {
+        const int64_t start = (channel * height_ + y) * width_ + window.left;
+        for (int64_t x = 0; x < window.side; ++x) copy(start + x, packed++);
+      }
+    }
+  }
+
+  // One end for all of a channel's values in the window. Whether any changed.
+  bool WriteSigns(int64_t row, RandomWords& words) {
+    std::vector<const float*> ends(channels_);
+    for (const float*& end : ends) {
+      end = Row(words.Flip() ? upper_ : lower_, row);
+    }
+    float* image = Row(row);
+    bool changed = false;
+    CopyWindow(windows_[row], [&](int64_t at, int64_t packed) {
+      image[at] = ends[at / (height_ * width_)][at];
+      changed |= image[at] != before_[row][packed];
+    });
+    return changed;
+  }
+
+  at::Tensor lower_, upper_;                // what a pixel may become
+  std::vector<Window> windows_;             // of the last candidates
+  std::vector<std::vector<float>> before_;  // their windows' values before
+};
+
+// One of the two opposite bumps: rectangles around the middle of height x
+// width pixels that add 1 / (n + 1)^2 each.
+void AddBump(int64_t top, int64_t height, int64_t side, double sign,
+             std::vector<double>& values) {
+  const int64_t middle_y = height / 2, middle_x = side / 2;
+  for (int64_t n = 0; n <= std::max(middle_y, middle_x); ++n) {
+    const int64_t bottom = std::min(middle_y + n + 1, height);
+    const int64_t right = std::min(middle_x + n + 1, side);
+    for (int64_t y = std::max<int64_t>(middle_y - n, 0); y < bottom; ++y) {
+      for (int64_t x = std::max<int64_t>(middle_x - n, 0); x < right; ++x) {
+        values[(top + y) * side + x] +=
+            sign / static_cast<double>((n + 1) * (n + 1));
+      }
+    }
+  }
+}
+
+double LengthOf(const std::vector<double>& values) {
+  double sum = 0;
+  for (double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+// Scales to `length`; what is zero everywhere stays so.
+void ScaleTo(double length, std::vector<double>& values) {
+  const double before = LengthOf(values);
+  if (before < 1e-12) return;
+  for (double& value : values) value *= length / before;
+}
+
+// The update of the paper's figure 2: a bump over an opposite one, in a square,
+// of length 1.
+std::vector<double> Bumps(int64_t side) {
+  std::vector<double> values(side * side);
+  std::vector<double> half = values;
+  const int64_t above = side / 2;
+  if (above > 0) AddBump(0, above, side, 1, half);
+  ScaleTo(1, half);
+  AddBump(above, side - above, side, -1, values);
+  ScaleTo(1, values);
+  for (size_t i = 0; i < values.size(); ++i) values[i] += half[i];
+  ScaleTo(1, values);
+  return values;
+}
+
+class L2Proposals final : public SquareProposals {
+ public:
+  L2Proposals(const at::Tensor& originals, double epsilon)
+      : SquareProposals(originals),
+        epsilon_(epsilon),
+        originals_(originals.contiguous()),
+        before_(at::empty_like(images_)),
+        change_(channels_ * height_ * width_) {}
+
+  void Start(int64_t row, RandomWords words) override {
+    const int64_t side = std::max<int64_t>(std::min(height_, width_) / 5, 1);
+    const int64_t rows = height_ / side, columns = width_ / side;
+    std::fill(change_.begin(), change_.end(), 0.0);
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      const Window window = {(height_ - rows * side) / 2 + i / columns * side,
+                             (width_ - columns * side) / 2 + i % columns * side,
+                             side};
+      const bool turned = words.Flip();
+      for (int64_t channel = 0; channel < channels_; ++channel) {
+        Write(window, channel, SignedBumps(side, turned, words));
+      }
+    }
+    WriteImage(row);
+  }
+
+  void Propose(int64_t row, double share, RandomWords words) override {
+    const float* original = Row(originals_, row);
+    const float* image = Row(row);
+    std::copy_n(image, change_.size(), Row(before_, row));
+    for (size_t i = 0; i < change_.size(); ++i) {
+      change_[i] = static_cast<double>(image[i]) - original[i];
+    }
+    const int64_t side = SideOf(share);
+    // What is changed, and where its length is taken from.
+    const Window target = DrawWindow(side, height_, width_, words);
+    const Window source = DrawWindow(side, height_, width_, words);
+    const bool turned = words.Flip();
+    const double length = LengthOf(change_);
+    const double spare =
+        std::max(epsilon_ * epsilon_ - length * length, 0.0) / channels_;
+    for (int64_t channel = 0; channel < channels_; ++channel) {
+      const double taken = SquaresIn(target, source, channel);
+      std::vector<double> updated = Read(target, channel);
+      ScaleTo(1, updated);
+      const std::vector<double> bumps = SignedBumps(side, turned, words);
+      for (size_t i = 0; i < updated.size(); ++i) updated[i] += bumps[i];
+      ScaleTo(std::sqrt(spare + taken), updated);
+      Write(source, channel, std::vector<double>(side * side));
+      Write(target, channel, updated);
+    }
+    WriteImage(row);
+  }
+
+  void TakeBack(int64_t row) override {
+    std::copy_n(Row(before_, row), change_.size(), Row(row));
+  }
+
+ private:
+  // Odd and at least 3, as far as the image is large enough.
+  int64_t SideOf(double share) const {
+    const double area = share * static_cast<double>(height_ * width_);
+    const int64_t side = std::max<int64_t>(std::lround(std::sqrt(area)), 3);
+    return std::min(side + (side % 2 == 0 ? 1 : 0), std::min(height_, width_));
+  }
+
+  // Of one channel, in a draw's direction and with a sign of its own.
+  std::vector<double> SignedBumps(int64_t side, bool turned,
+                                  RandomWords& words) {
+    std::vector<double>& upright = bumps_[side];
+    if (upright.empty()) upright = Bumps(side);
+    const double sign = words.Flip() ? 1 : -1;
+    std::vector<double> bumps(upright.size());
+    for (int64_t y = 0; y < side; ++y) {
+      for (int64_t x = 0; x < side; ++x) {
+        bumps[y * side + x] =
+            sign * upright[turned ? x * side + y : y * side + x];
+      }
+    }
+    return bumps;
+  }
+
+  double& At(int64_t channel, int64_t y, int64_t x) {
+    return change_[(channel * height_ + y) * width_ + x];
+  }
+
+  std::vector<double> Read(const Window& window, int64_t channel) {
+    std::vector<double> values(window.side * window.side);
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = At(channel, window.top + i / window.side,
+                     window.left + i % window.side);
+    }
+    return values;
+  }
+
+  void Write(const Window& window, int64_t channel,
+             const std::vector<double>& values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      At(channel, window.top + i / window.side, window.left + i % window.side) =
+          values[i];
+    }
+  }
+
+  // The sum of squares in the union of both.
+  double SquaresIn(const Window& a, const Window& b, int64_t channel) {
+    double sum = 0;
+    for (double value : Read(a, channel)) sum += value * value;
+    for (int64_t y = b.top; y < b.top + b.side; ++y) {
+      for (int64_t x = b.left; x < b.left + b.side; ++x) {
+        const double value = At(channel, y, x);
+        if (!a.Has(y, x)) sum += value * value;
+      }
+    }
+    return sum;
+  }
+
+  // The change at the length of epsilon, and inside the box.
+  void WriteImage(int64_t row) {
+    ScaleTo(epsilon_, change_);
+    const float* original = Row(originals_, row);
+    float* image = Row(row);
+    for (size_t i = 0; i < change_.size(); ++i) {
+      image[i] =
+          static_cast<float>(std::clamp(original[i] + change_[i], 0.0, 1.0));
+    }
+  }
+
+  const double epsilon_;
+  const at::Tensor originals_;
+  const at::Tensor before_;     // the images that candidates came from
+  std::vector<double> change_;  // of the image in work
+  std::map<int64_t, std::vector<double>> bumps_;  // upright, by side
+};
+
+}  // namespace
+
+SquareProposals::SquareProposals(const at::Tensor& originals)
+    : channels_(originals.size(1)),
+      height_(originals.size(2)),
+      width_(originals.size(3)),
+      images_(originals.clone(at::MemoryFormat::Contiguous)) {}
+
+float* SquareProposals::Row(const at::Tensor& images, int64_t row) const {
+  return images.data_ptr<float>() + row * channels_ * height_ * width_;
+}
+
+std::unique_ptr<SquareProposals> MakeSquareProposals(
+    const at::Tensor& originals, const ThreatModel& threat_model,
+    bool eight_bit) {
+  const at::Tensor on_cpu = originals.cpu();
+  if (threat_model.norm == Norm::kL2) {
+    return std::make_unique<L2Proposals>(on_cpu, threat_model.epsilon);
+  }
+  return std::make_unique<LinfProposals>(on_cpu, threat_model, eight_bit);
+}
+
+}  // namespace adv
