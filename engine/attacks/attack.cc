@@ -8,13 +8,16 @@
 #include "engine/attacks/apgd.h"
 #include "engine/attacks/auto_attack.h"
 #include "engine/attacks/ball.h"
+#include "engine/attacks/boundary.h"
 #include "engine/attacks/carlini_wagner.h"
 #include "engine/attacks/check.h"
 #include "engine/attacks/deep_fool.h"
 #include "engine/attacks/fab.h"
 #include "engine/attacks/gradient_steps.h"
+#include "engine/attacks/hop_skip_jump.h"
 #include "engine/attacks/noise.h"
 #include "engine/attacks/pass.h"
+#include "engine/attacks/square.h"
 #include "engine/attacks/violations.h"
 
 namespace adv {
@@ -57,12 +60,9 @@ Made Make(const CarliniWagnerConfig& config) {
   return MakeCarliniWagner(config);
 }
 Made Make(const FabConfig& config) { return MakeFab(config); }
-// The families that are to come.
-template <typename Config>
-Made Make(const Config& config) {
-  return absl::UnimplementedError(
-      absl::StrCat(AttackName(config), " is not there yet"));
-}
+Made Make(const SquareConfig& config) { return MakeSquare(config); }
+Made Make(const HopSkipJumpConfig& config) { return MakeHopSkipJump(config); }
+Made Make(const BoundaryConfig& config) { return MakeBoundary(config); }
 
 }  // namespace
 
