@@ -11,8 +11,38 @@
 namespace adv {
 namespace {
 
-at::Tensor AsPixels(const at::Tensor& chosen) {
-  return chosen.view({-1, 1, 1, 1});
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+at::Tensor AllRows(const AttackBatch& batch) {
+  return at::arange(batch.labels.size(0), batch.labels.options());
+}
+
+// One way to bring a perturbation to the lattice.
+struct Rounding {
+  double reach;  // what the perturbation is multiplied with
+  bool outward;  // to the next byte away from the original, not the nearest
+};
+
+// From near to far. Small L2 perturbations lie below half a byte at most
+// pixels, where only rounding outward keeps their direction.
+std::vector<Rounding> RoundingsOf(Norm norm) {
+  if (norm == Norm::kLinf) {
+    return {{1, false}, {1, true}, {1.2, true}, {1.5, true}, {2, true}};
+  }
+  return {{1, false},   {1.02, false}, {1.05, false},
+          {1.1, false}, {1.2, false},  {1.4, false},
+          {1.7, false}, {2, false},    {1, true}};
+}
+
+at::Tensor Round(const at::Tensor& originals, const at::Tensor& images,
+                 const Rounding& rounding) {
+  const at::Tensor moved = (images - originals) * rounding.reach;
+  if (!rounding.outward) return FromBytes(ToBytes(originals + moved));
+  // What is on a byte but for rounding stays there.
+  constexpr double kRounding = 1e-4;
+  const at::Tensor change =
+      moved.sign() * moved.abs().mul(255).sub(kRounding).ceil();
+  return FromBytes((ToBytes(originals) + change).clamp(0, 255));
 }
 
 }  // namespace
@@ -23,44 +53,77 @@ at::Tensor SizesOf(const at::Tensor& perturbations, Norm norm) {
                              : values.square().sum(1).sqrt();
 }
 
+NearestSoFar::NearestSoFar(Nearest start, const at::Tensor& originals,
+                           Norm norm)
+    : originals_(originals),
+      norm_(norm),
+      nearest_(std::move(start)),
+      sizes_(SizesOf(nearest_.images - originals, norm)
+                 .masked_fill(nearest_.found.logical_not(), kInfinity)) {}
+
+void NearestSoFar::Offer(const at::Tensor& rows, const at::Tensor& images,
+                         const at::Tensor& logits, const at::Tensor& fooled,
+                         int64_t iteration) {
+  const at::Tensor sizes =
+      SizesOf(images - originals_.index_select(0, rows), norm_);
+  const at::Tensor nearer =
+      fooled.logical_and(sizes.lt(sizes_.index_select(0, rows)));
+  const at::Tensor chosen = nearer.nonzero().flatten();
+  const at::Tensor places = rows.index_select(0, chosen);
+  sizes_.index_copy_(0, places, sizes.index_select(0, chosen));
+  nearest_.images.index_copy_(0, places, images.index_select(0, chosen));
+  nearest_.logits.index_copy_(0, places, logits.index_select(0, chosen));
+  nearest_.found.index_fill_(0, places, true);
+  nearest_.iterations.index_fill_(0, places, iteration);
+}
+
+at::Tensor NearestSoFar::Missing() const {
+  return nearest_.found.logical_not().nonzero().flatten();
+}
+
+absl::StatusOr<Nearest> MinimisingAttack::AtOriginals(
+    Pass& pass, const AttackBatch& batch) {
+  const at::Tensor all = AllRows(batch);
+  const absl::StatusOr<at::Tensor> logits =
+      pass.transfer() ? pass.Scores(batch.images, all) : pass.CleanLogits();
+  if (!logits.ok()) return logits.status();
+  return Nearest{batch.images.clone(), logits->clone(),
+                 pass.Fooled(*logits, all), at::zeros_like(all)};
+}
+
 absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
     Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
   absl::StatusOr<Nearest> nearest = FindNearest(pass, batch, options);
   if (!nearest.ok()) return nearest.status();
   if (options.eight_bit) {
-    absl::Status status = MoveToLattice(pass, batch, *nearest);
+    absl::Status status = MoveToLattice(pass, batch, options.norm, *nearest);
     if (!status.ok()) return status;
   }
   const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
   if (!clean.ok()) return clean.status();
+  at::Tensor logits = nearest->logits;
+  const at::Tensor found = nearest->found.nonzero().flatten();
+  if (pass.transfer() && found.numel() > 0) {
+    const absl::StatusOr<at::Tensor> seen =
+        pass.Logits(nearest->images.index_select(0, found), found);
+    if (!seen.ok()) return seen.status();
+    logits = clean->index_copy(0, found, *seen);
+  }
 
-  const at::Tensor sizes = SizesOf(nearest->images - batch.images, options.norm)
-                               .masked_fill(nearest->found.logical_not(),
-                                            std::numeric_limits<double>::max());
+  const at::Tensor sizes =
+      SizesOf(nearest->images - batch.images, options.norm)
+          .masked_fill(nearest->found.logical_not(), kInfinity);
   // On the lattice sizes are multiples of 1/255 but for rounding.
   const double slack = options.eight_bit ? 1e-6 : 0;
-  const at::Tensor all =
-      at::arange(batch.labels.size(0), batch.labels.options());
   std::vector<AttackResult> results;
   for (double epsilon : options.epsilons) {
     const at::Tensor inside = sizes.le(epsilon + slack);
     AttackResult result;
-    result.images = at::where(AsPixels(inside), nearest->images, batch.images);
-    // Outside, only an original that fools already can be a success.
-    result.iterations = nearest->iterations.masked_fill(
-        inside.logical_not().logical_or_(pass.Fooled(*clean, all)), 0);
-    if (!pass.transfer()) {
-      result.logits = at::where(inside.unsqueeze(1), nearest->logits, *clean);
-    } else {
-      result.logits = clean->clone();
-      const at::Tensor rows = inside.nonzero().flatten();
-      if (rows.numel() > 0) {
-        absl::StatusOr<at::Tensor> logits =
-            pass.Logits(result.images.index_select(0, rows), rows);
-        if (!logits.ok()) return logits.status();
-        result.logits.index_copy_(0, rows, *logits);
-      }
-    }
+    result.images =
+        at::where(inside.view({-1, 1, 1, 1}), nearest->images, batch.images);
+    result.logits = at::where(inside.unsqueeze(1), logits, *clean);
+    // Outside, success is that of the original, which Run counts as 0.
+    result.iterations = nearest->iterations;
     pass.ChargeTo(result);
     results.push_back(std::move(result));
   }
@@ -69,16 +132,18 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
 
 absl::Status MinimisingAttack::MoveToLattice(Pass& pass,
                                              const AttackBatch& batch,
+                                             Norm norm,
                                              Nearest& nearest) const {
   const at::Tensor free = nearest.images;
+  // The originals lie on the lattice.
+  const at::Tensor moved = nearest.iterations.gt(0);
+  at::Tensor rows = nearest.found.logical_and(moved).nonzero().flatten();
   nearest.images = batch.images.clone();
-  at::Tensor rows = nearest.found.nonzero().flatten();
-  nearest.found = at::zeros_like(nearest.found);
-  for (double reach : {1.0, 1.02, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0}) {
+  nearest.found = nearest.found.logical_and(moved.logical_not());
+  for (const Rounding& rounding : RoundingsOf(norm)) {
     if (rows.numel() == 0) break;
-    const at::Tensor originals = batch.images.index_select(0, rows);
-    const at::Tensor images = FromBytes(
-        ToBytes(originals + (free.index_select(0, rows) - originals) * reach));
+    const at::Tensor images = Round(batch.images.index_select(0, rows),
+                                    free.index_select(0, rows), rounding);
     const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = pass.Fooled(*logits, rows);
