@@ -1,0 +1,166 @@
+#include "engine/attacks/carlini_wagner.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/attacks/lead.h"
+#include "engine/attacks/pass.h"
+
+namespace adv {
+namespace {
+
+at::Tensor PerPixel(const at::Tensor& values) {
+  return values.to(at::kFloat).view({-1, 1, 1, 1});
+}
+
+// The variable whose image is `images`, but for a hair: those of black and
+// white would be infinite.
+at::Tensor ToVariable(const at::Tensor& images) {
+  const at::Tensor scaled = (images.to(at::kDouble) * 2 - 1) * 0.999999;
+  return (((1 + scaled) / (1 - scaled)).log() / 2).to(at::kFloat);
+}
+
+// Adam (Kingma and Ba, arXiv 1412.6980) on the variables of M images.
+struct Adam {
+  at::Tensor variable, mean, square;  // [M, channels, height, width]
+
+  void Step(const at::Tensor& gradient, double learning_rate, int64_t n) {
+    constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+    mean = mean * kBeta1 + gradient * (1 - kBeta1);
+    square = square * kBeta2 + gradient.square() * (1 - kBeta2);
+    const double steps = static_cast<double>(n);
+    const at::Tensor root =
+        (square / (1 - std::pow(kBeta2, steps))).sqrt() + kEpsilon;
+    variable = variable -
+               mean / root * (learning_rate / (1 - std::pow(kBeta1, steps)));
+  }
+};
+
+// One search, with the constants given, of the images that go on with it.
+struct Search {
+  at::Tensor rows;       // [M] int64, which images of the batch
+  at::Tensor places;     // [M] int64, where in the list of all that search
+  at::Tensor originals;  // [M, channels, height, width]
+  at::Tensor constants;  // [M] double
+  Adam adam;
+  at::Tensor loss;  // [M] double, when it was last compared
+
+  void Keep(const at::Tensor& kept) {
+    for (at::Tensor* part : {&rows, &places, &originals, &constants, &loss,
+                             &adam.variable, &adam.mean, &adam.square}) {
+      *part = part->index_select(0, kept);
+    }
+  }
+};
+
+// The constants of all images, [M] double each.
+class Constants {
+ public:
+  Constants(double initial, int64_t count, at::Device device)
+      : lower_(at::zeros({count}, at::device(device).dtype(at::kDouble))),
+        upper_(at::full_like(lower_, kUnbounded)),
+        now_(at::full_like(lower_, initial)) {}
+
+  const at::Tensor& now() const { return now_; }
+  // Larger where the search failed, smaller where it succeeded.
+  void Adapt(const at::Tensor& succeeded) {
+    upper_ = at::where(succeeded, at::min(upper_, now_), upper_);
+    lower_ = at::where(succeeded, lower_, at::max(lower_, now_));
+    now_ = at::where(upper_.lt(kUnbounded), (lower_ + upper_) / 2, now_ * 10);
+  }
+
+ private:
+  static constexpr double kUnbounded = 1e10;
+  at::Tensor lower_, upper_, now_;
+};
+
+class CarliniWagner final : public LeadAttack {
+ public:
+  explicit CarliniWagner(const CarliniWagnerConfig& config) : config_(config) {}
+  bool HasNorm(Norm norm) const override { return norm == Norm::kL2; }
+
+ private:
+  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+                                      const RunOptions& options) const override;
+  // [M] bool: which of those that search came to an image that fools.
+  absl::StatusOr<at::Tensor> Descend(Pass& pass, const AttackBatch& batch,
+                                     Search& search,
+                                     NearestSoFar& nearest) const;
+
+  const CarliniWagnerConfig config_;
+};
+
+absl::StatusOr<at::Tensor> CarliniWagner::Descend(Pass& pass,
+                                                  const AttackBatch& batch,
+                                                  Search& search,
+                                                  NearestSoFar& nearest) const {
+  const int64_t tenth = std::max<int64_t>(1, config_.steps / 10);
+  at::Tensor succeeded =
+      at::zeros_like(search.rows, search.rows.options().dtype(at::kBool));
+  for (int64_t n = 1; n <= config_.steps && search.rows.numel() > 0; ++n) {
+    const at::Tensor tanh = search.adam.variable.tanh();
+    const at::Tensor images = (tanh + 1) / 2;
+    const absl::StatusOr<Lead> lead =
+        FindGoalLead(pass, batch, images, search.rows);
+    if (!lead.ok()) return lead.status();
+    const at::Tensor fooled =
+        pass.Fooled(lead->logits, search.rows)
+            .logical_and_(lead->values.ge(config_.confidence));
+    nearest.Offer(search.rows, images, lead->logits, fooled, n);
+    succeeded.index_fill_(0, search.places.masked_select(fooled), true);
+
+    const at::Tensor change = images - search.originals;
+    const at::Tensor missing = config_.confidence - lead->values;
+    const at::Tensor pull =
+        at::where(missing.gt(0), search.constants, at::zeros_like(missing));
+    const at::Tensor by_pixel = change * 2 - lead->gradient * PerPixel(pull);
+    search.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
+                     n);
+    if ((n - 1) % tenth == 0) {
+      const at::Tensor loss =
+          SizesOf(change, Norm::kL2).square() + pull * missing;
+      const at::Tensor goes_on = loss.le(search.loss * 0.9999);
+      search.loss = loss;
+      search.Keep(goes_on.nonzero().flatten());
+    }
+  }
+  return succeeded;
+}
+
+absl::StatusOr<Nearest> CarliniWagner::FindNearest(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  if (!start.ok()) return start.status();
+  NearestSoFar nearest(*start, batch.images, options.norm);
+  const at::Tensor rows = nearest.Missing();
+  const at::Tensor originals = batch.images.index_select(0, rows);
+  const at::Tensor variable = ToVariable(originals);
+  Constants constants(config_.initial_constant, rows.size(0), rows.device());
+  for (int64_t n = 0; n < config_.binary_search_steps; ++n) {
+    const at::Tensor zeros = at::zeros_like(variable);
+    Search search{rows,
+                  at::arange(rows.size(0), rows.options()),
+                  originals,
+                  constants.now(),
+                  {variable, zeros, zeros},
+                  at::full_like(constants.now(),
+                                std::numeric_limits<double>::infinity())};
+    const absl::StatusOr<at::Tensor> succeeded =
+        Descend(pass, batch, search, nearest);
+    if (!succeeded.ok()) return succeeded.status();
+    constants.Adapt(*succeeded);
+  }
+  return nearest.nearest();
+}
+
+}  // namespace
+
+std::unique_ptr<const Attack> MakeCarliniWagner(
+    const CarliniWagnerConfig& config) {
+  return std::make_unique<CarliniWagner>(config);
+}
+
+}  // namespace adv

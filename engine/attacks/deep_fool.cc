@@ -1,0 +1,100 @@
+#include "engine/attacks/deep_fool.h"
+
+#include <ATen/ATen.h>
+
+#include "engine/attacks/lead.h"
+#include "engine/attacks/pass.h"
+
+namespace adv {
+namespace {
+
+// Onto the boundary as it looks from here.
+at::Tensor StepOf(const Lead& lead, Norm norm) {
+  const at::Tensor slope = DualSizes(lead.gradient, norm);
+  const bool linf = norm == Norm::kLinf;
+  const at::Tensor length = lead.values.abs() / (linf ? slope : slope.square());
+  return (linf ? lead.gradient.sign() : lead.gradient) *
+         length.to(at::kFloat).view({-1, 1, 1, 1});
+}
+
+// The images that fool nothing yet.
+struct Moving {
+  at::Tensor rows;    // [M] int64, which images of the batch
+  at::Tensor images;  // [M, channels, height, width]
+  at::Tensor moved;   // the sum of all steps, without the overshoot
+
+  void Keep(const at::Tensor& kept, Lead& lead) {
+    for (at::Tensor* part :
+         {&rows, &images, &moved, &lead.logits, &lead.values, &lead.gradient}) {
+      *part = part->index_select(0, kept);
+    }
+  }
+};
+
+class DeepFool final : public LeadAttack {
+ public:
+  explicit DeepFool(const DeepFoolConfig& config) : config_(config) {}
+  bool HasNorm(Norm) const override { return true; }
+
+ private:
+  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+                                      const RunOptions& options) const override;
+  // `moving` is left with those that can move on. What fools is offered.
+  absl::Status Step(Pass& pass, const AttackBatch& batch, Norm norm, int64_t n,
+                    Moving& moving, NearestSoFar& nearest) const;
+
+  const DeepFoolConfig config_;
+};
+
+absl::Status DeepFool::Step(Pass& pass, const AttackBatch& batch, Norm norm,
+                            int64_t n, Moving& moving,
+                            NearestSoFar& nearest) const {
+  absl::StatusOr<Lead> lead =
+      FindFirstLead(pass, batch, moving.images, moving.rows);
+  if (!lead.ok()) return lead.status();
+  const at::Tensor fooled = pass.Fooled(lead->logits, moving.rows);
+  nearest.Offer(moving.rows, moving.images, lead->logits, fooled, n);
+  moving.Keep(fooled.logical_not().nonzero().flatten(), *lead);
+  if (moving.rows.numel() == 0) return absl::OkStatus();
+
+  absl::Status status =
+      FindNearestLead(pass, batch, moving.images, moving.rows, norm, *lead);
+  if (!status.ok()) return status;
+  moving.Keep(DualSizes(lead->gradient, norm).ne(0).nonzero().flatten(), *lead);
+  moving.moved = moving.moved + StepOf(*lead, norm);
+  moving.images = (batch.images.index_select(0, moving.rows) +
+                   moving.moved * (1 + config_.overshoot))
+                      .clamp(0, 1);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Nearest> DeepFool::FindNearest(Pass& pass,
+                                              const AttackBatch& batch,
+                                              const RunOptions& options) const {
+  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  if (!start.ok()) return start.status();
+  NearestSoFar nearest(*start, batch.images, options.norm);
+  const at::Tensor rows = nearest.Missing();
+  const at::Tensor originals = batch.images.index_select(0, rows);
+  Moving moving{rows, originals, at::zeros_like(originals)};
+  for (int64_t n = 0; n < config_.steps && moving.rows.numel() > 0; ++n) {
+    absl::Status status = Step(pass, batch, options.norm, n, moving, nearest);
+    if (!status.ok()) return status;
+  }
+  if (moving.rows.numel() > 0) {
+    const absl::StatusOr<at::Tensor> logits =
+        pass.Scores(moving.images, moving.rows);
+    if (!logits.ok()) return logits.status();
+    nearest.Offer(moving.rows, moving.images, *logits,
+                  pass.Fooled(*logits, moving.rows), config_.steps);
+  }
+  return nearest.nearest();
+}
+
+}  // namespace
+
+std::unique_ptr<const Attack> MakeDeepFool(const DeepFoolConfig& config) {
+  return std::make_unique<DeepFool>(config);
+}
+
+}  // namespace adv

@@ -1,0 +1,165 @@
+#include "engine/attacks/fab.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/attacks/lead.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
+#include "engine/attacks/plane_projection.h"
+
+namespace adv {
+namespace {
+
+at::Tensor PerPixel(const at::Tensor& values) {
+  return values.to(at::kFloat).view({-1, 1, 1, 1});
+}
+
+// [M] double: <a, b> of each image.
+at::Tensor Products(const at::Tensor& a, const at::Tensor& b) {
+  return (a.flatten(1).to(at::kDouble) * b.flatten(1)).sum(1);
+}
+
+// [M, classes]: best first, the class itself last.
+at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
+  return at::argsort(logits.scatter(1, classes.unsqueeze(1),
+                                    -std::numeric_limits<double>::infinity()),
+                     /*stable=*/true, /*dim=*/1, /*descending=*/true);
+}
+
+class Fab final : public LeadAttack {
+ public:
+  explicit Fab(const FabConfig& config) : config_(config) {}
+  bool HasNorm(Norm) const override { return true; }
+
+ private:
+  // What all walks share.
+  struct Ground {
+    const AttackBatch& batch;
+    const RunOptions& options;
+    const at::Tensor rows;       // [M] int64, which images of the batch
+    const at::Tensor originals;  // [M, channels, height, width]
+  };
+
+  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+                                      const RunOptions& options) const override;
+  at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
+                   const NearestSoFar& nearest) const;
+  // The lead that is 0 on the boundary. `to` [M]: of these classes over the
+  // labels; undefined: see fab.h.
+  absl::StatusOr<Lead> LeadAt(Pass& pass, const Ground& ground,
+                              const at::Tensor& to,
+                              const at::Tensor& images) const;
+  at::Tensor StepFrom(const at::Tensor& images, const at::Tensor& originals,
+                      const Lead& lead, Norm norm) const;
+  absl::Status Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
+                    at::Tensor images, NearestSoFar& nearest) const;
+
+  const FabConfig config_;
+};
+
+at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
+                      const NearestSoFar& nearest) const {
+  if (restart == 0) return ground.originals;
+  const std::vector<double>& epsilons = ground.options.epsilons;
+  const at::Tensor radius =
+      nearest.sizes()
+          .index_select(0, ground.rows)
+          .clamp_max(*std::max_element(epsilons.begin(), epsilons.end()))
+          .div(2);
+  const RandomKey key{ground.options.seed, RandomPurpose::kStart,
+                      static_cast<uint32_t>(restart),
+                      static_cast<uint32_t>(course)};
+  const at::Tensor drawn =
+      DrawPerturbations(Spread::kSurface, ground.options.norm, key,
+                        ground.batch.samples.index_select(0, ground.rows.cpu()),
+                        ground.originals);
+  return (ground.originals + drawn * PerPixel(radius)).clamp(0, 1);
+}
+
+absl::StatusOr<Lead> Fab::LeadAt(Pass& pass, const Ground& ground,
+                                 const at::Tensor& to,
+                                 const at::Tensor& images) const {
+  if (to.defined()) {
+    return FindLead(pass, images, ground.rows,
+                    ground.batch.labels.index_select(0, ground.rows), to);
+  }
+  absl::StatusOr<Lead> lead =
+      FindFirstLead(pass, ground.batch, images, ground.rows);
+  if (!lead.ok()) return lead;
+  absl::Status status = FindNearestLead(pass, ground.batch, images, ground.rows,
+                                        ground.options.norm, *lead);
+  if (!status.ok()) return status;
+  return lead;
+}
+
+at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
+                         const Lead& lead, Norm norm) const {
+  const at::Tensor move =
+      MovesOntoPlanes(images, lead.gradient, lead.values, norm);
+  const at::Tensor move_of_original = MovesOntoPlanes(
+      originals, lead.gradient,
+      lead.values + Products(lead.gradient, originals - images), norm);
+  constexpr double kSmallest = 1e-8;  // both may be 0
+  const at::Tensor size = SizesOf(move, norm).clamp_min(kSmallest);
+  const at::Tensor size_of_original =
+      SizesOf(move_of_original, norm).clamp_min(kSmallest);
+  const at::Tensor alpha =
+      PerPixel((size / (size + size_of_original)).clamp_max(config_.alpha_max));
+  return ((images + move * config_.eta) * (1 - alpha) +
+          (originals + move_of_original * config_.eta) * alpha)
+      .clamp(0, 1);
+}
+
+absl::Status Fab::Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
+                       at::Tensor images, NearestSoFar& nearest) const {
+  for (int64_t n = 1; n <= config_.steps; ++n) {
+    const absl::StatusOr<Lead> lead = LeadAt(pass, ground, to, images);
+    if (!lead.ok()) return lead.status();
+    images = StepFrom(images, ground.originals, *lead, ground.options.norm);
+    const absl::StatusOr<at::Tensor> logits = pass.Scores(images, ground.rows);
+    if (!logits.ok()) return logits.status();
+    const at::Tensor fooled = pass.Fooled(*logits, ground.rows);
+    nearest.Offer(ground.rows, images, *logits, fooled, n);
+    const at::Tensor back =
+        ground.originals + (images - ground.originals) * config_.beta;
+    images = at::where(fooled.view({-1, 1, 1, 1}), back, images);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Nearest> Fab::FindNearest(Pass& pass, const AttackBatch& batch,
+                                         const RunOptions& options) const {
+  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  if (!start.ok()) return start.status();
+  NearestSoFar nearest(*start, batch.images, options.norm);
+  const at::Tensor rows = nearest.Missing();
+  if (rows.numel() == 0) return nearest.nearest();
+  const Ground ground{batch, options, rows, batch.images.index_select(0, rows)};
+
+  const bool one_by_one = !pass.targeted() && config_.target_classes > 0;
+  const at::Tensor others =
+      OthersByLogit(nearest.nearest().logits, batch.labels)
+          .index_select(0, rows);
+  const int64_t courses =
+      one_by_one ? std::min(config_.target_classes, others.size(1) - 1) : 1;
+  for (int64_t course = 0; course < courses; ++course) {
+    const at::Tensor to = one_by_one ? others.select(1, course) : at::Tensor();
+    for (int64_t restart = 0; restart < config_.restarts; ++restart) {
+      absl::Status status = Walk(
+          pass, ground, to, Start(ground, course, restart, nearest), nearest);
+      if (!status.ok()) return status;
+    }
+  }
+  return nearest.nearest();
+}
+
+}  // namespace
+
+std::unique_ptr<const Attack> MakeFab(const FabConfig& config) {
+  return std::make_unique<Fab>(config);
+}
+
+}  // namespace adv

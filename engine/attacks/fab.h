@@ -1,0 +1,33 @@
+#ifndef ADV_ENGINE_ATTACKS_FAB_H_
+#define ADV_ENGINE_ATTACKS_FAB_H_
+
+#include <memory>
+
+#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_config.h"
+
+namespace adv {
+
+// Fast adaptive boundary (Croce and Hein, arXiv 1907.02044), as its authors'
+// AutoAttack has it. Each step takes the boundary for a plane, finds the moves
+// d of the iterate x_n and d_0 of the original x_0 onto it inside the box, and
+// goes to
+//   clip((1 - a) (x_n + eta d) + a (x_0 + eta d_0)),
+//   a = min(alpha_max, |d| / (|d| + |d_0|)).
+// An iterate that fools is kept if it is nearer than others, and the next step
+// starts from x_0 + beta (x_n - x_0).
+//
+// The boundary: of all other classes the one nearest to x_n; FAB-T: that to
+// each of `target_classes` classes in turn; with targets of the caller's, that
+// between the target and its strongest rival.
+//
+// The first walk starts at the original, the restarts at random at half the
+// distance of what was found, or half the largest epsilon if that is less.
+//
+// A step costs a forward and a gradient (untargeted FAB: one for each other
+// class). Iterations are steps of the walk that came to the image.
+std::unique_ptr<const Attack> MakeFab(const FabConfig& config);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_FAB_H_

@@ -1,0 +1,57 @@
+#ifndef ADV_ENGINE_ATTACKS_LEAD_H_
+#define ADV_ENGINE_ATTACKS_LEAD_H_
+
+#include <ATen/core/Tensor.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "engine/attacks/minimising.h"
+
+namespace adv {
+
+// By how much one class leads another for each of M images. Where the lead is
+// 0 lies the boundary between them: a plane, as it looks from here.
+struct Lead {
+  at::Tensor logits;    // [M, classes], the source's
+  at::Tensor values;    // [M] double, z_to - z_from
+  at::Tensor gradient;  // [M, channels, height, width], of `values`
+};
+
+// [M] double: the size of each gradient in the norm dual to `norm`, by which
+// the lead grows over a step of size 1.
+at::Tensor DualSizes(const at::Tensor& gradient, Norm norm);
+
+// A minimising attack that goes by such leads.
+class LeadAttack : public MinimisingAttack {
+ protected:
+  // Of the classes `to` over `from`, [M] int64 each, by one gradient pass. One
+  // of them may be undefined: the class with the largest logit but for the
+  // other one.
+  static absl::StatusOr<Lead> FindLead(Pass& pass, const at::Tensor& images,
+                                       const at::Tensor& rows,
+                                       const at::Tensor& from,
+                                       const at::Tensor& to);
+
+  // Of the strongest rival over the label; targeted, of the target over its
+  // strongest rival.
+  static absl::StatusOr<Lead> FindGoalLead(Pass& pass, const AttackBatch& batch,
+                                           const at::Tensor& images,
+                                           const at::Tensor& rows);
+
+  // In two parts, so that who is fooled can leave in between. Untargeted: of
+  // the first other class over the label; then, of all other classes that one
+  // whose boundary is nearest, by a pass for each. Targeted: the goal's lead,
+  // and no more passes.
+  static absl::StatusOr<Lead> FindFirstLead(Pass& pass,
+                                            const AttackBatch& batch,
+                                            const at::Tensor& images,
+                                            const at::Tensor& rows);
+  static absl::Status FindNearestLead(Pass& pass, const AttackBatch& batch,
+                                      const at::Tensor& images,
+                                      const at::Tensor& rows, Norm norm,
+                                      Lead& lead);
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_LEAD_H_

@@ -1,0 +1,54 @@
+#include "engine/attacks/plane_projection.h"
+
+#include <ATen/ATen.h>
+
+#include <tuple>
+
+namespace adv {
+namespace {
+
+// The sum over the columns from each one on. By adding, not by taking from the
+// total: the last ones may be tiny beside it.
+at::Tensor SumsFromHere(const at::Tensor& values) {
+  return values.flip({1}).cumsum(1).flip({1});
+}
+
+at::Tensor SumsBeforeHere(const at::Tensor& values) {
+  return at::constant_pad_nd(values.cumsum(1).narrow(1, 0, values.size(1) - 1),
+                             {1, 0});
+}
+
+}  // namespace
+
+// All pixels set out together, each toward the plane, at speed 1 (L-inf) or
+// |w| (L2), and stop where the box ends. What remains to the plane falls
+// linearly between two stops; so the time when nothing remains is exact once
+// it is known which pixels have stopped by then.
+at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
+                           const at::Tensor& values, Norm norm) {
+  const at::Tensor w = normals.flatten(1).to(at::kDouble);
+  const at::Tensor x = points.flatten(1).to(at::kDouble);
+  const at::Tensor way = w.sign() * values.sign().neg().unsqueeze(1);
+  const at::Tensor slope = w.abs() * way.abs();
+  const at::Tensor speed = norm == Norm::kLinf ? way.abs() : slope;
+  const at::Tensor room = at::where(way.gt(0), 1 - x, x) * way.abs();
+
+  at::Tensor stops, order;
+  std::tie(stops, order) = at::sort(room / speed.masked_fill(speed.eq(0), 1),
+                                    /*stable=*/true, /*dim=*/1,
+                                    /*descending=*/false);
+  const at::Tensor gained = SumsBeforeHere((slope * room).gather(1, order));
+  const at::Tensor rate = SumsFromHere((slope * speed).gather(1, order));
+  const at::Tensor need = values.abs().unsqueeze(1);
+  const at::Tensor stopped =
+      (gained + stops * rate).lt(need).sum(1, /*keepdim=*/true);
+  const at::Tensor reachable = stopped.lt(w.size(1));
+  const at::Tensor here = stopped.clamp_max(w.size(1) - 1);
+  const at::Tensor time =
+      (need - gained.gather(1, here)) / rate.gather(1, here);
+  const at::Tensor moves = at::where(reachable.logical_and(need.gt(0)),
+                                     at::min(time * speed, room), room);
+  return (way * moves).to(at::kFloat).view(points.sizes());
+}
+
+}  // namespace adv
