@@ -105,6 +105,8 @@ void AddResult(const AttackResult& result, Tile& tile) {
   const at::Tensor zero_gradient = result.zero_gradient.cpu();
   const at::Tensor gradients = result.gradients.cpu();
   const at::Tensor forwards = result.forwards.cpu();
+  const at::Tensor member =
+      result.member.defined() ? result.member.cpu() : result.member;
   for (int64_t i = 0; i < tile.count; ++i) {
     AttackRecord record;
     if (tile.batch.targets.defined()) {
@@ -121,6 +123,9 @@ void AddResult(const AttackResult& result, Tile& tile) {
     record.l0 = distances[i].l0;
     record.l2 = distances[i].l2;
     record.linf = distances[i].linf;
+    record.clean_rank =
+        RankOf(tile.batch.clean_logits[i].cpu(), record.prediction);
+    if (member.defined()) record.member = member[i].item<int64_t>();
     tile.records[i].attacks.push_back(record);
   }
 }
@@ -151,9 +156,8 @@ absl::Status Validate(const EvaluationPlan& plan,
                               plan.goal.kind == Goal::Kind::kTargeted};
   for (const AttackConfig& config : plan.attacks) {
     absl::StatusOr<std::unique_ptr<const Attack>> attack = MakeAttack(config);
-    violations.AddAll(attack.ok()
-                          ? (*attack)->Validate(options, problem)
-                          : attack.status());
+    violations.AddAll(attack.ok() ? (*attack)->Validate(options, problem)
+                                  : attack.status());
   }
   if (plan.goal.kind == Goal::Kind::kTargeted &&
       plan.goal.rule == Goal::TargetRule::kFixed &&
@@ -226,7 +230,7 @@ absl::StatusOr<EvaluationReport> Evaluate(
     std::move(tile->begin(), tile->end(), std::back_inserter(records));
     if (progress) progress(records);
   }
-  return BuildReport(plan, network.num_classes(), std::move(records));
+  return BuildReport(plan, dataset.class_names, std::move(records));
 }
 
 }  // namespace adv

@@ -10,6 +10,7 @@
 
 #include "engine/attacks/attack.h"
 #include "engine/data/dataset.h"
+#include "engine/evaluation/taxonomy.h"
 
 namespace adv {
 
@@ -45,6 +46,9 @@ struct AttackRecord {
   int64_t l0 = 0;  // values that differ from the original
   double l2 = 0;
   double linf = 0;
+  int64_t clean_rank = 0;  // classes with a larger clean logit than that of
+                           // `prediction`; of equal ones, those before it
+  int64_t member = -1;     // AttackResult::member
 };
 
 // Everything measured on one image: a pure function of plan, models and image.
@@ -89,6 +93,16 @@ struct AttackReport {
   std::vector<int64_t> confusion;  // adversarial; [label * classes + predicted]
   // Targeted attacks: images classified as their target.
   int64_t target_hits = 0;
+  // Images whose true label became less probable.
+  int64_t confidence_reduced = 0;
+  // Targeted attacks: clean right and now the target.
+  int64_t right_to_target = 0;
+  // Images that went from right to wrong, [label * classes + predicted]; of a
+  // targeted attack only those that went to their target.
+  std::vector<int64_t> source_target;
+  KindCounts kinds;
+  // AutoAttack: images that each member turned from right to wrong.
+  std::vector<int64_t> broken_by_member;
   IterationSummary iterations;
   std::vector<IterationSummary> iterations_per_class;
   // Mean over all images of the fall of the true label's probability.
@@ -105,6 +119,7 @@ struct EvaluationReport {
   std::vector<int64_t> samples_per_class;
   std::vector<int64_t> clean_confusion;  // [label * classes + predicted]
   std::vector<AttackReport> attacks;     // in the records' order
+  std::string kinds_rule;                // by which KindCounts count
   // Whatever a reader must know before trusting the numbers, for example that
   // robust accuracy rose with epsilon.
   std::vector<std::string> warnings;
@@ -117,8 +132,10 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
     const std::function<absl::Status()>& before_pass);
 
-// A pure function: the same records in any order give the same report.
-EvaluationReport BuildReport(const EvaluationPlan& plan, int64_t classes,
+// A pure function: the same records in any order give the same report. The
+// index of a class name is the label.
+EvaluationReport BuildReport(const EvaluationPlan& plan,
+                             const std::vector<std::string>& class_names,
                              std::vector<SampleRecord> records);
 
 // All tiles, then the report. `progress` is called after each tile with all

@@ -46,6 +46,19 @@ std::vector<Verdict> MeasureVerdicts(const at::Tensor& logits,
   return verdicts;
 }
 
+int64_t RankOf(const at::Tensor& logits, int64_t label) {
+  const at::Tensor row = logits.contiguous();
+  const float* values = row.data_ptr<float>();
+  int64_t rank = 0;
+  for (int64_t k = 0; k < row.numel(); ++k) {
+    if (values[k] > values[label] ||
+        (values[k] == values[label] && k < label)) {
+      ++rank;
+    }
+  }
+  return rank;
+}
+
 std::vector<Distance> MeasureDistances(const at::Tensor& images,
                                        const at::Tensor& originals,
                                        int64_t count) {

@@ -29,6 +29,10 @@ struct Distance {
 std::vector<Verdict> MeasureVerdicts(const at::Tensor& logits,
                                      const at::Tensor& labels, int64_t count);
 
+// The number of classes that come before `label` in the order of `logits`
+// [classes] float32, on the CPU: larger ones, and equal ones of smaller index.
+int64_t RankOf(const at::Tensor& logits, int64_t label);
+
 // Both [N, channels, height, width] float32, N >= count.
 std::vector<Distance> MeasureDistances(const at::Tensor& images,
                                        const at::Tensor& originals,

@@ -51,16 +51,39 @@ void Summarize(IterationSummary& summary) {
   summary.median = static_cast<double>(low + high) / 2;
 }
 
+void CountGoals(const SampleRecord& sample, const AttackRecord& record,
+                int64_t classes, AttackReport& report) {
+  if (record.label_confidence < sample.label_confidence) {
+    ++report.confidence_reduced;
+  }
+  if (sample.prediction != sample.label || record.prediction == sample.label) {
+    return;
+  }
+  const bool at_target = record.prediction == record.target;
+  if (at_target) ++report.right_to_target;
+  if (at_target || record.target < 0) {
+    ++report.source_target[sample.label * classes + record.prediction];
+  }
+  if (record.member >= 0) ++report.broken_by_member[record.member];
+}
+
 // The report of the `position`-th entry of SampleRecord::attacks.
 AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
-                          int64_t classes,
+                          const std::vector<std::string>& class_names,
                           const std::vector<SampleRecord>& records) {
+  const auto classes = static_cast<int64_t>(class_names.size());
+  const Taxonomy taxonomy(class_names);
   AttackReport report;
   report.attack = position / plan.epsilons.size();
   report.epsilon = plan.epsilons[position % plan.epsilons.size()];
   report.per_class.resize(classes);
   report.iterations_per_class.resize(classes);
   report.confusion.resize(classes * classes);
+  report.source_target.resize(classes * classes);
+  if (const auto* ensemble =
+          std::get_if<AutoAttackConfig>(&plan.attacks[report.attack])) {
+    report.broken_by_member.resize(MembersOf(*ensemble).size());
+  }
   for (const SampleRecord& sample : records) {
     const AttackRecord& record = sample.attacks[position];
     const bool clean_right = sample.prediction == sample.label;
@@ -71,6 +94,8 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
     Count(record, report.iterations_per_class[sample.label]);
     ++report.confusion[sample.label * classes + record.prediction];
     if (record.target >= 0 && record.success) ++report.target_hits;
+    CountGoals(sample, record, classes, report);
+    taxonomy.Count(sample, record, report.kinds);
     report.mean_confidence_drop +=
         sample.label_confidence - record.label_confidence;
     report.mean_l0 += static_cast<double>(record.l0);
@@ -95,8 +120,10 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
 
 }  // namespace
 
-EvaluationReport BuildReport(const EvaluationPlan& plan, int64_t classes,
+EvaluationReport BuildReport(const EvaluationPlan& plan,
+                             const std::vector<std::string>& class_names,
                              std::vector<SampleRecord> records) {
+  const auto classes = static_cast<int64_t>(class_names.size());
   // Sums of doubles depend on their order.
   std::sort(records.begin(), records.end(),
             [](const SampleRecord& a, const SampleRecord& b) {
@@ -111,8 +138,9 @@ EvaluationReport BuildReport(const EvaluationPlan& plan, int64_t classes,
     ++report.clean_confusion[sample.label * classes + sample.prediction];
   }
   for (size_t i = 0; i < plan.attacks.size() * plan.epsilons.size(); ++i) {
-    report.attacks.push_back(ReportAttack(plan, i, classes, records));
+    report.attacks.push_back(ReportAttack(plan, i, class_names, records));
   }
+  report.kinds_rule = Taxonomy(class_names).Rule();
   report.warnings = FindWarnings(plan, report);
   return report;
 }

@@ -4,53 +4,86 @@
 #include <absl/strings/str_format.h>
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
 
 namespace adv {
 namespace {
 
-void WarnOfSettings(const EvaluationPlan& plan,
-                    std::vector<std::string>& warnings) {
-  for (const AttackConfig& config : plan.attacks) {
+using Warnings = std::vector<std::string>;
+
+// "pgd", or "pgd (attack 2)" where the plan has several.
+std::string NameIn(const EvaluationPlan& plan, size_t attack) {
+  const std::string name = AttackName(plan.attacks[attack]);
+  const auto same = std::count_if(
+      plan.attacks.begin(), plan.attacks.end(),
+      [&](const AttackConfig& other) { return AttackName(other) == name; });
+  return same < 2 ? name : absl::StrCat(name, " (attack ", attack + 1, ")");
+}
+
+// How far steps can lead, for the attacks whose step size does not adapt.
+struct ReachAt {
+  double epsilon;
+
+  static double Reach(int64_t steps, double step_size) {
+    return static_cast<double>(steps) * step_size;
+  }
+  template <typename Config>
+  std::optional<double> operator()(const Config&) const {
+    return std::nullopt;
+  }
+  std::optional<double> operator()(const IgsmConfig& config) const {
+    return Reach(IgsmSteps(config.steps, epsilon), config.step_size);
+  }
+  std::optional<double> operator()(
+      const IterativeLeastLikelyConfig& config) const {
+    return Reach(IgsmSteps(config.steps, epsilon), config.step_size);
+  }
+  std::optional<double> operator()(const PgdConfig& config) const {
+    return Reach(config.steps, config.step_size.value_or(epsilon / 4));
+  }
+  std::optional<double> operator()(const MiFgsmConfig& config) const {
+    if (!config.step_size) return std::nullopt;  // epsilon / steps
+    return Reach(config.steps, *config.step_size);
+  }
+};
+
+void WarnOfSettings(const EvaluationPlan& plan, Warnings& warnings) {
+  for (size_t i = 0; i < plan.attacks.size(); ++i) {
+    const AttackConfig& config = plan.attacks[i];
     if (const auto* fgsm = std::get_if<FgsmConfig>(&config);
         fgsm != nullptr && fgsm->thesis_mode) {
       warnings.push_back(
           "fgsm: thesis_mode, images are not clipped to [0, 1] and sign(0) is "
           "+1");
     }
-    const auto* igsm = std::get_if<IgsmConfig>(&config);
-    if (igsm == nullptr) continue;
     for (double epsilon : plan.epsilons) {
-      const double reach =
-          static_cast<double>(IgsmSteps(*igsm, epsilon)) * igsm->step_size;
+      const std::optional<double> reach = std::visit(ReachAt{epsilon}, config);
       // Less than this is rounding of the numbers a caller typed.
       constexpr double kRounding = 1e-6;
-      if (reach < epsilon - kRounding) {
+      if (reach && *reach < epsilon - kRounding) {
         warnings.push_back(absl::StrFormat(
-            "igsm: steps times step_size is %.4g and cannot reach epsilon "
-            "%.4g",
-            reach, epsilon));
+            "%s: steps times step_size is %.4g and cannot reach epsilon %.4g",
+            NameIn(plan, i), *reach, epsilon));
       }
     }
   }
 }
 
 void WarnOfZeroGradients(const EvaluationPlan& plan, int64_t samples,
-                         const AttackReport& attack,
-                         std::vector<std::string>& warnings) {
+                         const AttackReport& attack, Warnings& warnings) {
   if (attack.zero_gradient_images == 0) return;
   warnings.push_back(absl::StrFormat(
       "%s: the gradient was zero for %d of %d images at epsilon %.4g: it may "
       "be masked, and robust accuracy overstated",
-      AttackName(plan.attacks[attack.attack]), attack.zero_gradient_images,
-      samples, attack.epsilon));
+      NameIn(plan, attack.attack), attack.zero_gradient_images, samples,
+      attack.epsilon));
 }
 
 // Who may change more cannot succeed less, unless the attack is at fault.
-// (Targeted attacks lead elsewhere; their accuracy may go either way.)
 void WarnOfRisingAccuracy(const EvaluationPlan& plan,
                           std::vector<AttackReport> attacks,
-                          std::vector<std::string>& warnings) {
-  if (plan.goal.kind == Goal::Kind::kTargeted) return;
+                          Warnings& warnings) {
   std::stable_sort(attacks.begin(), attacks.end(),
                    [](const AttackReport& a, const AttackReport& b) {
                      return std::pair(a.attack, a.epsilon) <
@@ -66,8 +99,121 @@ void WarnOfRisingAccuracy(const EvaluationPlan& plan,
     warnings.push_back(absl::StrFormat(
         "%s: robust accuracy rises with epsilon, from %d right at %.4g to %d "
         "right at %.4g: a stronger attack would do better",
-        AttackName(plan.attacks[low.attack]), low.overall.right_right,
-        low.epsilon, high.overall.right_right, high.epsilon));
+        NameIn(plan, low.attack), low.overall.right_right, low.epsilon,
+        high.overall.right_right, high.epsilon));
+  }
+}
+
+// Whether an attack is `less` with more steps (queries), and nothing else.
+struct MoreOf {
+  const AttackConfig& less;
+
+  template <typename Config, typename Rest>
+  bool Compare(const Config& more, int64_t Config::*effort, Rest rest) const {
+    const auto* const other = std::get_if<Config>(&less);
+    return other != nullptr && rest(more) == rest(*other) &&
+           more.*effort > other->*effort;
+  }
+  template <typename Config>
+  bool operator()(const Config&) const {
+    return false;
+  }
+  bool operator()(const PgdConfig& more) const {
+    return Compare(more, &PgdConfig::steps, [](const PgdConfig& config) {
+      return std::tuple(config.step_size, config.restarts, config.random_start);
+    });
+  }
+  bool operator()(const MiFgsmConfig& more) const {
+    return Compare(more, &MiFgsmConfig::steps, [](const MiFgsmConfig& config) {
+      return std::tuple(config.step_size, config.momentum);
+    });
+  }
+  bool operator()(const ApgdConfig& more) const {
+    return Compare(more, &ApgdConfig::steps, [](const ApgdConfig& config) {
+      return std::tuple(config.loss, config.restarts, config.target_classes);
+    });
+  }
+  bool operator()(const SquareConfig& more) const {
+    return Compare(more, &SquareConfig::queries,
+                   [](const SquareConfig& config) {
+                     return std::tuple(config.initial_share, config.restarts);
+                   });
+  }
+  bool operator()(const IgsmConfig& more) const {
+    const auto* const other = std::get_if<IgsmConfig>(&less);
+    return other != nullptr && more.step_size == other->step_size &&
+           more.steps && other->steps && *more.steps > *other->steps;
+  }
+};
+
+// What each attack left right at one epsilon.
+struct AtEpsilon {
+  const EvaluationPlan& plan;
+  const EvaluationReport& report;
+  size_t epsilon;
+
+  const AttackReport& Of(size_t attack) const {
+    return report.attacks[attack * plan.epsilons.size() + epsilon];
+  }
+  int64_t Right(size_t attack) const { return Of(attack).overall.right_right; }
+};
+
+void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
+  const std::vector<AttackConfig>& attacks = at.plan.attacks;
+  for (size_t less = 0; less < attacks.size(); ++less) {
+    for (size_t more = 0; more < attacks.size(); ++more) {
+      if (!std::visit(MoreOf{attacks[less]}, attacks[more]) ||
+          at.Right(more) <= at.Right(less)) {
+        continue;
+      }
+      warnings.push_back(absl::StrFormat(
+          "%s: more steps than %s leave more images right at epsilon %.4g, %d "
+          "and not %d: the attack does not converge",
+          NameIn(at.plan, more), NameIn(at.plan, less), at.Of(more).epsilon,
+          at.Right(more), at.Right(less)));
+    }
+  }
+}
+
+void WarnOfNoise(const AtEpsilon& at, Warnings& warnings) {
+  const std::vector<AttackConfig>& attacks = at.plan.attacks;
+  for (size_t noise = 0; noise < attacks.size(); ++noise) {
+    if (AccessOf(attacks[noise]) != Access::kNone) continue;
+    for (size_t i = 0; i < attacks.size(); ++i) {
+      if (AccessOf(attacks[i]) == Access::kNone ||
+          at.Right(noise) >= at.Right(i)) {
+        continue;
+      }
+      warnings.push_back(absl::StrFormat(
+          "%s: random noise of the same size leaves fewer images right at "
+          "epsilon %.4g, %d and not %d: gradients may be masked",
+          NameIn(at.plan, i), at.Of(i).epsilon, at.Right(noise), at.Right(i)));
+    }
+  }
+}
+
+// An attack that sees less against the best of those that see gradients.
+void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
+  const std::vector<AttackConfig>& attacks = at.plan.attacks;
+  std::optional<size_t> best;
+  for (size_t i = 0; i < attacks.size(); ++i) {
+    if (AccessOf(attacks[i]) == Access::kGradients &&
+        (!best || at.Right(i) < at.Right(*best))) {
+      best = i;
+    }
+  }
+  if (!best) return;
+  for (size_t i = 0; i < attacks.size(); ++i) {
+    const Access access = AccessOf(attacks[i]);
+    if ((access != Access::kScores && access != Access::kDecisions) ||
+        at.Right(i) >= at.Right(*best)) {
+      continue;
+    }
+    warnings.push_back(absl::StrFormat(
+        "%s, which needs no gradients, leaves fewer images right than %s at "
+        "epsilon %.4g, %d and not %d: gradients may be masked",
+        NameIn(at.plan, i), NameIn(at.plan, *best), at.Of(i).epsilon,
+        at.Right(i), at.Right(*best)));
   }
 }
 
@@ -75,12 +221,20 @@ void WarnOfRisingAccuracy(const EvaluationPlan& plan,
 
 std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
                                       const EvaluationReport& report) {
-  std::vector<std::string> warnings;
+  Warnings warnings;
   WarnOfSettings(plan, warnings);
   for (const AttackReport& attack : report.attacks) {
     WarnOfZeroGradients(plan, report.samples, attack, warnings);
   }
+  // Targeted attacks lead elsewhere; their accuracy may go either way.
+  if (plan.goal.kind == Goal::Kind::kTargeted) return warnings;
   WarnOfRisingAccuracy(plan, report.attacks, warnings);
+  for (size_t i = 0; i < plan.epsilons.size(); ++i) {
+    const AtEpsilon at{plan, report, i};
+    WarnOfMoreSteps(at, warnings);
+    WarnOfNoise(at, warnings);
+    WarnOfWeakGradients(at, warnings);
+  }
   return warnings;
 }
 

@@ -11,29 +11,15 @@
 #include <numeric>
 
 #include "tests/engine/attacks/test_networks.h"
+#include "tests/engine/evaluation/record_text.h"
 
 namespace adv {
 namespace {
 
-// Every field, doubles to the last bit.
-std::string Text(const SampleRecord& sample) {
-  std::string text = absl::StrFormat(
-      "%d %d %d %a %a", sample.index, sample.label, sample.prediction,
-      sample.confidence, sample.label_confidence);
-  for (const AttackRecord& r : sample.attacks) {
-    absl::StrAppend(
-        &text,
-        absl::StrFormat(" | %d %d %a %a %d %d %d %d %d %d %a %a", r.target,
-                        r.prediction, r.confidence, r.label_confidence,
-                        r.success, r.iterations, r.zero_gradient, r.gradients,
-                        r.forwards, r.l0, r.l2, r.linf));
-  }
-  return text;
-}
-
 std::vector<std::string> Texts(const std::vector<SampleRecord>& samples) {
   std::vector<std::string> texts;
-  for (const SampleRecord& sample : samples) texts.push_back(Text(sample));
+  for (const SampleRecord& sample : samples)
+    texts.push_back(RecordText(sample));
   return texts;
 }
 
@@ -51,6 +37,7 @@ class EvaluationTest : public ::testing::Test {
 
   EvaluationTest() {
     dataset_.name = "toy";
+    dataset_.class_names = {"a", "b", "c", "d", "e"};
     dataset_.images =
         (Uniform({kImages, 3, 4, 4}, 60) * 255).round().to(at::kByte);
     indices_.resize(kImages);

@@ -14,6 +14,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+const std::vector<std::string> kClasses = {"a", "b", "c"};
+
 EvaluationPlan Plan(std::vector<AttackConfig> attacks,
                     std::vector<double> epsilons) {
   EvaluationPlan plan;
@@ -51,7 +53,7 @@ std::vector<SampleRecord> SixSamples() {
 
 TEST(BuildReport, Counts) {
   const EvaluationReport report =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), 3, SixSamples());
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples());
   EXPECT_EQ(report.samples, 6);
   EXPECT_THAT(report.samples_per_class, ElementsAre(2, 2, 2));
   EXPECT_THAT(report.clean_confusion, ElementsAre(2, 0, 0, 1, 1, 0, 0, 1, 1));
@@ -80,7 +82,8 @@ TEST(BuildReport, Counts) {
 // Steps 1, 4 and 2; the image that was wrong before took none.
 TEST(BuildReport, Iterations) {
   const AttackReport attack =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), 3, SixSamples()).attacks[0];
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples())
+          .attacks[0];
   EXPECT_EQ(attack.iterations.images, 3);
   EXPECT_DOUBLE_EQ(attack.iterations.mean, 7.0 / 3);
   EXPECT_DOUBLE_EQ(attack.iterations.median, 2);
@@ -90,7 +93,7 @@ TEST(BuildReport, Iterations) {
 
   std::vector<SampleRecord> four = SixSamples();
   four.push_back(Sample(10, 0, 0, 1, 4));
-  EXPECT_DOUBLE_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), 3, four)
+  EXPECT_DOUBLE_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, four)
                        .attacks[0]
                        .iterations.median,
                    3);  // of 1 2 4 4
@@ -98,7 +101,7 @@ TEST(BuildReport, Iterations) {
 
 TEST(BuildReport, OfNothing) {
   const EvaluationReport report =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), 3, {});
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, {});
   EXPECT_EQ(report.samples, 0);
   EXPECT_EQ(report.attacks[0].overall.total(), 0);
   EXPECT_TRUE(std::isnan(report.attacks[0].mean_l2));
@@ -112,7 +115,7 @@ TEST(BuildReport, TargetHits) {
     sample.attacks[0].target = 1;
     sample.attacks[0].success = sample.attacks[0].prediction == 1;
   }
-  EXPECT_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), 3, samples)
+  EXPECT_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, samples)
                 .attacks[0]
                 .target_hits,
             3);
@@ -123,7 +126,7 @@ TEST(BuildReport, AttackByAttackAndWithinEpsilonByEpsilon) {
   sample.attacks.resize(4, sample.attacks[0]);
   sample.attacks[2].prediction = 2;
   const EvaluationReport report = BuildReport(
-      Plan({FgsmConfig{}, IgsmConfig{}}, {0.01, 0.02}), 3, {sample});
+      Plan({FgsmConfig{}, IgsmConfig{}}, {0.01, 0.02}), kClasses, {sample});
   ASSERT_EQ(report.attacks.size(), 4);
   EXPECT_EQ(report.attacks[1].attack, 0);
   EXPECT_EQ(report.attacks[1].epsilon, 0.02);
@@ -138,21 +141,21 @@ TEST(Warnings, RobustAccuracyThatRises) {
   sample.attacks.resize(2, sample.attacks[0]);
   sample.attacks[1].prediction = 1;  // falls at the second epsilon alone
   const std::vector<AttackConfig> fgsm = {FgsmConfig{}};
-  EXPECT_THAT(BuildReport(Plan(fgsm, {0.1, 0.2}), 3, {sample}).warnings,
+  EXPECT_THAT(BuildReport(Plan(fgsm, {0.1, 0.2}), kClasses, {sample}).warnings,
               IsEmpty());
   EvaluationPlan plan = Plan(fgsm, {0.2, 0.1});
-  EXPECT_THAT(BuildReport(plan, 3, {sample}).warnings,
+  EXPECT_THAT(BuildReport(plan, kClasses, {sample}).warnings,
               ElementsAre(HasSubstr("fgsm: robust accuracy rises with epsilon, "
                                     "from 0 right at 0.1 to 1 right at 0.2")));
   plan.goal.kind = Goal::Kind::kTargeted;
-  EXPECT_THAT(BuildReport(plan, 3, {sample}).warnings, IsEmpty());
+  EXPECT_THAT(BuildReport(plan, kClasses, {sample}).warnings, IsEmpty());
 }
 
 TEST(Warnings, ZeroGradients) {
   std::vector<SampleRecord> samples = SixSamples();
   samples[1].attacks[0].zero_gradient = true;
   const EvaluationReport report =
-      BuildReport(Plan({IgsmConfig{}}, {0.5}), 3, samples);
+      BuildReport(Plan({IgsmConfig{}}, {0.5}), kClasses, samples);
   EXPECT_EQ(report.attacks[0].zero_gradient_images, 1);
   EXPECT_THAT(report.warnings,
               ElementsAre(HasSubstr("igsm: the gradient was zero for 1 of 6 "
@@ -161,15 +164,150 @@ TEST(Warnings, ZeroGradients) {
 
 TEST(Warnings, ThesisModeAndStepsThatDoNotReach) {
   EXPECT_THAT(
-      BuildReport(Plan({FgsmConfig{true}}, {0.5}), 3, SixSamples()).warnings,
+      BuildReport(Plan({FgsmConfig{true}}, {0.5}), kClasses, SixSamples())
+          .warnings,
       ElementsAre(HasSubstr("thesis_mode")));
   EXPECT_THAT(
-      BuildReport(Plan({IgsmConfig{0.01, 9}}, {0.1}), 3, SixSamples()).warnings,
+      BuildReport(Plan({IgsmConfig{0.01, 9}}, {0.1}), kClasses, SixSamples())
+          .warnings,
       ElementsAre("igsm: steps times step_size is 0.09 and cannot "
                   "reach epsilon 0.1"));
-  EXPECT_THAT(BuildReport(Plan({IgsmConfig{0.01, 10}}, {0.1}), 3, SixSamples())
-                  .warnings,
+  EXPECT_THAT(
+      BuildReport(Plan({IgsmConfig{0.01, 10}}, {0.1}), kClasses, SixSamples())
+          .warnings,
+      IsEmpty());
+}
+
+// One image under `attacks` at one epsilon, each of which leaves it right or
+// not.
+std::vector<std::string> WarningsOf(const std::vector<AttackConfig>& attacks,
+                                    const std::vector<bool>& right) {
+  SampleRecord sample = Sample(0, 0, 0, 0, -1);
+  sample.attacks.resize(attacks.size(), sample.attacks[0]);
+  for (size_t i = 0; i < right.size(); ++i) {
+    sample.attacks[i].prediction = right[i] ? 0 : 1;
+  }
+  return BuildReport(Plan(attacks, {0.1}), kClasses, {sample}).warnings;
+}
+
+TEST(Warnings, StepsOfEveryWalkThatDoNotReach) {
+  IterativeLeastLikelyConfig ill;
+  ill.step_size = 0.01;
+  ill.steps = 2;
+  PgdConfig pgd;
+  pgd.step_size = 0.02;
+  pgd.steps = 3;
+  MiFgsmConfig mi_fgsm;
+  mi_fgsm.step_size = 0.01;
+  mi_fgsm.steps = 5;
+  EXPECT_THAT(
+      WarningsOf({ill, pgd, mi_fgsm}, {true, true, true}),
+      ElementsAre(HasSubstr("iterative_least_likely: steps times step_size is "
+                            "0.02"),
+                  HasSubstr("pgd: steps times step_size is 0.06"),
+                  HasSubstr("mi_fgsm: steps times step_size is 0.05")));
+  EXPECT_THAT(WarningsOf({PgdConfig{}, MiFgsmConfig{}}, {true, true}),
               IsEmpty());
+}
+
+TEST(Warnings, MoreStepsThatDoWorse) {
+  PgdConfig few, many;
+  few.steps = 10;
+  many.steps = 20;
+  EXPECT_THAT(
+      WarningsOf({few, many}, {false, true}),
+      ElementsAre("pgd (attack 2): more steps than pgd (attack 1) leave more "
+                  "images right at epsilon 0.1, 1 and not 0: the attack does "
+                  "not converge"));
+  EXPECT_THAT(WarningsOf({few, many}, {true, false}), IsEmpty());
+  many.restarts = 2;  // not the same attack
+  EXPECT_THAT(WarningsOf({few, many}, {false, true}), IsEmpty());
+}
+
+TEST(Warnings, NoiseThatDoesBetter) {
+  EXPECT_THAT(
+      WarningsOf({FgsmConfig{}, NoiseConfig{}}, {true, false}),
+      ElementsAre(HasSubstr("fgsm: random noise of the same size leaves "
+                            "fewer images right at epsilon 0.1, 0 and "
+                            "not 1: gradients may be masked")));
+  EXPECT_THAT(WarningsOf({FgsmConfig{}, NoiseConfig{}}, {false, true}),
+              IsEmpty());
+}
+
+TEST(Warnings, ScoresThatDoBetterThanTheBestGradients) {
+  EXPECT_THAT(
+      WarningsOf({FgsmConfig{}, SquareConfig{}}, {true, false}),
+      ElementsAre(HasSubstr("square, which needs no gradients, leaves fewer "
+                            "images right than fgsm at epsilon 0.1, 0 and not "
+                            "1")));
+  EXPECT_THAT(WarningsOf({FgsmConfig{}, PgdConfig{}, SquareConfig{}},
+                         {true, false, false}),
+              IsEmpty());
+}
+
+// Images 5, 6 and 9 go from right to wrong: 0 to 1, 1 to 2, 2 to 0.
+TEST(BuildReport, GoalsOfAnUntargetedAdversary) {
+  const AttackReport attack =
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples())
+          .attacks[0];
+  EXPECT_EQ(attack.confidence_reduced, 6);
+  EXPECT_EQ(attack.right_to_target, 0);
+  EXPECT_THAT(attack.source_target, ElementsAre(0, 1, 0, 0, 0, 1, 1, 0, 0));
+}
+
+TEST(BuildReport, GoalsOfATargetedAdversary) {
+  std::vector<SampleRecord> samples = SixSamples();
+  for (SampleRecord& sample : samples) sample.attacks[0].target = 1;
+  samples[0].attacks[0].label_confidence = 0.8;
+  const AttackReport attack =
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, samples).attacks[0];
+  EXPECT_EQ(attack.confidence_reduced, 5);
+  EXPECT_EQ(attack.right_to_target, 1);
+  EXPECT_THAT(attack.source_target, ElementsAre(0, 1, 0, 0, 0, 0, 0, 0, 0));
+}
+
+TEST(BuildReport, KindsByTheFirstThatFits) {
+  const std::vector<std::string> classes = {"cat",  "dog",   "ship",
+                                            "frog", "truck", "deer"};
+  const auto kinds = [&](int64_t clean, int64_t adversarial, int64_t rank) {
+    SampleRecord sample = Sample(0, 0, clean, adversarial, 1);
+    sample.attacks[0].clean_rank = rank;
+    const KindCounts counts =
+        BuildReport(Plan({FgsmConfig{}}, {0.5}), classes, {sample})
+            .attacks[0]
+            .kinds;
+    return std::vector<int64_t>{counts.benign, counts.co_natural,
+                                counts.refocused, counts.true_adversarial};
+  };
+  EXPECT_THAT(kinds(1, 0, 1), ElementsAre(1, 0, 0, 0));
+  EXPECT_THAT(kinds(0, 1, 5), ElementsAre(0, 1, 0, 0));  // cat to dog
+  EXPECT_THAT(kinds(0, 1, 1), ElementsAre(0, 1, 0, 0));
+  EXPECT_THAT(kinds(0, 2, 2), ElementsAre(0, 0, 1, 0));  // among the best 3
+  EXPECT_THAT(kinds(0, 2, 3), ElementsAre(0, 0, 0, 1));
+  EXPECT_THAT(kinds(0, 0, 0), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(kinds(1, 2, 3), ElementsAre(0, 0, 0, 0));  // wrong before
+}
+
+TEST(BuildReport, SaysByWhichRuleKindsAreCounted) {
+  const EvaluationPlan plan = Plan({FgsmConfig{}}, {0.5});
+  EXPECT_THAT(BuildReport(plan, kClasses, {}).kinds_rule,
+              HasSubstr("superclass (these classes have none)"));
+  EXPECT_THAT(BuildReport(plan, {"cat", "ship", "x"}, {}).kinds_rule,
+              HasSubstr("animals: bird, cat, deer"));
+}
+
+TEST(BuildReport, MembersOfAnEnsemble) {
+  AutoAttackConfig ensemble;
+  ensemble.members = {{FgsmConfig{}}, {PgdConfig{}}};
+  std::vector<SampleRecord> samples = SixSamples();
+  samples[1].attacks[0].member = 0;
+  samples[2].attacks[0].member = 1;
+  samples[4].attacks[0].member = 0;  // was wrong before
+  samples[5].attacks[0].member = 1;
+  EXPECT_THAT(BuildReport(Plan({ensemble}, {0.5}), kClasses, samples)
+                  .attacks[0]
+                  .broken_by_member,
+              ElementsAre(1, 2));
 }
 
 }  // namespace
