@@ -33,8 +33,8 @@ absl::StatusOr<at::Tensor> FindTargets(const AdversarialTask& task,
     if (!violations.empty()) return violations.status();
     return targets;
   }
-  return ResolveTargets(task.goal, labels, clean_logits,
-                        at::arange(labels.size(0), at::kLong), task.seed);
+  return ResolveTargets(task.goal, labels, clean_logits, task.samples,
+                        task.options.seed);
 }
 
 // Adds the records of one tile's result.
@@ -98,7 +98,7 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
   std::vector<at::Tensor> images, logits;
   for (int64_t begin = 0; begin < task.images.size(0); begin += kTileSize) {
     const AttackBatch batch{Tile(task.images, begin), Tile(all.labels, begin),
-                            Tile(*targets, begin),
+                            Tile(*targets, begin), Tile(task.samples, begin),
                             Tile(all.clean_logits, begin)};
     const absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, *task.source_model->network, batch, options);

@@ -26,14 +26,15 @@ absl::StatusOr<at::Tensor> ComputeLogits(const Network& network,
 struct AdversarialTask {
   std::shared_ptr<const ServedModel> model;
   std::shared_ptr<const ServedModel> source_model;  // `model` but for transfer
-  at::Tensor images;  // [N, channels, height, width] float32 in [0, 1]
-  at::Tensor labels;  // [N] int64; undefined: the model's predictions
+  at::Tensor images;          // [N, channels, height, width] float32 in [0, 1]
+  at::Tensor labels;          // [N] int64; undefined: the model's predictions
+  at::Tensor samples;         // [N] int64, what random draws are keyed by
+  bool from_dataset = false;  // the images are a data set's
   Goal goal;
   at::Tensor targets;        // [N] int64; undefined: as `goal` says
   std::string target_field;  // where a request names its targets
   AttackConfig attack;
   RunOptions options;  // with one epsilon; before_pass is Perturb's
-  uint64_t seed = 0;
 };
 
 // All on the CPU, image by image.

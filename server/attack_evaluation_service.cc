@@ -137,11 +137,19 @@ grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
       call, request->model(),
       request->has_source_model() ? request->source_model() : request->model(),
       [this, call, request, response](ModelPtr model, ModelPtr source) {
-        absl::StatusOr<AdversarialTask> task = DecodeGenerate(
-            *request, std::move(model), std::move(source), parts_.limits);
+        absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
+        if (request->has_dataset_images()) {
+          const std::string& name = request->dataset_images().dataset();
+          dataset = parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
+          if (!dataset.ok()) return RefuseDataset(dataset.status(), name);
+        }
+        absl::StatusOr<AdversarialTask> task =
+            DecodeGenerate(*request, std::move(model), std::move(source),
+                           *dataset, parts_.limits);
         if (!task.ok()) return task.status();
         const int64_t cost = task->images.size(0) *
-                             AttackCost(task->attack, task->options.epsilons);
+                             AttackCost(task->attack, task->options.epsilons,
+                                        task->model->network->num_classes());
         JobOptions options = MakeJobOptions("generate", cost, task->images);
         return Compute(
             call, std::move(options),

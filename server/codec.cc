@@ -66,6 +66,57 @@ v1::Cost EncodeCost(const AttackReport& report) {
   return message;
 }
 
+v1::AdversaryGoals EncodeGoals(const AttackReport& report, bool targeted,
+                               size_t classes) {
+  const int64_t clean_right = report.overall.clean_right();
+  v1::AdversaryGoals message;
+  *message.mutable_confidence_reduction() =
+      EncodeRate(WilsonRate(report.confidence_reduced, report.overall.total()));
+  *message.mutable_misclassification() =
+      EncodeRate(WilsonRate(report.overall.right_wrong, clean_right));
+  if (targeted) {
+    *message.mutable_targeted_misclassification() =
+        EncodeRate(WilsonRate(report.right_to_target, clean_right));
+  }
+  const auto reached =
+      static_cast<int64_t>(report.source_target.size()) -
+      std::count(report.source_target.begin(), report.source_target.end(), 0);
+  *message.mutable_source_target_pairs() = EncodeRate(
+      WilsonRate(reached, static_cast<int64_t>(classes * (classes - 1))));
+  *message.mutable_source_target() =
+      EncodeConfusion(report.source_target, classes);
+  return message;
+}
+
+v1::AdversarialKinds EncodeKinds(const KindCounts& kinds,
+                                 const std::string& rule) {
+  v1::AdversarialKinds message;
+  message.set_benign(kinds.benign);
+  message.set_co_natural(kinds.co_natural);
+  message.set_refocused(kinds.refocused);
+  message.set_true_adversarial(kinds.true_adversarial);
+  message.set_rule(rule);
+  return message;
+}
+
+// The members of an AutoAttack; nothing for another attack.
+void EncodeMembers(const AttackReport& report, const AttackConfig& config,
+                   v1::AttackResult* message) {
+  const auto* const ensemble = std::get_if<AutoAttackConfig>(&config);
+  if (ensemble == nullptr) return;
+  int64_t right = report.overall.clean_right();
+  const std::vector<AnyAttack> members = MembersOf(*ensemble);
+  for (size_t i = 0; i < members.size(); ++i) {
+    right -= report.broken_by_member[i];
+    v1::MemberResult* member = message->add_members();
+    *member->mutable_attack() = EncodeAttack(members[i].config, report.epsilon);
+    member->set_attack_name(AttackName(members[i].config));
+    member->set_broken(report.broken_by_member[i]);
+    *member->mutable_robust_accuracy() =
+        EncodeRate(WilsonRate(right, report.overall.total()));
+  }
+}
+
 v1::ClassOutcomes EncodeClass(const AttackReport& report, size_t label,
                               const std::string& name) {
   v1::ClassOutcomes message;
@@ -78,6 +129,7 @@ v1::ClassOutcomes EncodeClass(const AttackReport& report, size_t label,
 }
 
 v1::AttackResult EncodeResult(const AttackReport& report,
+                              const std::string& kinds_rule,
                               const v1::EvaluationSpec& spec,
                               const std::vector<std::string>& class_names) {
   v1::AttackResult message;
@@ -87,7 +139,7 @@ v1::AttackResult EncodeResult(const AttackReport& report,
       spec.attacks(static_cast<int>(report.attack)), "", Limits(), &none);
   *message.mutable_attack() = EncodeAttack(config, report.epsilon);
   message.set_attack_name(AttackName(config));
-  *message.mutable_epsilon() = EncodeEpsilon(report.epsilon);
+  *message.mutable_epsilon() = EncodeSize(report.epsilon);
   *message.mutable_overall() = EncodeOutcomes(report.overall);
   for (size_t label = 0; label < class_names.size(); ++label) {
     *message.add_per_class() = EncodeClass(report, label, class_names[label]);
@@ -107,6 +159,10 @@ v1::AttackResult EncodeResult(const AttackReport& report,
   message.set_zero_gradient_images(report.zero_gradient_images);
   message.set_constraint_violations(0);  // one would have been an error
   *message.mutable_cost() = EncodeCost(report);
+  *message.mutable_goals() =
+      EncodeGoals(report, spec.goal().has_targeted(), class_names.size());
+  *message.mutable_kinds() = EncodeKinds(report.kinds, kinds_rule);
+  EncodeMembers(report, config, &message);
   return message;
 }
 
@@ -124,6 +180,8 @@ AttackRecord DecodeAttackRecord(const v1::AttackRecord& message) {
   record.l0 = message.l0();
   record.l2 = message.l2();
   record.linf = message.linf();
+  record.clean_rank = message.clean_rank();
+  record.member = message.member();
   return record;
 }
 
@@ -153,6 +211,8 @@ v1::AttackRecord EncodeAttackRecord(const AttackRecord& record) {
   message.set_l0(static_cast<int32_t>(record.l0));
   message.set_l2(record.l2);
   message.set_linf(record.linf);
+  message.set_clean_rank(static_cast<int32_t>(record.clean_rank));
+  message.set_member(static_cast<int32_t>(record.member));
   return message;
 }
 
@@ -205,7 +265,8 @@ v1::EvaluationReport EncodeReport(const EvaluationReport& report,
   *message.mutable_clean_confusion() =
       EncodeConfusion(report.clean_confusion, classes);
   for (const AttackReport& attack : report.attacks) {
-    *message.add_results() = EncodeResult(attack, resolved.spec(), class_names);
+    *message.add_results() =
+        EncodeResult(attack, report.kinds_rule, resolved.spec(), class_names);
   }
   message.mutable_warnings()->Assign(report.warnings.begin(),
                                      report.warnings.end());

@@ -12,132 +12,22 @@
 namespace adv {
 namespace {
 
-constexpr double kLevels = 255;
-
 std::string Path(absl::string_view field, absl::string_view part) {
   return absl::StrCat(field, ".", part);
 }
 
-struct SizeRange {
-  double max;  // in pixel units
-  bool may_be_zero;
-};
-
-// A size in pixel units. NaN fails every comparison.
-double DecodeSize(const v1::Epsilon& size, absl::string_view field,
-                  SizeRange range, FieldViolations* violations) {
-  const absl::string_view from =
-      range.may_be_zero ? "0 to " : "above 0, up to ";
-  const bool levels = size.unit_case() == v1::Epsilon::kLevels;
-  const double value = levels ? size.levels() : size.pixels();
-  const double max = levels ? range.max * kLevels : range.max;
-  if (size.unit_case() == v1::Epsilon::UNIT_NOT_SET) {
-    violations->Add(
-        field, absl::StrCat("is not given; must be pixels, ", from, range.max,
-                            ", or levels, ", from, range.max * kLevels));
-  } else if (!(value <= max && (range.may_be_zero ? value >= 0 : value > 0))) {
-    violations->Add(field, absl::StrCat("is ", value,
-                                        levels ? " levels" : " in pixel units",
-                                        "; must be ", from, max));
+// The one of `attacks` that does not have `norm`; null if all have it. (What
+// is wrong with a config was reported already.)
+const AttackConfig* Without(Norm norm,
+                            const std::vector<AttackConfig>& attacks) {
+  for (const AttackConfig& config : attacks) {
+    const auto attack = MakeAttack(config);
+    if (attack.ok() && !(*attack)->HasNorm(norm)) return &config;
   }
-  return levels ? value / kLevels : value;
-}
-
-int64_t MostSteps(const Limits& limits) {
-  return std::min<int64_t>(limits.steps, kMaxSteps);
-}
-
-AttackConfig DecodeIgsm(const v1::Igsm& igsm, absl::string_view field,
-                        const Limits& limits, FieldViolations* violations) {
-  IgsmConfig config;
-  if (igsm.has_step_size()) {
-    config.step_size = DecodeSize(igsm.step_size(), Path(field, "step_size"),
-                                  {1, false}, violations);
-  }
-  if (igsm.has_steps()) {
-    const int64_t most = MostSteps(limits);
-    if (igsm.steps() < 1 || igsm.steps() > most) {
-      violations->Add(
-          Path(field, "steps"),
-          absl::StrCat("is ", igsm.steps(), "; must be 1 to ", most));
-    }
-    config.steps = igsm.steps();
-  }
-  return config;
-}
-
-// The family's name on the wire: "pgd".
-std::string FamilyName(const v1::Attack& attack) {
-  return v1::Attack::descriptor()
-      ->FindFieldByNumber(static_cast<int>(attack.kind_case()))
-      ->name();
-}
-
-bool HasNorm(const AttackConfig& config, Norm norm) {
-  const auto attack = MakeAttack(config);
-  return !attack.ok() || (*attack)->HasNorm(norm);  // reported already
+  return nullptr;
 }
 
 }  // namespace
-
-std::vector<std::string> ImplementedAttacks() {
-  return {AttackName(FgsmConfig()), AttackName(IgsmConfig())};
-}
-
-AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
-                          const Limits& limits, FieldViolations* violations) {
-  switch (attack.kind_case()) {
-    case v1::Attack::kFgsm:
-      return FgsmConfig{attack.fgsm().thesis_mode()};
-    case v1::Attack::kIgsm:
-      return DecodeIgsm(attack.igsm(), Path(field, "igsm"), limits, violations);
-    case v1::Attack::KIND_NOT_SET:
-      violations->Add(field,
-                      absl::StrCat("is not given; must be one of ",
-                                   absl::StrJoin(ImplementedAttacks(), ", ")));
-      return FgsmConfig();
-    default:
-      violations->AddUnimplemented(
-          field, absl::StrCat(FamilyName(attack),
-                              " is not implemented by this server, which has ",
-                              absl::StrJoin(ImplementedAttacks(), ", ")));
-      return FgsmConfig();
-  }
-}
-
-void CheckSteps(const AttackConfig& config, absl::string_view field,
-                const std::vector<double>& epsilons, const Limits& limits,
-                FieldViolations* violations) {
-  const auto* igsm = std::get_if<IgsmConfig>(&config);
-  if (igsm == nullptr || igsm->steps) return;
-  for (const double epsilon : epsilons) {
-    if (!(epsilon >= 0 && epsilon <= 1)) continue;
-    const int64_t steps = IgsmSteps(*igsm, epsilon);
-    if (steps <= MostSteps(limits)) continue;
-    violations->Add(
-        Path(field, "igsm.steps"),
-        absl::StrCat("is not given, and would be ", steps, " at epsilon ",
-                     epsilon, "; must be 1 to ", MostSteps(limits)));
-    return;
-  }
-}
-
-v1::Attack EncodeAttack(const AttackConfig& config,
-                        std::optional<double> epsilon) {
-  v1::Attack attack;
-  if (const auto* fgsm = std::get_if<FgsmConfig>(&config)) {
-    attack.mutable_fgsm()->set_thesis_mode(fgsm->thesis_mode);
-  } else if (const auto* igsm = std::get_if<IgsmConfig>(&config)) {
-    v1::Igsm* message = attack.mutable_igsm();
-    *message->mutable_step_size() = EncodeEpsilon(igsm->step_size);
-    if (epsilon) {
-      message->set_steps(static_cast<uint32_t>(IgsmSteps(*igsm, *epsilon)));
-    } else if (igsm->steps) {
-      message->set_steps(static_cast<uint32_t>(*igsm->steps));
-    }
-  }
-  return attack;
-}
 
 Norm DecodeNorm(v1::Norm norm, absl::string_view field,
                 const std::vector<AttackConfig>& attacks,
@@ -147,16 +37,30 @@ Norm DecodeNorm(v1::Norm norm, absl::string_view field,
                                         "; must be a value of adv.v1.Norm"));
     return Norm::kLinf;
   }
-  if (norm == v1::NORM_UNSPECIFIED) return Norm::kLinf;
-  const Norm decoded = norm == v1::NORM_LINF ? Norm::kLinf : Norm::kL2;
-  for (const AttackConfig& attack : attacks) {
-    if (norm != v1::NORM_L1 && HasNorm(attack, decoded)) continue;
-    violations->Add(field,
-                    absl::StrCat(v1::Norm_Name(norm), " is not a norm ", "of ",
-                                 AttackName(attack), "; must be NORM_LINF"));
-    return Norm::kLinf;
+  const AttackConfig* const not_linf = Without(Norm::kLinf, attacks);
+  const AttackConfig* const not_l2 = Without(Norm::kL2, attacks);
+  if (norm == v1::NORM_UNSPECIFIED) {
+    if (not_linf != nullptr && not_l2 != nullptr) {
+      violations->Add(
+          field,
+          absl::StrCat("is not given, and no norm is one of ",
+                       "all attacks: ", AttackName(*not_linf), " has NORM_L2",
+                       " alone, ", AttackName(*not_l2), " NORM_LINF"));
+    }
+    return not_linf == nullptr ? Norm::kLinf : Norm::kL2;
   }
-  return decoded;
+  const AttackConfig* const without = norm == v1::NORM_L2 ? not_l2 : not_linf;
+  if (norm == v1::NORM_L1) {
+    violations->Add(field,
+                    "is NORM_L1, which no attack has; must be "
+                    "NORM_LINF or NORM_L2");
+  } else if (without != nullptr) {
+    violations->Add(
+        field, absl::StrCat(v1::Norm_Name(norm), " is not a norm of ",
+                            AttackName(*without), "; must be ",
+                            norm == v1::NORM_L2 ? "NORM_LINF" : "NORM_L2"));
+  }
+  return norm == v1::NORM_L2 ? Norm::kL2 : Norm::kLinf;
 }
 
 v1::Norm EncodeNorm(Norm norm) {
@@ -170,12 +74,6 @@ double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
                          ? 1
                          : std::sqrt(static_cast<double>(values_per_image));
   return DecodeSize(epsilon, field, {max, true}, violations);
-}
-
-v1::Epsilon EncodeEpsilon(double pixels) {
-  v1::Epsilon epsilon;
-  epsilon.set_pixels(pixels);
-  return epsilon;
 }
 
 Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,
@@ -285,6 +183,22 @@ SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
                     "SUCCESS_RULE_LAST_ITERATE with a source_model of its own");
   }
   return SuccessRule::kAnyIterate;
+}
+
+void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
+                 absl::string_view goal_field, FieldViolations* violations) {
+  const auto attack = MakeAttack(config);
+  if (!attack.ok()) return;  // reported already
+  if (targeted && !(*attack)->TakesTargets()) {
+    violations->Add(goal_field,
+                    absl::StrCat("is targeted, which ", AttackName(config),
+                                 " cannot be; must be untargeted"));
+  }
+  if (classes < (*attack)->MinClasses()) {
+    violations->Add(
+        "model", absl::StrCat("has ", classes, " classes; ", AttackName(config),
+                              " needs ", (*attack)->MinClasses()));
+  }
 }
 
 v1::SuccessRule EncodeSuccess(SuccessRule rule) {

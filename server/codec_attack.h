@@ -5,7 +5,6 @@
 #include <absl/strings/string_view.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "engine/attacks/attack.h"
 #include "engine/attacks/attack_config.h"
 #include "engine/attacks/threat_model.h"
+#include "server/codec_attack_config.h"
 #include "server/errors.h"
 #include "server/limits.h"
 
@@ -22,25 +22,8 @@ namespace adv {
 // the message's path in the request; violations name its parts. What a
 // function returns after it recorded a violation must not be used.
 
-// Short names of the attacks that this server can run: "fgsm", "igsm".
-std::vector<std::string> ImplementedAttacks();
-
-// A family that is not implemented makes the whole request UNIMPLEMENTED.
-AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
-                          const Limits& limits, FieldViolations* violations);
-
-// Records an attack whose steps follow from an epsilon and are more than
-// `limits` allow. Of epsilons that are wrong themselves nothing is said.
-void CheckSteps(const AttackConfig& config, absl::string_view field,
-                const std::vector<double>& epsilons, const Limits& limits,
-                FieldViolations* violations);
-
-// Every parameter set, sizes in pixel units. Steps that follow from epsilon
-// are filled in if `epsilon` is given, and left out otherwise.
-v1::Attack EncodeAttack(const AttackConfig& config,
-                        std::optional<double> epsilon);
-
-// The norm if each of `attacks` has it; L-inf if it is not given.
+// The norm if each of `attacks` has it; if it is not given, the first of L-inf
+// and L2 that all of them have.
 Norm DecodeNorm(v1::Norm norm, absl::string_view field,
                 const std::vector<AttackConfig>& attacks,
                 FieldViolations* violations);
@@ -51,8 +34,6 @@ v1::Norm EncodeNorm(Norm norm);
 double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
                      Norm norm, int64_t values_per_image,
                      FieldViolations* violations);
-
-v1::Epsilon EncodeEpsilon(double pixels);
 
 // TARGET_RULE_PER_IMAGE is a violation here: see DecodeTargets.
 Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,
@@ -71,6 +52,11 @@ at::Tensor DecodeTargets(const v1::Goal& goal, absl::string_view field,
 // Records each image whose target is its label. Either may be undefined.
 void CheckTargets(const at::Tensor& targets, const at::Tensor& labels,
                   absl::string_view field, FieldViolations* violations);
+
+// Records a goal that the attack does not have, and a model with too few
+// classes for its loss.
+void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
+                 absl::string_view goal_field, FieldViolations* violations);
 
 SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
                           bool transfer, FieldViolations* violations);

@@ -16,6 +16,8 @@ namespace {
 
 constexpr double kDefaultEpsilon = 8.0 / 255;
 constexpr uint32_t kMaxTileSize = 1024;
+// Grows whenever the same specification would give other records.
+constexpr uint32_t kRecordVersion = 2;
 
 int64_t ValuesPerImage(const Network& network) {
   int64_t values = 1;
@@ -131,6 +133,8 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   for (size_t i = 0; i < plan.attacks.size(); ++i) {
     CheckSteps(plan.attacks[i], absl::StrCat("spec.attacks[", i, "]"),
                plan.epsilons, limits, violations);
+    CheckAttack(plan.attacks[i], spec.goal().has_targeted(),
+                network.num_classes(), "spec.goal", violations);
   }
   plan.goal =
       DecodeGoal(spec.goal(), "spec.goal", network.num_classes(), violations);
@@ -181,7 +185,7 @@ v1::EvaluationSpec EncodeSpec(const ResolvedEvaluation& evaluation) {
   }
   spec.set_norm(EncodeNorm(plan.norm));
   for (const double epsilon : plan.epsilons) {
-    *spec.add_epsilons() = EncodeEpsilon(epsilon);
+    *spec.add_epsilons() = EncodeSize(epsilon);
   }
   *spec.mutable_goal() = EncodeGoal(plan.goal);
   spec.set_success(EncodeSuccess(plan.success));
@@ -218,6 +222,7 @@ absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
   *resolved.mutable_source_model() = inputs.source_model->reference();
   resolved.set_dataset_sha256(inputs.dataset->digest);
   resolved.set_samples(evaluation.indices.size());
+  resolved.set_record_version(kRecordVersion);
   resolved.set_sample_indices_sha256(DigestIndices(evaluation.indices));
   return evaluation;
 }

@@ -67,22 +67,92 @@ void CheckSource(const ServedModel& model, const ServedModel& source,
                   "must have the same");
 }
 
+// Images, labels and samples of a data set.
+void DecodeDatasetImages(const v1::DatasetImages& chosen,
+                         const Dataset& dataset, const Limits& limits,
+                         AdversarialTask* task, FieldViolations* violations) {
+  const Network& network = *task->model->network;
+  if (dataset.images.sizes().slice(1) !=
+          at::IntArrayRef(network.image_shape()) ||
+      static_cast<int64_t>(dataset.class_names.size()) !=
+          network.num_classes()) {
+    violations->Add("dataset_images.dataset",
+                    "has other images or classes than the model; must have the "
+                    "same");
+    return;
+  }
+  const auto count = static_cast<uint32_t>(chosen.indices_size());
+  if (count < 1 || count > limits.images_per_request) {
+    violations->Add("dataset_images.indices",
+                    absl::StrCat("has ", count, " entries; must have 1 to ",
+                                 limits.images_per_request));
+    return;
+  }
+  const auto size = static_cast<uint64_t>(dataset.size());
+  for (int i = 0; i < chosen.indices_size(); ++i) {
+    if (chosen.indices(i) < size) continue;
+    violations->Add(
+        absl::StrCat("dataset_images.indices[", i, "]"),
+        absl::StrCat("is ", chosen.indices(i), "; must be 0 to ", size - 1));
+    return;
+  }
+  const std::vector<int64_t> indices(chosen.indices().begin(),
+                                     chosen.indices().end());
+  task->from_dataset = true;
+  task->images = dataset.Pixels(indices);
+  task->labels = dataset.Labels(indices);
+  task->samples = at::tensor(indices, at::kLong);
+}
+
+// Returns of how many images the request speaks, even if their bytes are
+// wrong; 0 if that cannot be known.
+int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
+                           const Dataset* dataset, const Limits& limits,
+                           AdversarialTask* task, FieldViolations* violations) {
+  const Network& network = *task->model->network;
+  int64_t count = 0;
+  if (dataset != nullptr) {
+    if (request.has_images()) {
+      violations->Add("images", "must be absent with dataset_images");
+    }
+    DecodeDatasetImages(request.dataset_images(), *dataset, limits, task,
+                        violations);
+    count = request.dataset_images().indices_size();
+  } else {
+    task->images = DecodeImages(request.images(), "images",
+                                network.image_shape(), limits, violations);
+    if (request.images().shape_size() > 0) count = request.images().shape(0);
+  }
+  if (count < 1 || count > limits.images_per_request) return 0;
+  if (request.labels_size() > 0) {
+    task->labels = DecodeLabels(request.labels(), "labels", count,
+                                network.num_classes(), violations);
+  }
+  if (request.sample_indices_size() > 0 &&
+      request.sample_indices_size() != count) {
+    violations->Add("sample_indices",
+                    absl::StrCat("has ", request.sample_indices_size(),
+                                 " entries; must have one for each of the ",
+                                 count, " images"));
+  } else if (request.sample_indices_size() > 0) {
+    task->samples =
+        at::tensor(std::vector<int64_t>(request.sample_indices().begin(),
+                                        request.sample_indices().end()),
+                   at::kLong);
+  } else if (!task->samples.defined()) {
+    task->samples = at::arange(count, at::kLong);
+  }
+  return count;
+}
+
 void DecodeTask(const v1::GenerateAdversarialRequest& request,
-                const Limits& limits, AdversarialTask* task,
-                FieldViolations* violations) {
+                const Dataset* dataset, const Limits& limits,
+                AdversarialTask* task, FieldViolations* violations) {
   const Network& network = *task->model->network;
   const std::vector<int64_t> shape = network.image_shape();
   const int64_t classes = network.num_classes();
-  task->images =
-      DecodeImages(request.images(), "images", shape, limits, violations);
-  // Of how many images the request speaks, even if their bytes are wrong.
   const int64_t count =
-      request.images().shape_size() > 0 ? request.images().shape(0) : 0;
-  const bool counted = count >= 1 && count <= limits.images_per_request;
-  if (counted && request.labels_size() > 0) {
-    task->labels =
-        DecodeLabels(request.labels(), "labels", count, classes, violations);
-  }
+      DecodeImagesOfTask(request, dataset, limits, task, violations);
   task->attack = DecodeAttack(request.attack(), "attack", limits, violations);
   task->options.norm =
       DecodeNorm(request.norm(), "norm", {task->attack}, violations);
@@ -92,6 +162,8 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
       request.epsilon(), "epsilon", task->options.norm, values, violations)};
   CheckSteps(task->attack, "attack", task->options.epsilons, limits,
              violations);
+  CheckAttack(task->attack, request.goal().has_targeted(), classes, "goal",
+              violations);
   task->options.success =
       DecodeSuccess(request.success(), "success",
                     task->model != task->source_model, violations);
@@ -102,7 +174,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   }
   task->goal.kind = Goal::Kind::kTargeted;
   task->target_field = "goal.targeted.target_classes";
-  if (counted) {
+  if (count > 0) {
     task->targets =
         DecodeTargets(request.goal(), "goal", count, classes, violations);
   }
@@ -174,13 +246,14 @@ void EncodeClassify(const ClassifyTask& task, const at::Tensor& logits,
 absl::StatusOr<AdversarialTask> DecodeGenerate(
     const v1::GenerateAdversarialRequest& request,
     std::shared_ptr<const ServedModel> model,
-    std::shared_ptr<const ServedModel> source_model, const Limits& limits) {
+    std::shared_ptr<const ServedModel> source_model,
+    const std::shared_ptr<const Dataset>& dataset, const Limits& limits) {
   FieldViolations violations;
   AdversarialTask task;
   task.model = std::move(model);
   task.source_model = std::move(source_model);
-  task.seed = request.seed();
-  DecodeTask(request, limits, &task, &violations);
+  task.options.seed = request.seed();
+  DecodeTask(request, dataset.get(), limits, &task, &violations);
   CheckTask(request, &task, &violations);
   if (!violations.empty()) return violations.status();
   return task;
@@ -194,7 +267,12 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   *response->mutable_model() = task.model->reference();
   *response->mutable_source_model() = task.source_model->reference();
   const bool bytes = request.eight_bit() &&
-                     request.images().data_type() == v1::DATA_TYPE_UINT8;
+                     (task.from_dataset ||
+                      request.images().data_type() == v1::DATA_TYPE_UINT8);
+  if (task.from_dataset) {
+    EncodeImages(task.images, request.images().layout(), v1::DATA_TYPE_UINT8,
+                 response->mutable_originals());
+  }
   EncodeImages(images.images, request.images().layout(),
                bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32,
                response->mutable_images());

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "adv/v1/attack_evaluation_service.pb.h"
+#include "engine/data/dataset.h"
 #include "server/adversarial.h"
 #include "server/limits.h"
 #include "server/served_model.h"
@@ -31,10 +32,12 @@ absl::StatusOr<ClassifyTask> DecodeClassify(
 void EncodeClassify(const ClassifyTask& task, const at::Tensor& logits,
                     v1::ClassifyResponse* response);
 
+// `dataset` is the one that dataset_images names; null without them.
 absl::StatusOr<AdversarialTask> DecodeGenerate(
     const v1::GenerateAdversarialRequest& request,
     std::shared_ptr<const ServedModel> model,
-    std::shared_ptr<const ServedModel> source_model, const Limits& limits);
+    std::shared_ptr<const ServedModel> source_model,
+    const std::shared_ptr<const Dataset>& dataset, const Limits& limits);
 
 // Each classification lists all classes, with logits.
 void EncodeGenerate(const v1::GenerateAdversarialRequest& request,

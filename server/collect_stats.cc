@@ -171,6 +171,16 @@ std::vector<MetricFamily> CollectModels(
           .Add({}, stats.digest_changes)};
 }
 
+std::vector<MetricFamily> CollectPasses(const PassQueue::Stats& stats) {
+  return {Counter("adv_passes_total", "Passes through networks computed.")
+              .Add({}, stats.passes),
+          Counter("adv_pass_requests_total",
+                  "Passes asked for; those that were shared are fewer.")
+              .Add({}, stats.asked),
+          Counter("adv_pass_images_total", "Images in the passes.")
+              .Add({}, stats.rows)};
+}
+
 std::vector<MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats) {
   return {Gauge("adv_evaluations_running", "Evaluations that run now.")

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adv/v1/model.pb.h"
+#include "engine/nn/batching_network.h"
 #include "server/evaluation_runner.h"
 #include "server/executor.h"
 #include "server/model_registry.h"
@@ -20,6 +21,8 @@ std::vector<prometheus::MetricFamily> CollectExecutor(
 std::vector<prometheus::MetricFamily> CollectModels(
     const ModelRegistryStats& stats, const std::vector<v1::Model>& models,
     const std::map<std::string, bool>& serving);
+std::vector<prometheus::MetricFamily> CollectPasses(
+    const PassQueue::Stats& stats);
 std::vector<prometheus::MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats);
 

@@ -75,8 +75,6 @@ const std::vector<ReasonRow>& ErrorTable() {
   static const auto& table = *new std::vector<ReasonRow>{
       {Reason::kInvalidRequest, "INVALID_REQUEST", Code::kInvalidArgument,
        "BadRequest lists every field that is wrong, with its allowed range"},
-      {Reason::kAttackNotImplemented, "ATTACK_NOT_IMPLEMENTED",
-       Code::kUnimplemented, "the message names the attacks that work"},
       {Reason::kModelNotFound, "MODEL_NOT_FOUND", Code::kNotFound,
        "no such model or version; the message lists the known ones"},
       {Reason::kModelNotLoaded, "MODEL_NOT_LOADED", Code::kFailedPrecondition,
@@ -174,12 +172,6 @@ void FieldViolations::Add(absl::string_view field,
       {std::string(field), Cut(description, kMaxDescriptionBytes)});
 }
 
-void FieldViolations::AddUnimplemented(absl::string_view field,
-                                       absl::string_view description) {
-  Add(field, description);
-  unimplemented_ = true;
-}
-
 absl::Status FieldViolations::status() const {
   if (empty()) return absl::OkStatus();
   google::rpc::BadRequest details;
@@ -198,9 +190,8 @@ absl::Status FieldViolations::status() const {
     lines.push_back(text);
     details.add_field_violations()->set_description(text);
   }
-  absl::Status status = Error(
-      unimplemented_ ? Reason::kAttackNotImplemented : Reason::kInvalidRequest,
-      absl::StrJoin(lines, "; "));
+  absl::Status status =
+      Error(Reason::kInvalidRequest, absl::StrJoin(lines, "; "));
   Attach(details, &status);
   return status;
 }

@@ -16,7 +16,6 @@ namespace adv {
 // absl::Status with the messages of google.rpc as payloads.
 enum class Reason {
   kInvalidRequest,
-  kAttackNotImplemented,
   kModelNotFound,
   kModelNotLoaded,
   kDatasetNotFound,
@@ -75,13 +74,10 @@ class FieldViolations {
   // `field` is the path in the request message: "spec.epsilons[1]".
   // `description` names the value and the allowed range.
   void Add(absl::string_view field, absl::string_view description);
-  // The request is well-formed but asks for what this server does not do:
-  // the status is UNIMPLEMENTED then.
-  void AddUnimplemented(absl::string_view field, absl::string_view description);
 
   bool empty() const { return violations_.empty(); }
-  // OK if empty; otherwise INVALID_ARGUMENT (or UNIMPLEMENTED) with ErrorInfo
-  // and google.rpc.BadRequest.
+  // OK if empty; otherwise INVALID_ARGUMENT with ErrorInfo and
+  // google.rpc.BadRequest.
   absl::Status status() const;
 
  private:
@@ -90,7 +86,6 @@ class FieldViolations {
     std::string description;
   };
   std::vector<Violation> violations_;
-  bool unimplemented_ = false;
 };
 
 // The only way from a status to gRPC: with grpc-status-details-bin, an

@@ -25,7 +25,8 @@ void EvaluationTally::Add(const SampleRecord& record) {
 EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
     : id(std::move(run_id)),
       evaluation(std::move(resolved)),
-      cost_per_image(EvaluationCost(evaluation.plan, evaluation.class_names.size())) {
+      cost_per_image(EvaluationCost(evaluation.plan,
+                                    evaluation.model->network->num_classes())) {
   tally.robust.resize(evaluation.plan.attacks.size() *
                       evaluation.plan.epsilons.size());
 }
@@ -83,11 +84,11 @@ absl::StatusOr<v1::EvaluationReport> ReportOf(
     }
     samples.push_back(DecodeRecord(record));
   }
-  v1::EvaluationReport report = EncodeReport(
-      BuildReport(evaluation.plan, evaluation.model->network->num_classes(),
-                  std::move(samples)),
-      evaluation.resolved, evaluation.model->manifest,
-      evaluation.dataset->class_names);
+  v1::EvaluationReport report =
+      EncodeReport(BuildReport(evaluation.plan, evaluation.dataset->class_names,
+                               std::move(samples)),
+                   evaluation.resolved, evaluation.model->manifest,
+                   evaluation.dataset->class_names);
   report.set_records_sha256(Sha256Hex(absl::StrJoin(records, "")));
   environment.set_wall_seconds(seconds);
   if (seconds > 0) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/nn/batching_network.h"
 #include "engine/nn/device.h"
 #include "server/exceptions.h"
 
@@ -209,6 +210,7 @@ void Executor::RunTask(Task& task) {
   double seconds = 0;
   if (status.ok()) {
     const Clock::Time start = clock_->Now();
+    const UrgentPasses urgent(task.options.lane == Lane::kInteractive);
     status = CallJob(task);
     EndPass(task);
     seconds = Seconds(clock_->Now() - start) - task.others_seconds;

@@ -56,8 +56,9 @@ struct LaneLimits {
 };
 
 struct ExecutorOptions {
-  // Owner threads. 0: floor(UsableCores() / intra_op_threads), at least 1. For
-  // a CUDA device it should be 1.
+  // Owner threads, each of which runs one job: more than the processor computes
+  // passes at once, so that jobs can share them (see PassQueue). 0:
+  // floor(UsableCores() / intra_op_threads), at least 1.
   int threads = 0;
   // Threads within one operation (at::set_num_threads on each owner thread).
   int intra_op_threads = 1;

@@ -13,6 +13,8 @@ struct Limits {
   uint32_t images_per_request = 1024;
   // Steps of one attack.
   uint32_t steps = 1000;
+  // Queries of one attack that needs scores or decisions alone.
+  uint32_t queries = 100000;
   // Epsilons of one evaluation.
   uint32_t epsilons = 64;
   // Attacks of one evaluation.

@@ -92,10 +92,12 @@ void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
 }
 
 void Metrics::Watch(const Executor& executor, const ModelRegistry& models,
-                    const EvaluationRunner& evaluations) {
+                    const EvaluationRunner& evaluations,
+                    const PassQueue& passes) {
   executor_ = &executor;
   models_ = &models;
   evaluations_ = &evaluations;
+  passes_ = &passes;
 }
 
 std::string Metrics::Text() const {
@@ -103,6 +105,7 @@ std::string Metrics::Text() const {
   const auto append = [&](std::vector<prometheus::MetricFamily> more) {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
+  if (passes_ != nullptr) append(CollectPasses(passes_->stats()));
   if (executor_ != nullptr) append(CollectExecutor(executor_->stats()));
   if (models_ != nullptr) {
     append(

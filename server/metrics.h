@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "engine/nn/batching_network.h"
 #include "server/evaluation_runner.h"
 #include "server/executor.h"
 #include "server/model_registry.h"
@@ -37,7 +38,7 @@ class Metrics {
 
   // Whose numbers Text asks for; all must outlive this.
   void Watch(const Executor& executor, const ModelRegistry& models,
-             const EvaluationRunner& evaluations);
+             const EvaluationRunner& evaluations, const PassQueue& passes);
 
   std::string Text() const;
 
@@ -52,6 +53,7 @@ class Metrics {
   const Executor* executor_ = nullptr;
   const ModelRegistry* models_ = nullptr;
   const EvaluationRunner* evaluations_ = nullptr;
+  const PassQueue* passes_ = nullptr;
 };
 
 }  // namespace adv

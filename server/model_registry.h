@@ -32,6 +32,8 @@ struct ModelRegistryOptions {
   // weights, the one known first is served and the other is reported FAILED.
   std::vector<std::string> stores;
   at::Device device = at::kCPU;
+  // What the passes of all models go through; null: nothing.
+  std::shared_ptr<PassQueue> passes;
   // Time between two looks at the stores; 0: only Reload looks.
   Clock::Duration poll_interval = std::chrono::seconds(5);
   // Besides the newest of each name, so many versions stay in memory.

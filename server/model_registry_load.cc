@@ -214,8 +214,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Load(
   } else if (!digest.empty() && stored->digest() != digest) {
     served = DigestChanged(name, key.version, digest, stored->digest());
   } else {
-    served =
-        BuildServedModel(*stored, stores_[key.store].root(), options_.device);
+    served = BuildServedModel(*stored, stores_[key.store].root(),
+                              options_.device, options_.passes);
   }
 
   MutexLock lock(mutex_);

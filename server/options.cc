@@ -10,6 +10,8 @@
 #include <map>
 #include <system_error>
 
+#include "engine/attacks/attack_config.h"
+
 namespace adv {
 namespace {
 
@@ -45,6 +47,10 @@ void AddComputing(CLI::App& app, Options* options) {
                  "Threads that compute at once; 0: one for each core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  app.add_option("--jobs-per-worker", options->jobs_per_worker,
+                 "Jobs under way for each of them, which share passes")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   app.add_option("--intra-op-threads", options->intra_op_threads,
                  "Threads within one operation")
       ->check(CLI::Range(1, 1024))
@@ -65,6 +71,8 @@ void AddLimits(CLI::App& app, Limits* limits) {
   add("--max-images", &limits->images_per_request, 65536,
       "Images of one request");
   add("--max-steps", &limits->steps, 10000, "Steps of one attack");
+  add("--max-queries", &limits->queries, kMaxQueries,
+      "Queries per image of one attack that needs no gradients");
   add("--max-epsilons", &limits->epsilons, 1024, "Epsilons of one evaluation");
   add("--max-attacks", &limits->attacks, 1024, "Attacks of one evaluation");
   add("--max-queued-cost", &limits->queued_cost, int64_t{1} << 40,

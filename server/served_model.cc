@@ -96,7 +96,8 @@ absl::Status CheckGolden(const v1::GoldenOutputs& golden,
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
-    const StoredModel& stored, const std::string& store, at::Device device) {
+    const StoredModel& stored, const std::string& store, at::Device device,
+    const std::shared_ptr<PassQueue>& passes) {
   const auto weights = stored.files.find(kWeightsFile);
   if (weights == stored.files.end()) {
     return absl::DataLossError(absl::StrCat(kWeightsFile, " is missing"));
@@ -118,6 +119,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
   model->digest = stored.digest();
   model->store = store;
   model->network = *std::move(network);
+  if (passes != nullptr) {
+    model->network = std::make_shared<BatchingNetwork>(model->network, passes);
+  }
   return model;
 }
 
@@ -136,10 +140,11 @@ std::string ServedModel::full_name() const {
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
-    const StoredModel& stored, const std::string& store, at::Device device) {
+    const StoredModel& stored, const std::string& store, at::Device device,
+    const std::shared_ptr<PassQueue>& passes) {
   absl::StatusOr<std::shared_ptr<const ServedModel>> model;
   const absl::Status status = CatchExceptions([&] {
-    model = Build(stored, store, device);
+    model = Build(stored, store, device, passes);
     return model.status();
   });
   if (!status.ok()) return status;

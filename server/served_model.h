@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adv/v1/model.pb.h"
+#include "engine/nn/batching_network.h"
 #include "engine/nn/network.h"
 #include "model_store/model_store.h"
 
@@ -31,8 +32,10 @@ struct ServedModel {
 // shapes checked, class names and image shape those of the network, golden
 // self-test passed (which warms it up too). INVALID_ARGUMENT or DATA_LOSS,
 // each fault with a message of its own.
+// `passes`: the queue that its network's passes go through; null for none.
 absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
-    const StoredModel& stored, const std::string& store, at::Device device);
+    const StoredModel& stored, const std::string& store, at::Device device,
+    const std::shared_ptr<PassQueue>& passes);
 
 }  // namespace adv
 

@@ -26,6 +26,8 @@ namespace adv {
 namespace {
 
 constexpr size_t kTasksThatMayWait = 1000;
+// More gain nothing, on a core or on a GPU.
+constexpr int64_t kImagesPerPass = 128;
 // Calls that wait for a model hold their images, outside --max-queued-bytes.
 constexpr size_t kLoadsThatMayWait = 8;
 constexpr std::chrono::milliseconds kCutOffInterval{100};
@@ -44,7 +46,15 @@ std::map<std::string, std::string> BuildInfo() {
           {"compiler", __VERSION__}};
 }
 
+// Passes that are computed at once.
+int Workers(const Options& options, at::Device device) {
+  if (options.workers > 0) return options.workers;
+  if (device.is_cuda()) return 1;
+  return std::max(1, UsableCores() / options.intra_op_threads);
+}
+
 ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
+                                     std::shared_ptr<PassQueue> passes,
                                      Log* log) {
   ModelRegistryOptions registry;
   registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
@@ -57,6 +67,7 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
     }
   }
   registry.device = device;
+  registry.passes = std::move(passes);
   registry.poll_interval = std::chrono::seconds(options.poll_seconds);
   registry.on_change = [log](const ReloadResult& result) {
     LogReload(result, log);
@@ -66,8 +77,7 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
 
 ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
   ExecutorOptions executor;
-  executor.threads =
-      options.workers == 0 && device.is_cuda() ? 1 : options.workers;
+  executor.threads = options.jobs_per_worker * Workers(options, device);
   executor.intra_op_threads = options.intra_op_threads;
   const auto cost = static_cast<int64_t>(options.limits.queued_cost);
   const auto bytes = static_cast<int64_t>(options.limits.queued_bytes);
@@ -97,6 +107,7 @@ v1::Limits EncodeLimits(const Limits& limits) {
   message.set_message_bytes(limits.message_bytes);
   message.set_images_per_request(limits.images_per_request);
   message.set_steps(limits.steps);
+  message.set_queries(limits.queries);
   message.set_epsilons(limits.epsilons);
   message.set_attacks(limits.attacks);
   message.set_queued_cost(limits.queued_cost);
@@ -213,7 +224,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   log->Info("serving", {{"address", server->address()},
                         {"metrics", server->metrics_address()},
                         {"device", DescribeDevice(*device)},
-                        {"threads", server->executor_.threads()},
+                        {"workers", Workers(options, *device)},
+                        {"jobs", server->executor_.threads()},
                         {"intra_op_threads", options.intra_op_threads},
                         {"version", ADV_VERSION}});
   return server;
@@ -226,7 +238,9 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       metrics_(BuildInfo()),
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
-      models_(RegistryOptions(options, device, log)),
+      passes_(std::make_shared<PassQueue>(Workers(options, device),
+                                          kImagesPerPass)),
+      models_(RegistryOptions(options, device, passes_, log)),
       executor_(MakeExecutorOptions(options, device)),
       evaluations_(&executor_, store_.get(),
                    RunnerOptions(options, device, &metrics_)),
@@ -238,7 +252,7 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       attack_evaluation_service_(parts_),
       model_service_(parts_),
       server_service_(parts_, MakeInfo(parts_, device)) {
-  metrics_.Watch(executor_, models_, evaluations_);
+  metrics_.Watch(executor_, models_, evaluations_, *passes_);
 }
 
 absl::Status Server::LoadModels() {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/nn/batching_network.h"
 #include "server/attack_evaluation_service.h"
 #include "server/health.h"
 #include "server/metrics_http.h"
@@ -62,6 +63,7 @@ class Server {
   Metrics metrics_;  // the parts below report to it
   const DatasetRegistry datasets_;
   const std::unique_ptr<EvaluationStore> store_;
+  const std::shared_ptr<PassQueue> passes_;  // of all models
   ModelRegistry models_;
   Executor executor_;
   EvaluationRunner evaluations_;

@@ -84,6 +84,7 @@ struct Context {
     google::protobuf::SetLogHandler(nullptr);  // a line for each bad string
     limits.images_per_request = 4;
     limits.steps = 8;
+    limits.queries = 50;
     limits.epsilons = 3;
     limits.attacks = 2;
   }
@@ -126,7 +127,7 @@ void CheckRefusal(const absl::Status& status) {
             "NOT_FOUND names the resource: " + text);
     return;
   }
-  Require(absl::IsInvalidArgument(status) || absl::IsUnimplemented(status),
+  Require(absl::IsInvalidArgument(status),
           "a refusal has one of three codes: " + text);
   const auto violations = ViolationsOf(status);
   Require(!violations.empty() && !violations.front().first.empty(),
@@ -194,11 +195,11 @@ void FuzzGenerate(const v1::GenerateAdversarialRequest& request) {
   const Context& context = TheContext();
   CheckModelName(request.model(), "model");
   CheckModelName(request.source_model(), "source_model");
-  const auto task = DecodeGenerate(request, context.toy,
-                                   request.has_source_model()
-                                       ? context.Source(request.source_model())
-                                       : context.toy,
-                                   context.limits);
+  const auto task = DecodeGenerate(
+      request, context.toy,
+      request.has_source_model() ? context.Source(request.source_model())
+                                 : context.toy,
+      request.has_dataset_images() ? context.colours : nullptr, context.limits);
   if (!Accepted(task)) return;
   const Network& network = *context.toy->network;
   CheckImages(task->images, network);
@@ -207,7 +208,11 @@ void FuzzGenerate(const v1::GenerateAdversarialRequest& request) {
   CheckSteps(task->attack);
   const auto attack = MakeAttack(task->attack);
   Require(attack.ok(), "the engine takes the attack");
-  Require((*attack)->Validate(task->options, ValuesPerImage(network)).ok(),
+  Require((*attack)
+              ->Validate(task->options,
+                         {ValuesPerImage(network), network.num_classes(),
+                          request.goal().has_targeted()})
+              .ok(),
           "the engine takes the options");
   const auto images = Perturb(*task, [] { return absl::OkStatus(); });
   if (!Accepted(images)) return;  // a target that is the predicted label

@@ -181,16 +181,6 @@ TEST_F(RequestsTest, ViolationsByTheThousandStillFitTheTrailers) {
               HasSubstr("more violations"));
 }
 
-TEST_F(RequestsTest, AnAttackThatIsNotImplementedNamesThoseThatAre) {
-  v1::GenerateAdversarialRequest request = GoodGenerate();
-  request.mutable_attack()->mutable_pgd();
-  const grpc::Status status = Generate(request);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(ReasonOf(status), "ATTACK_NOT_IMPLEMENTED");
-  EXPECT_THAT(status.error_message(), HasSubstr("pgd"));
-  EXPECT_THAT(status.error_message(), HasSubstr("fgsm, igsm"));
-}
-
 TEST_F(RequestsTest, FgsmStaysInItsBallAndTellsWhatItDid) {
   const grpc::Status status = Generate(GoodGenerate());
   ASSERT_TRUE(status.ok()) << status.error_message();

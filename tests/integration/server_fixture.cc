@@ -29,6 +29,7 @@ Options ServerFixture::DefaultOptions() const {
   options.state = kInMemory;
   options.device = "cpu";
   options.workers = 1;
+  options.jobs_per_worker = 1;
   options.poll_seconds = 0;
   return options;
 }

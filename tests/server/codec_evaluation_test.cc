@@ -144,11 +144,27 @@ TEST_F(EvaluationCodecTest, StepsThatFollowFromAnEpsilonAreLimitedToo) {
   EXPECT_TRUE(Decode().ok());
 }
 
-TEST_F(EvaluationCodecTest, AFamilyThatIsNotImplementedIsNamed) {
-  spec_.add_attacks()->mutable_auto_attack();
-  EXPECT_EQ(Decode().status().code(), absl::StatusCode::kUnimplemented);
+TEST_F(EvaluationCodecTest, AGoalOrNormThatAnAttackDoesNotHaveIsNamed) {
+  spec_.add_attacks()->mutable_boundary();
+  spec_.add_attacks()->mutable_fgsm();
+  spec_.mutable_goal()->mutable_targeted()->set_rule(v1::TARGET_RULE_NEXT);
   EXPECT_THAT(Violations(),
-              ElementsAre(Pair("spec.attacks[0]", HasSubstr("auto_attack"))));
+              ElementsAre(Pair("spec.norm", HasSubstr("boundary has NORM_L2")),
+                          Pair("spec.goal", HasSubstr("boundary"))));
+}
+
+TEST_F(EvaluationCodecTest, TheNormIsTheFirstThatAllAttacksHave) {
+  spec_.add_attacks()->mutable_pgd();
+  EXPECT_EQ(Decode()->plan.norm, Norm::kLinf);
+  spec_.add_attacks()->mutable_carlini_wagner();
+  EXPECT_EQ(Decode()->plan.norm, Norm::kL2);
+}
+
+TEST_F(EvaluationCodecTest, TooFewClassesForALossAreNamed) {
+  spec_.add_attacks()->mutable_apgd()->set_loss(v1::APGD_LOSS_TARGETED_DLR);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("model", HasSubstr("has 3 classes; apgd needs 4"))));
 }
 
 TEST_F(EvaluationCodecTest, AFixedTargetMustBeAClass) {
@@ -224,6 +240,8 @@ TEST(CodecTest, RecordsSurviveTheWayThereAndBack) {
   attack.l0 = 10;
   attack.l2 = 1.5;
   attack.linf = .03125;
+  attack.clean_rank = 4;
+  attack.member = 2;
   record.attacks = {attack};
   const v1::EvaluationRecord message = EncodeRecord(record);
   EXPECT_EQ(message.attacks(0).target(), 5);
@@ -246,7 +264,7 @@ class ReportCodecTest : public EvaluationCodecTest {
     records[1].attacks[0].prediction = 2;
     records[1].attacks[0].success = true;
     records[1].attacks[0].iterations = 1;
-    return EncodeReport(BuildReport(decoded->plan, 3, records),
+    return EncodeReport(BuildReport(decoded->plan, {"a", "b", "c"}, records),
                         decoded->resolved, manifest, {"red", "green", "blue"});
   }
 };
@@ -269,6 +287,14 @@ TEST_F(ReportCodecTest, CountsComeFirstAndRatesNameThem) {
   EXPECT_DOUBLE_EQ(fgsm.relative_drop(), .5);
   EXPECT_FALSE(fgsm.has_target_hits());
   EXPECT_EQ(fgsm.constraint_violations(), 0);
+  EXPECT_EQ(fgsm.goals().misclassification().count(), 1);
+  EXPECT_EQ(fgsm.goals().misclassification().total(), 2);
+  EXPECT_FALSE(fgsm.goals().has_targeted_misclassification());
+  EXPECT_EQ(fgsm.goals().source_target_pairs().count(), 1);
+  EXPECT_EQ(fgsm.goals().source_target_pairs().total(), 6);
+  EXPECT_EQ(fgsm.kinds().refocused(), 1);
+  EXPECT_THAT(fgsm.kinds().rule(), HasSubstr("re-focused"));
+  EXPECT_EQ(fgsm.members_size(), 0);
   EXPECT_EQ(fgsm.per_class(2).class_name(), "blue");
   EXPECT_EQ(fgsm.confusion().counts(2), 1);
   // Kurakin's rule for 8 levels.

@@ -174,7 +174,7 @@ class GenerateCodecTest : public ::testing::Test {
   absl::StatusOr<AdversarialTask> Decode() const {
     const auto model = MakeToyModel();
     return DecodeGenerate(request_, model, transfer_ ? MakeToyModel() : model,
-                          limits_);
+                          dataset_, limits_);
   }
   std::vector<std::pair<std::string, std::string>> Violations() const {
     return ViolationsOf(Decode().status());
@@ -182,6 +182,7 @@ class GenerateCodecTest : public ::testing::Test {
 
   v1::GenerateAdversarialRequest request_;
   bool transfer_ = false;
+  std::shared_ptr<const Dataset> dataset_;
   Limits limits_;
 };
 
@@ -196,7 +197,8 @@ TEST_F(GenerateCodecTest, AGoodRequestIsUnderstood) {
   EXPECT_EQ(task->options.success, SuccessRule::kAnyIterate);
   EXPECT_EQ(task->labels[1].item<int64_t>(), 2);
   EXPECT_EQ(task->goal.kind, Goal::Kind::kUntargeted);
-  EXPECT_EQ(task->seed, 7);
+  EXPECT_EQ(task->options.seed, 7);
+  EXPECT_TRUE(task->samples.equal(at::arange(2)));
 }
 
 TEST_F(GenerateCodecTest, EpsilonHasARangeInEitherUnit) {
@@ -246,15 +248,64 @@ TEST_F(GenerateCodecTest, StepsAndStepSizeHaveRanges) {
                        AllOf(HasSubstr("would be 10"), HasSubstr("1 to 9")))));
 }
 
-TEST_F(GenerateCodecTest, AnAttackMustBeGivenAndImplemented) {
+TEST_F(GenerateCodecTest, AnAttackMustBeGiven) {
   request_.clear_attack();
   EXPECT_THAT(Violations(),
               ElementsAre(Pair("attack", HasSubstr("fgsm, igsm"))));
-  request_.mutable_attack()->mutable_carlini_wagner();
-  EXPECT_EQ(Decode().status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(Violations(),
-              ElementsAre(Pair("attack", AllOf(HasSubstr("carlini_wagner"),
-                                               HasSubstr("fgsm, igsm")))));
+}
+
+// A data set of six images of the toy model's shape.
+std::shared_ptr<const Dataset> MakeImages() {
+  auto dataset = std::make_shared<Dataset>();
+  dataset->class_names = {"red", "green", "blue"};
+  dataset->images = at::arange(6 * 12, at::kByte).view({6, 3, 2, 2});
+  dataset->labels = at::tensor({0, 1, 2, 0, 1, 2}, at::kLong);
+  return dataset;
+}
+
+TEST_F(GenerateCodecTest, ImagesMayBeADataSets) {
+  dataset_ = MakeImages();
+  request_.clear_images();
+  request_.mutable_dataset_images()->add_indices(4);
+  request_.mutable_dataset_images()->add_indices(2);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_TRUE(task->from_dataset);
+  EXPECT_TRUE(task->images.equal(dataset_->Pixels({4, 2})));
+  EXPECT_TRUE(task->labels.equal(at::tensor({1, 2}, at::kLong)));
+  EXPECT_TRUE(task->samples.equal(at::tensor({4, 2}, at::kLong)));
+}
+
+TEST_F(GenerateCodecTest, ImagesOfADataSetMustBeThere) {
+  dataset_ = MakeImages();
+  request_.mutable_dataset_images()->add_indices(6);
+  request_.add_sample_indices(1);
+  request_.add_sample_indices(2);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("images", HasSubstr("absent with dataset_images")),
+                  Pair("dataset_images.indices[0]",
+                       AllOf(HasSubstr("is 6"), HasSubstr("0 to 5"))),
+                  Pair("sample_indices", HasSubstr("has 2 entries"))));
+  request_.clear_images();
+  request_.clear_sample_indices();
+  request_.mutable_dataset_images()->clear_indices();
+  EXPECT_THAT(Violations(), ElementsAre(Pair("dataset_images.indices",
+                                             HasSubstr("must have 1 to"))));
+  auto other = std::make_shared<Dataset>(*MakeImages());
+  other->class_names.pop_back();
+  dataset_ = other;
+  request_.mutable_dataset_images()->add_indices(0);
+  EXPECT_THAT(Violations(), ElementsAre(Pair("dataset_images.dataset",
+                                             HasSubstr("other images"))));
+}
+
+TEST_F(GenerateCodecTest, SampleIndicesKeyTheDraws) {
+  request_.add_sample_indices(12);
+  request_.add_sample_indices(3);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_TRUE(task->samples.equal(at::tensor({12, 3}, at::kLong)));
 }
 
 TEST_F(GenerateCodecTest, ANormMustBeTheAttacks) {

@@ -113,15 +113,6 @@ TEST(ErrorsTest, ManyViolationsAreCountedAndTheStatusStaysSmall) {
       "and " + std::to_string(1000 - listed.size() + 1) + " more violations");
 }
 
-TEST(ErrorsTest, UnimplementedDecidesTheCode) {
-  FieldViolations violations;
-  violations.Add("epsilon", "is 2");
-  violations.AddUnimplemented("attack", "pgd is not implemented");
-  EXPECT_EQ(violations.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(ReasonName(violations.status()), "ATTACK_NOT_IMPLEMENTED");
-  EXPECT_THAT(ViolationsOf(violations.status()), SizeIs(2));
-}
-
 TEST(ErrorsTest, OverloadSaysWhenToComeBack) {
   const absl::Status status =
       Overloaded(Reason::kQueueFull, "full", absl::Milliseconds(1250));

@@ -66,7 +66,8 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
   ASSERT_TRUE(store.ok());
   EvaluationRunner runner(&executor, store->get(), {});
   Metrics metrics(Build{{"version", "1"}});
-  metrics.Watch(executor, models, runner);
+  const PassQueue passes(1, 8);
+  metrics.Watch(executor, models, runner, passes);
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("adv_compute_jobs_total{op=\"classify\",result="
                               "\"ok\"} 1\n"));
@@ -74,6 +75,7 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
                               "\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("adv_queue_cost_limit{lane=\"bulk\"} "));
   EXPECT_THAT(text, HasSubstr("adv_evaluations_running 0\n"));
+  EXPECT_THAT(text, HasSubstr("adv_pass_images_total 0\n"));
   EXPECT_THAT(text, HasSubstr("adv_model_versions{state=\"failed\"} 0\n"));
 }
 

@@ -1,0 +1,172 @@
+#include "server/codec_attack_config.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include "tests/server/violations.h"
+
+namespace adv {
+namespace {
+
+using ::google::protobuf::util::MessageDifferencer;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+v1::Attack Parse(const std::string& text) {
+  v1::Attack attack;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &attack))
+      << text;
+  return attack;
+}
+
+std::vector<std::pair<std::string, std::string>> ViolationsIn(
+    const std::string& text) {
+  FieldViolations violations;
+  DecodeAttack(Parse(text), "attack", Limits(), &violations);
+  return ViolationsOf(violations.status());
+}
+
+// Every parameter of every family, other than its default.
+TEST(AttackCodecTest, EveryParameterSurvivesTheWayThereAndBack) {
+  for (const char* const text :
+       {"fgsm { thesis_mode: true }",
+        "igsm { step_size { pixels: .5 } steps: 3 }",
+        "iterative_least_likely { step_size { pixels: .25 } steps: 4 }",
+        "pgd { step_size { pixels: .125 } steps: 5 restarts: 6 "
+        "random_start: false }",
+        "mi_fgsm { step_size { pixels: .5 } steps: 7 momentum: .5 }",
+        "apgd { loss: APGD_LOSS_DLR steps: 8 restarts: 2 }",
+        "apgd { loss: APGD_LOSS_TARGETED_DLR steps: 8 restarts: 2 "
+        "target_classes: 3 }",
+        "deep_fool { steps: 9 overshoot: .5 }",
+        "carlini_wagner { learning_rate: .5 binary_search_steps: 3 "
+        "initial_constant: .25 steps: 11 confidence: 2 }",
+        "fab { steps: 12 restarts: 3 alpha_max: .5 eta: 1.5 beta: .5 "
+        "target_classes: 4 }",
+        "square { queries: 13 initial_share: .5 restarts: 2 }",
+        "hop_skip_jump { queries: 14 }", "boundary { queries: 15 }",
+        "noise { distribution: NOISE_KIND_GAUSSIAN repeats: 16 }",
+        "auto_attack { members { fgsm { thesis_mode: false } } "
+        "members { hop_skip_jump { queries: 17 } } }"}) {
+    FieldViolations violations;
+    const AttackConfig config =
+        DecodeAttack(Parse(text), "attack", Limits(), &violations);
+    EXPECT_TRUE(violations.empty()) << text;
+    EXPECT_TRUE(
+        MessageDifferencer::Equals(EncodeAttack(config, .1), Parse(text)))
+        << text << "\n"
+        << EncodeAttack(config, .1).DebugString();
+  }
+}
+
+TEST(AttackCodecTest, EveryFamilyHasItsDefaults) {
+  for (const std::string& name : ImplementedAttacks()) {
+    FieldViolations violations;
+    const AttackConfig config =
+        DecodeAttack(Parse(name + " {}"), "attack", Limits(), &violations);
+    EXPECT_TRUE(violations.empty()) << name;
+    EXPECT_EQ(AttackName(config), name);
+    EXPECT_TRUE(Validate(config).ok()) << name;
+  }
+  EXPECT_TRUE(MessageDifferencer::Equals(
+      EncodeAttack(PgdConfig(), .1),
+      Parse("pgd { step_size { pixels: .025 } steps: 40 restarts: 1 "
+            "random_start: true }")));
+  EXPECT_FALSE(EncodeAttack(PgdConfig(), std::nullopt).pgd().has_step_size());
+  EXPECT_EQ(EncodeAttack(AutoAttackConfig(), .1).auto_attack().members_size(),
+            4);
+}
+
+TEST(AttackCodecTest, EachParameterHasItsMessage) {
+  EXPECT_THAT(
+      ViolationsIn("pgd { step_size { pixels: 0 } steps: 1001 restarts: 0 }"),
+      ElementsAre(Pair("attack.pgd.step_size", HasSubstr("above 0")),
+                  Pair("attack.pgd.steps", "is 1001; must be 1 to 1000"),
+                  Pair("attack.pgd.restarts", "is 0; must be 1 to 100")));
+  EXPECT_THAT(
+      ViolationsIn("mi_fgsm { momentum: 11 }"),
+      ElementsAre(Pair("attack.mi_fgsm.momentum", "is 11; must be 0 to 10")));
+  EXPECT_THAT(ViolationsIn("apgd { target_classes: 0 }"),
+              ElementsAre(Pair("attack.apgd.target_classes",
+                               "is 0; must be 1 to 1000")));
+  EXPECT_THAT(ViolationsIn("deep_fool { overshoot: nan }"),
+              ElementsAre(Pair("attack.deep_fool.overshoot",
+                               "is nan; must be 0 to 1")));
+  EXPECT_THAT(ViolationsIn("carlini_wagner { learning_rate: 0 confidence: -1 "
+                           "binary_search_steps: 21 initial_constant: inf }"),
+              ElementsAre(Pair("attack.carlini_wagner.learning_rate",
+                               "is 0; must be above 0"),
+                          Pair("attack.carlini_wagner.binary_search_steps",
+                               "is 21; must be 1 to 20"),
+                          Pair("attack.carlini_wagner.initial_constant",
+                               "is inf; must be above 0"),
+                          Pair("attack.carlini_wagner.confidence",
+                               "is -1; must be 0 or more")));
+  EXPECT_THAT(
+      ViolationsIn("fab { alpha_max: 1.5 eta: .5 beta: 0 }"),
+      ElementsAre(Pair("attack.fab.alpha_max", "is 1.5; must be above 0, to 1"),
+                  Pair("attack.fab.eta", "is 0.5; must be 1 or more"),
+                  Pair("attack.fab.beta", "is 0; must be above 0, to 1")));
+  EXPECT_THAT(
+      ViolationsIn("square { queries: 0 initial_share: 2 }"),
+      ElementsAre(
+          Pair("attack.square.queries", "is 0; must be 1 to 100000"),
+          Pair("attack.square.initial_share", "is 2; must be above 0, to 1")));
+  EXPECT_THAT(
+      ViolationsIn("noise { repeats: 1001 }"),
+      ElementsAre(Pair("attack.noise.repeats", "is 1001; must be 1 to 1000")));
+}
+
+TEST(AttackCodecTest, MembersAreCheckedLikeAttacks) {
+  EXPECT_THAT(
+      ViolationsIn("auto_attack { members { auto_attack {} } members {} "
+                   "members { boundary { queries: 0 } } }"),
+      ElementsAre(
+          Pair("attack.auto_attack.members[0]", HasSubstr("another attack")),
+          Pair("attack.auto_attack.members[1]", HasSubstr("is not given")),
+          Pair("attack.auto_attack.members[2].boundary.queries",
+               HasSubstr("is 0"))));
+}
+
+TEST(AttackCodecTest, EnumsOfAnotherVersionAreNamed) {
+  v1::Attack attack;
+  attack.mutable_apgd()->set_loss(static_cast<v1::ApgdLoss>(9));
+  FieldViolations violations;
+  DecodeAttack(attack, "attack", Limits(), &violations);
+  attack.mutable_noise()->set_distribution(static_cast<v1::NoiseKind>(8));
+  DecodeAttack(attack, "attack", Limits(), &violations);
+  EXPECT_THAT(
+      ViolationsOf(violations.status()),
+      ElementsAre(Pair("attack.apgd.loss", HasSubstr("is 9")),
+                  Pair("attack.noise.distribution", HasSubstr("is 8"))));
+}
+
+TEST(AttackCodecTest, LimitsHoldForStepsAndQueries) {
+  Limits limits;
+  limits.steps = 50;
+  limits.queries = 20;
+  FieldViolations violations;
+  DecodeAttack(Parse("pgd { steps: 51 }"), "attack", limits, &violations);
+  DecodeAttack(Parse("square { queries: 21 }"), "attack", limits, &violations);
+  EXPECT_THAT(ViolationsOf(violations.status()),
+              ElementsAre(Pair("attack.pgd.steps", HasSubstr("1 to 50")),
+                          Pair("attack.square.queries", HasSubstr("1 to 20"))));
+}
+
+TEST(AttackCodecTest, DefaultsThatExceedTheLimitsAreNamed) {
+  Limits limits;
+  limits.steps = 9;
+  FieldViolations violations;
+  CheckSteps(IterativeLeastLikelyConfig(), "attack", {8. / 255}, limits,
+             &violations);
+  EXPECT_THAT(ViolationsOf(violations.status()),
+              ElementsAre(Pair("attack.iterative_least_likely.steps",
+                               HasSubstr("would be 10"))));
+}
+
+}  // namespace
+}  // namespace adv
