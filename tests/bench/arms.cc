@@ -9,13 +9,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,64 +21,13 @@
 #include "engine/nn/device.h"
 #include "engine/nn/vgg.h"
 #include "tests/bench/fma_peak.h"
+#include "tests/bench/plain_network.h"
 
 namespace adv {
 namespace {
 
 constexpr int64_t kBatch = 128;
 constexpr int64_t kBatches = 8;
-
-// What a user of LibTorch would write: convolutions in channels-last memory,
-// at::linear, autograd for the gradient.
-class PlainNetwork {
- public:
-  PlainNetwork(std::vector<Layer> layers, const StateDict& parameters)
-      : layers_(std::move(layers)) {
-    for (const auto& [name, tensor] : parameters) {
-      parameters_[name] =
-          tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast)
-                            : tensor;
-    }
-  }
-
-  at::Tensor Logits(at::Tensor x) const {
-    for (const Layer& layer : layers_) {
-      if (layer.kind == LayerKind::kConv) {
-        x = at::conv2d(x, Weight(layer), Bias(layer), 1, 1);
-      } else if (layer.kind == LayerKind::kRelu) {
-        x = at::relu(x);
-      } else if (layer.kind == LayerKind::kMaxPool) {
-        x = at::max_pool2d(x, 2);
-      } else if (layer.kind == LayerKind::kFlatten) {
-        x = x.flatten(1);
-      } else if (layer.kind == LayerKind::kDense) {
-        x = at::linear(x, Weight(layer), Bias(layer));
-      }
-    }
-    return x;
-  }
-
-  // d (summed cross-entropy) / d images.
-  at::Tensor Gradient(const at::Tensor& images,
-                      const at::Tensor& labels) const {
-    const at::AutoGradMode enable(true);
-    const at::Tensor x = images.detach().requires_grad_();
-    const at::Tensor loss = at::cross_entropy_loss(
-        Logits(x), labels, /*weight=*/{}, at::Reduction::Sum);
-    return torch::autograd::grad({loss}, {x})[0];
-  }
-
- private:
-  const at::Tensor& Weight(const Layer& layer) const {
-    return parameters_.at(layer.name + ".weight");
-  }
-  const at::Tensor& Bias(const Layer& layer) const {
-    return parameters_.at(layer.name + ".bias");
-  }
-
-  std::vector<Layer> layers_;
-  StateDict parameters_;
-};
 
 struct Bench {
   std::shared_ptr<const Network> engine;
@@ -90,27 +36,13 @@ struct Bench {
   std::vector<at::Tensor> labels;
 };
 
-template <typename T>
-T ValueOrDie(absl::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::cerr << "bench_arms: " << value.status() << "\n";
-    std::exit(1);
-  }
-  return *std::move(value);
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 Bench Prepare(const std::string& architecture, const std::string& weights,
               const std::string& data) {
   const StateDict parameters = ValueOrDie(ParseSafetensors(ReadFile(weights)));
   Bench bench;
   bench.engine = ValueOrDie(MakeVgg(architecture, parameters, at::kCPU));
   bench.plain = std::make_unique<const PlainNetwork>(
-      ValueOrDie(VggLayers(architecture)), parameters);
+      ValueOrDie(VggLayers(architecture)), parameters, at::kCPU);
   const Dataset dataset = ValueOrDie(ReadCifar10File(data));
   for (int64_t batch = 0; batch < kBatches; ++batch) {
     std::vector<int64_t> indices(kBatch);
@@ -138,7 +70,7 @@ std::string Agreement(const Bench& bench) {
   const at::Tensor& images = bench.images[0];
   const at::Tensor& labels = bench.labels[0];
   const LogitsAndGradient engine = bench.engine->LossGradient(images, labels);
-  const at::Tensor gradient = bench.plain->Gradient(images, labels);
+  const at::Tensor gradient = bench.plain->Gradient(images, labels).gradient;
   const double logits =
       (engine.logits - bench.plain->Logits(images)).abs().max().item<double>();
   const double signs = engine.gradient.sign()
@@ -175,7 +107,8 @@ std::string Run(const Bench& bench, const std::string& work) {
   if (work == "plain_fgsm") {
     return std::to_string(Seconds([&](int64_t i) {
       const at::Tensor& x = bench.images[i];
-      const at::Tensor step = bench.plain->Gradient(x, bench.labels[i]).sign();
+      const at::Tensor step =
+          bench.plain->Gradient(x, bench.labels[i]).gradient.sign();
       bench.plain->Logits((x + step * (8.0 / 255)).clamp(0, 1));
     }));
   }

@@ -216,7 +216,77 @@ def bench_train(build, pairs):
         arms.close()
 
 
-BENCHES = {"classify": bench_classify, "train": bench_train}
+# Case of attack_arms.cc, title, whether both arms do the same work.
+ATTACK_CASES = [
+    ("fgsm", "FGSM, batch 128", True),
+    ("igsm_10", "IGSM, 10 steps, batch 128", True),
+    ("pgd_40", "PGD, 40 steps, batch 128", True),
+    ("fgsm_1", "FGSM, batch 1", True),
+    ("igsm_10_1", "IGSM, 10 steps, batch 1", True),
+    ("pgd_40_1", "PGD, 40 steps, batch 1", True),
+    ("pgd_40_any", "PGD, 40 steps, any iterate, batch 128", False),
+    ("apgd_100", "APGD, 100 steps, batch 128", False),
+    ("sweep_8", "FGSM at 8 epsilons, batch 128", False),
+    ("sweep_20", "FGSM at 20 epsilons, batch 128", False),
+]
+
+
+def bench_attacks(build, pairs):
+    """Attacks beside the autograd loop that a careful user would write."""
+    from harness import SAMPLE, newest_version
+    device = os.environ.get("ADV_BENCH_DEVICE", "cpu")
+    folder, manifest = newest_version("balanced")
+    arms = Arms(build, "bench_attack_arms", manifest["architecture"],
+                os.path.join(folder, "weights.safetensors"), SAMPLE, device)
+    try:
+        peak = max(arms.ask("peak")[0] for _ in range(3))
+        print(f"device {device}; balanced@{manifest['version']} at 8/255; FMA "
+              f"peak of all cores {peak:.0f} GFLOP/s")
+        results = []
+        for case, title, same_work in ATTACK_CASES:
+            agree, *counts, images = arms.ask(f"verdicts {case}")
+            robust, work = counts[:2], (counts[2:4], counts[4:6])
+            mflop = [(2 * gradients + forwards) * FORWARD_MFLOP
+                     for gradients, forwards in work]
+            result = report(
+                f"{title} ({'same work' if same_work else 'same answer'})",
+                paired.compare(arms.seconds(f"ours {case}"),
+                               arms.seconds(f"plain {case}"), pairs),
+                mflop[0], peak if device == "cpu" else None,
+                plain_mflop=mflop[1], images=int(images))
+            print(f"  verdicts equal {agree:.2%}; robust {robust[0]:.2%} / "
+                  f"{robust[1]:.2%}")
+            for name, (gradients, forwards) in zip(("ours", "plain"), work):
+                print(f"  {name:5} {gradients:.2f} gradients and "
+                      f"{forwards:.2f} forwards an image")
+            results.append(dict(result, case=case, same_work=same_work,
+                                verdicts_equal=agree, robust_accuracy=robust,
+                                passes_per_image=work))
+        print_attack_table(results)
+        return {"device": device, "fma_peak_gflops": peak,
+                "comparisons": results}
+    finally:
+        arms.close()
+
+
+def print_attack_table(results):
+    print(f"\n{'case':14}{'ours':>11}{'plain':>11}  ratio [95 % interval]"
+          f"{'':6}{'peak':>6}  verdicts  gradients an image")
+    for one in results:
+        low, high = one["interval"]
+        share = one["ours"]["share_of_fma_peak"]
+        print(f"{one['case']:14}"
+              f"{one['ours']['images_per_second']:9.1f}/s"
+              f"{one['plain']['images_per_second']:9.1f}/s  "
+              f"{one['ratio']:5.2f} [{low:.2f}, {high:.2f}]".ljust(62)
+              + (f"{share:6.1%}" if share else "      ")
+              + f"  {one['verdicts_equal']:7.2%}   "
+              f"{one['passes_per_image'][0][0]:.2f} / "
+              f"{one['passes_per_image'][1][0]:.2f}")
+
+
+BENCHES = {"attacks": bench_attacks, "classify": bench_classify,
+           "train": bench_train}
 
 
 def main():
