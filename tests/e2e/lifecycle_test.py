@@ -76,8 +76,9 @@ class CrashTest(unittest.TestCase):
 
     def spec(self):
         return stubs.evaluation_pb2.EvaluationSpec(
-            attacks=[wire.attack("igsm", steps=10)],
-            epsilons=[wire.levels(4)], **self.SPEC)
+            attacks=[wire.attack("pgd", steps=4, restarts=2),
+                     wire.attack("square", queries=10)],
+            epsilons=[wire.levels(1)], **self.SPEC)
 
     def test_an_evaluation_goes_on_after_kill_9_with_the_same_records(self):
         state = temporary_folder(self)

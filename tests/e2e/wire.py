@@ -52,8 +52,11 @@ def logits_of(results):
 def attack(name, **fields):
     """attack("igsm", steps=4)"""
     pb = stubs.attack_pb2
-    kind = {"fgsm": pb.Fgsm, "igsm": pb.Igsm, "pgd": pb.Pgd}[name]
-    return pb.Attack(**{name: kind(**fields)})
+    result = pb.Attack()
+    message = getattr(result, name)
+    message.SetInParent()
+    message.MergeFrom(type(message)(**fields))
+    return result
 
 
 def levels(value):

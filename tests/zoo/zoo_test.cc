@@ -13,23 +13,17 @@
 #include <utility>
 #include <vector>
 
-#include "engine/data/cifar10.h"
 #include "engine/evaluation/evaluation.h"
 #include "engine/evaluation/statistics.h"
 #include "engine/nn/golden.h"
-#include "engine/nn/safetensors.h"
-#include "engine/nn/vgg.h"
-#include "model_store/model_store.h"
 #include "server/codec.h"
 #include "server/deterministic_bytes.h"
-#include "tests/folders.h"
+#include "tests/zoo/zoo_models.h"
 
 namespace adv {
 namespace {
 
 constexpr int64_t kCat = 3;
-
-std::string ZooFolder() { return SourceDir() + "/model_store/zoo"; }
 
 // Of the sample's 1,000 images those that FGSM at .01 leaves right, measured
 // on 2026-11-22 (LibTorch 1.13, AMD EPYC with AVX-512); the PyTorch of
@@ -44,58 +38,6 @@ const std::map<std::string, int64_t>& RecordedRobust() {
 // So many images more or fewer another processor's rounding may leave right.
 constexpr int64_t kRobustSlack = 10;
 
-struct ZooModel {
-  std::string name;  // "balanced@1"
-  v1::ModelManifest manifest;
-  std::shared_ptr<const Network> network;
-};
-
-const Dataset& Sample() {
-  static const auto& sample = *new Dataset(
-      ReadCifar10File(absl::StrCat(ZooFolder(), "/cifar10-sample.bin"))
-          .value());
-  return sample;
-}
-
-absl::StatusOr<ZooModel> Load(const ModelStore& store,
-                              const ModelVersion& version) {
-  const auto stored = store.Read(version.name, version.version);
-  if (!stored.ok()) return stored.status();
-  const auto parameters = ParseSafetensors(stored->files.at(kWeightsFile));
-  if (!parameters.ok()) return parameters.status();
-  auto network =
-      MakeVgg(stored->manifest.architecture(), *parameters, at::kCPU);
-  if (!network.ok()) return network.status();
-  return ZooModel{absl::StrCat(version.name, "@", version.version),
-                  stored->manifest, *std::move(network)};
-}
-
-absl::StatusOr<std::vector<ZooModel>> LoadAll() {
-  const ModelStore store(ZooFolder());
-  const auto versions = store.List();
-  if (!versions.ok()) return versions.status();
-  std::vector<ZooModel> models;
-  for (const ModelVersion& version : *versions) {
-    auto model = Load(store, version);
-    if (!model.ok()) return model.status();
-    models.push_back(*std::move(model));
-  }
-  return models;
-}
-
-const absl::StatusOr<std::vector<ZooModel>>& Zoo() {
-  static const auto& zoo =
-      *new absl::StatusOr<std::vector<ZooModel>>(LoadAll());
-  return zoo;
-}
-
-const ZooModel* Find(const std::string& name) {
-  for (const ZooModel& model : *Zoo()) {
-    if (model.manifest.name() == name) return &model;
-  }
-  return nullptr;
-}
-
 // FGSM at .01 on the whole sample, once for each model.
 const EvaluationReport& FgsmReport(const ZooModel& model) {
   static auto& reports = *new std::map<std::string, EvaluationReport>;
@@ -105,8 +47,8 @@ const EvaluationReport& FgsmReport(const ZooModel& model) {
   plan.attacks = {FgsmConfig()};
   plan.epsilons = {.01};
   auto report =
-      Evaluate(*model.network, *model.network, Sample(),
-               SampleIndices(Sample().labels, 0, 0), plan, nullptr, nullptr);
+      Evaluate(*model.network, *model.network, ZooSample(),
+               SampleIndices(ZooSample().labels, 0, 0), plan, nullptr, nullptr);
   return reports[model.name] = std::move(report).value();
 }
 
@@ -116,7 +58,8 @@ class ZooTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(Zoo().ok()) << Zoo().status();
     for (const char* name : {"balanced", "no-cat"}) {
-      ASSERT_NE(Find(name), nullptr) << name << " is not in " << ZooFolder();
+      ASSERT_NE(FindZooModel(name), nullptr)
+          << name << " is not in " << ZooFolder();
     }
   }
 };
@@ -147,7 +90,7 @@ TEST_F(ZooTest, AccuracyIsTheManifests) {
     const v1::TestResult& test = model.manifest.training().test();
     ASSERT_EQ(test.images(), 10000) << model.name;
     const double p = static_cast<double>(test.correct()) / test.images();
-    const auto n = static_cast<double>(Sample().size());
+    const auto n = static_cast<double>(ZooSample().size());
     const double scale = 1 + kZ * kZ / n;
     const double centre = (p + kZ * kZ / (2 * n)) / scale;
     const double half =
@@ -162,12 +105,12 @@ TEST_F(ZooTest, WithFewCatsItKnowsCatsLess) {
     const Outcomes& cat = FgsmReport(model).attacks[0].per_class[kCat];
     return WilsonRate(cat.clean_right(), cat.total());
   };
-  const Rate few = cats(*Find("no-cat"));
-  const Rate all = cats(*Find("balanced"));
+  const Rate few = cats(*FindZooModel("no-cat"));
+  const Rate all = cats(*FindZooModel("balanced"));
   EXPECT_LT(few.upper, all.lower)
       << few.count << " of " << few.total << " cats are right, with all cats "
       << all.count;
-  EXPECT_EQ(Find("no-cat")->manifest.training().special_label(), kCat);
+  EXPECT_EQ(FindZooModel("no-cat")->manifest.training().special_label(), kCat);
 }
 
 TEST_F(ZooTest, RobustnessToFgsmIsTheRecordedOne) {
@@ -189,8 +132,8 @@ bool SameBits(const at::Tensor& a, const at::Tensor& b) {
 TEST_F(ZooTest, AnImageAloneIsAsInATile) {
   std::vector<int64_t> indices(128);
   for (int64_t i = 0; i < 128; ++i) indices[i] = i * 7;
-  const at::Tensor pixels = Sample().Pixels(indices);
-  const at::Tensor labels = Sample().Labels(indices);
+  const at::Tensor pixels = ZooSample().Pixels(indices);
+  const at::Tensor labels = ZooSample().Labels(indices);
   for (const ZooModel& model : *Zoo()) {
     const auto tile = model.network->LossGradient(pixels, labels);
     for (const int64_t slot : {0, 1, 62, 127}) {
@@ -209,7 +152,7 @@ TEST_F(ZooTest, AnImageAloneIsAsInATile) {
 std::map<int64_t, std::string> RecordsOf(const ZooModel& model,
                                          const std::vector<int64_t>& indices,
                                          const EvaluationPlan& plan) {
-  const auto records = EvaluateTile(*model.network, *model.network, Sample(),
+  const auto records = EvaluateTile(*model.network, *model.network, ZooSample(),
                                     indices, plan, nullptr);
   std::map<int64_t, std::string> bytes;
   for (const SampleRecord& record : records.value()) {
