@@ -8,6 +8,16 @@
 namespace adv {
 namespace {
 
+// Through the clip: a pixel at the edge of the box has no say in which way it
+// cannot go. Else each step would count on it and fall short.
+at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
+  const at::Tensor stopped =
+      gradient.gt(0)
+          .logical_and(images.ge(1))
+          .logical_or(gradient.lt(0).logical_and(images.le(0)));
+  return gradient.masked_fill(stopped, 0);
+}
+
 // Onto the boundary as it looks from here.
 at::Tensor StepOf(const Lead& lead, Norm norm) {
   const at::Tensor slope = DualSizes(lead.gradient, norm);
@@ -20,16 +30,25 @@ at::Tensor StepOf(const Lead& lead, Norm norm) {
 // The images that fool nothing yet.
 struct Moving {
   at::Tensor rows;    // [M] int64, which images of the batch
-  at::Tensor images;  // [M, channels, height, width]
-  at::Tensor moved;   // the sum of all steps, without the overshoot
+  at::Tensor images;  // [M, channels, height, width], with `moved`
+  at::Tensor moved;   // the sum of all steps
 
+  void Keep(const at::Tensor& kept) {
+    for (at::Tensor* part : {&rows, &images, &moved}) {
+      *part = part->index_select(0, kept);
+    }
+  }
   void Keep(const at::Tensor& kept, Lead& lead) {
-    for (at::Tensor* part :
-         {&rows, &images, &moved, &lead.logits, &lead.values, &lead.gradient}) {
+    Keep(kept);
+    for (at::Tensor* part : {&lead.logits, &lead.values, &lead.gradient}) {
       *part = part->index_select(0, kept);
     }
   }
 };
+
+at::Tensor Not(const at::Tensor& chosen) {
+  return chosen.logical_not().nonzero().flatten();
+}
 
 class DeepFool final : public LeadAttack {
  public:
@@ -39,7 +58,8 @@ class DeepFool final : public LeadAttack {
  private:
   absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  // `moving` is left with those that can move on. What fools is offered.
+  // The n-th step, after which `moving` are those that can go on. What fools
+  // is offered.
   absl::Status Step(Pass& pass, const AttackBatch& batch, Norm norm, int64_t n,
                     Moving& moving, NearestSoFar& nearest) const;
 
@@ -52,19 +72,29 @@ absl::Status DeepFool::Step(Pass& pass, const AttackBatch& batch, Norm norm,
   absl::StatusOr<Lead> lead =
       FindFirstLead(pass, batch, moving.images, moving.rows);
   if (!lead.ok()) return lead.status();
-  const at::Tensor fooled = pass.Fooled(lead->logits, moving.rows);
-  nearest.Offer(moving.rows, moving.images, lead->logits, fooled, n);
-  moving.Keep(fooled.logical_not().nonzero().flatten(), *lead);
+  // As may be where the overshoot leads out again.
+  const at::Tensor there = pass.Fooled(lead->logits, moving.rows);
+  nearest.Offer(moving.rows, moving.images, lead->logits, there, n - 1);
+  moving.Keep(Not(there), *lead);
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
   absl::Status status =
       FindNearestLead(pass, batch, moving.images, moving.rows, norm, *lead);
   if (!status.ok()) return status;
-  moving.Keep(DualSizes(lead->gradient, norm).ne(0).nonzero().flatten(), *lead);
+  lead->gradient = WithinBox(lead->gradient, moving.images);
+  moving.Keep(Not(DualSizes(lead->gradient, norm).eq(0)), *lead);
+  if (moving.rows.numel() == 0) return absl::OkStatus();
+
   moving.moved = moving.moved + StepOf(*lead, norm);
-  moving.images = (batch.images.index_select(0, moving.rows) +
-                   moving.moved * (1 + config_.overshoot))
-                      .clamp(0, 1);
+  const at::Tensor originals = batch.images.index_select(0, moving.rows);
+  moving.images = (originals + moving.moved).clamp(0, 1);
+  const at::Tensor beyond =
+      (originals + moving.moved * (1 + config_.overshoot)).clamp(0, 1);
+  const absl::StatusOr<at::Tensor> logits = pass.Scores(beyond, moving.rows);
+  if (!logits.ok()) return logits.status();
+  const at::Tensor fooled = pass.Fooled(*logits, moving.rows);
+  nearest.Offer(moving.rows, beyond, *logits, fooled, n);
+  moving.Keep(Not(fooled));
   return absl::OkStatus();
 }
 
@@ -77,16 +107,9 @@ absl::StatusOr<Nearest> DeepFool::FindNearest(Pass& pass,
   const at::Tensor rows = nearest.Missing();
   const at::Tensor originals = batch.images.index_select(0, rows);
   Moving moving{rows, originals, at::zeros_like(originals)};
-  for (int64_t n = 0; n < config_.steps && moving.rows.numel() > 0; ++n) {
+  for (int64_t n = 1; n <= config_.steps && moving.rows.numel() > 0; ++n) {
     absl::Status status = Step(pass, batch, options.norm, n, moving, nearest);
     if (!status.ok()) return status;
-  }
-  if (moving.rows.numel() > 0) {
-    const absl::StatusOr<at::Tensor> logits =
-        pass.Scores(moving.images, moving.rows);
-    if (!logits.ok()) return logits.status();
-    nearest.Offer(moving.rows, moving.images, *logits,
-                  pass.Fooled(*logits, moving.rows), config_.steps);
   }
   return nearest.nearest();
 }

@@ -12,13 +12,15 @@ namespace adv {
 // between the label, which the image has not left yet, and all other classes
 // for planes, and steps onto the nearest:
 //   r = |f| / ||w||_2^2 w (L2),  |f| / ||w||_1 sign(w) (L-inf),
-// with f the other class's lead and w its gradient, both at
-//   clip(x + (1 + overshoot) (sum of all r so far)),
-// until that image fools. Targeted: the one plane between the target and its
-// strongest rival. An image without a gradient is given up.
+// with f the other class's lead and w its gradient, both at x + R, where R is
+// the sum of all r so far; w is 0 where the box stops a pixel. The first
+// x + (1 + overshoot) R that fools is the result. (Looking from there, as some
+// implementations do, makes the overshoot one of the last step alone, which is
+// too little where steps become small.) All points are clipped to the box.
+// Targeted: the one plane between the target and its strongest rival. An image
+// without a gradient is given up.
 //
-// One that fools after n < `steps` steps costs n (classes - 1) + 1 gradients
-// (targeted: n + 1); after the last step the verdict is a forward.
+// A step costs classes - 1 gradients (targeted: one) and a forward.
 std::unique_ptr<const Attack> MakeDeepFool(const DeepFoolConfig& config);
 
 }  // namespace adv
