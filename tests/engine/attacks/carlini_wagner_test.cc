@@ -1,0 +1,115 @@
+#include "engine/attacks/carlini_wagner.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "tests/engine/attacks/nearest.h"
+
+namespace adv {
+namespace {
+
+CarliniWagnerConfig OneSearch(double constant, int64_t steps = 100) {
+  CarliniWagnerConfig config;
+  config.learning_rate = 0.02;
+  config.binary_search_steps = 1;
+  config.initial_constant = constant;
+  config.steps = steps;
+  return config;
+}
+
+class CarliniWagnerTest : public ::testing::Test {
+ protected:
+  AttackResult Find(const CarliniWagnerConfig& config) const {
+    return FindNearest(config, toy_.network, batch_, Norm::kL2);
+  }
+
+  const LinearToy toy_{91};
+  const AttackBatch batch_ = toy_.Grey(7, 92);
+};
+
+TEST_F(CarliniWagnerTest, HasL2Alone) {
+  const auto attack = Make(CarliniWagnerConfig{});
+  EXPECT_TRUE(attack->HasNorm(Norm::kL2));
+  EXPECT_FALSE(attack->HasNorm(Norm::kLinf));
+}
+
+// With the paper's parameters, but for fewer steps.
+TEST_F(CarliniWagnerTest, DefaultsFindTheNearestAtAnyScale) {
+  CarliniWagnerConfig config;
+  config.steps = 300;
+  for (double scale : {1, 1000}) {
+    const LinearToy scaled(91, 5, scale);
+    const AttackResult result =
+        FindNearest(config, scaled.network, batch_, Norm::kL2);
+    const at::Tensor ratio = SizesIn(result, batch_, Norm::kL2) /
+                             ExactDistances(toy_, batch_, Norm::kL2);
+    EXPECT_TRUE(ratio.ge(1 - 1e-4).all().item<bool>());
+    EXPECT_TRUE(ratio.le(1.05).all().item<bool>()) << ratio;
+  }
+}
+
+// With too small a constant the image stays where it is; the next one is ten
+// times as large and starts anew, as if it were the first.
+TEST_F(CarliniWagnerTest, AFailedSearchLeavesNoTrace) {
+  CarliniWagnerConfig many = OneSearch(3e-4);
+  many.binary_search_steps = 4;
+  const AttackResult late = Find(many);
+  const AttackResult at_once = Find(OneSearch(3e-4 * 10 * 10 * 10));
+  EXPECT_FALSE(Find(OneSearch(0.03)).success.any().item<bool>());
+  EXPECT_TRUE(at_once.success.all().item<bool>());
+  EXPECT_TRUE(late.images.equal(at_once.images));
+  EXPECT_TRUE(late.iterations.equal(at_once.iterations));
+}
+
+// A success is followed by half the constant: nearer, never farther.
+TEST_F(CarliniWagnerTest, MoreSearchesComeNearer) {
+  at::Tensor before = SizesIn(Find(OneSearch(100)), batch_, Norm::kL2);
+  for (int64_t searches : {2, 4, 8}) {
+    CarliniWagnerConfig config = OneSearch(100);
+    config.binary_search_steps = searches;
+    const at::Tensor sizes = SizesIn(Find(config), batch_, Norm::kL2);
+    EXPECT_TRUE(sizes.le(before).all().item<bool>());
+    before = sizes;
+  }
+}
+
+TEST_F(CarliniWagnerTest, ConfidenceIsTheLeadInLogits) {
+  for (double confidence : {0.0, 1.0, 3.0}) {
+    CarliniWagnerConfig config = OneSearch(10, 200);
+    config.confidence = confidence;
+    const AttackResult result = Find(config);
+    EXPECT_TRUE(result.success.all().item<bool>());
+    const at::Tensor of_label =
+        result.logits.gather(1, batch_.labels.unsqueeze(1)).squeeze(1);
+    const at::Tensor lead = result.logits.amax(1) - of_label;
+    EXPECT_TRUE(lead.ge(confidence).all().item<bool>());
+    EXPECT_TRUE(lead.le(confidence + 1).all().item<bool>());
+  }
+}
+
+// Who gets nowhere leaves a search at its next tenth. A constant so small that
+// nothing moves costs the first tenth of the steps, and one.
+TEST_F(CarliniWagnerTest, WhoGetsNowhereLeavesTheSearch) {
+  const AttackResult stuck = Find(OneSearch(1e-12, 200));
+  EXPECT_TRUE(stuck.gradients.eq(21).all().item<bool>());
+  const AttackResult works = Find(OneSearch(1, 200));
+  EXPECT_TRUE(works.gradients.gt(21).all().item<bool>());
+  EXPECT_TRUE(works.gradients.lt(200).any().item<bool>());
+  EXPECT_TRUE(works.forwards.eq(0).all().item<bool>());
+}
+
+// A zero gradient would be one of the network, not one that the formula's
+// maximum cuts off.
+TEST_F(CarliniWagnerTest, FoolingIsNoZeroGradient) {
+  EXPECT_FALSE(Find(OneSearch(1)).zero_gradient.any().item<bool>());
+}
+
+TEST_F(CarliniWagnerTest, AFewStepsAreEnoughForATenth) {
+  for (int64_t steps : {1, 3, 9}) {
+    const AttackResult result = Find(OneSearch(1, steps));
+    EXPECT_TRUE(result.gradients.le(steps).all().item<bool>());
+  }
+}
+
+}  // namespace
+}  // namespace adv

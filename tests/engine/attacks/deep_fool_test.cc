@@ -1,0 +1,109 @@
+#include "engine/attacks/deep_fool.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "tests/engine/attacks/nearest.h"
+
+namespace adv {
+namespace {
+
+DeepFoolConfig Overshooting(double overshoot) {
+  DeepFoolConfig config;
+  config.overshoot = overshoot;
+  return config;
+}
+
+// On a linear network one step is enough, and it ends at 1 + overshoot times
+// the distance.
+TEST(DeepFool, OvershootsTheNearestPlaneByJustThat) {
+  const LinearToy toy(81);
+  const AttackBatch batch = toy.Grey(7, 82);
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    const at::Tensor exact = ExactDistances(toy, batch, norm);
+    for (double overshoot : {0.02, 0.1, 0.5}) {
+      const AttackResult result =
+          FindNearest(Overshooting(overshoot), toy.network, batch, norm);
+      EXPECT_TRUE(SizesIn(result, batch, norm)
+                      .allclose(exact * (1 + overshoot), 1e-4, 1e-6));
+      EXPECT_TRUE(result.iterations.eq(1).all().item<bool>());
+    }
+  }
+}
+
+// Saturated pixels cannot move, so that it takes steps until the others have
+// made up for them.
+TEST(DeepFool, ReachesTheNearestFromBlackAndWhite) {
+  const LinearToy toy(81, 2);
+  const AttackBatch batch = toy.Stark(7, 83, 0);
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    const at::Tensor exact = ExactDistances(toy, batch, norm);
+    const AttackResult result =
+        FindNearest(DeepFoolConfig{}, toy.network, batch, norm);
+    const at::Tensor sizes = SizesIn(result, batch, norm);
+    EXPECT_TRUE(result.success.all().item<bool>());
+    EXPECT_TRUE(sizes.ge(exact * (1 - 1e-4)).all().item<bool>());
+    EXPECT_TRUE(sizes.le(exact * 1.02 + 1e-5).all().item<bool>());
+    EXPECT_TRUE(result.iterations.gt(1).any().item<bool>());
+  }
+}
+
+// Fooled after n steps: n looks at 4 planes.
+TEST(DeepFool, WhoIsFooledLeavesAtOnce) {
+  const LinearToy toy(81);
+  const AttackBatch batch = toy.Stark(32, 84, 0);
+  const AttackResult result =
+      FindNearest(DeepFoolConfig{}, toy.network, batch, Norm::kLinf);
+  const at::Tensor wrong = batch.clean_logits.argmax(1).ne(batch.labels);
+  EXPECT_TRUE(result.gradients.equal(result.iterations * 4));
+  EXPECT_TRUE(result.forwards.equal(result.iterations));
+  EXPECT_GT(result.iterations.max().item<int64_t>(),
+            result.iterations.masked_select(wrong.logical_not())
+                .min()
+                .item<int64_t>());
+}
+
+TEST(DeepFool, TowardATargetOnePlaneAStep) {
+  const LinearToy toy(81);
+  AttackBatch batch = toy.Grey(7, 82);
+  batch.targets = (batch.labels + 1).remainder(5);
+  const AttackResult result =
+      FindNearest(DeepFoolConfig{}, toy.network, batch, Norm::kL2);
+  EXPECT_TRUE(result.success.all().item<bool>());
+  EXPECT_TRUE(result.gradients.equal(result.iterations));
+}
+
+TEST(DeepFool, EndsAfterItsSteps) {
+  const SphereToy sphere;
+  const AttackResult full =
+      FindNearest(DeepFoolConfig{}, sphere.network, sphere.batch, Norm::kL2);
+  const int64_t most = full.iterations.max().item<int64_t>();
+  for (int64_t steps : {most - 1, most}) {
+    DeepFoolConfig config;
+    config.steps = steps;
+    const AttackResult result =
+        FindNearest(config, sphere.network, sphere.batch, Norm::kL2);
+    const at::Tensor reached = full.iterations.le(steps);
+    EXPECT_TRUE(result.success.equal(reached));
+    EXPECT_EQ(reached.all().item<bool>(), steps == most);
+    EXPECT_TRUE(result.gradients.equal(full.iterations.clamp_max(steps)));
+  }
+}
+
+// In ever shorter steps it comes to the boundary; the overshoot is one of the
+// whole way, so that even a small one crosses it.
+TEST(DeepFool, OvershootsTheSumOfItsSteps) {
+  const SphereToy sphere;
+  const at::Tensor exact = at::linspace(1, 2, 6, at::kDouble) - 0.5;
+  for (double overshoot : {1e-4, 0.02, 0.1}) {
+    const AttackResult result = FindNearest(
+        Overshooting(overshoot), sphere.network, sphere.batch, Norm::kL2);
+    const at::Tensor sizes = SizesIn(result, sphere.batch, Norm::kL2);
+    EXPECT_TRUE(sizes.ge(exact * (1 - 1e-5)).all().item<bool>());
+    EXPECT_TRUE(
+        sizes.le(exact * (1 + overshoot) * (1 + 1e-5)).all().item<bool>());
+  }
+}
+
+}  // namespace
+}  // namespace adv
