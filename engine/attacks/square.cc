@@ -148,7 +148,8 @@ absl::StatusOr<Candidates> Square::Go(Search search, Pass& pass) const {
   found.fooled = pass.Fooled(found.logits, search.rows);
   found.iterations = search.squares.to(search.rows.device())
                          .masked_fill(found.fooled.logical_not(), -1);
-  found.objective = pass.ObjectiveValue(found.logits, search.rows);
+  found.objective =
+      Margins(found.logits, search.classes, pass.targeted()).neg();
   return found;
 }
 
