@@ -16,54 +16,6 @@ AttackOutcome RunAttack(const AttackConfig& config, const Network& network,
   return Make(config)->Run(network, network, batch, options).value();
 }
 
-// Two classes; class 0 leads on `image` by `margin`, class 1 gains w * x.
-struct TwoClasses {
-  TwoClasses(const at::Tensor& w, const at::Tensor& image, double margin)
-      : network({1, 1, w.size(0)}, at::stack({at::zeros_like(w), w}),
-                at::stack({at::zeros({}), -w.dot(image) - margin})) {
-    batch.images = image.view({1, 1, 1, -1});
-    batch.labels = Longs({0});
-  }
-
-  bool FallsTo(const AttackConfig& config, double epsilon) const {
-    return RunAttack(config, network, batch, AtEpsilons({epsilon}))
-        .results[0]
-        .success.item<bool>();
-  }
-
-  ToyLinearNetwork network;
-  AttackBatch batch;
-};
-
-// Steps of 1/255 enough to cross the box.
-const AttackConfig kLongIgsm = IgsmConfig{1.0 / 255, 260};
-
-TEST(ClosedForm, SucceedsJustBeyondTheDistance) {
-  for (uint64_t seed = 0; seed < 8; ++seed) {
-    const at::Tensor w = Normal({20}, seed);
-    const double distance = 0.02 + 0.01 * seed;
-    const TwoClasses toy(w, Uniform({20}, seed) * 0.5 + 0.25,
-                         distance * w.abs().sum().item<double>());
-    for (const AttackConfig& config : {AttackConfig(FgsmConfig{}), kLongIgsm}) {
-      EXPECT_TRUE(toy.FallsTo(config, 1.01 * distance)) << seed;
-      EXPECT_FALSE(toy.FallsTo(config, 0.99 * distance)) << seed;
-    }
-  }
-}
-
-// The room to the box is .1, .5, .5 and .05, so that beyond .1 the gain is
-// 2 * .1 + 4 * .05 + (1 + 1) * epsilon: the margin 1 is reached at .3, where
-// without a box it would be at 1 / 8.
-TEST(ClosedForm, SucceedsJustBeyondTheDistanceInsideTheBox) {
-  const TwoClasses toy(Floats({2, -1, 1, 4}), Floats({0.9, 0.5, 0.5, 0.95}), 1);
-  for (const AttackConfig& config : {AttackConfig(FgsmConfig{}), kLongIgsm}) {
-    EXPECT_TRUE(toy.FallsTo(config, 1.01 * 0.3));
-    EXPECT_FALSE(toy.FallsTo(config, 0.99 * 0.3));
-  }
-  EXPECT_TRUE(toy.FallsTo(FgsmConfig{true}, 1.01 / 8));
-  EXPECT_FALSE(toy.FallsTo(FgsmConfig{true}, 0.99 / 8));
-}
-
 TEST(Fgsm, IsTheFormula) {
   const auto network = RandomNetwork(1);
   const AttackBatch batch = RandomBatch(*network, 16, 2);
@@ -187,45 +139,82 @@ TEST(Sweep, EqualsSingleRunsBitForBit) {
   }
 }
 
-// Iterate n is the final image of a run of n steps.
-TEST(AnyIterate, ReturnsTheFirstFoolingIterate) {
+// Iterate n is the final image of a run of n steps. What it must be where an
+// image is counted as soon as one of them fools:
+struct Looked {
+  at::Tensor images;
+  at::Tensor iterations;
+};
+
+template <typename ConfigOf>
+Looked LookAtEachIterate(ConfigOf config_of, int64_t steps,
+                         const Network& network, const AttackBatch& batch,
+                         const RunOptions& options) {
+  Looked looked{batch.images.clone(), at::full_like(batch.labels, -1)};
+  for (int64_t n = 0; n <= steps; ++n) {
+    const at::Tensor iterate =
+        n == 0 ? batch.images
+               : RunOne(config_of(n), network, batch, options).images;
+    const at::Tensor prediction = network.Logits(iterate).argmax(1);
+    const at::Tensor running = looked.iterations.eq(-1);
+    looked.images =
+        at::where(running.view({-1, 1, 1, 1}), iterate, looked.images);
+    const at::Tensor fooled = batch.targets.defined()
+                                  ? prediction.eq(batch.targets)
+                                  : prediction.ne(batch.labels);
+    looked.iterations =
+        at::where(running.logical_and(fooled), n, looked.iterations);
+  }
+  return looked;
+}
+
+template <typename ConfigOf>
+void ExpectTheFirstFoolingIterate(ConfigOf config_of, Norm norm) {
   const auto network = RandomNetwork(7);
-  const AttackBatch batch = RandomBatch(*network, 48, 8);
+  AttackBatch batch = RandomBatch(*network, 48, 8);
   const int64_t steps = 6;
-  const double epsilon = 0.08, alpha = 0.015;
+  RunOptions options = AtEpsilon(norm == Norm::kL2 ? 0.45 : 0.08, norm);
   for (bool targeted : {false, true}) {
-    AttackBatch goal = batch;
-    if (targeted) goal.targets = (batch.labels + 1).remainder(5);
-    at::Tensor images = batch.images.clone();
-    at::Tensor iterations = at::full_like(batch.labels, -1);
-    for (int64_t n = 0; n <= steps; ++n) {
-      const at::Tensor iterate = n == 0
-                                     ? batch.images
-                                     : RunAttack(IgsmConfig{alpha, n}, *network,
-                                                 goal, AtEpsilons({epsilon}))
-                                           .results[0]
-                                           .images;
-      const at::Tensor prediction = network->Logits(iterate).argmax(1);
-      const at::Tensor running = iterations.eq(-1);
-      images = at::where(running.view({-1, 1, 1, 1}), iterate, images);
-      const at::Tensor fooled =
-          targeted ? prediction.eq(goal.targets) : prediction.ne(goal.labels);
-      iterations = at::where(running.logical_and(fooled), n, iterations);
-    }
-    RunOptions options = AtEpsilons({epsilon});
+    if (targeted) batch.targets = (batch.labels + 1).remainder(5);
+    options.success = SuccessRule::kLastIterate;
+    const Looked looked =
+        LookAtEachIterate(config_of, steps, *network, batch, options);
     options.success = SuccessRule::kAnyIterate;
     const AttackResult result =
-        RunAttack(IgsmConfig{alpha, steps}, *network, goal, options).results[0];
-    EXPECT_TRUE(result.images.equal(images));
-    EXPECT_TRUE(result.iterations.equal(iterations));
-    EXPECT_TRUE(result.success.equal(iterations.ge(0)));
-    EXPECT_TRUE(result.logits.equal(network->Logits(images)));
+        RunOne(config_of(steps), *network, batch, options);
+    EXPECT_TRUE(result.images.equal(looked.images));
+    EXPECT_TRUE(result.iterations.equal(looked.iterations));
+    EXPECT_TRUE(result.success.equal(looked.iterations.ge(0)));
+    EXPECT_TRUE(result.logits.equal(network->Logits(looked.images)));
     // There is something to leave early for, and something that stays.
     for (int64_t n : {-1, 1, 3}) {
-      EXPECT_GT(iterations.eq(n).sum().item<int64_t>(), 0) << n;
+      EXPECT_GT(looked.iterations.eq(n).sum().item<int64_t>(), 0) << n;
     }
-    EXPECT_EQ(iterations.eq(0).any().item<bool>(), !targeted);
+    EXPECT_EQ(looked.iterations.eq(0).any().item<bool>(), !targeted);
   }
+}
+
+TEST(AnyIterate, ReturnsTheFirstFoolingIterate) {
+  ExpectTheFirstFoolingIterate(
+      [](int64_t n) {
+        return IgsmConfig{0.015, n};
+      },
+      Norm::kLinf);
+  ExpectTheFirstFoolingIterate(
+      [](int64_t n) {
+        return MiFgsmConfig{0.015, n};
+      },
+      Norm::kLinf);
+  ExpectTheFirstFoolingIterate(
+      [](int64_t n) {
+        return PgdConfig{0.015, n, 1, false};
+      },
+      Norm::kLinf);
+  ExpectTheFirstFoolingIterate(
+      [](int64_t n) {
+        return PgdConfig{0.08, n, 1, false};
+      },
+      Norm::kL2);
 }
 
 // The tent's top is passed on the way: fooled in the middle, not at the end.

@@ -1,5 +1,6 @@
 // Attacks with one thing wrong each: the suite must see it. The right one is
-// the product's IGSM bit for bit, so that a mutant differs by its fault alone.
+// the product's IGSM, MI-FGSM or L2 PGD bit for bit, so that a mutant differs
+// by its fault alone.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 
 #include "engine/attacks/ball.h"
 #include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
 #include "tests/engine/attacks/test_networks.h"
 
 namespace adv {
@@ -24,13 +26,17 @@ struct Faults {
   bool off_lattice = false;
   bool not_finite = false;
   bool skips_epsilon = false;
+  bool accumulates_sign = false;
 };
 
-class TestIgsm final : public Attack {
+class TestSteps final : public Attack {
  public:
-  TestIgsm(double step_size, int64_t steps, Faults faults)
-      : step_size_(step_size), steps_(steps), faults_(faults) {}
-  bool HasNorm(Norm norm) const override { return norm == Norm::kLinf; }
+  TestSteps(double step_size, int64_t steps, Faults faults, double momentum = 0)
+      : step_size_(step_size),
+        steps_(steps),
+        faults_(faults),
+        momentum_(momentum) {}
+  bool HasNorm(Norm) const override { return true; }
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
@@ -45,6 +51,7 @@ class TestIgsm final : public Attack {
     const at::Tensor rows = at::arange(batch.labels.size(0), at::kLong);
     const double direction = faults_.wrong_direction ? -1 : 1;
     at::Tensor images = batch.images.clone();
+    at::Tensor accumulated = at::zeros_like(images);
     for (int64_t n = 0; n < steps_; ++n) {
       at::Tensor gradient =
           (faults_.clean_gradient || n == 0
@@ -52,7 +59,15 @@ class TestIgsm final : public Attack {
                : pass.Gradient(images, rows, pass.DefaultObjective(rows)))
               .value()
               .gradient;
-      if (!faults_.no_sign) gradient = gradient.sign();
+      if (momentum_ > 0) {
+        accumulated = accumulated * momentum_ +
+                      (faults_.accumulates_sign
+                           ? gradient.sign()
+                           : gradient / gradient.abs().flatten(1).mean(1).view(
+                                            {-1, 1, 1, 1}));
+        gradient = accumulated;
+      }
+      if (!faults_.no_sign) gradient = Steepest(gradient, options.norm);
       images.add_(gradient, direction * step_size_);
       if (!faults_.no_ball) {
         ball.Project(images);
@@ -74,11 +89,15 @@ class TestIgsm final : public Attack {
   const double step_size_;
   const int64_t steps_;
   const Faults faults_;
+  const double momentum_;
 };
 
 constexpr double kEpsilon = 0.1;
 constexpr double kStep = 0.02;
 constexpr int64_t kSteps = 12;
+constexpr double kL2Epsilon = 0.3;
+constexpr double kL2Step = 0.1;
+constexpr double kMomentum = 0.9;
 
 absl::StatusOr<AttackOutcome> RunMutant(const Faults& faults,
                                         const Network& network,
@@ -86,7 +105,14 @@ absl::StatusOr<AttackOutcome> RunMutant(const Faults& faults,
                                         bool eight_bit = false) {
   RunOptions options = AtEpsilons({kEpsilon});
   options.eight_bit = eight_bit;
-  return TestIgsm(kStep, kSteps, faults).Run(network, network, batch, options);
+  return TestSteps(kStep, kSteps, faults).Run(network, network, batch, options);
+}
+
+absl::StatusOr<AttackOutcome> RunL2Mutant(const Faults& faults,
+                                          const Network& network,
+                                          const AttackBatch& batch) {
+  return TestSteps(kL2Step, kSteps, faults)
+      .Run(network, network, batch, AtEpsilon(kL2Epsilon, Norm::kL2));
 }
 
 class MutantTest : public ::testing::Test {
@@ -112,6 +138,36 @@ TEST_F(MutantTest, WithoutFaultsItIsTheProduct) {
           .results[0];
   EXPECT_TRUE(ours.images.equal(product.images));
   EXPECT_TRUE(ours.success.equal(product.success));
+}
+
+TEST_F(MutantTest, WithoutFaultsItIsTheProductInL2) {
+  const AttackResult ours =
+      RunL2Mutant({}, *network_, batch_).value().results[0];
+  EXPECT_TRUE(
+      ours.images.equal(RunOne(PgdConfig{kL2Step, kSteps, 1, false}, *network_,
+                               batch_, AtEpsilon(kL2Epsilon, Norm::kL2))
+                            .images));
+}
+
+TEST_F(MutantTest, WithoutFaultsItIsTheProductWithMomentum) {
+  const RunOptions options = AtEpsilons({kEpsilon});
+  const AttackResult ours = TestSteps(kStep, kSteps, {}, kMomentum)
+                                .Run(*network_, *network_, batch_, options)
+                                .value()
+                                .results[0];
+  EXPECT_TRUE(ours.images.equal(
+      RunOne(MiFgsmConfig{kStep, kSteps, kMomentum}, *network_, batch_, options)
+          .images));
+}
+
+TEST_F(MutantTest, NoL2Projection) {
+  Faults faults;
+  ASSERT_TRUE(RunL2Mutant(faults, *network_, batch_).ok());
+  faults.no_ball = true;
+  const absl::Status status = RunL2Mutant(faults, *network_, batch_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("outside the ball of radius 0.3"));
 }
 
 TEST_F(MutantTest, NoBoxClip) {
@@ -195,6 +251,28 @@ TEST(MutantPropertyTest, CleanGradientAtEachStep) {
   EXPECT_TRUE(FindsTheTopOfTheTent(faults));
   faults.clean_gradient = true;
   EXPECT_FALSE(FindsTheTopOfTheTent(faults));
+}
+
+// By pixel 0 of the kink: the sum of the gradients is positive after a step,
+// that of the signs is zero.
+bool GoesOnByTheWeightOfEarlierGradients(const Faults& faults) {
+  const SumNetwork network = KinkNetwork();
+  AttackBatch batch;
+  batch.images = at::full({1, 1, 1, 2}, 0.5);
+  batch.labels = Longs({0});
+  return TestSteps(0.04, 2, faults, 1)
+      .Run(network, network, batch, AtEpsilons({0.2}))
+      .value()
+      .results[0]
+      .images.flatten()
+      .allclose(Floats({0.58, 0.58}), 0, 1e-6);
+}
+
+TEST(MutantPropertyTest, AccumulatesTheSign) {
+  Faults faults;
+  EXPECT_TRUE(GoesOnByTheWeightOfEarlierGradients(faults));
+  faults.accumulates_sign = true;
+  EXPECT_FALSE(GoesOnByTheWeightOfEarlierGradients(faults));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -64,6 +65,49 @@ inline std::unique_ptr<const Attack> Make(const AttackConfig& config) {
   return MakeAttack(config).value();
 }
 
+// The epsilons of two runs that are as strong on RandomNetwork's images.
+inline double SmallEpsilon(Norm norm) {
+  return norm == Norm::kLinf ? 0.06 : 0.35;
+}
+
+inline RunOptions AtEpsilon(double epsilon, Norm norm) {
+  RunOptions options = AtEpsilons({epsilon});
+  options.norm = norm;
+  return options;
+}
+
+// Of the one epsilon of `options`.
+inline AttackResult RunOne(const AttackConfig& config, const Network& network,
+                           const AttackBatch& batch,
+                           const RunOptions& options) {
+  return Make(config)->Run(network, network, batch, options).value().results[0];
+}
+
+// Class 0 leads on `image` by `margin`, class 1 gains w * x; `others` more
+// classes, which no pixel moves, are far behind.
+struct TwoClasses {
+  TwoClasses(const at::Tensor& w, const at::Tensor& image, double margin,
+             int64_t others = 0)
+      : network({1, 1, w.size(0)},
+                at::cat({at::stack({at::zeros_like(w), w}),
+                         at::zeros({others, w.size(0)})}),
+                at::cat({at::stack({at::zeros({}), -w.dot(image) - margin}),
+                         at::full({others}, -100 * margin) -
+                             at::arange(others).to(at::kFloat)})) {
+    batch.images = image.view({1, 1, 1, -1});
+    batch.labels = Longs({0});
+  }
+
+  bool FallsTo(const AttackConfig& config, double epsilon,
+               Norm norm = Norm::kLinf) const {
+    return RunOne(config, network, batch, AtEpsilon(epsilon, norm))
+        .success.item<bool>();
+  }
+
+  ToyLinearNetwork network;
+  AttackBatch batch;
+};
+
 // Passes everything on and counts the images of each kind of pass.
 class CountingNetwork final : public Network {
  public:
@@ -123,6 +167,86 @@ class TentNetwork final : public Network {
  private:
   const at::Tensor peak_;
   const double height_;
+};
+
+// Two classes: logits (0, sum of value(x) over the pixels), whose derivatives
+// are slope(x).
+class SumNetwork final : public Network {
+ public:
+  using Function = std::function<at::Tensor(const at::Tensor& pixels)>;
+
+  SumNetwork(std::vector<int64_t> image_shape, Function value, Function slope)
+      : image_shape_(std::move(image_shape)),
+        value_(std::move(value)),
+        slope_(std::move(slope)) {}
+
+  int64_t num_classes() const override { return 2; }
+  std::vector<int64_t> image_shape() const override { return image_shape_; }
+  at::Device device() const override { return at::kCPU; }
+
+  at::Tensor Logits(const at::Tensor& images) const override {
+    const at::Tensor sum = value_(images).flatten(1).sum(1);
+    return at::stack({at::zeros_like(sum), sum}, 1);
+  }
+  LogitsAndGradient InputGradient(const at::Tensor& images,
+                                  const LogitGradient& loss) const override {
+    const at::Tensor logits = Logits(images);
+    const at::Tensor share = loss(logits).select(1, 1).view({-1, 1, 1, 1});
+    return {logits, slope_(images) * share};
+  }
+
+ private:
+  const std::vector<int64_t> image_shape_;
+  const Function value_, slope_;
+};
+
+// Of images of 1x1x2 pixels: pixel 0 gains 4 up to .53 and then loses 1, pixel
+// 1 gains 1 all the way. From .5 the gradients made of mean size 1 are (1.6,
+// .4) and, beyond .53, (-1, 1), of which the sum is (.6, 1.4): positive, where
+// that of the signs is not.
+inline SumNetwork KinkNetwork() {
+  const at::Tensor rise = Floats({4, 1}).view({1, 1, 2});
+  const at::Tensor kink = Floats({0.53, 2}).view({1, 1, 2});
+  return SumNetwork(
+      {1, 1, 2},
+      [=](const at::Tensor& x) {
+        return at::where(x.lt(kink), (x - kink) * rise, kink - x);
+      },
+      [=](const at::Tensor& x) {
+        return at::where(x.lt(kink), rise.expand_as(x), -at::ones_like(x));
+      });
+}
+
+// Five classes over 3x4x4 pixels by 24 rectified units: its gradient is another
+// one from place to place.
+class ReluNetwork final : public Network {
+ public:
+  explicit ReluNetwork(uint64_t seed)
+      : in_(Normal({24, 48}, seed)), out_(Normal({5, 24}, seed + 1)) {}
+
+  int64_t num_classes() const override { return 5; }
+  std::vector<int64_t> image_shape() const override { return SmallShape(); }
+  at::Device device() const override { return at::kCPU; }
+
+  at::Tensor Logits(const at::Tensor& images) const override {
+    return (Units(images).clamp_min(0).unsqueeze(1) * out_).sum(-1);
+  }
+  LogitsAndGradient InputGradient(const at::Tensor& images,
+                                  const LogitGradient& loss) const override {
+    const at::Tensor units = Units(images);
+    const at::Tensor logits = (units.clamp_min(0).unsqueeze(1) * out_).sum(-1);
+    const at::Tensor back =
+        (loss(logits).unsqueeze(-1) * out_).sum(1) * units.gt(0);
+    return {logits, (back.unsqueeze(-1) * in_).sum(1).reshape(images.sizes())};
+  }
+
+ private:
+  // [N, 24], around zero for images around mid-grey.
+  at::Tensor Units(const at::Tensor& images) const {
+    return ((images.contiguous().flatten(1) - 0.5).unsqueeze(1) * in_).sum(-1);
+  }
+
+  const at::Tensor in_, out_;
 };
 
 }  // namespace adv
