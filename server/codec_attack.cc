@@ -50,17 +50,21 @@ Norm DecodeNorm(v1::Norm norm, absl::string_view field,
     return not_linf == nullptr ? Norm::kLinf : Norm::kL2;
   }
   const AttackConfig* const without = norm == v1::NORM_L2 ? not_l2 : not_linf;
-  if (norm == v1::NORM_L1) {
-    violations->Add(field,
-                    "is NORM_L1, which no attack has; must be "
-                    "NORM_LINF or NORM_L2");
-  } else if (without != nullptr) {
-    violations->Add(
-        field, absl::StrCat(v1::Norm_Name(norm), " is not a norm of ",
-                            AttackName(*without), "; must be ",
-                            norm == v1::NORM_L2 ? "NORM_LINF" : "NORM_L2"));
+  if (norm != v1::NORM_L1 && without == nullptr) {
+    return norm == v1::NORM_L2 ? Norm::kL2 : Norm::kLinf;
   }
-  return norm == v1::NORM_L2 ? Norm::kL2 : Norm::kLinf;
+  std::vector<std::string> allowed;
+  if (not_linf == nullptr) allowed.push_back("NORM_LINF");
+  if (not_l2 == nullptr) allowed.push_back("NORM_L2");
+  violations->Add(
+      field,
+      absl::StrCat(
+          "is ", v1::Norm_Name(norm), ", which ",
+          norm == v1::NORM_L1 ? "no attack" : AttackName(*without),
+          norm == v1::NORM_L1 ? " has; " : " does not have; ",
+          allowed.empty() ? "the attacks have no norm in common" : "must be ",
+          absl::StrJoin(allowed, " or ")));
+  return Norm::kLinf;
 }
 
 v1::Norm EncodeNorm(Norm norm) {

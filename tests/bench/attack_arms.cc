@@ -54,7 +54,7 @@ struct Case {
   // The start that ours draws for the images from `first` on.
   at::Tensor Start(const at::Tensor& images, int64_t first,
                    double epsilon) const {
-    if (!random_start) return {};
+    if (!random_start) return at::Tensor();
     std::vector<int64_t> samples(images.size(0));
     std::iota(samples.begin(), samples.end(), first);
     at::Tensor draws = DrawUniform({kSeed, RandomPurpose::kStart, 0, 0},
@@ -67,16 +67,6 @@ struct Case {
         .clamp(0, 1)
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
-};
-std::vector<int64_t> samples(images.size(0));
-std::iota(samples.begin(), samples.end(), first);
-const at::Tensor draws = DrawUniform({kSeed, RandomPurpose::kStart, 0, 0},
-                                     samples, images.numel() / images.size(0));
-return (images +
-        (draws * 2 - 1).mul(epsilon).view(images.sizes()).to(images.device()))
-    .clamp(0, 1)
-    .contiguous(at::MemoryFormat::ChannelsLast);
-}
 };
 
 std::vector<double> Sweep(int count) {

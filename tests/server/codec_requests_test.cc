@@ -309,13 +309,16 @@ TEST_F(GenerateCodecTest, SampleIndicesKeyTheDraws) {
 }
 
 TEST_F(GenerateCodecTest, ANormMustBeTheAttacks) {
-  for (const v1::Norm norm : {v1::NORM_L2, v1::NORM_L1}) {
-    request_.set_norm(norm);
-    EXPECT_THAT(Violations(),
-                ElementsAre(Pair(
-                    "norm", AllOf(HasSubstr(v1::Norm_Name(norm)),
-                                  HasSubstr("fgsm"), HasSubstr("NORM_LINF")))));
-  }
+  request_.set_norm(v1::NORM_L2);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair(
+          "norm", "is NORM_L2, which fgsm does not have; must be NORM_LINF")));
+  request_.set_norm(v1::NORM_L1);
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(
+          Pair("norm", "is NORM_L1, which no attack has; must be NORM_LINF")));
   request_.set_norm(static_cast<v1::Norm>(17));
   EXPECT_THAT(Violations(), ElementsAre(Pair("norm", HasSubstr("is 17"))));
   request_.set_norm(v1::NORM_LINF);

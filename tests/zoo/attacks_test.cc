@@ -100,8 +100,8 @@ TEST_P(ZooAttackTest, LeavesRightWhatIsRecorded) {
 
 INSTANTIATE_TEST_SUITE_P(All, ZooAttackTest,
                          testing::ValuesIn(RecordedAttacks()),
-                         [](const testing::TestParamInfo<Recorded>& info) {
-                           return info.param.name;
+                         [](const testing::TestParamInfo<Recorded>& one) {
+                           return one.param.name;
                          });
 
 }  // namespace
