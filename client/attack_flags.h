@@ -12,18 +12,15 @@
 
 namespace adv {
 
-// What is known of an attack without asking a server.
-struct AttackDescription {
-  std::string name;   // as typed: "mi-fgsm"
-  std::string title;  // for tables: "MI-FGSM"
-  std::string about;  // one line with the paper
-};
+// The attack of this name, with every parameter at its default. An error lists
+// the names.
+absl::StatusOr<v1::Attack> FindAttack(const std::string& name);
 
-// Every attack of the protocol, in its order; a server runs some of them.
-const std::vector<AttackDescription>& KnownAttacks();
-
-// Reads an attack's name; parameters stay at their defaults.
-absl::StatusOr<v1::Attack> ParseAttack(const std::string& name);
+// Reads NAME or NAME:PARAMETER=VALUE:PARAMETER=VALUE, for example
+// "pgd:steps=20:restarts=5". `norm` says how large a size may be. Errors name
+// the parameter, and what the attack has or what is allowed.
+absl::StatusOr<v1::Attack> ParseAttack(const std::string& text,
+                                       v1::Norm norm = v1::NORM_LINF);
 
 // Steps and step size as typed, for the attacks that have them.
 struct StepFlags {
@@ -31,19 +28,10 @@ struct StepFlags {
   std::optional<v1::Epsilon> step_size;
 };
 
-// Sets them on each attack that has such a parameter. An error if one of them
-// is given and no attack has it.
+// Sets them on each attack that has such a parameter and was not given its own.
+// An error if one of them is given and no attack takes it.
 absl::Status ApplySteps(const StepFlags& flags,
                         std::vector<v1::Attack>* attacks);
-
-// "fgsm"; empty if no attack is set.
-std::string AttackName(const v1::Attack& attack);
-
-// "FGSM".
-std::string AttackTitle(const v1::Attack& attack);
-
-// "3 steps of 1/255", "thesis mode"; empty if there is nothing to say.
-std::string AttackParameters(const v1::Attack& attack);
 
 }  // namespace adv
 

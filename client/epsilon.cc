@@ -28,16 +28,19 @@ absl::Status Wrong(const std::string& text, const std::string& why) {
 }
 
 absl::StatusOr<v1::Epsilon> ParseLevels(const std::string& text,
-                                        std::size_t slash) {
+                                        std::size_t slash, v1::Norm norm) {
   const auto levels = ParseNumber(text.substr(0, slash));
   const std::string denominator = text.substr(slash + 1);
+  const bool large = norm == v1::NORM_L2;
   if (!levels || denominator != "255") {
     return Wrong(text,
-                 "is not a number of grey levels; write N/255 with N from 0 "
-                 "to 255, for example 8/255");
+                 absl::StrCat("is not a number of grey levels; write "
+                              "N/255 with N from 0",
+                              large ? "" : " to 255", ", for example 8/255"));
   }
-  if (*levels < 0 || *levels > kLevels) {
-    return Wrong(text, "is outside the allowed 0/255 to 255/255");
+  if (*levels < 0 || (*levels > kLevels && !large)) {
+    return Wrong(text, large ? "is negative; allowed are 0 or more"
+                             : "is outside the allowed 0/255 to 255/255");
   }
   v1::Epsilon epsilon;
   epsilon.set_levels(*levels);
@@ -60,7 +63,7 @@ bool SameUnit(const Range& range) {
   return fits(range.first) && fits(range.last);
 }
 
-absl::StatusOr<Range> ParseRange(const std::string& text) {
+absl::StatusOr<Range> ParseRange(const std::string& text, v1::Norm norm) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
   if (parts.size() != 3) {
     return Wrong(text,
@@ -70,7 +73,7 @@ absl::StatusOr<Range> ParseRange(const std::string& text) {
   Range range;
   v1::Epsilon* const into[] = {&range.first, &range.last, &range.step};
   for (int i = 0; i < 3; ++i) {
-    auto epsilon = ParseEpsilon(parts[i]);
+    auto epsilon = ParseEpsilon(parts[i], norm);
     if (!epsilon.ok()) return epsilon.status();
     *into[i] = *std::move(epsilon);
   }
@@ -84,9 +87,9 @@ absl::StatusOr<Range> ParseRange(const std::string& text) {
   return range;
 }
 
-absl::Status AppendRange(const std::string& text,
+absl::Status AppendRange(const std::string& text, v1::Norm norm,
                          std::vector<v1::Epsilon>* into) {
-  const auto range = ParseRange(text);
+  const auto range = ParseRange(text, norm);
   if (!range.ok()) return range.status();
   const double first = Value(range->first), step = Value(range->step);
   // A hair of tolerance: 0:0.3:0.1 includes 0.3.
@@ -112,40 +115,46 @@ absl::Status AppendRange(const std::string& text,
 
 }  // namespace
 
-absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text) {
+absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
+                                         v1::Norm norm) {
   const std::size_t slash = text.find('/');
-  if (slash != std::string::npos) return ParseLevels(text, slash);
+  if (slash != std::string::npos) return ParseLevels(text, slash, norm);
   const auto pixels = ParseNumber(text);
+  const bool large = norm == v1::NORM_L2;
   if (!pixels) {
-    return Wrong(text,
-                 "is not a size; write grey levels as 8/255 or pixel units "
-                 "from 0 to 1 as 0.031");
+    return Wrong(text, large ? "is not a size; write pixel units as 0.5 or "
+                               "grey levels as 128/255"
+                             : "is not a size; write grey levels as 8/255 or "
+                               "pixel units from 0 to 1 as 0.031");
   }
-  if (*pixels > 1) {
+  if (*pixels > 1 && !large) {
     const std::string hint =
         *pixels <= kLevels
             ? absl::StrCat("; for grey levels write ", text, "/255")
             : "";
     return Wrong(text, "is more than 1, the whole range of a pixel" + hint);
   }
-  if (*pixels < 0) return Wrong(text, "is negative; allowed are 0 to 1");
+  if (*pixels < 0) {
+    return Wrong(text, absl::StrCat("is negative; allowed are 0 ",
+                                    large ? "or more" : "to 1"));
+  }
   v1::Epsilon epsilon;
   epsilon.set_pixels(*pixels);
   return epsilon;
 }
 
-absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(
-    const std::string& text) {
+absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text,
+                                                       v1::Norm norm) {
   std::vector<v1::Epsilon> epsilons;
   for (const auto piece : absl::StrSplit(text, ',')) {
     const std::string part(piece);
     if (part.find(':') != std::string::npos) {
-      if (auto status = AppendRange(part, &epsilons); !status.ok()) {
+      if (auto status = AppendRange(part, norm, &epsilons); !status.ok()) {
         return status;
       }
       continue;
     }
-    auto epsilon = ParseEpsilon(part);
+    auto epsilon = ParseEpsilon(part, norm);
     if (!epsilon.ok()) return epsilon.status();
     epsilons.push_back(*std::move(epsilon));
   }

@@ -14,12 +14,15 @@ inline constexpr int kMaxRangeValues = 1000;
 
 // Reads one size of a perturbation: "8/255" in grey levels (0/255 to 255/255)
 // or "0.031" in pixel units (0 to 1). A bare number above 1 is an error that
-// suggests levels, because "2" almost always means 2/255.
-absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text);
+// suggests levels, because "2" almost always means 2/255. In L2 a size is of
+// the whole image, and may be larger.
+absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
+                                         v1::Norm norm = v1::NORM_LINF);
 
 // Reads values and ranges with commas between: "0.01,2/255" or
 // "0:8/255:1/255" (start, last, step; the last value is included).
-absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text);
+absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(
+    const std::string& text, v1::Norm norm = v1::NORM_LINF);
 
 // In pixel units.
 double Pixels(const v1::Epsilon& epsilon);

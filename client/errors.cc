@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -18,14 +19,13 @@ struct Mapping {
 };
 
 constexpr Mapping kMappings[] = {
-    {"step_size", "--step-size"},
     {"source_model", "--source-model"},
     {"cancel_on_disconnect", "--cancel-on-disconnect"},
     {"eight_bit", "--eight-bit"},
     {"tile_size", "--tile-size"},
     {"page_size", "--limit"},
     {"top_k", "--top-k"},
-    {"steps", "--steps"},
+    {"norm", "--norm"},
     {"epsilon", "--epsilon"},
     {"spec.goal", "--goal"},
     {"goal", "--target"},
@@ -102,6 +102,22 @@ void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
   }
 }
 
+// "--attack (value 2), step-size" for a field of an attack, or of a member of
+// one; empty for other fields.
+std::string ParameterFlag(const std::string& field) {
+  static const std::regex* const kParameter =
+      new std::regex(R"((?:^|\.)attacks?(?:\[(\d{1,6})\])?)"
+                     R"((?:\.auto_attack\.members\[\d{1,6}\])?)"
+                     R"(\.\w{1,40}\.(\w{1,40}))");
+  std::smatch match;
+  if (!std::regex_search(field, match, *kParameter)) return "";
+  const std::string which =
+      match[1].matched ? absl::StrCat(" (value ", std::stoi(match[1]) + 1, ")")
+                       : "";
+  return absl::StrCat("--attack", which, ", ",
+                      absl::StrReplaceAll(match[2].str(), {{"_", "-"}}));
+}
+
 }  // namespace
 
 ExitCode ExitCodeOf(grpc::StatusCode code) {
@@ -126,6 +142,7 @@ ExitCode ExitCodeOf(grpc::StatusCode code) {
 }
 
 std::string FlagOf(const std::string& field) {
+  if (const std::string flag = ParameterFlag(field); !flag.empty()) return flag;
   for (const Mapping& mapping : kMappings) {
     if (!absl::StrContains(field, mapping.field)) continue;
     std::string flag = mapping.flag;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "client/attack_flags.h"
 #include "client/epsilon.h"
+#include "client/norm.h"
 
 namespace adv {
 namespace {
@@ -17,30 +18,20 @@ absl::Status Wrong(const char* flag, const absl::Status& status) {
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", status.message()));
 }
 
-// The thesis attacks with FGSM at .01; the iterative attacks need less.
-v1::Epsilon DefaultEpsilon(const v1::Attack& attack) {
-  v1::Epsilon epsilon;
-  if (attack.has_fgsm()) {
-    epsilon.set_pixels(.01);
-  } else {
-    epsilon.set_levels(2);
-  }
-  return epsilon;
-}
-
-absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags) {
+absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
+                                                v1::Norm norm) {
   std::vector<std::string> names = flags.attacks;
   if (names.empty()) names = {"fgsm", "igsm"};
   std::vector<v1::Attack> attacks;
   for (const std::string& name : names) {
-    auto attack = ParseAttack(name);
+    auto attack = ParseAttack(name, norm);
     if (!attack.ok()) return Wrong("--attack", attack.status());
     attacks.push_back(*std::move(attack));
   }
   StepFlags step_flags;
   step_flags.steps = flags.steps;
   if (!flags.step_size.empty()) {
-    const auto size = ParseEpsilon(flags.step_size);
+    const auto size = ParseEpsilon(flags.step_size, norm);
     if (!size.ok()) return Wrong("--step-size", size.status());
     step_flags.step_size = *size;
   }
@@ -58,24 +49,19 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags) {
   return attacks;
 }
 
-absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags) {
+absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags,
+                                        v1::Norm norm) {
   v1::EvaluationSpec spec;
   spec.set_dataset(flags.dataset);
   spec.set_samples(flags.samples);
   spec.set_seed(flags.seed);
   spec.set_eight_bit(flags.eight_bit);
   spec.set_tile_size(flags.tile_size);
-  spec.set_norm(v1::NORM_LINF);
+  spec.set_norm(norm);
   if (!flags.source_model.empty()) spec.set_source_model(flags.source_model);
-  if (flags.success == "any") {
-    spec.set_success(v1::SUCCESS_RULE_ANY_ITERATE);
-  } else if (flags.success == "last" || flags.success.empty()) {
-    spec.set_success(v1::SUCCESS_RULE_LAST_ITERATE);
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--success: '", flags.success,
-                     "' is not a rule; allowed are last and any"));
-  }
+  const auto success = ParseSuccess(flags.success);
+  if (!success.ok()) return Wrong("--success", success.status());
+  spec.set_success(*success);
   return spec;
 }
 
@@ -85,14 +71,18 @@ absl::Status AddSpecs(const EvaluateFlags& flags,
                       std::vector<v1::EvaluationSpec>* specs) {
   if (flags.epsilons.empty()) {
     for (const v1::Attack& attack : attacks) {
+      const auto norm = CommonNorm(base.norm(), {attack});
+      if (!norm.ok()) return norm.status();
       v1::EvaluationSpec spec = base;
       *spec.add_attacks() = attack;
-      *spec.add_epsilons() = DefaultEpsilon(attack);
+      *spec.add_epsilons() = DefaultEpsilon(attack, *norm);
       specs->push_back(spec);
     }
     return absl::OkStatus();
   }
-  const auto epsilons = ParseEpsilons(flags.epsilons);
+  const auto norm = CommonNorm(base.norm(), attacks);
+  if (!norm.ok()) return norm.status();
+  const auto epsilons = ParseEpsilons(flags.epsilons, *norm);
   if (!epsilons.ok()) return Wrong("--epsilon", epsilons.status());
   v1::EvaluationSpec spec = base;
   for (const v1::Attack& attack : attacks) *spec.add_attacks() = attack;
@@ -118,7 +108,8 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
   }
   // Only the short question is answered with more than was asked.
   const bool short_question = flags.attacks.empty() && flags.epsilons.empty() &&
-                              flags.goal.empty() && flags.source_model.empty();
+                              flags.goal.empty() && flags.norm.empty() &&
+                              flags.source_model.empty() && flags.save.empty();
   const std::string name =
       flags.models.front().substr(0, flags.models.front().find('@'));
   if (!flags.no_compare && short_question && flags.models.size() == 1 &&
@@ -130,6 +121,25 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
 
 }  // namespace
 
+void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options) {
+  const std::size_t equals = flags->dataset.find('=');
+  if (!options->local || equals == std::string::npos) return;
+  options->datasets.push_back(flags->dataset);
+  flags->dataset.resize(equals);
+}
+
+v1::Epsilon DefaultEpsilon(const v1::Attack& attack, v1::Norm norm) {
+  v1::Epsilon epsilon;
+  if (norm == v1::NORM_L2) {
+    epsilon.set_pixels(.5);
+  } else if (attack.has_fgsm()) {
+    epsilon.set_pixels(.01);
+  } else {
+    epsilon.set_levels(2);
+  }
+  return epsilon;
+}
+
 absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags) {
   EvaluationPlan plan;
   if (!flags.goal.empty()) {
@@ -137,9 +147,11 @@ absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags) {
     if (!goal.ok()) return Wrong("--goal", goal.status());
     plan.goal = *std::move(goal);
   }
-  const auto attacks = Attacks(flags);
+  const auto norm = ParseNorm(flags.norm);
+  if (!norm.ok()) return Wrong("--norm", norm.status());
+  const auto attacks = Attacks(flags, *norm);
   if (!attacks.ok()) return attacks.status();
-  const auto base = Base(flags);
+  const auto base = Base(flags, *norm);
   if (!base.ok()) return base.status();
   auto status = AddSpecs(flags, *base, *attacks, &plan.specs);
   if (status.ok()) status = Compare(flags, &plan);

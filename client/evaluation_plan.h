@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "adv/v1/evaluation.pb.h"
 #include "client/goal.h"
+#include "client/options.h"
 
 namespace adv {
 
@@ -16,6 +17,7 @@ namespace adv {
 struct EvaluateFlags {
   std::vector<std::string> models;
   std::vector<std::string> attacks;  // empty: the default question
+  std::string norm;                  // empty: the first that all attacks have
   std::string epsilons;              // empty: each attack's default
   std::string goal;                  // empty: untargeted
   std::string dataset;
@@ -31,7 +33,16 @@ struct EvaluateFlags {
   bool cancel_on_disconnect = false;
   std::string compare;
   bool no_compare = false;
+  std::string save;  // folder for the adversarial images; empty for none
 };
+
+// With a private server, --dataset=NAME=DIR brings a data set along: leaves the
+// name in the flags and hands the rest to the server's options.
+void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options);
+
+// The epsilon of an attack for which none is given: .01 for FGSM, as in the
+// thesis, 2/255 for the others, which need less, and .5 in L2.
+v1::Epsilon DefaultEpsilon(const v1::Attack& attack, v1::Norm norm);
 
 // The evaluations that answer one command, for any model: the model's name and
 // a goal that names a class are filled in by the caller, who knows the server.

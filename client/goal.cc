@@ -46,6 +46,13 @@ GoalText ParseTarget(const std::string& text) {
   return {v1::TARGET_RULE_FIXED, text};
 }
 
+absl::StatusOr<v1::SuccessRule> ParseSuccess(const std::string& text) {
+  if (text.empty() || text == "last") return v1::SUCCESS_RULE_LAST_ITERATE;
+  if (text == "any") return v1::SUCCESS_RULE_ANY_ITERATE;
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", text, "' is not a rule; allowed are last and any"));
+}
+
 absl::StatusOr<int> FindClass(const std::string& text,
                               const ClassNames& names) {
   for (int i = 0; i < names.size(); ++i) {

@@ -23,6 +23,9 @@ absl::StatusOr<GoalText> ParseGoal(const std::string& text);
 // else a class.
 GoalText ParseTarget(const std::string& text);
 
+// Reads what --success takes: "last", the default, or "any".
+absl::StatusOr<v1::SuccessRule> ParseSuccess(const std::string& text);
+
 using ClassNames = google::protobuf::RepeatedPtrField<std::string>;
 
 // The index of a class given by name (case does not matter) or index. Errors

@@ -209,26 +209,28 @@ v1::ImageBatch ToBatch(const std::vector<Image>& images) {
   return batch;
 }
 
-absl::StatusOr<Image> FromBatch(const v1::ImageBatch& batch) {
-  const bool nchw = batch.layout() == v1::IMAGE_LAYOUT_NCHW;
+absl::StatusOr<Image> FromBatch(const v1::ImageBatch& batch,
+                                std::int64_t index) {
+  const bool nchw = batch.layout() != v1::IMAGE_LAYOUT_NHWC;
   if (batch.data_type() != v1::DATA_TYPE_UINT8 || batch.shape_size() != 4 ||
       batch.shape(nchw ? 1 : 3) != kChannels) {
     return absl::InternalError("the server's image is not 8-bit RGB");
   }
   const std::int64_t height = batch.shape(nchw ? 2 : 1);
   const std::int64_t width = batch.shape(nchw ? 3 : 2);
-  if (height < 1 || width < 1 || height * width > kMaxPixels ||
-      static_cast<std::int64_t>(batch.data().size()) <
-          height * width * kChannels) {
+  const auto bytes = static_cast<std::int64_t>(batch.data().size());
+  if (height < 1 || width < 1 || height > kMaxPixels / width ||
+      index >= bytes / (height * width * kChannels)) {
     return absl::InternalError("the server's image has a wrong length");
   }
-  Image image{static_cast<int>(width), static_cast<int>(height),
-              batch.data().substr(0, height * width * kChannels)};
-  if (!nchw) return image;
   const std::int64_t plane = height * width;
+  const std::int64_t first = index * plane * kChannels;
+  Image image{static_cast<int>(width), static_cast<int>(height),
+              batch.data().substr(first, plane * kChannels)};
+  if (!nchw) return image;
   for (std::int64_t i = 0; i < plane; ++i) {
     for (int c = 0; c < kChannels; ++c) {
-      image.pixels[i * kChannels + c] = batch.data()[c * plane + i];
+      image.pixels[i * kChannels + c] = batch.data()[first + c * plane + i];
     }
   }
   return image;

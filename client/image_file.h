@@ -1,6 +1,7 @@
 #ifndef ADV_CLIENT_IMAGE_FILE_H_
 #define ADV_CLIENT_IMAGE_FILE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,9 @@ Comparison MakeComparison(const Image& original, const Image& adversarial,
 // Images of one size as a request takes them: UINT8, NHWC.
 v1::ImageBatch ToBatch(const std::vector<Image>& images);
 
-// The first image of an UINT8 batch in either layout.
-absl::StatusOr<Image> FromBatch(const v1::ImageBatch& batch);
+// One image of an UINT8 batch in either layout, counted from 0.
+absl::StatusOr<Image> FromBatch(const v1::ImageBatch& batch,
+                                std::int64_t index = 0);
 
 }  // namespace adv
 

@@ -19,7 +19,8 @@ namespace {
 constexpr double kLineSeconds = 10;
 constexpr int kMinBar = 8, kMaxBar = 30;
 
-std::string Facts(const v1::EvaluationProgress& progress) {
+std::string Facts(const v1::EvaluationProgress& progress,
+                  double seconds_after) {
   std::string text =
       absl::StrCat(CountText(progress.samples_done()), "/",
                    CountText(progress.samples_total()), " images");
@@ -34,7 +35,9 @@ std::string Facts(const v1::EvaluationProgress& progress) {
                     " images/s");
   }
   if (progress.eta_seconds() >= 0) {
-    absl::StrAppend(&text, ", ", DurationText(progress.eta_seconds()), " left");
+    absl::StrAppend(&text, ", ",
+                    DurationText(progress.eta_seconds() + seconds_after),
+                    " left");
   }
   return text;
 }
@@ -58,8 +61,9 @@ Progress Progress::For(std::ostream& err) {
 
 void Progress::Begin(const std::string& label) {
   End();
+  // Short evaluations share the time between two lines.
+  if (label_.empty()) last_line_ = now_();
   label_ = label;
-  last_line_ = now_();
   if (columns_ == 0) return;
   out_ << "\r\x1b[K" << label_ << " ..." << std::flush;
   drawn_ = true;
@@ -73,7 +77,7 @@ void Progress::Update(const v1::EvaluationProgress& progress) {
   }
   if (now_() - last_line_ < kLineSeconds) return;
   last_line_ = now_();
-  out_ << label_ << ": " << Facts(progress) << std::endl;
+  out_ << label_ << ": " << Facts(progress, seconds_after_) << std::endl;
 }
 
 void Progress::End() {
@@ -83,7 +87,7 @@ void Progress::End() {
 
 // Never wider than the terminal: a wrapped line could not be taken back.
 std::string Progress::Bar(const v1::EvaluationProgress& progress) const {
-  const std::string facts = Facts(progress);
+  const std::string facts = Facts(progress, seconds_after_);
   const int room = columns_ - 1 - static_cast<int>(DisplayWidth(facts)) - 2;
   const int label = static_cast<int>(DisplayWidth(label_)) + 2;
   const double share = progress.samples_total() == 0

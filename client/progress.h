@@ -20,6 +20,9 @@ class Progress {
 
   // `label` says which evaluation follows: "no-cat, FGSM at epsilon 0.01".
   void Begin(const std::string& label);
+  // What follows the evaluation of the next Begin takes so many seconds, which
+  // are part of the time left.
+  void ExpectAfter(double seconds) { seconds_after_ = seconds; }
   void Update(const v1::EvaluationProgress& progress);
   // Takes the bar away, so that other text can follow.
   void End();
@@ -32,6 +35,7 @@ class Progress {
   const std::function<double()> now_;
   std::string label_;
   double last_line_ = 0;
+  double seconds_after_ = 0;
   bool drawn_ = false;
 };
 

@@ -7,10 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/commands/commands.h"
 #include "client/epsilon.h"
 #include "client/goal.h"
 #include "client/image_file.h"
+#include "client/norm.h"
 #include "client/printers/images.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
@@ -26,11 +28,13 @@ struct Flags {
   std::string model = "balanced";
   std::string source_model;
   std::string attack = "igsm";
-  std::string epsilon = "8/255";
+  std::string norm;
+  std::string epsilon;  // empty: 8/255, or .5 in L2
   std::string label;
   std::string target;
   std::optional<std::uint32_t> steps;
   std::string step_size;
+  std::string success;
   std::uint64_t seed = 0;
   std::string out;
   std::string compare;
@@ -40,6 +44,18 @@ std::string ComparePath(const Flags& flags) {
   if (!flags.compare.empty()) return flags.compare;
   const std::filesystem::path out(flags.out);
   return (out.parent_path() / (out.stem().string() + "-compare.png")).string();
+}
+
+absl::StatusOr<v1::Epsilon> ChosenEpsilon(
+    const Flags& flags, v1::Norm norm, const std::vector<v1::Attack>& attacks) {
+  const auto common = CommonNorm(norm, attacks);
+  if (!common.ok()) return common.status();
+  const char* by_default = *common == v1::NORM_L2 ? "0.5" : "8/255";
+  const auto epsilon =
+      ParseEpsilon(flags.epsilon.empty() ? by_default : flags.epsilon, *common);
+  if (epsilon.ok()) return epsilon;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--epsilon: ", epsilon.status().message()));
 }
 
 // Everything of the request that needs no server and no file.
@@ -53,12 +69,15 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
   if (!flags.source_model.empty()) {
     request.set_source_model(flags.source_model);
   }
-  auto attack = ParseAttack(flags.attack);
+  const auto norm = ParseNorm(flags.norm);
+  if (!norm.ok()) return wrong("--norm", norm.status());
+  request.set_norm(*norm);
+  auto attack = ParseAttack(flags.attack, *norm);
   if (!attack.ok()) return wrong("--attack", attack.status());
   StepFlags step_flags;
   step_flags.steps = flags.steps;
   if (!flags.step_size.empty()) {
-    const auto size = ParseEpsilon(flags.step_size);
+    const auto size = ParseEpsilon(flags.step_size, *norm);
     if (!size.ok()) return wrong("--step-size", size.status());
     step_flags.step_size = *size;
   }
@@ -66,10 +85,12 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
   auto status = ApplySteps(step_flags, &attacks);
   if (!status.ok()) return status;
   *request.mutable_attack() = attacks.front();
-  const auto epsilon = ParseEpsilon(flags.epsilon);
-  if (!epsilon.ok()) return wrong("--epsilon", epsilon.status());
+  const auto epsilon = ChosenEpsilon(flags, *norm, attacks);
+  if (!epsilon.ok()) return epsilon.status();
   *request.mutable_epsilon() = *epsilon;
-  request.set_norm(v1::NORM_LINF);
+  const auto success = ParseSuccess(flags.success);
+  if (!success.ok()) return wrong("--success", success.status());
+  request.set_success(*success);
   // So that the saved PNG is exactly the attacked image.
   request.set_eight_bit(true);
   request.set_seed(flags.seed);
@@ -220,11 +241,18 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->type_name("NAME");
   command
       ->add_option("--attack", flags->attack,
-                   "fgsm, igsm, ... (attacks list); default igsm")
-      ->type_name("NAME");
+                   "NAME or NAME:PARAMETER=VALUE:... (attacks list, attacks "
+                   "show); default igsm")
+      ->type_name("ATTACK");
+  command
+      ->add_option("--norm", flags->norm,
+                   "How epsilon is measured: linf or l2; default the attack's "
+                   "first")
+      ->type_name("NORM");
   command
       ->add_option("--epsilon", flags->epsilon,
-                   "Largest change of a value: 8/255 (default) or 0.031")
+                   "Largest change of a value: 8/255 (default) or 0.031; in "
+                   "l2 of the whole image, default 0.5")
       ->type_name("SIZE");
   command
       ->add_option("--label", flags->label,
@@ -240,8 +268,13 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--step-size", flags->step_size,
-                   "Change per step, like an epsilon; default 1/255")
+                   "Change per step, like an epsilon; default the attack's")
       ->type_name("SIZE");
+  command
+      ->add_option("--success", flags->success,
+                   "Which image of an iterative attack counts: last "
+                   "(default) or any")
+      ->type_name("RULE");
   command->add_option("--seed", flags->seed, "Seed of random draws; default 0")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
@@ -258,6 +291,8 @@ void AddAttack(CLI::App& app, Action* action) {
       "Examples:\n"
       "  advctl attack cat.png --out=adv.png\n"
       "  advctl attack cat.png --model=no-cat --attack=fgsm --epsilon=2/255 "
+      "--out=adv.png\n"
+      "  advctl attack cat.png --attack=pgd:restarts=5 --norm=l2 "
       "--out=adv.png\n"
       "  advctl attack cat.png --label=cat --target=dog --steps=20 "
       "--out=dog.png\n"

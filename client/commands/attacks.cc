@@ -1,18 +1,27 @@
-#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "client/attack_docs.h"
 #include "client/attack_flags.h"
 #include "client/commands/commands.h"
+#include "client/printers/attack_docs.h"
 #include "client/printers/json.h"
-#include "client/printers/table.h"
 
 namespace adv {
 namespace {
 
-std::string About(const std::string& name) {
-  for (const auto& known : KnownAttacks()) {
-    if (known.name == name) return known.about;
+// What is known of the server's attacks; a newer server may have strangers,
+// which have a name alone.
+std::vector<AttackDocs> DocsOf(const v1::GetServerInfoResponse& info) {
+  std::vector<AttackDocs> attacks;
+  for (const std::string& name : info.attacks()) {
+    const AttackDocs* docs = FindAttackDocs(name);
+    AttackDocs stranger{};
+    stranger.name = name;
+    attacks.push_back(docs != nullptr ? *docs : stranger);
   }
-  return "";
+  return attacks;
 }
 
 ExitCode List(Context& context) {
@@ -23,21 +32,38 @@ ExitCode List(Context& context) {
   const grpc::Status status =
       server->server().GetServerInfo(call.get(), {}, &info);
   if (!status.ok()) return context.Fail(status);
-  Table table({{"attack"}, {"what it is"}});
-  nlohmann::ordered_json attacks = nlohmann::ordered_json::array();
-  for (const std::string& name : info.attacks()) {
-    table.AddRow({name, About(name)});
-    attacks.push_back({{"name", name}, {"about", About(name)}});
+  const std::vector<AttackDocs> attacks = DocsOf(info);
+  switch (context.options().output) {
+    case OutputFormat::kJson: {
+      auto list = nlohmann::ordered_json::array();
+      for (const AttackDocs& one : attacks) list.push_back(AttackJson(one));
+      context.out() << JsonText({{"attacks", list}});
+      break;
+    }
+    case OutputFormat::kCsv:
+      context.out() << AttackTable(attacks).ToCsv();
+      break;
+    case OutputFormat::kTable:
+      context.out() << AttackTable(attacks).ToText(context.style(), 0);
+      break;
+  }
+  return kOk;
+}
+
+ExitCode Show(Context& context, const std::string& name) {
+  const AttackDocs* attack = FindAttackDocs(name);
+  if (attack == nullptr) {
+    return context.Usage("NAME", FindAttack(name).status());
   }
   switch (context.options().output) {
     case OutputFormat::kJson:
-      context.out() << JsonText({{"attacks", attacks}});
+      context.out() << JsonText(AttackJson(*attack));
       break;
     case OutputFormat::kCsv:
-      context.out() << table.ToCsv();
+      context.out() << ParameterTable(*attack).ToCsv();
       break;
     case OutputFormat::kTable:
-      context.out() << table.ToText(context.style(), 0);
+      context.out() << AttackDocsText(*attack, context.style());
       break;
   }
   return kOk;
@@ -46,12 +72,26 @@ ExitCode List(Context& context) {
 }  // namespace
 
 void AddAttacks(CLI::App& app, Action* action) {
-  CLI::App* group = app.add_subcommand("attacks", "The attacks of the server");
+  CLI::App* group = app.add_subcommand("attacks", "What attacks there are");
   group->require_subcommand(1);
   CLI::App* list =
       group->add_subcommand("list", "List the attacks that the server can run");
-  list->footer("Example:\n  advctl attacks list");
+  list->footer(
+      "Examples:\n"
+      "  advctl attacks list\n"
+      "  advctl attacks list --output=csv");
   list->callback([action] { *action = List; });
+  CLI::App* show = group->add_subcommand(
+      "show", "Explain an attack and its parameters; needs no server");
+  auto name = std::make_shared<std::string>();
+  show->add_option("NAME", *name, "The attack, for example pgd")->required();
+  show->footer(
+      "Examples:\n"
+      "  advctl attacks show pgd\n"
+      "  advctl attacks show auto-attack --output=json");
+  show->callback([action, name] {
+    *action = [name](Context& context) { return Show(context, *name); };
+  });
 }
 
 }  // namespace adv

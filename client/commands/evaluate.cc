@@ -4,13 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/commands/commands.h"
 #include "client/epsilon.h"
 #include "client/evaluation_plan.h"
 #include "client/evaluation_run.h"
+#include "client/new_folder.h"
 #include "client/printers/json.h"
 #include "client/printers/report.h"
+#include "client/save_run.h"
 
 namespace adv {
 namespace {
@@ -24,10 +26,19 @@ constexpr char kExamples[] =
     "      one attack at nine epsilons (START:LAST:STEP)\n"
     "  advctl evaluate --model=balanced,no-cat --epsilon=0.01,2/255,4/255\n"
     "      every attack at every epsilon, for two models\n"
+    "  advctl evaluate --model=no-cat "
+    "--attack=pgd:steps=20:restarts=5,square\n"
+    "      parameters of an attack; `advctl attacks show pgd` lists them\n"
+    "  advctl evaluate --model=no-cat --attack=carlini-wagner "
+    "--epsilon=0.25,0.5\n"
+    "      an attack that measures in L2\n"
+    "  advctl evaluate --model=no-cat --attack=auto-attack --samples=100\n"
     "  advctl evaluate --model=no-cat --goal=targeted:dog --samples=200\n"
     "  advctl evaluate --model=no-cat --source-model=balanced\n"
     "      transfer: gradients from one model, verdict from the other\n"
     "  advctl evaluate --model=no-cat --output=csv > no-cat.csv\n"
+    "  advctl evaluate --model=no-cat --eight-bit --save=images\n"
+    "      one PNG an image, and all of them in images.safetensors\n"
     "\n"
     "Epsilons: 8/255 is eight grey levels; 0.031 is in pixel units, 0 to 1.\n"
     "Ctrl-C detaches: the evaluation goes on, and the same command comes back\n"
@@ -74,7 +85,10 @@ class Evaluate {
       if (code != kOk) return code;
     }
     Print(results);
-    return kOk;
+    if (flags_.save.empty()) return kOk;
+    context_.out().flush();
+    return SaveImages(context_, *server_, All(results), flags_.save,
+                      interrupts_, progress_);
   }
 
  private:
@@ -129,6 +143,16 @@ class Evaluate {
     return kOk;
   }
 
+  static std::vector<v1::Evaluation> All(
+      const std::vector<ModelResults>& results) {
+    std::vector<v1::Evaluation> all;
+    for (const ModelResults& one : results) {
+      all.insert(all.end(), one.evaluations.begin(), one.evaluations.end());
+      all.insert(all.end(), one.beside.begin(), one.beside.end());
+    }
+    return all;
+  }
+
   void Print(const std::vector<ModelResults>& results) {
     if (context_.options().output == OutputFormat::kTable) {
       for (const ModelResults& one : results) {
@@ -141,11 +165,7 @@ class Evaluate {
       }
       return;
     }
-    std::vector<v1::Evaluation> all;
-    for (const ModelResults& one : results) {
-      all.insert(all.end(), one.evaluations.begin(), one.evaluations.end());
-      all.insert(all.end(), one.beside.begin(), one.beside.end());
-    }
+    const std::vector<v1::Evaluation> all = All(results);
     if (context_.options().output == OutputFormat::kCsv) {
       context_.out() << ReportCsv(all);
       return;
@@ -164,18 +184,14 @@ class Evaluate {
   std::size_t number_ = 0, total_ = 0;
 };
 
-// With a private server, --dataset=NAME=DIR brings a data set along.
-void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options) {
-  const std::size_t equals = flags->dataset.find('=');
-  if (!options->local || equals == std::string::npos) return;
-  options->datasets.push_back(flags->dataset);
-  flags->dataset.resize(equals);
-}
-
 ExitCode Run(Context& context, EvaluateFlags flags) {
   TakeLocalDataset(&flags, &context.options());
   auto plan = PlanEvaluations(flags);
   if (!plan.ok()) return context.Fail(plan.status(), kUsage);
+  if (!flags.save.empty()) {
+    const auto status = CheckNewFolder(flags.save);
+    if (!status.ok()) return context.Fail(status);
+  }
   return Evaluate(context, flags, *std::move(plan)).Run();
 }
 
@@ -189,15 +205,21 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
       ->required();
   command
       ->add_option("--attack", flags->attacks,
-                   "Attacks, with commas between (attacks list); default "
-                   "fgsm,igsm")
-      ->type_name("NAMES")
+                   "Attacks with commas between, each NAME or "
+                   "NAME:PARAMETER=VALUE:... (attacks list, attacks show); "
+                   "default fgsm,igsm")
+      ->type_name("ATTACKS")
       ->delimiter(',');
+  command
+      ->add_option("--norm", flags->norm,
+                   "How epsilon is measured: linf or l2; default the first "
+                   "that all the attacks have")
+      ->type_name("NORM");
   command
       ->add_option("--epsilon", flags->epsilons,
                    "Sizes: a list (0.01,2/255) or a range "
                    "(0:8/255:1/255); default 0.01 for fgsm, 2/255 for the "
-                   "others")
+                   "others, 0.5 in l2")
       ->type_name("SIZES");
   command
       ->add_option("--goal", flags->goal,
@@ -233,7 +255,7 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--step-size", flags->step_size,
-                   "Change per step, like an epsilon; default 1/255")
+                   "Change per step, like an epsilon; default the attack's")
       ->type_name("SIZE");
   command
       ->add_option("--success", flags->success,
@@ -256,6 +278,11 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
       ->type_name("NAME");
   command->add_flag("--no-compare", flags->no_compare,
                     "Measure the named model alone");
+  command
+      ->add_option("--save", flags->save,
+                   "Save the adversarial images and their originals below "
+                   "this folder, which is new or empty")
+      ->type_name("DIR");
   command->add_flag("--cancel-on-disconnect", flags->cancel_on_disconnect,
                     "Cancel the evaluation if this command ends before it and "
                     "nobody else waits for it");

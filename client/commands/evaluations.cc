@@ -12,13 +12,13 @@
 #include "client/printers/numbers.h"
 #include "client/printers/records.h"
 #include "client/printers/report.h"
+#include "client/record_pages.h"
 
 namespace adv {
 namespace {
 
 constexpr std::uint64_t kShownRecords = 20;
 constexpr std::uint64_t kShownEvaluations = 20;
-constexpr std::uint64_t kRecordPage = 1000;
 constexpr std::uint64_t kEvaluationPage = 100;
 
 struct ListFlags {
@@ -151,37 +151,17 @@ ExitCode Delete(Context& context, const std::string& id) {
   return kOk;
 }
 
-ExitCode FetchRecords(Context& context, const std::string& id,
-                      std::uint64_t limit,
-                      std::vector<v1::EvaluationRecord>* records) {
-  v1::ListEvaluationRecordsRequest request;
-  request.set_id(id);
-  do {
-    const auto left = limit - records->size();
-    request.set_page_size(std::min(left, kRecordPage));
-    const auto call = context.Connect()->NewCall(kQuickSeconds);
-    v1::ListEvaluationRecordsResponse page;
-    const grpc::Status status =
-        context.Connect()->evaluation().ListEvaluationRecords(call.get(),
-                                                              request, &page);
-    if (!status.ok()) return context.Fail(status);
-    records->insert(records->end(), page.records().begin(),
-                    page.records().end());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty() && records->size() < limit);
-  return kOk;
-}
-
 ExitCode Records(Context& context, const RecordFlags& flags) {
   v1::Evaluation evaluation;
-  ExitCode code = Get(context, flags.id, &evaluation);
+  const ExitCode code = Get(context, flags.id, &evaluation);
   if (code != kOk) return code;
   const bool people = context.options().output == OutputFormat::kTable;
   std::uint64_t limit = flags.limit;
   if (limit == 0) limit = people ? kShownRecords : UINT64_MAX;
   std::vector<v1::EvaluationRecord> records;
-  code = FetchRecords(context, evaluation.id(), limit, &records);
-  if (code != kOk) return code;
+  const grpc::Status status =
+      FetchRecords(*context.Connect(), evaluation.id(), limit, &records);
+  if (!status.ok()) return context.Fail(status);
   const RecordNames names = NamesOf(evaluation);
   if (context.options().output == OutputFormat::kJson) {
     auto list = nlohmann::ordered_json::array();

@@ -27,8 +27,9 @@ std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
        absl::StrCat(
            CountText(limits.message_bytes()), " bytes a message, ",
            CountText(limits.images_per_request()), " images a request, ",
-           CountText(limits.steps()), " steps, ", CountText(limits.attacks()),
-           " attacks and ", CountText(limits.epsilons()), " epsilons and ",
+           CountText(limits.steps()), " steps, ", CountText(limits.queries()),
+           " queries, ", CountText(limits.attacks()), " attacks and ",
+           CountText(limits.epsilons()), " epsilons and ",
            CountText(limits.evaluation_records()), " results an evaluation, ",
            CountText(limits.concurrent_evaluations()), " evaluations at once"));
   Table table({{"data set"}, {"images", true}, {"sha256"}, {"classes", true}});
@@ -51,6 +52,7 @@ std::string Csv(const v1::GetServerInfoResponse& info) {
   table.AddRow(
       {"images_per_request", absl::StrCat(limits.images_per_request())});
   table.AddRow({"steps", absl::StrCat(limits.steps())});
+  table.AddRow({"queries", absl::StrCat(limits.queries())});
   table.AddRow({"epsilons", absl::StrCat(limits.epsilons())});
   table.AddRow(
       {"evaluation_records", absl::StrCat(limits.evaluation_records())});

@@ -1,13 +1,20 @@
+#include <cstdint>
+
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
+#include "absl/strings/str_join.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/goal.h"
+#include "client/norm.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
 #include "client/printers/table.h"
 
 namespace adv {
 namespace {
+
+constexpr const char* kGoals[] = {"confidence_reduction", "misclassification",
+                                  "targeted_misclassification"};
 
 std::vector<Table::Column> Columns() {
   std::vector<Table::Column> columns;
@@ -24,6 +31,21 @@ std::vector<Table::Column> Columns() {
     columns.push_back({rate});
     columns.push_back({absl::StrCat(rate, "_lower")});
     columns.push_back({absl::StrCat(rate, "_upper")});
+  }
+  for (const char* name :
+       {"norm", "steps_images", "steps_mean", "steps_median"}) {
+    columns.push_back({name});
+  }
+  for (const char* goal : kGoals) {
+    columns.push_back({goal});
+    columns.push_back({absl::StrCat(goal, "_lower")});
+    columns.push_back({absl::StrCat(goal, "_upper")});
+  }
+  for (const char* name :
+       {"source_target_pairs", "source_target_pairs_of", "benign", "co_natural",
+        "refocused", "true_adversarial", "gradients", "forwards",
+        "gradients_per_image", "forwards_per_image", "members"}) {
+    columns.push_back({name});
   }
   return columns;
 }
@@ -64,6 +86,51 @@ void AppendOutcomes(const v1::Outcomes& outcomes,
   AppendRate(outcomes.perturbed_accuracy(), row);
 }
 
+void AppendSteps(const v1::IterationSummary& steps,
+                 std::vector<std::string>* row) {
+  const bool any = steps.images() > 0;
+  row->push_back(absl::StrCat(steps.images()));
+  row->push_back(any ? ExactText(steps.mean()) : "");
+  row->push_back(any ? ExactText(steps.median()) : "");
+}
+
+// "apgd 540 0.23; square 3 0.227": name, images broken, robust accuracy after.
+std::string Members(const v1::AttackResult& result) {
+  return absl::StrJoin(
+      result.members(), "; ",
+      [](std::string* out, const v1::MemberResult& member) {
+        absl::StrAppend(out, AttackName(member.attack()), " ", member.broken(),
+                        " ", ExactText(member.robust_accuracy().value()));
+      });
+}
+
+// What is counted for all classes together.
+void AppendWhole(const v1::AttackResult& result,
+                 std::vector<std::string>* row) {
+  const v1::AdversaryGoals& goals = result.goals();
+  for (const v1::Rate* rate :
+       {&goals.confidence_reduction(), &goals.misclassification(),
+        &goals.targeted_misclassification()}) {
+    if (rate->total() > 0) {
+      AppendRate(*rate, row);
+    } else {
+      row->insert(row->end(), 3, "");
+    }
+  }
+  const v1::AdversarialKinds& kinds = result.kinds();
+  const v1::Cost& cost = result.cost();
+  for (const std::int64_t count :
+       {goals.source_target_pairs().count(),
+        goals.source_target_pairs().total(), kinds.benign(), kinds.co_natural(),
+        kinds.refocused(), kinds.true_adversarial(), cost.gradients(),
+        cost.forwards()}) {
+    row->push_back(absl::StrCat(count));
+  }
+  row->push_back(ExactText(cost.gradients_per_image()));
+  row->push_back(ExactText(cost.forwards_per_image()));
+  row->push_back(Members(result));
+}
+
 }  // namespace
 
 std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
@@ -74,6 +141,10 @@ std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
       std::vector<std::string> all = What(evaluation, result);
       all.insert(all.end(), {"", "all", ""});
       AppendOutcomes(result.overall(), &all);
+      const std::string norm = NormName(report.resolved().spec().norm());
+      all.push_back(norm);
+      AppendSteps(result.iterations(), &all);
+      AppendWhole(result, &all);
       table.AddRow(all);
       for (const v1::ClassOutcomes& one : result.per_class()) {
         const bool marked =
@@ -82,6 +153,8 @@ std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
         row.insert(row.end(), {absl::StrCat(one.label()), one.class_name(),
                                marked ? "true" : "false"});
         AppendOutcomes(one.outcomes(), &row);
+        row.push_back(norm);
+        AppendSteps(one.iterations(), &row);
         table.AddRow(row);
       }
     }

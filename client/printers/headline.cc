@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
@@ -16,11 +16,11 @@ std::string FromTo(const v1::Rate& from, const v1::Rate& to) {
 
 std::string Sentences(const ResultView& view) {
   const v1::Outcomes& all = view.result->overall();
-  std::string text =
-      absl::StrCat(ResultTitle(*view.result), " takes ",
-                   view.report->resolved().model().name(), " from ",
-                   PercentText(all.clean_accuracy().value()), "% right to ",
-                   PercentText(all.robust_accuracy().value()), "%");
+  std::string text = absl::StrCat(
+      AttackLabel(view), " at epsilon ", EpsilonText(view.result->epsilon()),
+      " takes ", view.report->resolved().model().name(), " from ",
+      PercentText(all.clean_accuracy().value()), "% right to ",
+      PercentText(all.robust_accuracy().value()), "%");
   const std::string other =
       view.beside ? view.beside_report->resolved().model().name() : "";
   if (view.beside != nullptr) {
@@ -52,6 +52,19 @@ std::string Sentences(const ResultView& view) {
 std::string ResultTitle(const v1::AttackResult& result) {
   return absl::StrCat(AttackTitle(result.attack()), " at epsilon ",
                       EpsilonText(result.epsilon()));
+}
+
+std::string AttackLabel(const ResultView& view) {
+  const v1::Attack& attack = view.result->attack();
+  const auto& all = view.report->resolved().spec().attacks();
+  const auto alike =
+      std::count_if(all.begin(), all.end(), [&](const v1::Attack& other) {
+        return other.kind_case() == attack.kind_case();
+      });
+  const std::string parameters = AttackParameters(attack);
+  return alike < 2 || parameters.empty()
+             ? AttackTitle(attack)
+             : absl::StrCat(AttackTitle(attack), " (", parameters, ")");
 }
 
 bool SplitMarked(const v1::AttackResult& result, int label,

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 

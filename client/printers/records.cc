@@ -1,7 +1,9 @@
 #include "client/printers/records.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 
@@ -25,8 +27,14 @@ RecordNames NamesOf(const v1::Evaluation& evaluation) {
                        report.class_names().end());
   const v1::EvaluationSpec& spec = evaluation.resolved().spec();
   for (const v1::Attack& attack : spec.attacks()) {
+    const auto alike =
+        std::count_if(spec.attacks().begin(), spec.attacks().end(),
+                      [&](const v1::Attack& other) {
+                        return other.kind_case() == attack.kind_case();
+                      });
     for (const v1::Epsilon& epsilon : spec.epsilons()) {
-      names.attacks.push_back(AttackName(attack));
+      names.attacks.push_back(alike < 2 ? AttackName(attack)
+                                        : TypedAttack(attack));
       names.epsilons_pixels.push_back(Pixels(epsilon));
       names.epsilons.push_back(EpsilonText(epsilon));
     }
@@ -61,11 +69,27 @@ Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
 
 Table RecordCsvHeader() {
   std::vector<Table::Column> columns;
-  for (const char* name :
-       {"index", "label", "clean_prediction", "clean_confidence",
-        "clean_label_confidence", "attack", "epsilon_pixels", "target",
-        "prediction", "confidence", "label_confidence", "success", "iterations",
-        "zero_gradient", "gradients", "forwards", "l0", "l2", "linf"}) {
+  for (const char* name : {"index",
+                           "label",
+                           "clean_prediction",
+                           "clean_confidence",
+                           "clean_label_confidence",
+                           "attack",
+                           "epsilon_pixels",
+                           "target",
+                           "prediction",
+                           "confidence",
+                           "label_confidence",
+                           "success",
+                           "iterations",
+                           "zero_gradient",
+                           "gradients",
+                           "forwards",
+                           "l0",
+                           "l2",
+                           "linf",
+                           "clean_rank",
+                           "member"}) {
     columns.push_back({name});
   }
   return Table(columns);
@@ -76,17 +100,27 @@ void AddRecordRows(const v1::EvaluationRecord& record, const RecordNames& names,
   for (int i = 0; i < record.attacks_size(); ++i) {
     const v1::AttackRecord& attack = record.attacks(i);
     const bool named = i < static_cast<int>(names.attacks.size());
-    table->AddRow(
-        {absl::StrCat(record.index()), absl::StrCat(record.label()),
-         absl::StrCat(record.prediction()), ExactText(record.confidence()),
-         ExactText(record.label_confidence()), named ? names.attacks[i] : "",
-         named ? ExactText(names.epsilons_pixels[i]) : "",
-         absl::StrCat(attack.target()), absl::StrCat(attack.prediction()),
-         ExactText(attack.confidence()), ExactText(attack.label_confidence()),
-         BoolText(attack.success()), absl::StrCat(attack.iterations()),
-         BoolText(attack.zero_gradient()), absl::StrCat(attack.gradients()),
-         absl::StrCat(attack.forwards()), absl::StrCat(attack.l0()),
-         ExactText(attack.l2()), ExactText(attack.linf())});
+    table->AddRow({absl::StrCat(record.index()),
+                   absl::StrCat(record.label()),
+                   absl::StrCat(record.prediction()),
+                   ExactText(record.confidence()),
+                   ExactText(record.label_confidence()),
+                   named ? names.attacks[i] : "",
+                   named ? ExactText(names.epsilons_pixels[i]) : "",
+                   absl::StrCat(attack.target()),
+                   absl::StrCat(attack.prediction()),
+                   ExactText(attack.confidence()),
+                   ExactText(attack.label_confidence()),
+                   BoolText(attack.success()),
+                   absl::StrCat(attack.iterations()),
+                   BoolText(attack.zero_gradient()),
+                   absl::StrCat(attack.gradients()),
+                   absl::StrCat(attack.forwards()),
+                   absl::StrCat(attack.l0()),
+                   ExactText(attack.l2()),
+                   ExactText(attack.linf()),
+                   absl::StrCat(attack.clean_rank()),
+                   absl::StrCat(attack.member())});
   }
 }
 

@@ -1,15 +1,17 @@
 #include "client/printers/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/goal.h"
 #include "client/printers/numbers.h"
+#include "client/printers/result_details.h"
 #include "client/printers/table.h"
 
 namespace adv {
@@ -35,36 +37,12 @@ std::string Header(const ModelResults& results, const Style& style) {
     absl::StrAppend(&text, ", gradients from ",
                     ModelText(resolved.source_model()));
   }
+  if (resolved.spec().norm() == v1::NORM_L2) text += ", epsilon in L2";
   if (resolved.spec().eight_bit()) text += ", 8-bit images";
   if (resolved.spec().success() == v1::SUCCESS_RULE_ANY_ITERATE) {
     text += ", any iterate counts";
   }
   return style.Dim(text) + "\n\n";
-}
-
-// Under a table: what the rates do not tell.
-std::string Details(const v1::AttackResult& result) {
-  std::vector<std::string> facts;
-  if (result.target_hits().total() > 0) {
-    facts.push_back(absl::StrCat("classified as the target ",
-                                 RateText(result.target_hits())));
-  }
-  if (result.iterations().images() > 0 && result.attack().has_igsm()) {
-    facts.push_back(
-        absl::StrFormat("%.1f steps to success", result.iterations().mean()));
-  }
-  facts.push_back(absl::StrFormat("confidence in the label falls by %.2f",
-                                  result.mean_confidence_drop()));
-  facts.push_back(
-      absl::StrFormat("mean L2 %.2f", result.perturbation().mean_l2()));
-  facts.push_back(absl::StrFormat("gradients an image %.3g",
-                                  result.cost().gradients_per_image()));
-  if (result.zero_gradient_images() > 0) {
-    facts.push_back(absl::StrCat(CountText(result.zero_gradient_images()),
-                                 " without a gradient"));
-  }
-  return absl::StrCat(
-      "  ", WrapWords(absl::StrJoin(facts, ", "), kReportWidth, 2, 2), "\n");
 }
 
 std::vector<std::string> Cells(const std::string& name,
@@ -121,7 +99,8 @@ std::string Detail(const ResultView& view, const Style& style) {
     if (width > used) line += std::string(width - used, ' ');
     line += style.Bold(other);
   }
-  return absl::StrCat(line, "\n", table, Details(*view.result), "\n");
+  return absl::StrCat(line, "\n", table, ResultDetails(*view.result, style),
+                      "\n");
 }
 
 std::string Legend(const ModelResults& results, const Style& style) {
@@ -135,6 +114,7 @@ std::string Legend(const ModelResults& results, const Style& style) {
     absl::StrAppend(&text, " ▶ ", report.class_names(report.special_label()),
                     ": the class that the training data treats otherwise.");
   }
+  text += DetailsLegend(report);
   return style.Dim(WrapWords(text, kReportWidth, 0)) + "\n\n";
 }
 
@@ -208,12 +188,11 @@ std::vector<std::vector<ResultView>> GroupByAttack(
     const v1::EvaluationReport& report = results.evaluations[e].report();
     const v1::EvaluationReport* beside =
         e < results.beside.size() ? &results.beside[e].report() : nullptr;
-    std::string last;
+    // Two attacks may have one name; their places tell them apart.
+    const int epsilons = std::max(1, report.resolved().spec().epsilons_size());
     for (int i = 0; i < report.results_size(); ++i) {
       const v1::AttackResult& result = report.results(i);
-      const std::string name = AttackName(result.attack());
-      if (i == 0 || name != last) groups.emplace_back();
-      last = name;
+      if (i % epsilons == 0) groups.emplace_back();
       const bool paired = beside != nullptr && i < beside->results_size();
       groups.back().push_back({&report, &result, paired ? beside : nullptr,
                                paired ? &beside->results(i) : nullptr});

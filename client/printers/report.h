@@ -34,6 +34,9 @@ std::vector<std::vector<ResultView>> GroupByAttack(const ModelResults& results);
 // "FGSM at epsilon 0.01".
 std::string ResultTitle(const v1::AttackResult& result);
 
+// "FGSM"; with its parameters if another attack of the report has that name.
+std::string AttackLabel(const ResultView& view);
+
 // The outcomes of the class that is marked, and of all others together; null
 // rates if no class is marked.
 struct MarkedSplit {

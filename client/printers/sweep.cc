@@ -1,10 +1,11 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
+#include "client/printers/result_details.h"
 #include "client/printers/table.h"
 
 namespace adv {
@@ -62,13 +63,24 @@ Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
   return table;
 }
 
+// The attack's parameters, if no epsilon changes them.
+std::string CommonParameters(const std::vector<ResultView>& views) {
+  const std::string first = AttackParameters(views.front().result->attack());
+  const bool same =
+      std::all_of(views.begin(), views.end(), [&](const ResultView& view) {
+        return AttackParameters(view.result->attack()) == first;
+      });
+  return same ? first : "";
+}
+
 }  // namespace
 
 std::string SweepText(const std::vector<ResultView>& views,
                       const Style& style) {
-  const std::string title =
-      absl::StrCat(AttackTitle(views.front().result->attack()), " at ",
-                   views.size(), " epsilons");
+  std::string title = absl::StrCat(AttackTitle(views.front().result->attack()),
+                                   " at ", views.size(), " epsilons");
+  const std::string parameters = CommonParameters(views);
+  if (!parameters.empty()) absl::StrAppend(&title, ", ", parameters);
   std::string text = absl::StrCat(style.Bold(title),
                                   views.front().beside != nullptr
                                       ? " (last column: robust accuracy beside)"
@@ -78,7 +90,7 @@ std::string SweepText(const std::vector<ResultView>& views,
     absl::StrAppend(&text, style.Bold("Robust accuracy by class"), "\n",
                     ByClass(views, begin).ToText(style), "\n");
   }
-  return text;
+  return text + SweepDetails(views, style);
 }
 
 std::string SummaryText(const std::vector<ModelResults>& models,
@@ -100,7 +112,7 @@ std::string SummaryText(const std::vector<ModelResults>& models,
       if (i >= views.size()) continue;
       const v1::AttackResult& result = *views[i].result;
       const bool first = &views == &flat.front();
-      table.AddRow({first ? AttackTitle(result.attack()) : "",
+      table.AddRow({first ? AttackLabel(views[i]) : "",
                     first ? EpsilonText(result.epsilon()) : "",
                     ModelText(views[i].report->resolved().model()),
                     RateCell(result.overall().clean_accuracy()),

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "google/rpc/error_details.pb.h"
@@ -40,6 +41,7 @@ v1::Outcomes MakeOutcomes(std::int64_t images, std::int64_t clean,
   return outcomes;
 }
 
+// What the server would fill in, as far as the tests look at it.
 v1::Attack Resolved(v1::Attack attack) {
   if (attack.has_igsm()) {
     if (!attack.igsm().has_steps()) attack.mutable_igsm()->set_steps(3);
@@ -47,7 +49,63 @@ v1::Attack Resolved(v1::Attack attack) {
       attack.mutable_igsm()->mutable_step_size()->set_levels(1);
     }
   }
+  if (attack.has_auto_attack() && attack.auto_attack().members().empty()) {
+    for (const char* member :
+         {"apgd:loss=ce:steps=100", "apgd:loss=targeted-dlr:steps=100",
+          "fab:steps=100:target-classes=9", "square:queries=5000"}) {
+      *attack.mutable_auto_attack()->add_members() = *ParseAttack(member);
+    }
+  }
   return attack;
+}
+
+void AddGoalsAndKinds(std::int64_t clean, std::int64_t robust,
+                      v1::AttackResult* result) {
+  const std::int64_t broken = clean - robust;
+  auto* goals = result->mutable_goals();
+  *goals->mutable_confidence_reduction() = MakeRate(broken + 200, 1000);
+  *goals->mutable_misclassification() = result->overall().attack_success();
+  *goals->mutable_source_target_pairs() =
+      MakeRate(std::min<std::int64_t>(broken, 88), 90);
+  auto* kinds = result->mutable_kinds();
+  kinds->set_benign(10);
+  kinds->set_co_natural(broken / 2);
+  kinds->set_refocused(broken / 3);
+  kinds->set_true_adversarial(broken - broken / 2 - broken / 3);
+  kinds->set_rule(
+      "the first that fits of benign, co-natural, re-focused, true");
+}
+
+// The first member breaks most of it, each one after it half of the rest.
+void AddMembers(std::int64_t clean, std::int64_t robust,
+                v1::AttackResult* result) {
+  std::int64_t left = clean, to_break = clean - robust;
+  const auto& members = result->attack().auto_attack().members();
+  for (int i = 0; i < members.size(); ++i) {
+    const std::int64_t broken =
+        i + 1 == members.size() ? to_break : to_break * 9 / 10;
+    left -= broken;
+    to_break -= broken;
+    auto* member = result->add_members();
+    *member->mutable_attack() = members[i];
+    member->set_broken(broken);
+    *member->mutable_robust_accuracy() = MakeRate(left, 1000);
+  }
+}
+
+void AddCost(v1::AttackResult* result) {
+  const v1::Attack& attack = result->attack();
+  const double gradients = attack.has_square()        ? 0
+                           : attack.has_auto_attack() ? 212.25
+                           : attack.has_igsm()        ? 3
+                                                      : 1;
+  const double forwards =
+      attack.has_square() || attack.has_auto_attack() ? 1234.5 : 0;
+  auto* cost = result->mutable_cost();
+  cost->set_gradients(static_cast<std::int64_t>(1000 * gradients));
+  cost->set_forwards(static_cast<std::int64_t>(1000 * forwards));
+  cost->set_gradients_per_image(gradients);
+  cost->set_forwards_per_image(forwards);
 }
 
 v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
@@ -57,8 +115,10 @@ v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
   *result.mutable_attack() = Resolved(attack);
   result.set_attack_name(AttackName(attack));
   *result.mutable_epsilon() = epsilon;
-  const double left =
-      std::exp(-(attack.has_igsm() ? 160 : 120) * Pixels(epsilon));
+  // Another model's gradients do a third of the harm.
+  const double harm =
+      (attack.has_igsm() ? 160 : 120) * (spec.has_source_model() ? 1 / 3.0 : 1);
+  const double left = std::exp(-harm * Pixels(epsilon));
   std::int64_t clean = 0, robust = 0;
   for (int label = 0; label < 10; ++label) {
     const int right = CleanRight(spec, label);
@@ -72,10 +132,13 @@ v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
   }
   *result.mutable_overall() = MakeOutcomes(1000, clean, robust, 10);
   result.set_mean_confidence_drop(.61);
-  result.mutable_iterations()->set_images(attack.has_igsm() ? 500 : 0);
+  result.mutable_iterations()->set_images(attack.has_fgsm() ? 0 : 500);
   result.mutable_iterations()->set_mean(1.84);
+  result.mutable_iterations()->set_median(2);
   result.mutable_perturbation()->set_mean_l2(.55);
-  result.mutable_cost()->set_gradients_per_image(attack.has_igsm() ? 3 : 1);
+  AddGoalsAndKinds(clean, robust, &result);
+  AddMembers(clean, robust, &result);
+  AddCost(&result);
   return result;
 }
 
@@ -177,6 +240,11 @@ v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec) {
   resolved->mutable_model()->set_digest(
       std::string(64, IsNoCat(spec) ? 'c' : 'b'));
   *resolved->mutable_source_model() = resolved->model();
+  if (spec.has_source_model()) {
+    resolved->mutable_source_model()->set_name(spec.source_model());
+    resolved->mutable_source_model()->set_digest(
+        std::string(64, spec.source_model() == "no-cat" ? 'c' : 'b'));
+  }
   resolved->set_samples(1000);
   for (const auto& class_name : ClassNames()) {
     report.add_class_names(class_name);

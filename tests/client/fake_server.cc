@@ -41,6 +41,44 @@ v1::EvaluationRecord MakeRecord(int index, const v1::EvaluationSpec& spec) {
   return record;
 }
 
+// The attacked image has 2 more in every byte than the original, which has the
+// image's index.
+void AddDatasetImages(const v1::GenerateAdversarialRequest& request,
+                      std::int64_t odd_image,
+                      v1::GenerateAdversarialResponse* response) {
+  v1::EvaluationSpec one;
+  one.add_attacks();
+  one.add_epsilons();
+  const int side = 4, values = 3 * side * side;
+  const auto& indices = request.dataset_images().indices();
+  for (auto* batch :
+       {response->mutable_images(), response->mutable_originals()}) {
+    const bool bytes =
+        request.eight_bit() || batch == response->mutable_originals();
+    const int more = batch == response->mutable_images() ? 2 : 0;
+    for (const std::int64_t length : {indices.size(), 3, side, side}) {
+      batch->add_shape(length);
+    }
+    batch->set_layout(v1::IMAGE_LAYOUT_NCHW);
+    batch->set_data_type(bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32);
+    for (const auto index : indices) {
+      const int level = static_cast<int>(index) + more;
+      const float pixel = static_cast<float>(level) / 255;
+      std::string value(1, static_cast<char>(level));
+      if (!bytes) value.assign(reinterpret_cast<const char*>(&pixel), 4);
+      for (int i = 0; i < values; ++i) batch->mutable_data()->append(value);
+    }
+  }
+  for (const auto index : indices) {
+    auto* result = response->add_results();
+    *result->mutable_record() =
+        MakeRecord(static_cast<int>(index), one).attacks(0);
+    if (static_cast<std::int64_t>(index) == odd_image) {
+      result->mutable_record()->set_linf(.02);
+    }
+  }
+}
+
 v1::EvaluationSpec StoredSpec() {
   v1::EvaluationSpec spec;
   spec.set_model("no-cat@1");
@@ -84,6 +122,10 @@ class FakeServer::Evaluations final
     response->mutable_model()->set_name(request->model());
     response->mutable_model()->set_version(1);
     *response->mutable_attack() = request->attack();
+    if (request->has_dataset_images()) {
+      AddDatasetImages(*request, fake_.options_.odd_image, response);
+      return grpc::Status::OK;
+    }
     *response->mutable_images() = request->images();
     const int change = static_cast<int>(Pixels(request->epsilon()) * 255);
     for (char& byte : *response->mutable_images()->mutable_data()) {
@@ -199,7 +241,7 @@ class FakeServer::Evaluations final
     return fake_.options_.fail;
   }
 
-  // 1000 records in pages.
+  // In pages.
   grpc::Status ListEvaluationRecords(
       grpc::ServerContext* context,
       const v1::ListEvaluationRecordsRequest* request,
@@ -207,12 +249,13 @@ class FakeServer::Evaluations final
     if (!fake_.options_.fail.ok()) return fake_.options_.fail;
     const int begin =
         request->page_token().empty() ? 0 : std::stoi(request->page_token());
-    const int end =
-        std::min<int>(1000, begin + std::min<int>(request->page_size(), 300));
+    const int records = fake_.options_.records;
+    const int end = std::min<int>(
+        records, begin + std::min<int>(request->page_size(), 300));
     for (int i = begin; i < end; ++i) {
       *response->add_records() = MakeRecord(i, StoredSpec());
     }
-    if (end < 1000) response->set_next_page_token(absl::StrCat(end));
+    if (end < records) response->set_next_page_token(absl::StrCat(end));
     return grpc::Status::OK;
   }
 
@@ -281,14 +324,16 @@ class FakeServer::Info final : public v1::ServerService::Service {
     response->set_intra_op_threads(1);
     response->mutable_started_at()->set_seconds(1795000000);
     response->mutable_limits()->set_message_bytes(16 << 20);
-    response->mutable_limits()->set_images_per_request(1024);
+    response->mutable_limits()->set_images_per_request(
+        options_.images_per_request);
     auto* dataset = response->add_datasets();
     dataset->set_name("cifar10-sample");
     dataset->set_size(1000);
     dataset->set_sha256(std::string(64, 'd'));
     for (const auto& name : ClassNames()) dataset->add_class_names(name);
-    response->add_attacks("fgsm");
-    response->add_attacks("igsm");
+    for (const char* name : {"fgsm", "igsm", "mi_fgsm", "boundary"}) {
+      response->add_attacks(name);
+    }
     return grpc::Status::OK;
   }
 

@@ -1,6 +1,7 @@
 #ifndef ADV_TESTS_CLIENT_FAKE_SERVER_H_
 #define ADV_TESTS_CLIENT_FAKE_SERVER_H_
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -37,6 +38,13 @@ struct FakeOptions {
   grpc::Status fail;
   // An evaluation stays at half until it is cancelled.
   bool hold_evaluations = false;
+  // Records of an evaluation.
+  int records = 1000;
+  // Images of a request, as the server's limits tell it.
+  std::uint32_t images_per_request = 1024;
+  // The image of the data set that is attacked otherwise than its record says;
+  // -1 for none.
+  std::int64_t odd_image = -1;
   // Listed without curves, as the server does it; asked for by name, the last
   // one that is ready.
   std::vector<v1::Model> models = {CannedModel("balanced"),

@@ -85,6 +85,19 @@ TEST(EpsilonTest, SaysWhatIsAllowed) {
   EXPECT_THAT(Error("0.1x"), HasSubstr("'0.1x'"));
 }
 
+TEST(EpsilonTest, InL2ASizeIsOfTheWholeImage) {
+  EXPECT_EQ(ParseEpsilon("2", v1::NORM_L2)->pixels(), 2);
+  EXPECT_EQ(ParseEpsilon("300/255", v1::NORM_L2)->levels(), 300);
+  EXPECT_EQ((*ParseEpsilons("0:2:0.5", v1::NORM_L2))[4].pixels(), 2);
+  const auto error = [](const char* text) {
+    return std::string(ParseEpsilon(text, v1::NORM_L2).status().message());
+  };
+  EXPECT_THAT(error("-1"), HasSubstr("allowed are 0 or more"));
+  EXPECT_THAT(error("-1/255"), HasSubstr("allowed are 0 or more"));
+  EXPECT_THAT(error("x"), HasSubstr("pixel units as 0.5"));
+  EXPECT_THAT(error("inf"), HasSubstr("is not a size"));
+}
+
 TEST(EpsilonTest, RefusesRangesThatMakeNoSense) {
   EXPECT_THAT(Error("0:1"), HasSubstr("START:LAST:STEP"));
   EXPECT_THAT(Error("0:0.1:1/255"), HasSubstr("mixes"));
@@ -130,33 +143,6 @@ TEST(GoalTest, NamesRoundTrip) {
     ASSERT_TRUE(goal.ok());
     EXPECT_EQ(GoalName(*goal, Names()), text);
   }
-}
-
-TEST(AttackFlagsTest, KnowsEveryAttackOfTheProtocol) {
-  const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
-  ASSERT_EQ(static_cast<int>(KnownAttacks().size()), kinds->field_count());
-  for (const auto& known : KnownAttacks()) {
-    const auto attack = ParseAttack(known.name);
-    ASSERT_TRUE(attack.ok()) << known.name;
-    EXPECT_EQ(AttackName(*attack), known.name);
-    EXPECT_EQ(AttackTitle(*attack), known.title);
-  }
-  EXPECT_THAT(std::string(ParseAttack("fgms").status().message()),
-              HasSubstr("known are fgsm, igsm"));
-}
-
-TEST(AttackFlagsTest, StepsGoToTheAttacksThatHaveThem) {
-  std::vector<v1::Attack> attacks = {*ParseAttack("fgsm"),
-                                     *ParseAttack("igsm")};
-  StepFlags flags;
-  flags.steps = 7;
-  flags.step_size = *ParseEpsilon("2/255");
-  ASSERT_TRUE(ApplySteps(flags, &attacks).ok());
-  EXPECT_EQ(AttackParameters(attacks[0]), "");
-  EXPECT_EQ(AttackParameters(attacks[1]), "7 steps of 2/255");
-  attacks.pop_back();
-  EXPECT_THAT(std::string(ApplySteps(flags, &attacks).message()),
-              HasSubstr("--steps: FGSM has no such parameter"));
 }
 
 EvaluateFlags FlagsFor(std::vector<std::string> models) {
@@ -205,6 +191,50 @@ TEST(PlanTest, GivenEpsilonsCrossAllAttacksInOneSpecification) {
   EXPECT_EQ(plan->specs[0].epsilons_size(), 9);
 }
 
+TEST(PlanTest, TheNormDecidesTheDefaultEpsilon) {
+  EvaluateFlags flags = FlagsFor({"no-cat"});
+  flags.attacks = {"pgd", "carlini-wagner"};
+  auto plan = PlanEvaluations(flags);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  // The norm is left to the server.
+  EXPECT_EQ(plan->specs[0].norm(), v1::NORM_UNSPECIFIED);
+  EXPECT_EQ(plan->specs[0].epsilons(0).levels(), 2);
+  EXPECT_EQ(plan->specs[1].epsilons(0).pixels(), .5);
+  flags.norm = "l2";
+  flags.epsilons = "0.5,3";
+  flags.step_size = "2";
+  plan = PlanEvaluations(flags);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->specs[0].norm(), v1::NORM_L2);
+  EXPECT_EQ(plan->specs[0].epsilons(1).pixels(), 3);
+  EXPECT_EQ(plan->specs[0].attacks(0).pgd().step_size().pixels(), 2);
+}
+
+TEST(PlanTest, NormsThatDoNotGoTogetherAreRefused) {
+  const auto error = [](const std::string& norm, const std::string& epsilons,
+                        std::vector<std::string> attacks) {
+    EvaluateFlags flags = FlagsFor({"no-cat"});
+    flags.norm = norm;
+    flags.epsilons = epsilons;
+    flags.attacks = std::move(attacks);
+    return std::string(PlanEvaluations(flags).status().message());
+  };
+  EXPECT_EQ(error("l1", "", {"fgsm"}),
+            "--norm: 'l1' is not a norm; allowed are linf and l2");
+  EXPECT_EQ(error("l2", "", {"fgsm"}),
+            "--norm: fgsm does not have l2; it has linf");
+  EXPECT_EQ(error("linf", "", {"boundary"}),
+            "--norm: boundary does not have linf; it has l2");
+  EXPECT_THAT(error("", "0.1", {"fgsm", "boundary"}),
+              HasSubstr("no norm is one of all attacks: boundary"));
+  EXPECT_EQ(error("", "", {"fgsm", "boundary"}), "");  // one by one
+  EXPECT_THAT(error("", "", {"auto-attack:members=fgsm+boundary"}),
+              HasSubstr("no norm is one of all attacks"));
+  // 2 is a size in L2 alone.
+  EXPECT_THAT(error("", "2", {"pgd"}), HasSubstr("write 2/255"));
+  EXPECT_EQ(error("", "2", {"boundary"}), "");
+}
+
 TEST(PlanTest, ErrorsBeginWithTheFlag) {
   const auto error = [](const EvaluateFlags& flags) {
     return std::string(PlanEvaluations(flags).status().message());
@@ -232,8 +262,16 @@ TEST(PlanTest, ErrorsBeginWithTheFlag) {
 TEST(ErrorsTest, FieldsBecomeFlags) {
   EXPECT_EQ(FlagOf("spec.epsilons[0].pixels"), "--epsilon (value 1)");
   EXPECT_EQ(FlagOf("epsilon.levels"), "--epsilon");
-  EXPECT_EQ(FlagOf("spec.attacks[1].igsm.steps"), "--steps");
-  EXPECT_EQ(FlagOf("spec.attacks[1].igsm.step_size.levels"), "--step-size");
+  EXPECT_EQ(FlagOf("spec.norm"), "--norm");
+  EXPECT_EQ(FlagOf("spec.attacks[1].igsm.steps"), "--attack (value 2), steps");
+  EXPECT_EQ(FlagOf("spec.attacks[1].pgd.step_size.levels"),
+            "--attack (value 2), step-size");
+  EXPECT_EQ(FlagOf("attack.carlini_wagner.binary_search_steps"),
+            "--attack, binary-search-steps");
+  EXPECT_EQ(FlagOf("spec.attacks[0].auto_attack.members[3].square.queries"),
+            "--attack (value 1), queries");
+  EXPECT_EQ(FlagOf("spec.attacks[0].auto_attack.members"),
+            "--attack (value 1), members");
   EXPECT_EQ(FlagOf("spec.attacks[1].kind"), "--attack (value 2)");
   EXPECT_EQ(FlagOf("spec.goal.targeted.target_class"), "--goal");
   EXPECT_EQ(FlagOf("goal.targeted.target_class"), "--target");

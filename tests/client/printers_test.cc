@@ -12,6 +12,7 @@
 #include "client/printers/ascii.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
+#include "client/printers/records.h"
 #include "client/printers/report.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
@@ -235,6 +236,78 @@ TEST(ReportTest, CsvHasARowForEveryCount) {
   EXPECT_THAT(lines[5], HasSubstr(",3,cat,true,100,7,19,1,73,"));
 }
 
+// The value of a column of a CSV's line; nothing here is quoted.
+std::string Cell(const std::vector<std::string>& lines, std::size_t line,
+                 const std::string& column) {
+  const std::vector<std::string> names = absl::StrSplit(lines.at(0), ',');
+  const std::vector<std::string> cells = absl::StrSplit(lines.at(line), ',');
+  const auto found = std::find(names.begin(), names.end(), column);
+  return found == names.end() ? "no such column"
+                              : cells.at(found - names.begin());
+}
+
+TEST(ReportTest, CsvHasGoalsKindsCostAndMembers) {
+  const std::vector<std::string> lines = absl::StrSplit(
+      ReportCsv({Measured("no-cat", "auto-attack", "0.01")}), '\n');
+  const auto cell = [&](const std::string& column) {
+    return Cell(lines, 1, column);
+  };
+  EXPECT_EQ(cell("norm"), "default");
+  EXPECT_EQ(cell("steps_mean"), "1.84");
+  EXPECT_EQ(cell("misclassification"), cell("attack_success"));
+  EXPECT_EQ(cell("targeted_misclassification"), "");
+  EXPECT_EQ(cell("source_target_pairs_of"), "90");
+  EXPECT_EQ(std::stoi(cell("co_natural")) + std::stoi(cell("refocused")) +
+                std::stoi(cell("true_adversarial")),
+            std::stoi(cell("clean_right_adversarial_wrong")));
+  EXPECT_EQ(cell("benign"), "10");
+  EXPECT_EQ(cell("gradients_per_image"), "212.25");
+  EXPECT_EQ(cell("forwards"), "1234500");
+  EXPECT_THAT(cell("members"),
+              ::testing::MatchesRegex("apgd [0-9]+ 0.[0-9]+; apgd .*; fab .*; "
+                                      "square [0-9]+ 0.[0-9]+"));
+  EXPECT_EQ(Cell(lines, 2, "members"), "");  // of all classes alone
+}
+
+TEST(ReportTest, AutoAttackShowsItsMembers) {
+  v1::Evaluation evaluation = Measured("no-cat", "auto-attack", "8/255");
+  *evaluation.mutable_report()
+       ->mutable_results(0)
+       ->mutable_goals()
+       ->mutable_targeted_misclassification() = MakeRate(77, 770);
+  EXPECT_EQ(ReportText({{evaluation}, {}}, Style(false)),
+            Golden("evaluate_auto_attack.txt"));
+  const std::string sweep =
+      ReportText({{Measured("no-cat", "auto-attack,square", "0:0.2:0.02")}, {}},
+                 Style(false));
+  EXPECT_THAT(sweep, HasSubstr("Robust accuracy after each member"));
+  EXPECT_THAT(sweep, HasSubstr("queries"));
+  EXPECT_LE(WidestLine(sweep), 100u);
+}
+
+TEST(ReportTest, AttacksOfOneNameAreToldApart) {
+  v1::Evaluation evaluation =
+      Measured("no-cat", "pgd:steps=20,pgd:steps=40", "2/255,4/255");
+  const ModelResults results = {{evaluation}, {}};
+  ASSERT_EQ(GroupByAttack(results).size(), 2u);
+  EXPECT_EQ(AttackLabel(GroupByAttack(results)[1][0]), "PGD (40 steps)");
+  EXPECT_THAT(ReportText(results, Style(false)),
+              HasSubstr("PGD (20 steps) at epsilon 2/255 takes"));
+  EXPECT_THAT(NamesOf(evaluation).attacks,
+              ::testing::ElementsAre("pgd:steps=20", "pgd:steps=20",
+                                     "pgd:steps=40", "pgd:steps=40"));
+}
+
+TEST(RecordsTest, CsvEndsWithRankAndMember) {
+  v1::EvaluationRecord record;
+  record.add_attacks()->set_clean_rank(2);
+  record.mutable_attacks(0)->set_member(3);
+  Table table = RecordCsvHeader();
+  AddRecordRows(record, NamesOf(Measured("no-cat", "fgsm", "0.01")), &table);
+  EXPECT_THAT(table.ToCsv(), HasSubstr(",l2,linf,clean_rank,member\n"));
+  EXPECT_THAT(table.ToCsv(), ::testing::EndsWith(",2,3\n"));
+}
+
 TEST(JsonTest, KeepsFieldNamesAndZeros) {
   const auto json = ToJson(Measured("no-cat", "fgsm", "0.01"));
   EXPECT_EQ(json["report"]["special_label"], 3);
@@ -269,6 +342,21 @@ TEST(ProgressTest, PlainLinesComeAtMostEveryTenSeconds) {
   EXPECT_EQ(out.str(),
             "no-cat: 512/1,024 images, robust 25.0%, 870 images/s, 12 s "
             "left\n");
+}
+
+TEST(ProgressTest, ManyShortEvaluationsAreOneWait) {
+  std::ostringstream out;
+  double now = 0;
+  Progress progress(out, 0, [&now] { return now; });
+  for (int i = 0; i < 4; ++i) {
+    progress.ExpectAfter(60 - 4 * i);
+    progress.Begin("pair");
+    progress.Update(Half());
+    now += 4;
+    progress.End();
+  }
+  EXPECT_EQ(out.str(),
+            "pair: 512/1,024 images, robust 25.0%, 870 images/s, 1:00 left\n");
 }
 
 TEST(ProgressTest, TheBarNeverWrapsAndIsTakenAway) {

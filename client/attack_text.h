@@ -1,0 +1,28 @@
+#ifndef ADV_CLIENT_ATTACK_TEXT_H_
+#define ADV_CLIENT_ATTACK_TEXT_H_
+
+#include <string>
+
+#include "adv/v1/attack.pb.h"
+
+namespace adv {
+
+// As typed: "mi-fgsm"; empty if no attack is set.
+std::string AttackName(const v1::Attack& attack);
+
+// For tables: "MI-FGSM".
+std::string AttackTitle(const v1::Attack& attack);
+
+// "40 steps of 2/255, 5 restarts": how many steps or queries, and what is not
+// at its default; empty if there is nothing to say.
+std::string AttackParameters(const v1::Attack& attack);
+
+// As --attack takes it, with every parameter that is set: "pgd:steps=20".
+std::string TypedAttack(const v1::Attack& attack);
+
+// True if the attack asks for no gradients: its forwards are queries.
+bool NeedsNoGradients(const v1::Attack& attack);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_ATTACK_TEXT_H_

@@ -1,0 +1,111 @@
+#include "client/printers/attack_docs.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/attack_parameters.h"
+#include "client/norm.h"
+
+namespace adv {
+namespace {
+
+constexpr int kWidth = 100;
+
+const google::protobuf::Descriptor* MessageOf(const AttackDocs& attack) {
+  const auto* field = v1::Attack::descriptor()->FindFieldByName(
+      absl::StrReplaceAll(attack.name, {{"-", "_"}}));
+  return field == nullptr ? nullptr : field->message_type();
+}
+
+// The protocol knows the types.
+std::string TypeOf(const AttackDocs& attack, const ParameterDocs& parameter) {
+  const auto* message = MessageOf(attack);
+  const auto* field = message == nullptr
+                          ? nullptr
+                          : message->FindFieldByName(absl::StrReplaceAll(
+                                parameter.name, {{"-", "_"}}));
+  return field == nullptr ? "" : ParameterType(*field);
+}
+
+Table ParameterText(const AttackDocs& attack) {
+  Table table({{"parameter"}, {"default"}, {"range"}});
+  for (const ParameterDocs& one : attack.parameters) {
+    const std::string type = TypeOf(attack, one);
+    table.AddRow(
+        {one.name, one.default_value,
+         one.range.empty() ? type : absl::StrCat(type, ", ", one.range)});
+  }
+  return table;
+}
+
+}  // namespace
+
+Table AttackTable(const std::vector<AttackDocs>& attacks) {
+  Table table({{"attack"},
+               {"norms"},
+               {"needs"},
+               {"finds"},
+               {"targets"},
+               {"what it is"}});
+  for (const AttackDocs& one : attacks) {
+    const bool known = !one.summary.empty();
+    table.AddRow({one.name, NormsText(one.norms), one.needs,
+                  known ? KindText(one) : "", one.targets, one.summary});
+  }
+  return table;
+}
+
+Table ParameterTable(const AttackDocs& attack) {
+  Table table(
+      {{"parameter"}, {"type"}, {"default"}, {"range"}, {"what it is"}});
+  for (const ParameterDocs& one : attack.parameters) {
+    table.AddRow({one.name, TypeOf(attack, one), one.default_value, one.range,
+                  one.about});
+  }
+  return table;
+}
+
+std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
+  std::string text =
+      absl::StrCat(style.Bold(attack.title), " (", attack.name, ")\n",
+                   WrapWords(attack.about, kWidth, 0), "\n\n");
+  const auto line = [&](const char* name, const std::string& value) {
+    absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 8)), "  ", value,
+                    "\n");
+  };
+  line("paper", attack.paper);
+  line("norms", NormsText(attack.norms));
+  line("needs", absl::StrCat(attack.needs, " of the model"));
+  line("finds", attack.minimises
+                    ? "the smallest change, which is compared with epsilon"
+                    : "a change within epsilon");
+  line("targets", attack.targets);
+  absl::StrAppend(&text, "\n", ParameterText(attack).ToText(style), "\n");
+  for (const ParameterDocs& one : attack.parameters) {
+    const std::string name = one.name + ": ";
+    absl::StrAppend(&text, "  ", WrapWords(name + one.about, kWidth, 4, 2),
+                    "\n");
+  }
+  return absl::StrCat(text,
+                      "\nExample: advctl evaluate --model=balanced --attack=",
+                      attack.example, "\n");
+}
+
+nlohmann::ordered_json AttackJson(const AttackDocs& attack) {
+  auto parameters = nlohmann::ordered_json::array();
+  for (const ParameterDocs& one : attack.parameters) {
+    parameters.push_back({{"name", one.name},
+                          {"type", TypeOf(attack, one)},
+                          {"default", one.default_value},
+                          {"range", one.range},
+                          {"about", one.about}});
+  }
+  auto norms = nlohmann::ordered_json::array();
+  for (const v1::Norm norm : attack.norms) norms.push_back(NormName(norm));
+  return {{"name", attack.name},       {"title", attack.title},
+          {"summary", attack.summary}, {"about", attack.about},
+          {"paper", attack.paper},     {"norms", norms},
+          {"needs", attack.needs},     {"minimises", attack.minimises},
+          {"targets", attack.targets}, {"parameters", parameters}};
+}
+
+}  // namespace adv

@@ -1,0 +1,220 @@
+#include "client/printers/result_details.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/attack_text.h"
+#include "client/epsilon.h"
+#include "client/printers/numbers.h"
+#include "client/printers/table.h"
+
+namespace adv {
+namespace {
+
+// Columns of percentages that fit beside the name of a member.
+constexpr std::size_t kEpsilonsAcross = 7;
+
+// One step, or tries that are no steps, say nothing.
+bool IsIterative(const v1::Attack& attack) {
+  return !attack.has_fgsm() && !attack.has_noise();
+}
+
+// "2.5", "4,812".
+std::string AmountText(double value) {
+  return value < 1000 ? absl::StrFormat("%.3g", value)
+                      : CountText(static_cast<std::int64_t>(value + .5));
+}
+
+// "40 gradients, 2.5 forwards", "1 gradient", "4,812 queries".
+std::string CostText(const v1::AttackResult& result) {
+  const auto amount = [](double value, const char* one, const char* many) {
+    const std::string number = AmountText(value);
+    return absl::StrCat(number, " ", number == "1" ? one : many);
+  };
+  const v1::Cost& cost = result.cost();
+  const double forwards = cost.forwards_per_image();
+  if (NeedsNoGradients(result.attack())) {
+    return amount(forwards, "query", "queries");
+  }
+  std::string text =
+      amount(cost.gradients_per_image(), "gradient", "gradients");
+  if (forwards > 0) {
+    absl::StrAppend(&text, ", ", amount(forwards, "forward", "forwards"));
+  }
+  return text;
+}
+
+std::string Facts(const v1::AttackResult& result) {
+  std::vector<std::string> facts;
+  if (result.target_hits().total() > 0) {
+    facts.push_back(absl::StrCat("classified as the target ",
+                                 RateText(result.target_hits())));
+  }
+  if (result.iterations().images() > 0 && IsIterative(result.attack())) {
+    facts.push_back(
+        absl::StrFormat("%.1f steps to success", result.iterations().mean()));
+  }
+  facts.push_back(absl::StrFormat("confidence in the label falls by %.2f",
+                                  result.mean_confidence_drop()));
+  facts.push_back(
+      absl::StrFormat("mean L2 %.2f", result.perturbation().mean_l2()));
+  facts.push_back(CostText(result) + " an image");
+  if (result.zero_gradient_images() > 0) {
+    facts.push_back(absl::StrCat(CountText(result.zero_gradient_images()),
+                                 " without a gradient"));
+  }
+  return absl::StrJoin(facts, ", ");
+}
+
+std::string Goals(const v1::AdversaryGoals& goals) {
+  std::string text =
+      absl::StrCat("goals: less sure ", RateText(goals.confidence_reduction()),
+                   ", misclassified ", RateText(goals.misclassification()));
+  if (goals.has_targeted_misclassification()) {
+    absl::StrAppend(&text, ", as the target ",
+                    RateText(goals.targeted_misclassification()));
+  }
+  return absl::StrCat(text, ", class pairs ",
+                      goals.source_target_pairs().count(), " of ",
+                      goals.source_target_pairs().total());
+}
+
+std::string Kinds(const v1::AdversarialKinds& kinds) {
+  return absl::StrCat(
+      "kinds: true adversarial ", CountText(kinds.true_adversarial()),
+      ", re-focused ", CountText(kinds.refocused()), ", co-natural ",
+      CountText(kinds.co_natural()), ", benign ", CountText(kinds.benign()));
+}
+
+std::string MemberTitle(const v1::Attack& attack) {
+  const std::string parameters = AttackParameters(attack);
+  return AttackTitle(attack) + (parameters.empty() ? "" : ", " + parameters);
+}
+
+std::string Members(const v1::AttackResult& result, const Style& style) {
+  if (result.members().empty()) return "";
+  Table table({{"member"}, {"broken", true}, {"robust after"}});
+  for (const v1::MemberResult& member : result.members()) {
+    table.AddRow({MemberTitle(member.attack()), CountText(member.broken()),
+                  RateCell(member.robust_accuracy())});
+  }
+  return "\n" + table.ToText(style, 2);
+}
+
+std::vector<Table::Column> SweepColumns(bool targeted, bool queries) {
+  std::vector<Table::Column> columns;
+  const auto add = [&columns](std::initializer_list<const char*> names) {
+    for (const char* name : names) columns.push_back({name, true});
+  };
+  add({"epsilon", "steps", "less sure"});
+  if (targeted) add({"target"});
+  add({"pairs", "true", "re-focused", "co-natural", "benign"});
+  if (queries) {
+    add({"queries"});
+  } else {
+    add({"grads", "forwards"});
+  }
+  return columns;
+}
+
+// Goals, kinds and cost: a row an epsilon.
+Table SweepTable(const std::vector<ResultView>& views) {
+  const v1::AttackResult& first = *views.front().result;
+  const bool targeted = first.goals().has_targeted_misclassification();
+  const bool queries = NeedsNoGradients(first.attack());
+  Table table(SweepColumns(targeted, queries));
+  for (const ResultView& view : views) {
+    const v1::AttackResult& result = *view.result;
+    const v1::AdversaryGoals& goals = result.goals();
+    const v1::AdversarialKinds& kinds = result.kinds();
+    const bool steps =
+        result.iterations().images() > 0 && IsIterative(result.attack());
+    std::vector<std::string> cells = {
+        EpsilonText(result.epsilon()),
+        steps ? absl::StrFormat("%.1f", result.iterations().mean()) : "–",
+        PercentText(goals.confidence_reduction().value())};
+    if (targeted) {
+      cells.push_back(PercentText(goals.targeted_misclassification().value()));
+    }
+    cells.insert(
+        cells.end(),
+        {absl::StrCat(goals.source_target_pairs().count(), "/",
+                      goals.source_target_pairs().total()),
+         CountText(kinds.true_adversarial()), CountText(kinds.refocused()),
+         CountText(kinds.co_natural()), CountText(kinds.benign())});
+    if (!queries) {
+      cells.push_back(AmountText(result.cost().gradients_per_image()));
+    }
+    cells.push_back(AmountText(result.cost().forwards_per_image()));
+    table.AddRow(cells);
+  }
+  return table;
+}
+
+// Robust accuracy after each member: a column an epsilon.
+Table SweepMembers(const std::vector<ResultView>& views, std::size_t begin) {
+  const std::size_t end = std::min(views.size(), begin + kEpsilonsAcross);
+  std::vector<Table::Column> columns = {{"after"}};
+  for (std::size_t i = begin; i < end; ++i) {
+    columns.push_back({EpsilonText(views[i].result->epsilon()), true});
+  }
+  Table table(columns);
+  const auto& members = views.front().result->members();
+  for (int m = 0; m < members.size(); ++m) {
+    std::vector<std::string> cells = {AttackTitle(members[m].attack())};
+    for (std::size_t i = begin; i < end; ++i) {
+      if (m >= views[i].result->members_size()) continue;
+      cells.push_back(
+          PercentText(views[i].result->members(m).robust_accuracy().value()));
+    }
+    table.AddRow(cells);
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string ResultDetails(const v1::AttackResult& result, const Style& style) {
+  std::vector<std::string> lines = {Facts(result)};
+  if (result.has_goals()) lines.push_back(Goals(result.goals()));
+  if (result.has_kinds()) lines.push_back(Kinds(result.kinds()));
+  std::string text;
+  for (const std::string& line : lines) {
+    absl::StrAppend(&text, "  ", WrapWords(line, kReportWidth, 4, 2), "\n");
+  }
+  return text + Members(result, style);
+}
+
+std::string SweepDetails(const std::vector<ResultView>& views,
+                         const Style& style) {
+  std::string text;
+  if (views.front().result->has_goals()) {
+    absl::StrAppend(&text, style.Bold("Goals, kinds, and cost per image"), "\n",
+                    SweepTable(views).ToText(style), "\n");
+  }
+  if (views.front().result->members().empty()) return text;
+  for (std::size_t begin = 0; begin < views.size(); begin += kEpsilonsAcross) {
+    absl::StrAppend(&text, style.Bold("Robust accuracy after each member"),
+                    "\n", SweepMembers(views, begin).ToText(style), "\n");
+  }
+  return text;
+}
+
+std::string DetailsLegend(const v1::EvaluationReport& report) {
+  for (const v1::AttackResult& result : report.results()) {
+    if (!result.has_goals()) continue;
+    const std::string& rule = result.kinds().rule();
+    return absl::StrCat(
+        " goals: less sure, the label's probability fell; misclassified, of "
+        "those right before; class pairs, of a label and a new label, with at "
+        "least one image (pairs).",
+        rule.empty() ? "" : " kinds: ", rule, rule.empty() ? "" : ".");
+  }
+  return "";
+}
+
+}  // namespace adv

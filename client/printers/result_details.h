@@ -1,0 +1,26 @@
+#ifndef ADV_CLIENT_PRINTERS_RESULT_DETAILS_H_
+#define ADV_CLIENT_PRINTERS_RESULT_DETAILS_H_
+
+#include <string>
+#include <vector>
+
+#include "client/printers/report.h"
+#include "client/printers/style.h"
+
+namespace adv {
+
+// What the rates do not tell, to stand under the table of a result: steps to
+// success, sizes and cost; the adversary's goals; the kinds of images; the
+// members of an AutoAttack.
+std::string ResultDetails(const v1::AttackResult& result, const Style& style);
+
+// The same for one attack at many epsilons, as tables.
+std::string SweepDetails(const std::vector<ResultView>& views,
+                         const Style& style);
+
+// What goals and kinds mean, for the legend; empty if no result has them.
+std::string DetailsLegend(const v1::EvaluationReport& report);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_PRINTERS_RESULT_DETAILS_H_
