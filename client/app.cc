@@ -134,6 +134,7 @@ OutputFormat FormatOf(const std::string& output) {
 void AddCommands(CLI::App& app, Action* action) {
   AddEvaluate(app, action);
   AddEvaluations(app, action);
+  AddTransfer(app, action);
   AddClassify(app, action);
   AddAttack(app, action);
   AddModels(app, action);

@@ -20,6 +20,7 @@ void AddAttacks(CLI::App& app, Action* action);
 void AddClassify(CLI::App& app, Action* action);
 void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
+void AddTransfer(CLI::App& app, Action* action);
 void AddEvaluations(CLI::App& app, Action* action);
 // `models table`, into the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/attack_docs.h"
 #include "client/commands/commands.h"
 #include "client/commands/completion_scripts.h"
 
@@ -89,9 +90,17 @@ std::string Paths(const std::vector<Node>& nodes) {
                        });
 }
 
+std::string AttackNames() {
+  return absl::StrJoin(AllAttackDocs(), " ",
+                       [](std::string* out, const AttackDocs& docs) {
+                         absl::StrAppend(out, docs.name);
+                       });
+}
+
 std::string ShellScript(const char* script, const std::vector<Node>& nodes) {
-  return absl::StrReplaceAll(
-      script, {{"@CASES@", Cases(nodes)}, {"@PATHS@", Paths(nodes)}});
+  return absl::StrReplaceAll(script, {{"@CASES@", Cases(nodes)},
+                                      {"@PATHS@", Paths(nodes)},
+                                      {"@ATTACKS@", AttackNames()}});
 }
 
 std::string FishQuoted(const std::string& text) {
@@ -106,7 +115,14 @@ std::string FishValues(const Flag& flag, const std::string& command) {
     return " -x -a '(__advctl_models)'";
   }
   if (flag.name == "--output") return " -x -a 'table json csv'";
-  if (flag.name == "--attack") return " -x -a 'fgsm igsm'";
+  if (flag.name == "--sources" || flag.name == "--targets") {
+    return " -x -a 'all (__advctl_models)'";
+  }
+  if (flag.name == "--attack") {
+    return absl::StrCat(" -x -a '", AttackNames(), "'");
+  }
+  if (flag.name == "--norm") return " -x -a 'linf l2'";
+  if (flag.name == "--measure") return " -x -a 'robust success perturbed'";
   if (flag.name == "--balance") return " -x -a 'round_robin'";
   if (flag.name == "--success") return " -x -a 'last any'";
   return " -r";
@@ -144,6 +160,10 @@ std::string FishScript(const std::vector<Node>& nodes) {
                       FishQuoted(flag.about), "\n");
     }
   }
+  absl::StrAppend(&text,
+                  "complete -c advctl -f -n '__fish_seen_subcommand_from "
+                  "attacks; and __fish_seen_subcommand_from show' -a '",
+                  AttackNames(), "'\n");
   return text;
 }
 

@@ -3,7 +3,8 @@
 
 namespace adv {
 
-// @PATHS@ becomes 'models'|'models list'|..., @CASES@ the words after each.
+// @PATHS@ becomes 'models'|'models list'|..., @CASES@ the words after each,
+// @ATTACKS@ the names of the attacks.
 inline constexpr char kBashScript[] = R"SH(# bash completion for advctl
 _advctl_models() {
   local word server=()
@@ -31,16 +32,22 @@ _advctl() {
   done
   case "$path $prev" in
     *' --output') _advctl_values 'table json csv'; return ;;
-    *' --attack') _advctl_values 'fgsm igsm'; return ;;
+    *' --attack') _advctl_values '@ATTACKS@'; return ;;
+    *' --norm') _advctl_values 'linf l2'; return ;;
     *' --success') _advctl_values 'last any'; return ;;
+    *' --measure') _advctl_values 'robust success perturbed'; return ;;
     *' --balance') _advctl_values 'round_robin'; return ;;
     *' --goal') _advctl_values 'untargeted least-likely next random'; return ;;
     *' --model' | *' --source-model' | 'evaluate --compare')
       _advctl_values "$(_advctl_models)"; return ;;
+    *' --sources' | *' --targets')
+      _advctl_values "all $(_advctl_models)"; return ;;
     *' --out' | *' --compare') _filedir png; return ;;
-    *' --store') _filedir -d; return ;;
+    *' --store' | *' --save') _filedir -d; return ;;
     'models show models' | 'models show show')
       [[ $cur != -* ]] && { _advctl_values "$(_advctl_models)"; return; } ;;
+    'attacks show show')
+      [[ $cur != -* ]] && { _advctl_values '@ATTACKS@'; return; } ;;
     'completion completion') _advctl_values 'bash zsh fish'; return ;;
   esac
   [[ ${split-} == true ]] && return
@@ -70,16 +77,23 @@ _advctl() {
   done
   case "$where ${words[CURRENT]}" in
     *' --output='*) compset -P '*='; compadd table json csv; return ;;
-    *' --attack='*) compset -P '*[=,]'; compadd fgsm igsm; return ;;
+    *' --attack='*) compset -P '*[=,]'; compadd @ATTACKS@; return ;;
+    *' --norm='*) compset -P '*='; compadd linf l2; return ;;
     *' --success='*) compset -P '*='; compadd last any; return ;;
+    *' --measure='*)
+      compset -P '*='; compadd robust success perturbed; return ;;
     *' --balance='*) compset -P '*='; compadd round_robin; return ;;
     *' --goal='*)
       compset -P '*='; compadd untargeted least-likely next random; return ;;
     *' --model='* | *' --source-model='* | 'evaluate --compare='*)
       compset -P '*[=,]'; compadd -- ${(f)"$(_advctl_models)"}; return ;;
+    *' --sources='* | *' --targets='*)
+      compset -P '*[=,]'; compadd -- all ${(f)"$(_advctl_models)"}; return ;;
+    *' --save='*) compset -P '*='; _files -/; return ;;
     *' --'*'='*) compset -P '*='; _files; return ;;
     'models show '[^-]* | 'models show ')
       compadd -- ${(f)"$(_advctl_models)"}; return ;;
+    'attacks show '[^-]* | 'attacks show ') compadd @ATTACKS@; return ;;
     'completion '*) compadd bash zsh fish; return ;;
   esac
   case "$where" in

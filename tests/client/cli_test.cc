@@ -39,7 +39,7 @@ TEST_F(CliTest, TheAddressComesFromTheEnvironment) {
   Process process({Advctl(), "attacks", "list"},
                   {{"ADVCTL_SERVER", server_->address()}});
   EXPECT_EQ(process.Wait(), 0) << process.err();
-  EXPECT_THAT(process.out(), HasSubstr("fgsm    fast gradient sign method"));
+  EXPECT_THAT(process.out(), HasSubstr("one step along the sign"));
 }
 
 TEST_F(CliTest, UsageErrorsSendNothing) {
@@ -94,6 +94,8 @@ TEST_F(CliTest, EveryCommandExplainsItself) {
                                              {"models", "table"},
                                              {"models", "reload"},
                                              {"attacks", "list"},
+                                             {"attacks", "show"},
+                                             {"transfer"},
                                              {"server", "info"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
@@ -201,6 +203,8 @@ TEST_F(CliTest, EveryCommandPrintsValidJson) {
            {"models", "table"},
            {"models", "reload"},
            {"attacks", "list"},
+           {"attacks", "show", "pgd"},
+           {"transfer", "--sources=no-cat", "--targets=all"},
            {"server", "info"},
            {"version"},
            {"classify", image},

@@ -53,7 +53,11 @@ TEST_F(CompletionTest, ScriptsAreSound) {
   EXPECT_THAT(Run({"completion", "fish"}).out,
               HasSubstr("complete -c advctl -f -n __fish_use_subcommand"));
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    EXPECT_THAT(Run({"completion", shell}).out, Not(HasSubstr("@CASES@")));
+    const std::string script = Run({"completion", shell}).out;
+    EXPECT_THAT(script, Not(HasSubstr("@CASES@")));
+    EXPECT_THAT(script, Not(HasSubstr("@ATTACKS@")));
+    EXPECT_THAT(script, HasSubstr("square auto-attack hop-skip-jump"));
+    EXPECT_THAT(script, HasSubstr("robust success perturbed"));
   }
 }
 
@@ -71,6 +75,14 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
   EXPECT_EQ(Complete("evaluate --model=no-cat --output=c"), "csv\n");
   EXPECT_EQ(Complete("models show b"), "balanced\n");
   EXPECT_EQ(Complete("completion f"), "fish\n");
+  EXPECT_EQ(Complete("evaluate --attack=carl"), "carlini-wagner\n");
+  EXPECT_EQ(Complete("evaluate --attack=pgd,ap"), "pgd,apgd\n");
+  EXPECT_EQ(Complete("evaluate --norm=l2"), "l2\n");
+  EXPECT_EQ(Complete("attacks show hop"), "hop-skip-jump\n");
+  EXPECT_EQ(Complete("tr"), "transfer\n");
+  EXPECT_EQ(Complete("transfer --sources=a"), "all\n");
+  EXPECT_EQ(Complete("transfer --targets=no-cat,ba"), "no-cat,balanced\n");
+  EXPECT_EQ(Complete("transfer --measure=s"), "success\n");
 }
 
 }  // namespace

@@ -1,0 +1,256 @@
+#include "client/printers/transfer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/commands.h"
+#include "client/evaluation_plan.h"
+#include "client/evaluation_run.h"
+#include "client/printers/json.h"
+#include "client/printers/report.h"
+#include "client/transfer_matrix.h"
+
+namespace adv {
+namespace {
+
+constexpr char kAll[] = "all";
+
+struct Flags {
+  std::vector<std::string> sources, targets;
+  // What an evaluation has, too: attack, epsilon, data set and so on.
+  EvaluateFlags evaluate;
+  std::string measure = "robust";
+};
+
+// One run of the command.
+class Transfer {
+ public:
+  Transfer(Context& context, const Flags& flags, v1::EvaluationSpec spec,
+           TransferMeasure measure)
+      : context_(context),
+        flags_(flags),
+        spec_(std::move(spec)),
+        measure_(measure),
+        progress_(Progress::For(context.err())) {}
+
+  ExitCode Run() {
+    // Nothing has been started yet that could be detached from.
+    interrupts_.OnInterrupt([] { _exit(kFailed); });
+    server_ = context_.Connect();
+    if (server_ == nullptr) return context_.connect_error();
+    matrix_.sources = flags_.sources;
+    matrix_.targets = flags_.targets;
+    if (const ExitCode code = NameAll(); code != kOk) return code;
+    for (const std::string& source : matrix_.sources) {
+      for (const std::string& target : matrix_.targets) {
+        const ExitCode code = Measure(source, target);
+        if (code != kOk) return code;
+      }
+    }
+    Print();
+    return kOk;
+  }
+
+ private:
+  // Puts the names of the models that are ready in the place of "all".
+  ExitCode NameAll() {
+    const std::vector<std::string> all = {kAll};
+    if (matrix_.sources != all && matrix_.targets != all) return kOk;
+    const auto call = server_->NewCall(kQuickSeconds);
+    v1::ListModelsResponse response;
+    const grpc::Status status =
+        server_->models().ListModels(call.get(), {}, &response);
+    if (!status.ok()) return context_.Fail(status);
+    std::vector<std::string> names;
+    for (const v1::Model& model : response.models()) {
+      const bool known =
+          std::find(names.begin(), names.end(), model.name()) != names.end();
+      if (model.state() == v1::MODEL_STATE_READY && !known) {
+        names.push_back(model.name());
+      }
+    }
+    if (names.empty()) {
+      return context_.Fail(
+          absl::FailedPreconditionError("the server has no model"), kRefused);
+    }
+    if (matrix_.sources == all) matrix_.sources = names;
+    if (matrix_.targets == all) matrix_.targets = names;
+    return kOk;
+  }
+
+  ExitCode Measure(const std::string& source, const std::string& target) {
+    v1::EvaluateRobustnessRequest request;
+    *request.mutable_spec() = spec_;
+    request.mutable_spec()->set_model(target);
+    if (source != target) request.mutable_spec()->set_source_model(source);
+    const std::size_t total = matrix_.sources.size() * matrix_.targets.size();
+    const std::size_t done = matrix_.evaluations.size();
+    // The server's own seconds: what it had computed before took none of ours.
+    progress_.ExpectAfter(done == 0
+                              ? 0
+                              : seconds_ / static_cast<double>(done) *
+                                    static_cast<double>(total - done - 1));
+    matrix_.evaluations.emplace_back();
+    v1::Evaluation& evaluation = matrix_.evaluations.back();
+    const ExitCode code = RunEvaluation(
+        context_, *server_, request,
+        absl::StrCat("[", done + 1, "/", total, "] ", source, " to ", target),
+        interrupts_, progress_, &evaluation);
+    if (code != kOk) return code;
+    if (evaluation.report().results().empty()) {
+      return context_.Fail(
+          absl::InternalError("the server's report has no results"));
+    }
+    seconds_ += evaluation.report().environment().wall_seconds();
+    return kOk;
+  }
+
+  void Print() {
+    switch (context_.options().output) {
+      case OutputFormat::kJson:
+        context_.out() << JsonText(TransferJson(matrix_, measure_));
+        break;
+      case OutputFormat::kCsv:
+        context_.out() << ReportCsv(matrix_.evaluations);
+        break;
+      case OutputFormat::kTable:
+        context_.out() << TransferText(matrix_, measure_, context_.style());
+        break;
+    }
+  }
+
+  Context& context_;
+  const Flags& flags_;
+  const v1::EvaluationSpec spec_;
+  const TransferMeasure measure_;
+  Interrupts interrupts_;  // before the first thread of gRPC
+  Progress progress_;
+  Connection* server_ = nullptr;
+  TransferMatrix matrix_;
+  double seconds_ = 0;  // that the server computed for the evaluations so far
+};
+
+// The one specification, without models.
+absl::StatusOr<v1::EvaluationSpec> Plan(const Flags& flags) {
+  EvaluateFlags one = flags.evaluate;
+  one.models = flags.targets;
+  one.no_compare = true;
+  const auto plan = PlanEvaluations(one);
+  if (!plan.ok()) return plan.status();
+  const v1::EvaluationSpec& spec = plan->specs.front();
+  if (plan->specs.size() > 1 || spec.attacks_size() > 1) {
+    return absl::InvalidArgumentError(
+        "--attack: a matrix is of one attack; give one");
+  }
+  if (spec.epsilons_size() > 1) {
+    return absl::InvalidArgumentError(
+        "--epsilon: a matrix is of one epsilon; give one");
+  }
+  for (const auto& [flag, names] : {std::pair("--sources", &flags.sources),
+                                    std::pair("--targets", &flags.targets)}) {
+    if (names->size() > 1 &&
+        std::find(names->begin(), names->end(), kAll) != names->end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": all stands alone, without other names"));
+    }
+  }
+  return spec;
+}
+
+ExitCode Run(Context& context, const Flags& flags) {
+  const auto measure = ParseMeasure(flags.measure);
+  if (!measure.ok()) return context.Usage("--measure", measure.status());
+  auto spec = Plan(flags);
+  if (!spec.ok()) return context.Fail(spec.status(), kUsage);
+  return Transfer(context, flags, *std::move(spec), *measure).Run();
+}
+
+void AddOptions(CLI::App* command, Flags* flags) {
+  command
+      ->add_option("--sources", flags->sources,
+                   "Models that give the gradients, with commas between, or "
+                   "all")
+      ->type_name("NAMES")
+      ->delimiter(',')
+      ->required();
+  command
+      ->add_option("--targets", flags->targets,
+                   "Models that are attacked, with commas between, or all")
+      ->type_name("NAMES")
+      ->delimiter(',')
+      ->required();
+  flags->evaluate.attacks = {"fgsm"};
+  command
+      ->add_option("--attack", flags->evaluate.attacks,
+                   "One attack, NAME or NAME:PARAMETER=VALUE:...; default fgsm")
+      ->type_name("ATTACK")
+      ->delimiter(',');
+  command
+      ->add_option("--epsilon", flags->evaluate.epsilons,
+                   "One size: 2/255 or 0.01; default 0.01 for fgsm, 2/255 for "
+                   "the others, 0.5 in l2")
+      ->type_name("SIZE");
+  command
+      ->add_option("--norm", flags->evaluate.norm,
+                   "How epsilon is measured: linf or l2; default the attack's "
+                   "first")
+      ->type_name("NORM");
+  command
+      ->add_option("--measure", flags->measure,
+                   "What the matrix shows: robust (default), success or "
+                   "perturbed")
+      ->type_name("MEASURE");
+  command
+      ->add_option("--dataset", flags->evaluate.dataset,
+                   "Data set of the server (server info); default "
+                   "cifar10-sample. With --local, NAME=DIR brings one")
+      ->type_name("NAME");
+  command
+      ->add_option("--samples", flags->evaluate.samples,
+                   "Images drawn, the same number of each class; default all")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--seed", flags->evaluate.seed,
+                   "Seed of the choice of images and of every random draw; "
+                   "default 0")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--eight-bit", flags->evaluate.eight_bit,
+                    "Perturb on multiples of 1/255 and verify the bytes");
+}
+
+}  // namespace
+
+void AddTransfer(CLI::App& app, Action* action) {
+  CLI::App* command = app.add_subcommand(
+      "transfer", "Measure how attacks on some models work on others");
+  auto flags = std::make_shared<Flags>();
+  AddOptions(command, flags.get());
+  command->footer(
+      "Examples:\n"
+      "  advctl transfer --sources=balanced,no-cat --targets=all\n"
+      "      FGSM at epsilon .01, the gradients from two models\n"
+      "  advctl transfer --sources=all --targets=all --attack=mi-fgsm "
+      "--epsilon=4/255\n"
+      "  advctl transfer --sources=all --targets=no-cat --measure=success "
+      "--output=csv\n"
+      "\n"
+      "Each pair is an evaluation that the server keeps: after Ctrl-C the "
+      "same\n"
+      "command goes on where it was.");
+  command->callback([action, flags] {
+    *action = [flags](Context& context) {
+      TakeLocalDataset(&flags->evaluate, &context.options());
+      return Run(context, *flags);
+    };
+  });
+}
+
+}  // namespace adv
