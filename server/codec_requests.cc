@@ -269,11 +269,13 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   const bool bytes = request.eight_bit() &&
                      (task.from_dataset ||
                       request.images().data_type() == v1::DATA_TYPE_UINT8);
+  const v1::ImageLayout layout =
+      task.from_dataset ? v1::IMAGE_LAYOUT_NCHW : request.images().layout();
   if (task.from_dataset) {
-    EncodeImages(task.images, request.images().layout(), v1::DATA_TYPE_UINT8,
+    EncodeImages(task.images, layout, v1::DATA_TYPE_UINT8,
                  response->mutable_originals());
   }
-  EncodeImages(images.images, request.images().layout(),
+  EncodeImages(images.images, layout,
                bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32,
                response->mutable_images());
   for (size_t i = 0; i < images.records.size(); ++i) {

@@ -276,6 +276,26 @@ TEST_F(GenerateCodecTest, ImagesMayBeADataSets) {
   EXPECT_TRUE(task->samples.equal(at::tensor({4, 2}, at::kLong)));
 }
 
+TEST_F(GenerateCodecTest, ImagesOfADataSetComeBackWithTheirOriginals) {
+  dataset_ = MakeImages();
+  request_.clear_images();
+  request_.set_eight_bit(true);
+  request_.mutable_dataset_images()->add_indices(4);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  const auto images = Perturb(*task, [] { return absl::OkStatus(); });
+  ASSERT_TRUE(images.ok()) << images.status();
+  v1::GenerateAdversarialResponse response;
+  EncodeGenerate(request_, *task, *images, &response);
+  for (const v1::ImageBatch* batch :
+       {&response.images(), &response.originals()}) {
+    EXPECT_EQ(batch->layout(), v1::IMAGE_LAYOUT_NCHW);
+    EXPECT_EQ(batch->data_type(), v1::DATA_TYPE_UINT8);
+    EXPECT_THAT(batch->shape(), ElementsAre(1, 3, 2, 2));
+  }
+  EXPECT_EQ(response.originals().data()[0], 48);  // 4 times 12 values
+}
+
 TEST_F(GenerateCodecTest, ImagesOfADataSetMustBeThere) {
   dataset_ = MakeImages();
   request_.mutable_dataset_images()->add_indices(6);
