@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/norm.h"
@@ -259,12 +260,19 @@ const std::vector<AttackDocs>& AllAttackDocs() {
   return *all;
 }
 
+bool SameAttackName(const std::string& a, const std::string& b) {
+  const auto letters = [](const std::string& text) {
+    return absl::AsciiStrToLower(
+        absl::StrReplaceAll(text, {{"-", ""}, {"_", ""}}));
+  };
+  return letters(a) == letters(b);
+}
+
 const AttackDocs* FindAttackDocs(const std::string& name) {
-  const std::string typed = absl::StrReplaceAll(name, {{"_", "-"}});
   const auto& all = AllAttackDocs();
-  const auto found =
-      std::find_if(all.begin(), all.end(),
-                   [&](const AttackDocs& docs) { return docs.name == typed; });
+  const auto found = std::find_if(
+      all.begin(), all.end(),
+      [&](const AttackDocs& docs) { return SameAttackName(docs.name, name); });
   return found == all.end() ? nullptr : &*found;
 }
 

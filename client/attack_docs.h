@@ -35,6 +35,10 @@ struct AttackDocs {
 // Every attack of the protocol, in its order; a server runs some of them.
 const std::vector<AttackDocs>& AllAttackDocs();
 
+// Whether two names are of one attack: "auto-attack", "auto_attack",
+// "autoattack" and "AutoAttack" are.
+bool SameAttackName(const std::string& a, const std::string& b);
+
 // By name as typed or as in the protocol ("mi_fgsm"); null if there is none.
 const AttackDocs* FindAttackDocs(const std::string& name);
 

@@ -54,8 +54,13 @@ absl::Status ApplyToAll(
 }  // namespace
 
 absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
-  const FieldDescriptor* field = v1::Attack::descriptor()->FindFieldByName(
-      absl::StrReplaceAll(name, {{"-", "_"}}));
+  const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
+  const FieldDescriptor* field = nullptr;
+  for (int i = 0; i < kinds->field_count(); ++i) {
+    if (SameAttackName(kinds->field(i)->name(), name)) {
+      field = kinds->field(i);
+    }
+  }
   if (field == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         "'", name, "' is not an attack; known are ",

@@ -95,6 +95,15 @@ TEST(AttackFlagsTest, KnowsEveryAttackOfTheProtocol) {
   EXPECT_THAT(Error("fgms"), HasSubstr("known are fgsm, igsm"));
 }
 
+TEST(AttackFlagsTest, KnowsTheUsualSpellings) {
+  for (const char* name :
+       {"auto-attack", "auto_attack", "autoattack", "AutoAttack"}) {
+    EXPECT_TRUE(Parsed(name).has_auto_attack()) << name;
+  }
+  EXPECT_TRUE(Parsed("hopskipjump:queries=50").has_hop_skip_jump());
+  EXPECT_EQ(FindAttackDocs("DeepFool"), FindAttackDocs("deep-fool"));
+}
+
 TEST(AttackFlagsTest, ReadsParametersOfEveryType) {
   EXPECT_TRUE(Parsed("fgsm:thesis-mode=true").fgsm().thesis_mode());
   const v1::Pgd pgd =
