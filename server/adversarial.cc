@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/evaluation/measure.h"
 #include "server/codec_attack.h"
 
 namespace adv {
@@ -35,34 +34,6 @@ absl::StatusOr<at::Tensor> FindTargets(const AdversarialTask& task,
   }
   return ResolveTargets(task.goal, labels, clean_logits, task.samples,
                         task.options.seed);
-}
-
-// Adds the records of one tile's result.
-void AddRecords(const AttackResult& result, const AttackBatch& batch,
-                std::vector<AttackRecord>* records) {
-  const int64_t count = batch.labels.size(0);
-  const std::vector<Verdict> verdicts =
-      MeasureVerdicts(result.logits, batch.labels, count);
-  const std::vector<Distance> distances =
-      MeasureDistances(result.images, batch.images, count);
-  for (int64_t i = 0; i < count; ++i) {
-    AttackRecord record;
-    if (batch.targets.defined()) {
-      record.target = batch.targets[i].item<int64_t>();
-    }
-    record.prediction = verdicts[i].prediction;
-    record.confidence = verdicts[i].confidence;
-    record.label_confidence = verdicts[i].label_confidence;
-    record.success = result.success[i].item<bool>();
-    record.iterations = result.iterations[i].item<int64_t>();
-    record.zero_gradient = result.zero_gradient[i].item<bool>();
-    record.gradients = result.gradients[i].item<int64_t>();
-    record.forwards = result.forwards[i].item<int64_t>();
-    record.l0 = distances[i].l0;
-    record.l2 = distances[i].l2;
-    record.linf = distances[i].linf;
-    records->push_back(record);
-  }
 }
 
 }  // namespace
@@ -104,7 +75,10 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
         (*attack)->Run(network, *task.source_model->network, batch, options);
     if (!outcome.ok()) return outcome.status();
     const AttackResult& result = outcome->results.front();
-    AddRecords(result, batch, &all.records);
+    for (AttackRecord& record :
+         MakeAttackRecords(result, batch, batch.labels.size(0))) {
+      all.records.push_back(record);
+    }
     images.push_back(result.images.cpu());
     logits.push_back(result.logits.cpu());
   }

@@ -15,6 +15,8 @@ constexpr double kLevels = 255;
 // a million values.
 constexpr double kMaxStepSize = 1000;
 
+constexpr int kMaxMembers = 16;
+
 int64_t MostSteps(const Limits& limits) {
   return std::min<int64_t>(limits.steps, kMaxSteps);
 }
@@ -36,10 +38,17 @@ class Parameters {
     }
     *to = static_cast<int64_t>(value);
   }
-  template <typename Message, typename To>
-  void Steps(const Message& message, To* to) {
+  // Steps that follow from epsilon: CheckSteps looks at those.
+  template <typename Message>
+  void Steps(const Message& message, std::optional<int64_t>* to) {
     Integer("steps", message.has_steps(), message.steps(), 1,
             MostSteps(limits_), to);
+  }
+  template <typename Message>
+  void Steps(const Message& message, int64_t* to) {
+    Integer("steps", message.has_steps(), message.steps(), 1,
+            MostSteps(limits_), to);
+    if (!message.has_steps()) Default("steps", *to, MostSteps(limits_));
   }
   template <typename Message>
   void Restarts(const Message& message, int64_t* to) {
@@ -49,7 +58,8 @@ class Parameters {
   template <typename Message>
   void Queries(const Message& message, int64_t* to) {
     Integer("queries", message.has_queries(), message.queries(), 1,
-            std::min<int64_t>(limits_.queries, kMaxQueries), to);
+            limits_.queries, to);
+    if (!message.has_queries()) Default("queries", *to, limits_.queries);
   }
   template <typename Message>
   void TargetClasses(const Message& message, int64_t low, int64_t* to) {
@@ -78,6 +88,13 @@ class Parameters {
     if (!message.has_step_size()) return;
     *to = DecodeSize(message.step_size(), Path("step_size"), {max, false},
                      violations_);
+  }
+
+  // A server may allow less than a default.
+  void Default(const char* name, int64_t value, int64_t most) {
+    if (value <= most) return;
+    violations_->Add(Path(name), absl::StrCat("is not given, and would be ",
+                                              value, "; must be 1 to ", most));
   }
 
   std::string Path(absl::string_view name) const {
@@ -227,7 +244,12 @@ AttackConfig Decode(const v1::Noise& message, Parameters read,
 AttackConfig Decode(const v1::AutoAttack& message, absl::string_view field,
                     const Limits& limits, FieldViolations* violations) {
   AutoAttackConfig config;
-  const auto most = static_cast<int>(limits.attacks);
+  if (message.members_size() == 0) {
+    const v1::Attack standard = EncodeAttack(config, std::nullopt);
+    Decode(standard.auto_attack(), field, limits, violations);
+    return config;
+  }
+  const int most = kMaxMembers;
   if (message.members_size() > most) {
     violations->Add(absl::StrCat(field, ".members"),
                     absl::StrCat("has ", message.members_size(),

@@ -94,42 +94,6 @@ absl::StatusOr<Tile> MakeTile(
   return tile;
 }
 
-// Adds one attack's result at one epsilon to the records.
-void AddResult(const AttackResult& result, Tile& tile) {
-  const std::vector<Verdict> verdicts =
-      MeasureVerdicts(result.logits, tile.batch.labels, tile.count);
-  const std::vector<Distance> distances =
-      MeasureDistances(result.images, tile.batch.images, tile.count);
-  const at::Tensor success = result.success.cpu();
-  const at::Tensor iterations = result.iterations.cpu();
-  const at::Tensor zero_gradient = result.zero_gradient.cpu();
-  const at::Tensor gradients = result.gradients.cpu();
-  const at::Tensor forwards = result.forwards.cpu();
-  const at::Tensor member =
-      result.member.defined() ? result.member.cpu() : result.member;
-  for (int64_t i = 0; i < tile.count; ++i) {
-    AttackRecord record;
-    if (tile.batch.targets.defined()) {
-      record.target = tile.batch.targets[i].item<int64_t>();
-    }
-    record.prediction = verdicts[i].prediction;
-    record.confidence = verdicts[i].confidence;
-    record.label_confidence = verdicts[i].label_confidence;
-    record.success = success[i].item<bool>();
-    record.iterations = iterations[i].item<int64_t>();
-    record.zero_gradient = zero_gradient[i].item<bool>();
-    record.gradients = gradients[i].item<int64_t>();
-    record.forwards = forwards[i].item<int64_t>();
-    record.l0 = distances[i].l0;
-    record.l2 = distances[i].l2;
-    record.linf = distances[i].linf;
-    record.clean_rank =
-        RankOf(tile.batch.clean_logits[i].cpu(), record.prediction);
-    if (member.defined()) record.member = member[i].item<int64_t>();
-    tile.records[i].attacks.push_back(record);
-  }
-}
-
 void AddCleanVerdicts(Tile& tile) {
   const std::vector<Verdict> verdicts =
       MeasureVerdicts(tile.batch.clean_logits, tile.batch.labels, tile.count);
@@ -172,6 +136,44 @@ absl::Status Validate(const EvaluationPlan& plan,
   return violations.ToStatus();
 }
 
+std::vector<AttackRecord> MakeAttackRecords(const AttackResult& result,
+                                            const AttackBatch& batch,
+                                            int64_t count) {
+  const std::vector<Verdict> verdicts =
+      MeasureVerdicts(result.logits, batch.labels, count);
+  const std::vector<Distance> distances =
+      MeasureDistances(result.images, batch.images, count);
+  const at::Tensor success = result.success.cpu();
+  const at::Tensor iterations = result.iterations.cpu();
+  const at::Tensor zero_gradient = result.zero_gradient.cpu();
+  const at::Tensor gradients = result.gradients.cpu();
+  const at::Tensor forwards = result.forwards.cpu();
+  const at::Tensor member =
+      result.member.defined() ? result.member.cpu() : result.member;
+  std::vector<AttackRecord> records;
+  for (int64_t i = 0; i < count; ++i) {
+    AttackRecord record;
+    if (batch.targets.defined()) {
+      record.target = batch.targets[i].item<int64_t>();
+    }
+    record.prediction = verdicts[i].prediction;
+    record.confidence = verdicts[i].confidence;
+    record.label_confidence = verdicts[i].label_confidence;
+    record.success = success[i].item<bool>();
+    record.iterations = iterations[i].item<int64_t>();
+    record.zero_gradient = zero_gradient[i].item<bool>();
+    record.gradients = gradients[i].item<int64_t>();
+    record.forwards = forwards[i].item<int64_t>();
+    record.l0 = distances[i].l0;
+    record.l2 = distances[i].l2;
+    record.linf = distances[i].linf;
+    record.clean_rank = RankOf(batch.clean_logits[i].cpu(), record.prediction);
+    if (member.defined()) record.member = member[i].item<int64_t>();
+    records.push_back(record);
+  }
+  return records;
+}
+
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
@@ -201,7 +203,11 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     // The next attack need not find them again.
     tile->batch.clean_logits = outcome->clean_logits;
     for (const AttackResult& result : outcome->results) {
-      AddResult(result, *tile);
+      const std::vector<AttackRecord> records =
+          MakeAttackRecords(result, tile->batch, tile->count);
+      for (int64_t i = 0; i < tile->count; ++i) {
+        tile->records[i].attacks.push_back(records[i]);
+      }
     }
   }
   AddCleanVerdicts(*tile);

@@ -125,6 +125,12 @@ struct EvaluationReport {
   std::vector<std::string> warnings;
 };
 
+// The records of the first `count` images of `batch`, whose clean logits are
+// known, under an attack at one epsilon.
+std::vector<AttackRecord> MakeAttackRecords(const AttackResult& result,
+                                            const AttackBatch& batch,
+                                            int64_t count);
+
 // The records of the images at `indices` (1 to plan.tile_size of them), in
 // that order. `before_pass` as in RunOptions. `source` gives the gradients.
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(

@@ -236,17 +236,35 @@ class ErrorTest(RealServerTest):
         for name in ("no-such", "balanced", "no-cat"):
             self.assertIn(name, error.details())
 
-    def test_an_attack_that_is_not_there_names_those_that_are(self):
+    def test_without_an_attack_it_names_those_that_there_are(self):
         error = self.refused(
             self.service.GenerateAdversarial,
             self.pb.GenerateAdversarialRequest(
                 model="balanced", images=wire.batch(self.images[:1]),
-                labels=[0], attack=stubs.attack_pb2.Attack(
-                    boundary=stubs.attack_pb2.Boundary()),
-                epsilon=wire.levels(8)))
-        self.assertEqual(grpc.StatusCode.UNIMPLEMENTED, error.code())
-        for name in ("fgsm", "igsm"):
-            self.assertIn(name, error.details().lower())
+                labels=[0], epsilon=wire.levels(8)))
+        self.assertEqual(grpc.StatusCode.INVALID_ARGUMENT, error.code())
+        for name in ("fgsm", "auto_attack", "noise"):
+            self.assertIn(name, error.details())
+
+    def test_every_attack_is_served(self):
+        pb = stubs.attack_pb2
+        short = {"steps": 2, "queries": 20, "binary_search_steps": 2}
+        for kind in pb.Attack.DESCRIPTOR.oneofs_by_name["kind"].fields:
+            names = kind.message_type.fields_by_name
+            attack = wire.attack(kind.name, **{
+                name: value for name, value in short.items() if name in names})
+            if kind.name == "auto_attack":
+                attack = wire.attack("auto_attack", members=[
+                    wire.attack("apgd", steps=2), wire.attack("square",
+                                                              queries=5)])
+            with self.subTest(attack=kind.name):
+                reply = self.service.GenerateAdversarial(
+                    self.pb.GenerateAdversarialRequest(
+                        model="balanced", attack=attack,
+                        images=wire.batch(self.images[:2]),
+                        epsilon=wire.pixels(.5)), timeout=wire.CALL_SECONDS)
+                self.assertEqual(2, len(reply.results))
+                self.assertEqual(kind.name, reply.attack.WhichOneof("kind"))
 
     def test_the_server_goes_on_serving(self):
         broken = wire.batch(self.images[:1])

@@ -158,6 +158,25 @@ TEST(AttackCodecTest, LimitsHoldForStepsAndQueries) {
 }
 
 TEST(AttackCodecTest, DefaultsThatExceedTheLimitsAreNamed) {
+  Limits small;
+  small.steps = 99;
+  small.queries = 4999;
+  FieldViolations too_many;
+  DecodeAttack(Parse("apgd {}"), "a", small, &too_many);
+  DecodeAttack(Parse("square {}"), "b", small, &too_many);
+  DecodeAttack(Parse("auto_attack {}"), "c", small, &too_many);
+  EXPECT_THAT(
+      ViolationsOf(too_many.status()),
+      ElementsAre(
+          Pair("a.apgd.steps",
+               "is not given, and would be 100; must be 1 to 99"),
+          Pair("b.square.queries",
+               "is not given, and would be 5000; must be 1 to 4999"),
+          Pair("c.auto_attack.members[0].apgd.steps", HasSubstr("is 100")),
+          Pair("c.auto_attack.members[1].apgd.steps", HasSubstr("is 100")),
+          Pair("c.auto_attack.members[2].fab.steps", HasSubstr("is 100")),
+          Pair("c.auto_attack.members[3].square.queries",
+               HasSubstr("is 5000"))));
   Limits limits;
   limits.steps = 9;
   FieldViolations violations;

@@ -59,23 +59,23 @@ std::vector<Recorded> RecordedAttacks() {
       With<HopSkipJumpConfig>([](HopSkipJumpConfig& c) { c.queries = 500; });
   const auto boundary =
       With<BoundaryConfig>([](BoundaryConfig& c) { c.queries = 500; });
-  return {{"noise", NoiseConfig{}, Norm::kLinf, kLinf, 0},
-          {"fgsm", FgsmConfig{}, Norm::kLinf, kLinf, 0},
-          {"igsm", IgsmConfig{kLinf / 4, 8}, Norm::kLinf, kLinf, 0},
-          {"pgd", pgd, Norm::kLinf, kLinf, 0},
-          {"mi_fgsm", MiFgsmConfig{}, Norm::kLinf, kLinf, 0},
-          {"apgd", apgd, Norm::kLinf, kLinf, 0},
-          {"apgd_t", apgd_t, Norm::kLinf, kLinf, 0},
-          {"fab_t", fab_t, Norm::kLinf, kLinf, 0},
-          {"square", square, Norm::kLinf, kLinf, 0},
-          {"pgd_l2", pgd, Norm::kL2, kL2, 0},
-          {"apgd_l2", apgd, Norm::kL2, kL2, 0},
-          {"deep_fool", DeepFoolConfig{}, Norm::kL2, kL2, 0},
-          {"carlini_wagner", carlini_wagner, Norm::kL2, kL2, 0},
-          {"fab_t_l2", fab_t, Norm::kL2, kL2, 0},
-          {"square_l2", square, Norm::kL2, kL2, 0},
-          {"hop_skip_jump", hop_skip_jump, Norm::kL2, 8 * kL2, 0},
-          {"boundary", boundary, Norm::kL2, 16 * kL2, 0}};
+  return {{"noise", NoiseConfig{}, Norm::kLinf, kLinf, 46},
+          {"fgsm", FgsmConfig{}, Norm::kLinf, kLinf, 31},
+          {"igsm", IgsmConfig{kLinf / 4, 8}, Norm::kLinf, kLinf, 27},
+          {"pgd", pgd, Norm::kLinf, kLinf, 26},
+          {"mi_fgsm", MiFgsmConfig{}, Norm::kLinf, kLinf, 30},
+          {"apgd", apgd, Norm::kLinf, kLinf, 24},
+          {"apgd_t", apgd_t, Norm::kLinf, kLinf, 24},
+          {"fab_t", fab_t, Norm::kLinf, kLinf, 25},
+          {"square", square, Norm::kLinf, kLinf, 41},
+          {"pgd_l2", pgd, Norm::kL2, kL2, 24},
+          {"apgd_l2", apgd, Norm::kL2, kL2, 23},
+          {"deep_fool", DeepFoolConfig{}, Norm::kL2, kL2, 28},
+          {"carlini_wagner", carlini_wagner, Norm::kL2, kL2, 42},
+          {"fab_t_l2", fab_t, Norm::kL2, kL2, 22},
+          {"square_l2", square, Norm::kL2, kL2, 42},
+          {"hop_skip_jump", hop_skip_jump, Norm::kL2, 8 * kL2, 29},
+          {"boundary", boundary, Norm::kL2, 16 * kL2, 23}};
 }
 
 class ZooAttackTest : public testing::TestWithParam<Recorded> {};
