@@ -26,7 +26,7 @@ absl::Status ApplyToAll(
   bool used = false, has_own = false;
   for (v1::Attack& attack : *attacks) {
     Message* kind =
-        attack.GetReflection()->MutableMessage(&attack, KindField(attack));
+        v1::Attack::GetReflection()->MutableMessage(&attack, KindField(attack));
     const FieldDescriptor* field = kind->GetDescriptor()->FindFieldByName(name);
     if (field == nullptr) continue;
     if (kind->GetReflection()->HasField(*kind, field)) {
@@ -70,7 +70,7 @@ absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
                       })));
   }
   v1::Attack attack;
-  attack.GetReflection()->MutableMessage(&attack, field);
+  v1::Attack::GetReflection()->MutableMessage(&attack, field);
   return attack;
 }
 

@@ -122,7 +122,7 @@ struct Setting {
 }  // namespace
 
 const FieldDescriptor* KindField(const v1::Attack& attack) {
-  return attack.GetReflection()->GetOneofFieldDescriptor(
+  return v1::Attack::GetReflection()->GetOneofFieldDescriptor(
       attack, v1::Attack::descriptor()->FindOneofByName("kind"));
 }
 
@@ -157,12 +157,13 @@ std::vector<std::string> EnumNames(const EnumDescriptor& values) {
 absl::Status SetParameter(const std::string& name, const std::string& value,
                           v1::Norm norm, v1::Attack* attack) {
   Message* kind =
-      attack->GetReflection()->MutableMessage(attack, KindField(*attack));
+      v1::Attack::GetReflection()->MutableMessage(attack, KindField(*attack));
   const Descriptor& type = *kind->GetDescriptor();
   const FieldDescriptor* field =
       type.FindFieldByName(absl::StrReplaceAll(name, {{"-", "_"}}));
   if (field == nullptr) {
     std::vector<std::string> names;
+    names.reserve(type.field_count());
     for (int i = 0; i < type.field_count(); ++i) {
       names.push_back(ParameterName(*type.field(i)));
     }
@@ -170,7 +171,7 @@ absl::Status SetParameter(const std::string& name, const std::string& value,
         absl::StrCat(AttackName(*attack), " has no parameter '", name,
                      "'; it has ", absl::StrJoin(names, ", ")));
   }
-  const absl::Status status = Setting{value, norm, *field, kind}.Set();
+  absl::Status status = Setting{value, norm, *field, kind}.Set();
   if (status.ok()) return status;
   return absl::InvalidArgumentError(absl::StrCat(ParameterName(*field), " of ",
                                                  AttackName(*attack), ": ",

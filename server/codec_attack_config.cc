@@ -397,6 +397,7 @@ std::vector<std::string> ImplementedAttacks() {
   const google::protobuf::OneofDescriptor* kinds =
       v1::Attack::descriptor()->FindOneofByName("kind");
   std::vector<std::string> names;
+  names.reserve(kinds->field_count());
   for (int i = 0; i < kinds->field_count(); ++i) {
     names.push_back(kinds->field(i)->name());
   }

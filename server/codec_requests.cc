@@ -157,7 +157,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   task->options.norm =
       DecodeNorm(request.norm(), "norm", {task->attack}, violations);
   const int64_t values = std::accumulate(shape.begin(), shape.end(), int64_t{1},
-                                         std::multiplies<int64_t>());
+                                         std::multiplies<>());
   task->options.epsilons = {DecodeEpsilon(
       request.epsilon(), "epsilon", task->options.norm, values, violations)};
   CheckSteps(task->attack, "attack", task->options.epsilons, limits,
