@@ -14,7 +14,7 @@ namespace {
 
 // More differences than this are a protocol of its own.
 constexpr std::size_t kAlike = 3;
-constexpr int kLastKnown = v1::TrainingSettings::kMaxLossFieldNumber;
+constexpr int kLastKnown = v1::TrainingSettings::kShuffleOnDeviceFieldNumber;
 
 v1::TrainingSettings Thesis() {
   v1::TrainingSettings settings;
@@ -94,7 +94,8 @@ std::vector<std::string> Differences(const v1::TrainingSettings& settings,
   add(settings.horizontal_flips() == from.horizontal_flips(),
       settings.horizontal_flips() ? "flips" : "no flips");
   add(Drops(settings) == Drops(from), Drops(settings));
-  // max_loss decides about failure alone.
+  // max_loss decides about failure alone, and shuffle_on_device is no more
+  // than another seed.
   add(!settings.has_adversarial(), AdversarialText(settings.adversarial()));
   AddUnknown(settings, &list);
   return list;

@@ -64,6 +64,9 @@ struct TrainingSettings {
   double min_delta = 1e-4;
   // Whether each image is mirrored with probability one half in each epoch.
   bool horizontal_flips = false;
+  // Where each epoch's order and flips are drawn: on the device, which then
+  // waits for nothing, or on the host, which gives every device the same ones.
+  bool shuffle_on_device = false;
   // In rising order of after_fraction.
   std::vector<LearningRateDrop> learning_rate_drops;
   AdversarialTraining adversarial;

@@ -116,6 +116,7 @@ Trainer::Trainer(std::vector<Layer> layers,
       device_(data_->device()),
       stream_(stream),
       split_(std::move(split)),
+      training_(ToTensor(split_.training, device_)),
       validation_(ToTensor(split_.validation, device_)),
       objective_(layers_, settings.adversarial),
       parameters_(StartingParameters(layers_, settings.seed, initial), device_),
@@ -167,6 +168,24 @@ void Trainer::StartEpoch() {
   step_ = 0;
   epoch_seconds_ = 0;
   sums_.zero_();
+  if (settings_.shuffle_on_device) {
+    ShuffleOnDevice();
+  } else {
+    ShuffleOnHost();
+  }
+}
+
+void Trainer::ShuffleOnDevice() {
+  SeedGenerator(RandomStream::kShuffle, epochs_.size());
+  // Sorting by random keys: of 2^63, so that no two are equal.
+  const at::Tensor keys = at::empty_like(training_).random_(generator_);
+  order_ = training_.index_select(0, keys.argsort());
+  if (!settings_.horizontal_flips) return;
+  SeedGenerator(RandomStream::kFlips, epochs_.size());
+  flips_ = at::empty_like(training_, at::kBool).bernoulli_(0.5, generator_);
+}
+
+void Trainer::ShuffleOnHost() {
   const uint64_t epoch = epochs_.size();
   std::vector<int64_t> order = split_.training;
   std::mt19937_64 shuffle =

@@ -123,6 +123,8 @@ class Trainer {
     return static_cast<int64_t>(epochs_.size()) >= settings_.max_epochs;
   }
   void StartEpoch();
+  void ShuffleOnDevice();
+  void ShuffleOnHost();
   void SeedGenerator(RandomStream stream, uint64_t counter);
   void Step();
   void LoadBatch(int64_t begin, int64_t count);
@@ -142,7 +144,8 @@ class Trainer {
   const at::Device device_;
   const c10::Stream stream_;  // all device work goes there
   const ValidationSplit split_;
-  const at::Tensor validation_;  // indices into the data, on device_
+  const at::Tensor training_;  // indices into the data, on device_
+  const at::Tensor validation_;
   const Objective objective_;
 
   FlatParameters parameters_;

@@ -150,6 +150,7 @@ std::map<std::string, std::string> Trainer::Identity() const {
       {"patience", absl::StrCat(settings_.patience)},
       {"min_delta", Exactly(settings_.min_delta)},
       {"horizontal_flips", settings_.horizontal_flips ? "on" : "off"},
+      {"shuffle", settings_.shuffle_on_device ? "on device" : "on host"},
       {"learning_rate_drops", Describe(settings_.learning_rate_drops)},
       {"adversarial", Describe(settings_.adversarial)},
   };

@@ -182,6 +182,9 @@ absl::StatusOr<TrainingInputs> PrepareInputs(const TrainerOptions& options,
   }
   inputs.layers = *std::move(layers);
   inputs.device = *device;
+  inputs.settings = options.settings;
+  inputs.settings.shuffle_on_device =
+      options.shuffle_on_device.value_or(!device->is_cpu());
   inputs.tasks = *std::move(tasks);
   if (inputs.tasks.empty()) return inputs;
   DivideCores(options, &inputs);

@@ -26,6 +26,7 @@ struct TrainingInputs {
   std::vector<Layer> layers;
   std::optional<InitialWeightsFile> initial;  // of --init-from
   at::Device device = at::kCPU;
+  TrainingSettings settings;  // the options', with what the device decides
   int models_at_once = 1;
   int threads_per_model = 1;  // of one computation on a CPU
   Dataset training;

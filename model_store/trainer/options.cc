@@ -249,6 +249,12 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
                   "Threads on the CPU, of all models trained at once together "
                   "[all usable cores]")
       ->check(CLI::Range(1, 1024));
+  app->add_flag_function(
+      "--shuffle-on-device,!--shuffle-on-host",
+      [options](int64_t count) { options->shuffle_on_device = count > 0; },
+      "Draw each epoch's order and flips on the device, which then waits for "
+      "nothing, or on the host, where they are the same for every device "
+      "[on the device, but for a CPU on the host]");
   app->add_option("--architecture", options->architecture,
                   absl::StrJoin(VggArchitectures(), " or "))
       ->capture_default_str();

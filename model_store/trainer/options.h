@@ -31,6 +31,7 @@ struct TrainerOptions {
   bool force = false;
   std::string metrics_listen;              // HOST:PORT; empty: none
   std::optional<std::string> name_suffix;  // of the published names
+  std::optional<bool> shuffle_on_device;   // not given: on all but a CPU
   WeightPrecision precision = WeightPrecision::kFloat16;
   TrainingSettings settings;
 };

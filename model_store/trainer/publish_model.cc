@@ -56,6 +56,7 @@ v1::TrainingSettings ToProto(const TrainingSettings& settings) {
     *proto.mutable_adversarial() = ToProto(settings.adversarial);
   }
   proto.set_max_loss(settings.max_loss);
+  proto.set_shuffle_on_device(settings.shuffle_on_device);
   return proto;
 }
 

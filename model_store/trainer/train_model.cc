@@ -61,7 +61,7 @@ absl::Status TrainModel(const TrainerOptions& options,
       ApplyImbalance(inputs.training.labels, task.recipe);
   if (!kept.ok()) return kept.status();
   const absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(
-      inputs.layers, inputs.uploaded, *kept, options.settings,
+      inputs.layers, inputs.uploaded, *kept, inputs.settings,
       inputs.initial ? inputs.initial->weights.parameters : StateDict());
   if (!trainer.ok()) return trainer.status();
 

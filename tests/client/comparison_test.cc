@@ -266,6 +266,7 @@ TEST(ProtocolTest, NamesWhatIsKnownAndHowItDiffers) {
 TEST(ProtocolTest, TellsAdversarialTrainingAndNotTheBoundOnTheLoss) {
   v1::TrainingSettings settings = ThesisSettings();
   settings.set_max_loss(100);
+  settings.set_shuffle_on_device(true);
   EXPECT_EQ(ProtocolText(settings), "thesis");
   auto* adversarial = settings.mutable_adversarial();
   adversarial->set_method(v1::ADVERSARIAL_TRAINING_METHOD_PGD);

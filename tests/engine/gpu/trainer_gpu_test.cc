@@ -44,6 +44,7 @@ class TrainerGpuTest : public GpuTest {
     settings.max_epochs = 2;
     settings.patience = 0;
     settings.horizontal_flips = true;
+    settings.shuffle_on_device = true;
     settings.adversarial = AdversarialTraining::Default(method);
     return settings;
   }
@@ -60,8 +61,8 @@ void RunToTheEnd(Trainer* trainer) {
 
 // Eighteen full steps an epoch: most of them are replayed from a recording.
 TEST_F(TrainerGpuTest, CurvesAgreeWithTheCpus) {
-  const TrainingSettings settings =
-      Settings(AdversarialTraining::Method::kNone);
+  TrainingSettings settings = Settings(AdversarialTraining::Method::kNone);
+  settings.shuffle_on_device = false;  // the same order for both
   const auto on_cpu = Make(at::kCPU, /*dropout=*/false, settings);
   const auto on_gpu = Make(cuda_, /*dropout=*/false, settings);
   RunToTheEnd(on_cpu.get());

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <thread>
+#include <tuple>
 
 #include "engine/training/checkpoint.h"
 #include "tests/engine/training/tiny_training.h"
@@ -31,9 +32,23 @@ TEST_F(TrainerTest, Learns) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-// One step over all images against the formulas, without dropout and flips.
-TEST_F(TrainerTest, OneStepIsTheGradientsRmsPropStep) {
-  TrainingSettings settings = TinySettings();
+// With each epoch's order drawn on the host, or on the device.
+class ShuffleTest : public TrainerTest,
+                    public testing::WithParamInterface<bool> {
+ protected:
+  static TrainingSettings Settings() {
+    TrainingSettings settings = TinySettings();
+    settings.shuffle_on_device = GetParam();
+    return settings;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(HostAndDevice, ShuffleTest, testing::Bool());
+
+// One step over all images against the formulas, without dropout and flips:
+// each image takes part once, with its own label.
+TEST_P(ShuffleTest, OneStepIsTheGradientsRmsPropStep) {
+  TrainingSettings settings = Settings();
   settings.batch_size = kImages;
   settings.max_epochs = 1;
   settings.horizontal_flips = false;
@@ -60,10 +75,10 @@ TEST_F(TrainerTest, OneStepIsTheGradientsRmsPropStep) {
   }
 }
 
-TEST_F(TrainerTest, FlipsMirrorImages) {
+TEST_P(ShuffleTest, FlipsMirrorImages) {
   Dataset symmetric = data_;
   symmetric.images = at::maximum(data_.images, data_.images.flip(3));
-  TrainingSettings settings = TinySettings();
+  TrainingSettings settings = Settings();
   const auto run = [&](const Dataset& data, bool flips) {
     settings.horizontal_flips = flips;
     auto trainer =
@@ -75,8 +90,8 @@ TEST_F(TrainerTest, FlipsMirrorImages) {
   EXPECT_FALSE(run(data_, true).equal(run(data_, false)));
 }
 
-TEST_F(TrainerTest, TheSeedDecidesEverything) {
-  TrainingSettings settings = TinySettings();
+TEST_P(ShuffleTest, TheSeedDecidesEverything) {
+  TrainingSettings settings = Settings();
   const auto first = Make(settings);
   const auto second = Make(settings);
   settings.seed = 2;
@@ -90,21 +105,37 @@ TEST_F(TrainerTest, TheSeedDecidesEverything) {
                    .equal(other->BestParameters().at("dense.weight")));
 }
 
+TEST_F(TrainerTest, HostAndDeviceDrawDifferentOrders) {
+  TrainingSettings settings = TinySettings();
+  settings.horizontal_flips = false;
+  const auto on_host = Make(settings, /*dropout=*/0);
+  settings.shuffle_on_device = true;
+  const auto on_device = Make(settings, /*dropout=*/0);
+  RunToTheEnd(on_host.get());
+  RunToTheEnd(on_device.get());
+  EXPECT_FALSE(on_host->BestParameters()
+                   .at("dense.weight")
+                   .equal(on_device->BestParameters().at("dense.weight")));
+}
+
 // Stops at the `stop`-th report and goes on in a new Trainer.
 class ResumeTest : public TrainerTest,
-                   public testing::WithParamInterface<int> {};
+                   public testing::WithParamInterface<std::tuple<bool, int>> {};
 
 TEST_P(ResumeTest, ContinuesBitForBit) {
-  const auto uninterrupted = Make(TinySettings());
+  const auto& [on_device, stop] = GetParam();
+  TrainingSettings settings = TinySettings();
+  settings.shuffle_on_device = on_device;
+  const auto uninterrupted = Make(settings);
   RunToTheEnd(uninterrupted.get());
 
-  const auto killed = Make(TinySettings());
+  const auto killed = Make(settings);
   int reports = 0;
   absl::Status status;
   while (status.ok() && !killed->finished()) {
     status = killed
-                 ->RunEpoch([&](const EpochProgress&) {
-                   return ++reports < GetParam();
+                 ->RunEpoch([&, stop = stop](const EpochProgress&) {
+                   return ++reports < stop;
                  })
                  .status();
   }
@@ -113,7 +144,7 @@ TEST_P(ResumeTest, ContinuesBitForBit) {
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
 
   at::rand({1000});  // Another process has drawn other numbers.
-  const auto resumed = Make(TinySettings());
+  const auto resumed = Make(settings);
   ASSERT_TRUE(resumed->Restore(*checkpoint).ok());
   EXPECT_EQ(resumed->steps_done(), killed->steps_done());
   RunToTheEnd(resumed.get());
@@ -123,8 +154,9 @@ TEST_P(ResumeTest, ContinuesBitForBit) {
   ExpectSame(*uninterrupted, *killed);
 }
 
-INSTANTIATE_TEST_SUITE_P(AnyMoment, ResumeTest,
-                         testing::Values(1, 2, 3, 4, 6, 8, 9));
+INSTANTIATE_TEST_SUITE_P(
+    AnyMoment, ResumeTest,
+    testing::Combine(testing::Bool(), testing::Values(1, 2, 3, 4, 6, 8, 9)));
 
 TEST_F(TrainerTest, AFinishedRunIsRestoredAsFinished) {
   const auto trainer = Make(TinySettings());

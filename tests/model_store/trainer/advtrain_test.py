@@ -61,6 +61,7 @@ class AdvtrainTest(TrainerTest):
                          [36] * 10)
         self.assertEqual(record["settings"]["batch_size"], 8)
         self.assertTrue(record["settings"]["horizontal_flips"])
+        self.assertFalse(record["settings"]["shuffle_on_device"])
         self.assertEqual(len(record["epochs"]), 2)
         self.assertEqual(record["stop_reason"], "STOP_REASON_MAX_EPOCHS")
         self.assertTrue(record["device"].startswith("CPU: "))

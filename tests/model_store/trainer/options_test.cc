@@ -97,6 +97,12 @@ TEST(OptionsTest, ReadsSettings) {
   EXPECT_EQ(parsed.options->init_from, "a.safetensors");
 }
 
+TEST(OptionsTest, ReadsWhereEpochsAreShuffled) {
+  EXPECT_EQ(Parse({}).options->shuffle_on_device, std::nullopt);
+  EXPECT_EQ(Parse({"--shuffle-on-device"}).options->shuffle_on_device, true);
+  EXPECT_EQ(Parse({"--shuffle-on-host"}).options->shuffle_on_device, false);
+}
+
 TEST(OptionsTest, ReadsHowWorkIsShared) {
   const Parsed parsed = Parse({"--parallel=3", "--lease-seconds=5", "--no-wait",
                                "--metrics-listen=[::1]:7"});
