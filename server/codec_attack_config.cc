@@ -30,7 +30,7 @@ class Parameters {
 
   template <typename To>
   void Integer(const char* name, bool given, uint32_t value, int64_t low,
-               int64_t high, To* to) {
+               int64_t high, To* to) const {
     if (!given) return;
     if (value < low || value > high) {
       violations_->Add(Path(name), absl::StrCat("is ", value, "; must be ", low,
@@ -40,36 +40,36 @@ class Parameters {
   }
   // Steps that follow from epsilon: CheckSteps looks at those.
   template <typename Message>
-  void Steps(const Message& message, std::optional<int64_t>* to) {
+  void Steps(const Message& message, std::optional<int64_t>* to) const {
     Integer("steps", message.has_steps(), message.steps(), 1,
             MostSteps(limits_), to);
   }
   template <typename Message>
-  void Steps(const Message& message, int64_t* to) {
+  void Steps(const Message& message, int64_t* to) const {
     Integer("steps", message.has_steps(), message.steps(), 1,
             MostSteps(limits_), to);
     if (!message.has_steps()) Default("steps", *to, MostSteps(limits_));
   }
   template <typename Message>
-  void Restarts(const Message& message, int64_t* to) {
+  void Restarts(const Message& message, int64_t* to) const {
     Integer("restarts", message.has_restarts(), message.restarts(), 1,
             kMaxRestarts, to);
   }
   template <typename Message>
-  void Queries(const Message& message, int64_t* to) {
+  void Queries(const Message& message, int64_t* to) const {
     Integer("queries", message.has_queries(), message.queries(), 1,
             limits_.queries, to);
     if (!message.has_queries()) Default("queries", *to, limits_.queries);
   }
   template <typename Message>
-  void TargetClasses(const Message& message, int64_t low, int64_t* to) {
+  void TargetClasses(const Message& message, int64_t low, int64_t* to) const {
     Integer("target_classes", message.has_target_classes(),
             message.target_classes(), low, kMaxTargetClasses, to);
   }
 
   // NaN is outside every range.
   void Number(const char* name, bool given, double value, double low,
-              double high, bool low_too, double* to) {
+              double high, bool low_too, double* to) const {
     if (!given) return;
     if (!((low_too ? value >= low : value > low) && value <= high)) {
       violations_->Add(
@@ -84,14 +84,14 @@ class Parameters {
     *to = value;
   }
   template <typename Message, typename To>
-  void StepSize(const Message& message, double max, To* to) {
+  void StepSize(const Message& message, double max, To* to) const {
     if (!message.has_step_size()) return;
     *to = DecodeSize(message.step_size(), Path("step_size"), {max, false},
                      violations_);
   }
 
   // A server may allow less than a default.
-  void Default(const char* name, int64_t value, int64_t most) {
+  void Default(const char* name, int64_t value, int64_t most) const {
     if (value <= most) return;
     violations_->Add(Path(name), absl::StrCat("is not given, and would be ",
                                               value, "; must be 1 to ", most));
@@ -109,19 +109,19 @@ class Parameters {
 
 constexpr double kNoMax = std::numeric_limits<double>::max();
 
-AttackConfig Decode(const v1::Fgsm& message, Parameters) {
+AttackConfig Decode(const v1::Fgsm& message, const Parameters& /*read*/) {
   return FgsmConfig{message.thesis_mode()};
 }
 
 template <typename Config, typename Message>
-AttackConfig DecodeIgsm(const Message& message, Parameters read) {
+AttackConfig DecodeIgsm(const Message& message, const Parameters& read) {
   Config config;
   read.StepSize(message, 1, &config.step_size);
   read.Steps(message, &config.steps);
   return config;
 }
 
-AttackConfig Decode(const v1::Pgd& message, Parameters read) {
+AttackConfig Decode(const v1::Pgd& message, const Parameters& read) {
   PgdConfig config;
   read.StepSize(message, kMaxStepSize, &config.step_size);
   read.Steps(message, &config.steps);
@@ -130,7 +130,7 @@ AttackConfig Decode(const v1::Pgd& message, Parameters read) {
   return config;
 }
 
-AttackConfig Decode(const v1::MiFgsm& message, Parameters read) {
+AttackConfig Decode(const v1::MiFgsm& message, const Parameters& read) {
   MiFgsmConfig config;
   read.StepSize(message, kMaxStepSize, &config.step_size);
   read.Steps(message, &config.steps);
@@ -150,7 +150,7 @@ ApgdConfig::Loss DecodeLoss(v1::ApgdLoss loss) {
   }
 }
 
-AttackConfig Decode(const v1::Apgd& message, Parameters read,
+AttackConfig Decode(const v1::Apgd& message, const Parameters& read,
                     FieldViolations* violations) {
   if (!v1::ApgdLoss_IsValid(message.loss())) {
     violations->Add(read.Path("loss"),
@@ -165,7 +165,7 @@ AttackConfig Decode(const v1::Apgd& message, Parameters read,
   return config;
 }
 
-AttackConfig Decode(const v1::DeepFool& message, Parameters read) {
+AttackConfig Decode(const v1::DeepFool& message, const Parameters& read) {
   DeepFoolConfig config;
   read.Steps(message, &config.steps);
   read.Number("overshoot", message.has_overshoot(), message.overshoot(), 0, 1,
@@ -173,7 +173,7 @@ AttackConfig Decode(const v1::DeepFool& message, Parameters read) {
   return config;
 }
 
-AttackConfig Decode(const v1::CarliniWagner& message, Parameters read) {
+AttackConfig Decode(const v1::CarliniWagner& message, const Parameters& read) {
   CarliniWagnerConfig config;
   read.Number("learning_rate", message.has_learning_rate(),
               message.learning_rate(), 0, kNoMax, false, &config.learning_rate);
@@ -189,7 +189,7 @@ AttackConfig Decode(const v1::CarliniWagner& message, Parameters read) {
   return config;
 }
 
-AttackConfig Decode(const v1::Fab& message, Parameters read) {
+AttackConfig Decode(const v1::Fab& message, const Parameters& read) {
   FabConfig config;
   read.Steps(message, &config.steps);
   read.Restarts(message, &config.restarts);
@@ -203,7 +203,7 @@ AttackConfig Decode(const v1::Fab& message, Parameters read) {
   return config;
 }
 
-AttackConfig Decode(const v1::Square& message, Parameters read) {
+AttackConfig Decode(const v1::Square& message, const Parameters& read) {
   SquareConfig config;
   read.Queries(message, &config.queries);
   read.Number("initial_share", message.has_initial_share(),
@@ -212,19 +212,19 @@ AttackConfig Decode(const v1::Square& message, Parameters read) {
   return config;
 }
 
-AttackConfig Decode(const v1::HopSkipJump& message, Parameters read) {
+AttackConfig Decode(const v1::HopSkipJump& message, const Parameters& read) {
   HopSkipJumpConfig config;
   read.Queries(message, &config.queries);
   return config;
 }
 
-AttackConfig Decode(const v1::Boundary& message, Parameters read) {
+AttackConfig Decode(const v1::Boundary& message, const Parameters& read) {
   BoundaryConfig config;
   read.Queries(message, &config.queries);
   return config;
 }
 
-AttackConfig Decode(const v1::Noise& message, Parameters read,
+AttackConfig Decode(const v1::Noise& message, const Parameters& read,
                     FieldViolations* violations) {
   if (!v1::NoiseKind_IsValid(message.distribution())) {
     violations->Add(

@@ -4,6 +4,7 @@
 #include <absl/strings/str_join.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "model_store/model_store.h"
@@ -32,18 +33,20 @@ EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
 }
 
 std::vector<std::vector<int64_t>> RemainingTiles(
-    const std::vector<int64_t>& indices, int64_t tile_size,
+    const std::vector<int64_t>& indices, int64_t tile_size, int at_once,
     const std::set<int64_t>& done) {
+  constexpr int64_t kLeast = 8;
+  std::vector<int64_t> remaining;
+  std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
+               [&done](int64_t index) { return done.count(index) == 0; });
+  const auto count = static_cast<int64_t>(remaining.size());
+  const int64_t share = (count + at_once - 1) / at_once;
+  const int64_t size = std::min(tile_size, std::max(share, kLeast));
   std::vector<std::vector<int64_t>> tiles;
-  std::vector<int64_t> tile;
-  for (int64_t index : indices) {
-    if (done.count(index) == 0) tile.push_back(index);
-    if (static_cast<int64_t>(tile.size()) == tile_size) {
-      tiles.push_back(std::move(tile));
-      tile.clear();
-    }
+  for (int64_t begin = 0; begin < count; begin += size) {
+    tiles.emplace_back(remaining.begin() + begin,
+                       remaining.begin() + std::min(begin + size, count));
   }
-  if (!tile.empty()) tiles.push_back(std::move(tile));
   return tiles;
 }
 

@@ -33,8 +33,8 @@ struct EvaluationRun {
   const ResolvedEvaluation evaluation;
   const int64_t cost_per_image;
   const CancelToken cancel;
-  // Those without records, each of plan.tile_size samples or, at the end,
-  // fewer. One empty tile if only the report is missing.
+  // Of the samples without records. One empty tile if only the report is
+  // missing.
   std::vector<std::vector<int64_t>> tiles;
 
   // The rest but for the last two is guarded by EvaluationRunner::mutex_.
@@ -64,9 +64,11 @@ struct EvaluationRun {
   }
 };
 
-// The tiles of `indices` that are not all in `done`.
+// Those of `indices` that are not in `done`, in order, at most `tile_size` in
+// each tile; in smaller tiles if that gives work to more of `at_once` jobs, but
+// none so small that a pass over it is a waste.
 std::vector<std::vector<int64_t>> RemainingTiles(
-    const std::vector<int64_t>& indices, int64_t tile_size,
+    const std::vector<int64_t>& indices, int64_t tile_size, int at_once,
     const std::set<int64_t>& done);
 
 v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now);

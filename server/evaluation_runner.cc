@@ -134,8 +134,11 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
     done.insert(record.index());
     run->tally.Add(DecodeRecord(record));
   }
-  run->tiles = RemainingTiles(run->evaluation.indices,
-                              run->evaluation.plan.tile_size, done);
+  // Other devices pad each tile to its full size.
+  const bool on_cpu = run->evaluation.model->network->device().is_cpu();
+  run->tiles =
+      RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
+                     on_cpu ? executor_->threads() : 1, done);
   if (run->tiles.empty()) run->tiles.emplace_back();
   run->samples_before = run->tally.samples;
   run->started = run->last_commit = clock_.Now();

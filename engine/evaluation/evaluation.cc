@@ -59,7 +59,9 @@ absl::Status CheckImages(const Network& network, const Dataset& dataset,
 
 // One tile on its way through the attacks.
 struct Tile {
-  int64_t count = 0;  // images; the rows after them are padding
+  // Images. The rows after them are padding, where an image's bits may depend
+  // on the shape of its batch: on any device but the CPU (see Network).
+  int64_t count = 0;
   AttackBatch batch;
   std::vector<SampleRecord> records;
 };
@@ -70,7 +72,9 @@ absl::StatusOr<Tile> MakeTile(
     const std::function<absl::Status()>& before_pass) {
   Tile tile;
   tile.count = static_cast<int64_t>(indices.size());
-  indices.resize(plan.tile_size, indices.back());
+  if (!network.device().is_cpu()) {
+    indices.resize(plan.tile_size, indices.back());
+  }
   tile.batch.images = dataset.Pixels(indices);
   tile.batch.labels = dataset.Labels(indices);
   tile.batch.samples = at::tensor(indices, at::kLong);

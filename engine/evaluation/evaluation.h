@@ -23,8 +23,9 @@ struct EvaluationPlan {
   SuccessRule success = SuccessRule::kLastIterate;
   bool eight_bit = false;
   uint64_t seed = 0;
-  // Images that are computed together, always exactly so many (the last tile
-  // is padded), so that an image's numbers depend on nothing else. [1, 1024].
+  // At most so many images are attacked together, and on a device other than
+  // the CPU always exactly so many (the last tile is padded), so that an
+  // image's numbers depend on nothing else. [1, 1024].
   int64_t tile_size = 128;
 };
 
