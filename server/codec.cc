@@ -63,6 +63,9 @@ v1::Cost EncodeCost(const AttackReport& report) {
   message.set_gradients_per_image(static_cast<double>(report.gradients) /
                                   images);
   message.set_forwards_per_image(static_cast<double>(report.forwards) / images);
+  message.set_queries(report.gradients + report.forwards);
+  message.set_queries_per_image(static_cast<double>(message.queries()) /
+                                images);
   return message;
 }
 
@@ -213,6 +216,7 @@ v1::AttackRecord EncodeAttackRecord(const AttackRecord& record) {
   message.set_linf(record.linf);
   message.set_clean_rank(static_cast<int32_t>(record.clean_rank));
   message.set_member(static_cast<int32_t>(record.member));
+  message.set_queries(message.gradients() + message.forwards());
   return message;
 }
 
@@ -270,6 +274,8 @@ v1::EvaluationReport EncodeReport(const EvaluationReport& report,
   }
   message.mutable_warnings()->Assign(report.warnings.begin(),
                                      report.warnings.end());
+  message.mutable_unchecked()->Assign(report.unchecked.begin(),
+                                      report.unchecked.end());
   return message;
 }
 

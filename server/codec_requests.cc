@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/evaluation/warnings.h"
 #include "server/codec.h"
 #include "server/codec_attack.h"
 #include "server/codec_images.h"
@@ -290,6 +291,14 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   }
   *response->mutable_attack() =
       EncodeAttack(task.attack, task.options.epsilons.front());
+  EvaluationPlan plan;
+  plan.attacks = {task.attack};
+  plan.norm = task.options.norm;
+  plan.epsilons = task.options.epsilons;
+  plan.eight_bit = task.options.eight_bit;
+  for (std::string& warning : SettingWarnings(plan)) {
+    response->add_warnings(std::move(warning));
+  }
 }
 
 absl::StatusOr<int64_t> DecodePageSize(

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ struct EvaluationRun {
   // Of the samples without records. One empty tile if only the report is
   // missing.
   std::vector<std::vector<int64_t>> tiles;
+
+  std::atomic<int64_t> passes{0};  // since this run began
 
   // The rest but for the last two is guarded by EvaluationRunner::mutex_.
   v1::Evaluation state;  // without its report

@@ -202,9 +202,13 @@ absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
     run.state.set_state(v1::EVALUATION_STATE_RUNNING);
   }
   if (!run.tiles[tile].empty()) {
-    const auto records = EvaluateTile(
-        *evaluation.model->network, *evaluation.source_model->network,
-        *evaluation.dataset, run.tiles[tile], evaluation.plan, before_pass);
+    const auto records =
+        EvaluateTile(*evaluation.model->network,
+                     *evaluation.source_model->network, *evaluation.dataset,
+                     run.tiles[tile], evaluation.plan, [&run, &before_pass] {
+                       ++run.passes;
+                       return before_pass();
+                     });
     if (!records.ok()) return records.status();
     if (absl::Status status = Commit(run, *records); !status.ok()) {
       return status;

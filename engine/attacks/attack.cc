@@ -75,6 +75,12 @@ absl::Status Attack::Validate(const RunOptions& options,
   for (double epsilon : options.epsilons) {
     violations.AddAll(adv::Validate(ThreatModel{options.norm, epsilon},
                                     problem.values_per_image));
+    if (options.eight_bit && options.norm == Norm::kLinf && epsilon > 0 &&
+        LevelsWithin(epsilon) == 0) {
+      violations.Add(absl::StrCat("epsilon: ", epsilon,
+                                  " is less than a level, 1/255, which is the "
+                                  "least that eight_bit can change (or 0)"));
+    }
   }
   if (!HasNorm(options.norm)) {
     const Norm other = options.norm == Norm::kL2 ? Norm::kLinf : Norm::kL2;

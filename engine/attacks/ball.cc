@@ -29,6 +29,12 @@ at::Tensor ToBytes(const at::Tensor& images) {
   return images.mul(255).round_().clamp_(0, 255);
 }
 
+int64_t LevelsWithin(double epsilon) {
+  // A caller may have typed 8/255 as .0313725.
+  constexpr double kRounding = 1e-4;
+  return static_cast<int64_t>(std::floor(255 * epsilon + kRounding));
+}
+
 at::Tensor FromBytes(const at::Tensor& bytes) {
   // By a tensor: a scalar divisor may become a multiplication on a GPU.
   return bytes.div(at::full({}, 255, bytes.options()));
@@ -42,7 +48,7 @@ Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
       originals_(originals) {
   if (norm_ == Norm::kL2) return;
   if (options.eight_bit) {
-    const double radius = std::floor(255 * epsilon_ + 1e-6);
+    const auto radius = static_cast<double>(LevelsWithin(epsilon_));
     epsilon_ = radius / 255;
     const at::Tensor bytes = ToBytes(originals);
     lower_ = FromBytes(bytes.sub(radius).clamp_min_(0));

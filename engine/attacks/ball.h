@@ -15,6 +15,10 @@ namespace adv {
 at::Tensor ToBytes(const at::Tensor& images);
 at::Tensor FromBytes(const at::Tensor& bytes);
 
+// Levels of a byte by which a pixel may change in 8-bit mode: floor(255
+// epsilon), but for rounding.
+int64_t LevelsWithin(double epsilon);
+
 // What the images of one batch may become at one epsilon: the points within
 // epsilon of the original and inside the box [0, 1].
 class Ball {

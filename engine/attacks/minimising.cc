@@ -45,6 +45,16 @@ at::Tensor Round(const at::Tensor& originals, const at::Tensor& images,
   return FromBytes((ToBytes(originals) + change).clamp(0, 255));
 }
 
+// Of a perturbation within epsilon. On the lattice an L-inf size is a number of
+// whole levels, but for rounding.
+double LargestSize(double epsilon, Norm norm, bool eight_bit) {
+  if (!eight_bit) return epsilon;
+  constexpr double kRounding = 1e-6;
+  return kRounding + (norm == Norm::kLinf
+                          ? static_cast<double>(LevelsWithin(epsilon)) / 255
+                          : epsilon);
+}
+
 }  // namespace
 
 at::Tensor SizesOf(const at::Tensor& perturbations, Norm norm) {
@@ -113,11 +123,10 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
   const at::Tensor sizes =
       SizesOf(nearest->images - batch.images, options.norm)
           .masked_fill(nearest->found.logical_not(), kInfinity);
-  // On the lattice sizes are multiples of 1/255 but for rounding.
-  const double slack = options.eight_bit ? 1e-6 : 0;
   std::vector<AttackResult> results;
   for (double epsilon : options.epsilons) {
-    const at::Tensor inside = sizes.le(epsilon + slack);
+    const at::Tensor inside =
+        sizes.le(LargestSize(epsilon, options.norm, options.eight_bit));
     AttackResult result;
     result.images =
         at::where(inside.view({-1, 1, 1, 1}), nearest->images, batch.images);

@@ -124,6 +124,8 @@ struct EvaluationReport {
   // Whatever a reader must know before trusting the numbers, for example that
   // robust accuracy rose with epsilon.
   std::vector<std::string> warnings;
+  // Guards among them that could not look, each with what it needs.
+  std::vector<std::string> unchecked;
 };
 
 // The records of the first `count` images of `batch`, whose clean logits are

@@ -142,6 +142,7 @@ EvaluationReport BuildReport(const EvaluationPlan& plan,
   }
   report.kinds_rule = Taxonomy(class_names).Rule();
   report.warnings = FindWarnings(plan, report);
+  report.unchecked = FindUnchecked(plan);
   return report;
 }
 

@@ -4,13 +4,19 @@
 #include <absl/strings/str_format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
-#include <tuple>
+
+#include "engine/attacks/ball.h"
+#include "engine/evaluation/effort.h"
 
 namespace adv {
 namespace {
 
 using Warnings = std::vector<std::string>;
+
+// Less than this is rounding of the numbers a caller typed.
+constexpr double kRounding = 1e-6;
 
 // "pgd", or "pgd (attack 2)" where the plan has several.
 std::string NameIn(const EvaluationPlan& plan, size_t attack) {
@@ -48,25 +54,44 @@ struct ReachAt {
   }
 };
 
-void WarnOfSettings(const EvaluationPlan& plan, Warnings& warnings) {
-  for (size_t i = 0; i < plan.attacks.size(); ++i) {
-    const AttackConfig& config = plan.attacks[i];
-    if (const auto* fgsm = std::get_if<FgsmConfig>(&config);
-        fgsm != nullptr && fgsm->thesis_mode) {
-      warnings.push_back(
-          "fgsm: thesis_mode, images are not clipped to [0, 1] and sign(0) is "
-          "+1");
+// Of one attack, called `name`.
+void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
+                   const std::string& name, Warnings& warnings) {
+  if (const auto* ensemble = std::get_if<AutoAttackConfig>(&config)) {
+    for (const AnyAttack& member : MembersOf(*ensemble)) {
+      WarnOfSetting(plan, member.config,
+                    absl::StrCat(name, "'s ", AttackName(member.config)),
+                    warnings);
     }
-    for (double epsilon : plan.epsilons) {
-      const std::optional<double> reach = std::visit(ReachAt{epsilon}, config);
-      // Less than this is rounding of the numbers a caller typed.
-      constexpr double kRounding = 1e-6;
-      if (reach && *reach < epsilon - kRounding) {
-        warnings.push_back(absl::StrFormat(
-            "%s: steps times step_size is %.4g and cannot reach epsilon %.4g",
-            NameIn(plan, i), *reach, epsilon));
-      }
+    return;
+  }
+  if (const auto* fgsm = std::get_if<FgsmConfig>(&config);
+      fgsm != nullptr && fgsm->thesis_mode) {
+    warnings.push_back(absl::StrCat(
+        name,
+        ": thesis_mode, images are not clipped to [0, 1] and sign(0) is +1"));
+  }
+  for (double epsilon : plan.epsilons) {
+    const std::optional<double> reach = std::visit(ReachAt{epsilon}, config);
+    if (reach && *reach < epsilon - kRounding) {
+      warnings.push_back(absl::StrFormat(
+          "%s: steps times step_size is %.4g and cannot reach epsilon %.4g",
+          name, *reach, epsilon));
     }
+  }
+}
+
+// Bytes change by whole levels.
+void WarnOfLevels(const EvaluationPlan& plan, Warnings& warnings) {
+  if (!plan.eight_bit || plan.norm != Norm::kLinf) return;
+  for (double epsilon : plan.epsilons) {
+    const double levels = 255 * epsilon;
+    const int64_t whole = LevelsWithin(epsilon);
+    if (levels - static_cast<double>(whole) < 1e-3) continue;
+    warnings.push_back(absl::StrFormat(
+        "eight_bit: epsilon %.4g is %.4g levels of 255, of which %d can be "
+        "used",
+        epsilon, levels, whole));
   }
 }
 
@@ -104,48 +129,6 @@ void WarnOfRisingAccuracy(const EvaluationPlan& plan,
   }
 }
 
-// Whether an attack is `less` with more steps (queries), and nothing else.
-struct MoreOf {
-  const AttackConfig& less;
-
-  template <typename Config, typename Rest>
-  bool Compare(const Config& more, int64_t Config::*effort, Rest rest) const {
-    const auto* const other = std::get_if<Config>(&less);
-    return other != nullptr && rest(more) == rest(*other) &&
-           more.*effort > other->*effort;
-  }
-  template <typename Config>
-  bool operator()(const Config&) const {
-    return false;
-  }
-  bool operator()(const PgdConfig& more) const {
-    return Compare(more, &PgdConfig::steps, [](const PgdConfig& config) {
-      return std::tuple(config.step_size, config.restarts, config.random_start);
-    });
-  }
-  bool operator()(const MiFgsmConfig& more) const {
-    return Compare(more, &MiFgsmConfig::steps, [](const MiFgsmConfig& config) {
-      return std::tuple(config.step_size, config.momentum);
-    });
-  }
-  bool operator()(const ApgdConfig& more) const {
-    return Compare(more, &ApgdConfig::steps, [](const ApgdConfig& config) {
-      return std::tuple(config.loss, config.restarts, config.target_classes);
-    });
-  }
-  bool operator()(const SquareConfig& more) const {
-    return Compare(more, &SquareConfig::queries,
-                   [](const SquareConfig& config) {
-                     return std::tuple(config.initial_share, config.restarts);
-                   });
-  }
-  bool operator()(const IgsmConfig& more) const {
-    const auto* const other = std::get_if<IgsmConfig>(&less);
-    return other != nullptr && more.step_size == other->step_size &&
-           more.steps && other->steps && *more.steps > *other->steps;
-  }
-};
-
 // What each attack left right at one epsilon.
 struct AtEpsilon {
   const EvaluationPlan& plan;
@@ -162,12 +145,12 @@ void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   for (size_t less = 0; less < attacks.size(); ++less) {
     for (size_t more = 0; more < attacks.size(); ++more) {
-      if (!std::visit(MoreOf{attacks[less]}, attacks[more]) ||
+      if (!IsMoreOf(attacks[more], attacks[less], at.Of(more).epsilon) ||
           at.Right(more) <= at.Right(less)) {
         continue;
       }
       warnings.push_back(absl::StrFormat(
-          "%s: more steps than %s leave more images right at epsilon %.4g, %d "
+          "%s: more work than %s leaves more images right at epsilon %.4g, %d "
           "and not %d: the attack does not converge",
           NameIn(at.plan, more), NameIn(at.plan, less), at.Of(more).epsilon,
           at.Right(more), at.Right(less)));
@@ -219,10 +202,18 @@ void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
 
 }  // namespace
 
+std::vector<std::string> SettingWarnings(const EvaluationPlan& plan) {
+  Warnings warnings;
+  for (size_t i = 0; i < plan.attacks.size(); ++i) {
+    WarnOfSetting(plan, plan.attacks[i], NameIn(plan, i), warnings);
+  }
+  WarnOfLevels(plan, warnings);
+  return warnings;
+}
+
 std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
                                       const EvaluationReport& report) {
-  Warnings warnings;
-  WarnOfSettings(plan, warnings);
+  Warnings warnings = SettingWarnings(plan);
   for (const AttackReport& attack : report.attacks) {
     WarnOfZeroGradients(plan, report.samples, attack, warnings);
   }
@@ -236,6 +227,43 @@ std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
     WarnOfWeakGradients(at, warnings);
   }
   return warnings;
+}
+
+std::vector<std::string> FindUnchecked(const EvaluationPlan& plan) {
+  if (plan.goal.kind == Goal::Kind::kTargeted) {
+    return {"whether weaker attacks do better: needs an untargeted goal"};
+  }
+  const auto any = [&plan](const std::function<bool(Access)>& has) {
+    return std::any_of(
+        plan.attacks.begin(), plan.attacks.end(),
+        [&](const AttackConfig& config) { return has(AccessOf(config)); });
+  };
+  bool more = false;
+  for (const AttackConfig& a : plan.attacks) {
+    for (const AttackConfig& b : plan.attacks) {
+      more = more || IsMoreOf(a, b, plan.epsilons.front());
+    }
+  }
+  std::vector<std::string> unchecked;
+  if (plan.epsilons.size() < 2) {
+    unchecked.emplace_back("a larger epsilon: needs several epsilons");
+  }
+  if (!more) {
+    unchecked.emplace_back(
+        "more steps: needs an attack twice, with more steps");
+  }
+  if (!any([](Access access) { return access == Access::kNone; })) {
+    unchecked.emplace_back(
+        "noise of the same size: needs noise among the attacks");
+  }
+  if (!any([](Access access) { return access == Access::kGradients; }) ||
+      !any([](Access access) {
+        return access == Access::kScores || access == Access::kDecisions;
+      })) {
+    unchecked.emplace_back(
+        "attacks without gradients: needs one, like square, beside one with");
+  }
+  return unchecked;
 }
 
 }  // namespace adv

@@ -8,9 +8,16 @@
 
 namespace adv {
 
+// Those that follow from the plan alone: thesis_mode, steps that cannot reach
+// an epsilon, an epsilon between two levels of 8-bit images.
+std::vector<std::string> SettingWarnings(const EvaluationPlan& plan);
+
 // EvaluationReport::warnings, from the rest of the report.
 std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
                                       const EvaluationReport& report);
+
+// EvaluationReport::unchecked.
+std::vector<std::string> FindUnchecked(const EvaluationPlan& plan);
 
 }  // namespace adv
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/warnings.h"
 
 namespace adv {
 namespace {
@@ -216,12 +217,45 @@ TEST(Warnings, MoreStepsThatDoWorse) {
   many.steps = 20;
   EXPECT_THAT(
       WarningsOf({few, many}, {false, true}),
-      ElementsAre("pgd (attack 2): more steps than pgd (attack 1) leave more "
+      ElementsAre("pgd (attack 2): more work than pgd (attack 1) leaves more "
                   "images right at epsilon 0.1, 1 and not 0: the attack does "
                   "not converge"));
   EXPECT_THAT(WarningsOf({few, many}, {true, false}), IsEmpty());
-  many.restarts = 2;  // not the same attack
+  many.step_size = 0.01;  // not the same attack
   EXPECT_THAT(WarningsOf({few, many}, {false, true}), IsEmpty());
+}
+
+TEST(Warnings, SettingsOfAMember) {
+  FgsmConfig thesis;
+  thesis.thesis_mode = true;
+  AutoAttackConfig ensemble;
+  ensemble.members = {{thesis}};
+  EXPECT_THAT(SettingWarnings(Plan({ensemble}, {0.5})),
+              ElementsAre(HasSubstr("auto_attack's fgsm: thesis_mode")));
+}
+
+TEST(Warnings, EpsilonBetweenTwoLevels) {
+  EvaluationPlan plan = Plan({FgsmConfig{}}, {0.01, 2 / 255., 0.0078431});
+  EXPECT_THAT(SettingWarnings(plan), IsEmpty());
+  plan.eight_bit = true;
+  EXPECT_THAT(SettingWarnings(plan),
+              ElementsAre("eight_bit: epsilon 0.01 is 2.55 levels of 255, of "
+                          "which 2 can be used"));
+  plan.norm = Norm::kL2;
+  EXPECT_THAT(SettingWarnings(plan), IsEmpty());
+}
+
+TEST(Unchecked, NamesWhatEachGuardNeeds) {
+  EXPECT_THAT(FindUnchecked(Plan({FgsmConfig{}}, {0.5})),
+              ElementsAre(HasSubstr("several epsilons"), HasSubstr("twice"),
+                          HasSubstr("noise among"), HasSubstr("square")));
+  PgdConfig more;
+  more.restarts = 2;
+  EvaluationPlan plan =
+      Plan({PgdConfig{}, more, NoiseConfig{}, SquareConfig{}}, {0.5, 0.6});
+  EXPECT_THAT(FindUnchecked(plan), IsEmpty());
+  plan.goal.kind = Goal::Kind::kTargeted;
+  EXPECT_THAT(FindUnchecked(plan), ElementsAre(HasSubstr("untargeted goal")));
 }
 
 TEST(Warnings, NoiseThatDoesBetter) {
