@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/attacks/philox.h"
 
@@ -77,12 +79,28 @@ at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
 
 at::Tensor DrawInUnitBall(const RandomKey& key,
                           const std::vector<int64_t>& samples, int64_t values) {
-  const at::Tensor direction = DrawNormal(key, samples, values).to(at::kDouble);
+  const at::Tensor drawn = DrawNormal(key, samples, values);
   RandomKey length_key = key;
   length_key.purpose = RandomPurpose::kLength;
-  const at::Tensor length =
-      DrawUniform(length_key, samples, 1).to(at::kDouble).pow(1.0 / values);
-  return (direction * (length / direction.norm(2, 1, true))).to(at::kFloat);
+  const at::Tensor lengths = DrawUniform(length_key, samples, 1);
+  const float* length = lengths.data_ptr<float>();
+  // Not by ATen, whose vectors and what is left beside them round otherwise:
+  // a row must not know its neighbours.
+  for (int64_t i = 0; i < drawn.size(0); ++i) {
+    float* row = drawn.data_ptr<float>() + i * values;
+    double squares = 0;
+    for (int64_t j = 0; j < values; ++j) {
+      squares += static_cast<double>(row[j]) * row[j];
+    }
+    const double scale =
+        std::pow(static_cast<double>(length[i]),
+                 1 / static_cast<double>(values)) /
+        std::sqrt(std::max(squares, std::numeric_limits<double>::min()));
+    for (int64_t j = 0; j < values; ++j) {
+      row[j] = static_cast<float>(row[j] * scale);
+    }
+  }
+  return drawn;
 }
 
 }  // namespace adv

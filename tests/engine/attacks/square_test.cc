@@ -190,6 +190,21 @@ TEST(Square, CornersLieAtAllPositionsAndSquaresDifferBetweenImages) {
   EXPECT_LT(equal, 100);
 }
 
+// The sides of squares are what the schedule of SquareShare makes of the
+// query and the budget. (A square over stripes changes all of its rows.)
+TEST(Square, SquaresShrinkWithTheQueries) {
+  for (const int64_t queries : {100, 1000, 10000}) {
+    const std::vector<at::Tensor> asked =
+        Asked(SquareConfig{queries}, Norm::kLinf, {1, 32, 32}, 1, 60);
+    for (int64_t query = 1; query < 60; ++query) {
+      const double share = SquareShare(0.8, query, queries);
+      const at::Tensor rows = asked[query].ne(asked[0])[0][0].any(1);
+      EXPECT_EQ(Sum(rows), std::lround(32 * std::sqrt(share)))
+          << "query " << query << " of " << queries;
+    }
+  }
+}
+
 TEST(Square, FoolsAndLeavesAtOnce) {
   const auto network = RandomNetwork(63);
   const AttackBatch batch = RandomBatch(*network, 48, 64);
