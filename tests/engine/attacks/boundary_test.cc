@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "engine/attacks/minimising.h"
 #include "tests/engine/attacks/black_box_networks.h"
+#include "tests/engine/attacks/decision_trail.h"
 
 namespace adv {
 namespace {
@@ -42,6 +45,64 @@ TEST(Boundary, EndsWhereStepsBecomeNothing) {
   EXPECT_LT(result.forwards.max().item<int64_t>(), 25000);
   EXPECT_TRUE(SizesOf(result.images - toy.batch.images, Norm::kL2)
                   .allclose(toy.l2_distances.to(at::kDouble), 1e-3, 0));
+}
+
+// The share of the last questions of one kind that were answered with yes,
+// which makes the steps longer or shorter.
+struct Answers {
+  // The factor of the steps, 1 where a window is not full.
+  double Add(bool yes, int window, double low, double high) {
+    yeses += yes;
+    if (++count < window) return 1;
+    const double rate = static_cast<double>(yeses) / window;
+    count = yeses = 0;
+    grown += rate > high;
+    shrunk += rate < low;
+    kept += rate >= low && rate <= high;
+    return rate > high ? 1.5 : rate < low ? 1 / 1.5 : 1;
+  }
+  int count = 0, yeses = 0;
+  int grown = 0, shrunk = 0, kept = 0;
+};
+
+// Beside the attack: from an image at distance D one on the sphere, `around` D
+// away on the tangent; from there to (1 - nearer) D.
+TEST(Boundary, StepsAreLedByTheirAnswers) {
+  Answers on_sphere, nearer_ones;
+  for (const uint64_t seed : {1, 2, 3}) {
+    const at::Tensor w = Normal({48}, 83).to(at::kDouble);
+    DecisionTrail trail(
+        BoundaryConfig{400}, Norm::kL2,
+        [w](const at::Tensor& change) {
+          return (change * (w / w.norm())).sum(1).gt(0.15);
+        },
+        seed);
+    at::Tensor current = trail.Start();
+    on_sphere.count = on_sphere.yeses = 0;
+    nearer_ones.count = nearer_ones.yeses = 0;
+    double around = 0.1, nearer = 0.05;
+    while (!trail.over()) {
+      const double distance = trail.Size(current);
+      const at::Tensor moved = trail.Next();
+      ASSERT_NEAR(trail.Size(moved), distance, 1e-6);
+      const double along = moved.dot(current).item<double>() / distance;
+      const double aside = trail.Size(moved - current * (along / distance));
+      ASSERT_NEAR(aside / along, around, 2e-6) << trail.asked();
+      const bool fools = trail.last_fools();
+      const double factor = on_sphere.Add(fools, 10, 0.2, 0.5);
+      around *= factor;
+      nearer *= factor;
+      if (!fools || trail.over()) continue;
+      const bool still_fools = trail.Ask((1 - nearer) * moved);
+      nearer *= nearer_ones.Add(still_fools, 5, 0.1, 0.25);
+      if (still_fools) current = trail.last();
+    }
+  }
+  for (const Answers& answers : {on_sphere, nearer_ones}) {
+    EXPECT_GT(answers.grown, 0);
+    EXPECT_GT(answers.shrunk, 0);
+    EXPECT_GT(answers.kept, 0);
+  }
 }
 
 TEST(Boundary, IsForL2) {
