@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/norm.h"
@@ -14,8 +15,9 @@ const std::vector<v1::Norm> kLinf = {v1::NORM_LINF};
 const std::vector<v1::Norm> kL2 = {v1::NORM_L2};
 const std::vector<v1::Norm> kBoth = {v1::NORM_LINF, v1::NORM_L2};
 
-constexpr char kSteps[] = "1 to the server's limit";
-constexpr char kQueries[] = "1 to 100000, at most the server's limit";
+// With the limits that a server has by default.
+constexpr char kSteps[] = "1 to 1000 (the server's --max-steps)";
+constexpr char kQueries[] = "1 to 100000 (the server's --max-queries)";
 
 ParameterDocs Steps(const char* by_default, const char* about = "how many") {
   return {"steps", by_default, kSteps, about};
@@ -29,7 +31,8 @@ ParameterDocs Queries(const char* by_default) {
 }
 std::vector<ParameterDocs> IgsmParameters() {
   return {{"step-size", "1/255", "above 0, at most 1", "change per step"},
-          Steps("min(e + 4, 1.25 e) rounded up, e = 255 epsilon")};
+          Steps("min(e + 4, 1.25 e) rounded up",
+                "how many; e is epsilon in levels of 1/255")};
 }
 
 std::vector<AttackDocs> GradientSteps() {
@@ -268,11 +271,47 @@ bool SameAttackName(const std::string& a, const std::string& b) {
   return letters(a) == letters(b);
 }
 
+const std::vector<AttackAlias>& AllAttackAliases() {
+  static const auto* const all =
+      new std::vector<AttackAlias>{{"bim", "igsm"},
+                                   {"ill", "iterative-least-likely"},
+                                   {"mim", "mi-fgsm"},
+                                   {"apgd-ce", "apgd"},
+                                   {"apgd-dlr", "apgd:loss=dlr"},
+                                   {"apgd-t", "apgd:loss=targeted-dlr"},
+                                   {"cw", "carlini-wagner"},
+                                   {"fab-t", "fab:target-classes=9"},
+                                   {"hsj", "hop-skip-jump"}};
+  return *all;
+}
+
+std::string ExpandAlias(const std::string& name) {
+  for (const AttackAlias& alias : AllAttackAliases()) {
+    if (SameAttackName(alias.name, name)) return alias.attack;
+  }
+  return name;
+}
+
+std::string AliasesText(const AttackDocs& attack) {
+  std::vector<std::string> names;
+  for (const AttackAlias& alias : AllAttackAliases()) {
+    const std::size_t colon = alias.attack.find(':');
+    if (alias.attack.substr(0, colon) != attack.name) continue;
+    names.push_back(colon == std::string::npos
+                        ? alias.name
+                        : absl::StrCat(alias.name, " (",
+                                       alias.attack.substr(colon + 1), ")"));
+  }
+  return absl::StrJoin(names, ", ");
+}
+
 const AttackDocs* FindAttackDocs(const std::string& name) {
+  const std::string expanded = ExpandAlias(name);
+  const std::string full = expanded.substr(0, expanded.find(':'));
   const auto& all = AllAttackDocs();
   const auto found = std::find_if(
       all.begin(), all.end(),
-      [&](const AttackDocs& docs) { return SameAttackName(docs.name, name); });
+      [&](const AttackDocs& docs) { return SameAttackName(docs.name, full); });
   return found == all.end() ? nullptr : &*found;
 }
 

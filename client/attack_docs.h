@@ -39,7 +39,22 @@ const std::vector<AttackDocs>& AllAttackDocs();
 // "autoattack" and "AutoAttack" are.
 bool SameAttackName(const std::string& a, const std::string& b);
 
-// By name as typed or as in the protocol ("mi_fgsm"); null if there is none.
+// A name that the field has for an attack, or for one with certain parameters.
+struct AttackAlias {
+  std::string name;    // "apgd-t"
+  std::string attack;  // as --attack takes it: "apgd:loss=targeted-dlr"
+};
+const std::vector<AttackAlias>& AllAttackAliases();
+
+// What a name stands for as --attack takes it; the name itself if it is no
+// alias.
+std::string ExpandAlias(const std::string& name);
+
+// "apgd-ce, apgd-dlr (loss=dlr)"; empty if the attack has no other names.
+std::string AliasesText(const AttackDocs& attack);
+
+// By name as typed or as in the protocol ("mi_fgsm"), or by alias, whatever its
+// parameters; null if there is none.
 const AttackDocs* FindAttackDocs(const std::string& name);
 
 // "linf, l2".

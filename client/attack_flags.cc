@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <set>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -51,13 +53,22 @@ absl::Status ApplyToAll(
       " no such parameter; it belongs to iterative attacks like igsm"));
 }
 
+// "step_size=2/255" as "step-size" and "2/255"; no name if there is none.
+std::pair<std::string, std::string> SplitParameter(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) return {};
+  return {absl::StrReplaceAll(text.substr(0, equals), {{"_", "-"}}),
+          text.substr(equals + 1)};
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
+  const std::vector<std::string> parts = absl::StrSplit(ExpandAlias(name), ':');
   const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
   const FieldDescriptor* field = nullptr;
   for (int i = 0; i < kinds->field_count(); ++i) {
-    if (SameAttackName(kinds->field(i)->name(), name)) {
+    if (SameAttackName(kinds->field(i)->name(), parts.front())) {
       field = kinds->field(i);
     }
   }
@@ -71,6 +82,11 @@ absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
   }
   v1::Attack attack;
   v1::Attack::GetReflection()->MutableMessage(&attack, field);
+  for (std::size_t i = 1; i < parts.size(); ++i) {  // of the alias
+    const auto [parameter, value] = SplitParameter(parts[i]);
+    const auto status = SetParameter(parameter, value, v1::NORM_LINF, &attack);
+    if (!status.ok()) return status;
+  }
   return attack;
 }
 
@@ -78,25 +94,28 @@ absl::StatusOr<v1::Attack> ParseAttack(const std::string& text, v1::Norm norm) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
   auto attack = FindAttack(parts.front());
   if (!attack.ok()) return attack;
+  const std::string meant = ExpandAlias(parts.front());
   std::set<std::string> given;
+  std::vector<std::string> errors;
   for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::size_t equals = parts[i].find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
+    const auto [name, value] = SplitParameter(parts[i]);
+    if (name.empty()) {
+      errors.push_back(absl::StrCat(
           "'", parts[i], "' is not a parameter of ", parts.front(),
           "; write NAME:PARAMETER=VALUE, for example pgd:steps=20"));
+    } else if (!given.insert(name).second) {
+      errors.push_back(absl::StrCat(name, " of ", parts.front(),
+                                    ": is given twice; give it once"));
+    } else if (absl::StrContains(meant, absl::StrCat(":", name, "="))) {
+      errors.push_back(absl::StrCat(name, " of ", parts.front(), ": ",
+                                    parts.front(), " is ", meant, " already"));
+    } else if (auto status = SetParameter(name, value, norm, &*attack);
+               !status.ok()) {
+      errors.emplace_back(status.message());
     }
-    const std::string name =
-        absl::StrReplaceAll(parts[i].substr(0, equals), {{"_", "-"}});
-    if (!given.insert(name).second) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          name, " of ", parts.front(), ": is given twice; give it once"));
-    }
-    const auto status =
-        SetParameter(name, parts[i].substr(equals + 1), norm, &*attack);
-    if (!status.ok()) return status;
   }
-  return attack;
+  if (errors.empty()) return attack;
+  return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
 }
 
 absl::Status ApplySteps(const StepFlags& flags,

@@ -12,15 +12,20 @@
 
 namespace adv {
 
-// The attack of this name, with every parameter at its default. An error lists
-// the names.
+// The attack of this name or alias, with every parameter that the alias does
+// not set at its default. An error lists the names.
 absl::StatusOr<v1::Attack> FindAttack(const std::string& name);
 
 // Reads NAME or NAME:PARAMETER=VALUE:PARAMETER=VALUE, for example
-// "pgd:steps=20:restarts=5". `norm` says how large a size may be. Errors name
-// the parameter, and what the attack has or what is allowed.
+// "pgd:steps=20:restarts=5". `norm` says how large a size may be. The error has
+// a line for each wrong parameter, which names it, and what the attack has or
+// what is allowed.
 absl::StatusOr<v1::Attack> ParseAttack(const std::string& text,
                                        v1::Norm norm = v1::NORM_LINF);
+
+// The most steps that any server allows (its --max-steps), whatever the limit
+// of the one that is asked.
+inline constexpr std::uint32_t kMostSteps = 10000;
 
 // Steps and step size as typed, for the attacks that have them.
 struct StepFlags {

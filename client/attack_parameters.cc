@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "client/attack_docs.h"
 #include "client/attack_flags.h"
 #include "client/attack_text.h"
 #include "client/epsilon.h"
@@ -39,6 +40,7 @@ struct Setting {
   const std::string& text;
   v1::Norm norm;
   const FieldDescriptor& field;
+  const std::string& range;  // as documented; may be empty
   Message* kind;
 
   absl::Status Wrong(const std::string& allowed) const {
@@ -49,7 +51,8 @@ struct Setting {
   absl::Status Count() const {
     std::uint32_t value = 0;
     if (!absl::SimpleAtoi(text, &value)) {
-      return Wrong("a count; allowed are whole numbers from 0 to 4294967295");
+      return Wrong(absl::StrCat("a count; allowed are whole numbers, ",
+                                range.empty() ? "0 to 4294967295" : range));
     }
     kind->GetReflection()->SetUInt32(kind, &field, value);
     return absl::OkStatus();
@@ -58,7 +61,8 @@ struct Setting {
   absl::Status Number() const {
     double value = 0;
     if (!absl::SimpleAtod(text, &value) || !std::isfinite(value)) {
-      return Wrong("a number; write for example 0.05");
+      return Wrong(absl::StrCat("a number; allowed is ",
+                                range.empty() ? "any, as 0.05" : range));
     }
     kind->GetReflection()->SetDouble(kind, &field, value);
     return absl::OkStatus();
@@ -85,7 +89,7 @@ struct Setting {
   }
 
   absl::Status Size() const {
-    const auto size = ParseEpsilon(text, norm);
+    const auto size = ParseStepSize(text, norm);
     if (!size.ok()) return size.status();
     kind->GetReflection()->MutableMessage(kind, &field)->CopyFrom(*size);
     return absl::OkStatus();
@@ -118,6 +122,16 @@ struct Setting {
     }
   }
 };
+
+std::string DocumentedRange(const v1::Attack& attack,
+                            const FieldDescriptor& field) {
+  const AttackDocs* docs = FindAttackDocs(AttackName(attack));
+  if (docs == nullptr) return "";
+  for (const ParameterDocs& one : docs->parameters) {
+    if (one.name == ParameterName(field)) return one.range;
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -171,7 +185,8 @@ absl::Status SetParameter(const std::string& name, const std::string& value,
         absl::StrCat(AttackName(*attack), " has no parameter '", name,
                      "'; it has ", absl::StrJoin(names, ", ")));
   }
-  absl::Status status = Setting{value, norm, *field, kind}.Set();
+  const std::string range = DocumentedRange(*attack, *field);
+  absl::Status status = Setting{value, norm, *field, range, kind}.Set();
   if (status.ok()) return status;
   return absl::InvalidArgumentError(absl::StrCat(ParameterName(*field), " of ",
                                                  AttackName(*attack), ": ",

@@ -155,4 +155,11 @@ bool NeedsNoGradients(const v1::Attack& attack) {
   return docs != nullptr && docs->needs != "gradients";
 }
 
+std::string SourceText(
+    const google::protobuf::RepeatedPtrField<v1::Attack>& attacks) {
+  return std::all_of(attacks.begin(), attacks.end(), NeedsNoGradients)
+             ? "made on"
+             : "gradients from";
+}
+
 }  // namespace adv

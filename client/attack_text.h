@@ -4,6 +4,7 @@
 #include <string>
 
 #include "adv/v1/attack.pb.h"
+#include "google/protobuf/repeated_ptr_field.h"
 
 namespace adv {
 
@@ -22,6 +23,11 @@ std::string TypedAttack(const v1::Attack& attack);
 
 // True if the attack asks for no gradients: its forwards are queries.
 bool NeedsNoGradients(const v1::Attack& attack);
+
+// What attacks take from a source model, before the model's name: "gradients
+// from", or "made on" if none of them needs gradients.
+std::string SourceText(
+    const google::protobuf::RepeatedPtrField<v1::Attack>& attacks);
 
 }  // namespace adv
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace adv {
@@ -143,22 +144,34 @@ absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
   return epsilon;
 }
 
+absl::StatusOr<v1::Epsilon> ParseStepSize(const std::string& text,
+                                          v1::Norm norm) {
+  auto size = ParseEpsilon(text, norm);
+  const bool negative = !text.empty() && text.front() == '-';
+  if (negative || (size.ok() && Pixels(*size) <= 0)) {
+    return Wrong(text, "is not the size of a step; it must be above 0");
+  }
+  return size;
+}
+
 absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text,
                                                        v1::Norm norm) {
   std::vector<v1::Epsilon> epsilons;
+  std::vector<std::string> errors;
   for (const auto piece : absl::StrSplit(text, ',')) {
     const std::string part(piece);
+    absl::Status status;
     if (part.find(':') != std::string::npos) {
-      if (auto status = AppendRange(part, norm, &epsilons); !status.ok()) {
-        return status;
-      }
-      continue;
+      status = AppendRange(part, norm, &epsilons);
+    } else if (auto epsilon = ParseEpsilon(part, norm); epsilon.ok()) {
+      epsilons.push_back(*std::move(epsilon));
+    } else {
+      status = epsilon.status();
     }
-    auto epsilon = ParseEpsilon(part, norm);
-    if (!epsilon.ok()) return epsilon.status();
-    epsilons.push_back(*std::move(epsilon));
+    if (!status.ok()) errors.emplace_back(status.message());
   }
-  return epsilons;
+  if (errors.empty()) return epsilons;
+  return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
 }
 
 double Pixels(const v1::Epsilon& epsilon) {

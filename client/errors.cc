@@ -1,12 +1,17 @@
 #include "client/errors.h"
 
 #include <regex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "adv/v1/attack.pb.h"
+#include "client/attack_parameters.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -93,11 +98,58 @@ std::string Headline(const grpc::Status& status) {
   return absl::StrCat("the call failed (", code, ")");
 }
 
+using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
+
+std::string Dashes(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"_", "-"}});
+}
+
+// Names of the protocol that a server's message may hold, with what is typed
+// for them.
+std::vector<std::pair<std::string, std::string>> MakeWords() {
+  std::vector<std::pair<std::string, std::string>> words = {
+      {"SUCCESS_RULE_LAST_ITERATE", "last"},
+      {"SUCCESS_RULE_ANY_ITERATE", "any"},
+      {"TARGET_RULE_FIXED", "targeted:CLASS"},
+      {"TARGET_RULE_LEAST_LIKELY", "least-likely"},
+      {"TARGET_RULE_NEXT", "next"},
+      {"TARGET_RULE_RANDOM", "random"},
+      {"source_model", "--source-model"},
+      {"eight_bit", "--eight-bit"}};
+  for (const EnumDescriptor* values :
+       {v1::Norm_descriptor(), v1::ApgdLoss_descriptor(),
+        v1::NoiseKind_descriptor()}) {
+    const std::vector<std::string> names = EnumNames(*values);
+    for (std::size_t i = 0; i < names.size(); ++i) {  // the first is no name
+      words.emplace_back(values->value(static_cast<int>(i) + 1)->name(),
+                         names[i]);
+    }
+  }
+  const auto add = [&words](const std::string& name) {
+    if (absl::StrContains(name, "_")) words.emplace_back(name, Dashes(name));
+  };
+  const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
+  for (int i = 0; i < kinds->field_count(); ++i) {
+    add(kinds->field(i)->name());
+    const Descriptor& attack = *kinds->field(i)->message_type();
+    for (int f = 0; f < attack.field_count(); ++f) add(attack.field(f)->name());
+  }
+  return words;
+}
+
+// A server's message in the words of the command line.
+std::string InWords(const std::string& message) {
+  static const auto* const words =
+      new std::vector<std::pair<std::string, std::string>>(MakeWords());
+  return absl::StrReplaceAll(message, *words);
+}
+
 void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
   for (const auto& violation : bad.field_violations()) {
     const std::string flag = FlagOf(violation.field());
     absl::StrAppend(text, "\n  ", flag.empty() ? violation.field() : flag, ": ",
-                    violation.description());
+                    InWords(violation.description()));
     if (!flag.empty()) absl::StrAppend(text, "  [", violation.field(), "]");
   }
 }
@@ -114,8 +166,7 @@ std::string ParameterFlag(const std::string& field) {
   const std::string which =
       match[1].matched ? absl::StrCat(" (value ", std::stoi(match[1]) + 1, ")")
                        : "";
-  return absl::StrCat("--attack", which, ", ",
-                      absl::StrReplaceAll(match[2].str(), {{"_", "-"}}));
+  return absl::StrCat("--attack", which, ", ", Dashes(match[2].str()));
 }
 
 }  // namespace
@@ -172,7 +223,7 @@ std::string Explain(const grpc::Status& status) {
   }
   // The violations say all that the message says, and where.
   if (bad.field_violations().empty()) {
-    absl::StrAppend(&text, ": ", status.error_message());
+    absl::StrAppend(&text, ": ", InWords(status.error_message()));
   }
   AppendViolations(bad, &text);
   if (retry.has_retry_delay()) {

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "client/attack_flags.h"
 #include "client/epsilon.h"
+#include "client/flag_errors.h"
 #include "client/norm.h"
 
 namespace adv {
@@ -14,27 +14,40 @@ namespace {
 
 constexpr char kBaseline[] = "balanced";
 
-absl::Status Wrong(const char* flag, const absl::Status& status) {
-  return absl::InvalidArgumentError(absl::StrCat(flag, ": ", status.message()));
+absl::StatusOr<std::vector<v1::Attack>> TypedAttacks(const EvaluateFlags& flags,
+                                                     v1::Norm norm) {
+  std::vector<std::string> names = flags.attacks;
+  if (names.empty()) names = {"fgsm", "igsm"};
+  std::vector<v1::Attack> attacks;
+  absl::Status errors;
+  for (const std::string& name : names) {
+    auto attack = ParseAttack(name, norm);
+    if (attack.ok()) {
+      attacks.push_back(*std::move(attack));
+    } else {
+      errors = BothErrors(errors, FlagError("--attack", attack.status()));
+    }
+  }
+  if (!errors.ok()) return errors;
+  return attacks;
 }
 
 absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
                                                 v1::Norm norm) {
-  std::vector<std::string> names = flags.attacks;
-  if (names.empty()) names = {"fgsm", "igsm"};
-  std::vector<v1::Attack> attacks;
-  for (const std::string& name : names) {
-    auto attack = ParseAttack(name, norm);
-    if (!attack.ok()) return Wrong("--attack", attack.status());
-    attacks.push_back(*std::move(attack));
-  }
+  auto typed = TypedAttacks(flags, norm);
   StepFlags step_flags;
   step_flags.steps = flags.steps;
+  absl::Status errors = typed.status();
   if (!flags.step_size.empty()) {
-    const auto size = ParseEpsilon(flags.step_size, norm);
-    if (!size.ok()) return Wrong("--step-size", size.status());
-    step_flags.step_size = *size;
+    const auto size = ParseStepSize(flags.step_size, norm);
+    if (size.ok()) {
+      step_flags.step_size = *size;
+    } else {
+      errors = BothErrors(errors, FlagError("--step-size", size.status()));
+    }
   }
+  if (!errors.ok()) return errors;
+  std::vector<v1::Attack> attacks = *std::move(typed);
   if (auto status = ApplySteps(step_flags, &attacks); !status.ok()) {
     return status;
   }
@@ -60,35 +73,78 @@ absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags,
   spec.set_norm(norm);
   if (!flags.source_model.empty()) spec.set_source_model(flags.source_model);
   const auto success = ParseSuccess(flags.success);
-  if (!success.ok()) return Wrong("--success", success.status());
+  if (!success.ok()) return FlagError("--success", success.status());
   spec.set_success(*success);
   return spec;
+}
+
+// Attacks with one norm and one default epsilon.
+struct Group {
+  v1::Norm norm;
+  v1::Epsilon epsilon;
+};
+
+bool SameGroup(const Group& a, const Group& b) {
+  return a.norm == b.norm && EpsilonText(a.epsilon) == EpsilonText(b.epsilon);
+}
+
+// Without epsilons: one specification for all attacks whose default is the
+// same. Noise stands beside every other attack at that one's epsilon, since it
+// is what they are compared with.
+absl::Status AddGroups(const v1::EvaluationSpec& base,
+                       const std::vector<v1::Attack>& attacks,
+                       std::vector<v1::EvaluationSpec>* specs) {
+  const bool only_noise =
+      std::all_of(attacks.begin(), attacks.end(),
+                  [](const v1::Attack& one) { return one.has_noise(); });
+  std::vector<Group> groups, wanted;  // wanted: by attack
+  for (const v1::Attack& attack : attacks) {
+    const auto norm = CommonNorm(base.norm(), {attack});
+    if (!norm.ok()) return norm.status();
+    wanted.push_back({*norm, DefaultEpsilon(attack, *norm)});
+    if (attack.has_noise() && !only_noise) continue;
+    const bool known = std::any_of(
+        groups.begin(), groups.end(),
+        [&](const Group& group) { return SameGroup(group, wanted.back()); });
+    if (!known) groups.push_back(wanted.back());
+  }
+  for (const Group& group : groups) {
+    v1::EvaluationSpec spec = base;
+    for (std::size_t i = 0; i < attacks.size(); ++i) {
+      if (attacks[i].has_noise() || SameGroup(group, wanted[i])) {
+        *spec.add_attacks() = attacks[i];
+      }
+    }
+    *spec.add_epsilons() = group.epsilon;
+    specs->push_back(spec);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status AddSpecs(const EvaluateFlags& flags,
                       const v1::EvaluationSpec& base,
                       const std::vector<v1::Attack>& attacks,
                       std::vector<v1::EvaluationSpec>* specs) {
-  if (flags.epsilons.empty()) {
-    for (const v1::Attack& attack : attacks) {
-      const auto norm = CommonNorm(base.norm(), {attack});
-      if (!norm.ok()) return norm.status();
-      v1::EvaluationSpec spec = base;
-      *spec.add_attacks() = attack;
-      *spec.add_epsilons() = DefaultEpsilon(attack, *norm);
-      specs->push_back(spec);
-    }
-    return absl::OkStatus();
-  }
+  if (flags.epsilons.empty()) return AddGroups(base, attacks, specs);
   const auto norm = CommonNorm(base.norm(), attacks);
   if (!norm.ok()) return norm.status();
   const auto epsilons = ParseEpsilons(flags.epsilons, *norm);
-  if (!epsilons.ok()) return Wrong("--epsilon", epsilons.status());
+  if (!epsilons.ok()) return FlagError("--epsilon", epsilons.status());
   v1::EvaluationSpec spec = base;
   for (const v1::Attack& attack : attacks) *spec.add_attacks() = attack;
   for (const v1::Epsilon& epsilon : *epsilons) *spec.add_epsilons() = epsilon;
   specs->push_back(spec);
   return absl::OkStatus();
+}
+
+// What is wrong with the epsilons in any norm, where the attacks do not tell
+// theirs.
+absl::Status CheckEpsilons(const std::string& text, v1::Norm norm) {
+  if (text.empty()) return absl::OkStatus();
+  return FlagError(
+      "--epsilon",
+      ParseEpsilons(text, norm == v1::NORM_UNSPECIFIED ? v1::NORM_L2 : norm)
+          .status());
 }
 
 absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
@@ -144,13 +200,15 @@ absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags) {
   EvaluationPlan plan;
   if (!flags.goal.empty()) {
     auto goal = ParseGoal(flags.goal);
-    if (!goal.ok()) return Wrong("--goal", goal.status());
+    if (!goal.ok()) return FlagError("--goal", goal.status());
     plan.goal = *std::move(goal);
   }
   const auto norm = ParseNorm(flags.norm);
-  if (!norm.ok()) return Wrong("--norm", norm.status());
+  if (!norm.ok()) return FlagError("--norm", norm.status());
   const auto attacks = Attacks(flags, *norm);
-  if (!attacks.ok()) return attacks.status();
+  if (!attacks.ok()) {
+    return BothErrors(attacks.status(), CheckEpsilons(flags.epsilons, *norm));
+  }
   const auto base = Base(flags, *norm);
   if (!base.ok()) return base.status();
   auto status = AddSpecs(flags, *base, *attacks, &plan.specs);

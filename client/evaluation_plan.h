@@ -41,7 +41,8 @@ struct EvaluateFlags {
 void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options);
 
 // The epsilon of an attack for which none is given: .01 for FGSM, as in the
-// thesis, 2/255 for the others, which need less, and .5 in L2.
+// thesis, 2/255 for the others, which need less, and .5 in L2. Noise beside
+// other attacks takes theirs.
 v1::Epsilon DefaultEpsilon(const v1::Attack& attack, v1::Norm norm);
 
 // The evaluations that answer one command, for any model: the model's name and
@@ -58,7 +59,8 @@ struct EvaluationPlan {
   bool compare_required = false;
 };
 
-// The plan for the flags. Each error begins with the flag that is wrong.
+// The plan for the flags. The error has a line for each wrong attack, parameter
+// and epsilon; each line begins with the flag that is wrong.
 absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags);
 
 }  // namespace adv

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,9 +28,13 @@ std::string Facts(const v1::EvaluationProgress& progress,
     const v1::Rate& robust = *progress.robust_accuracy().rbegin();
     absl::StrAppend(&text, ", robust ", PercentText(robust.value()), "%");
   }
+  // All that moves before the first image is done.
+  if (progress.samples_done() == 0 && progress.passes() > 0) {
+    absl::StrAppend(&text, ", ", CountText(progress.passes()),
+                    progress.passes() == 1 ? " pass" : " passes");
+  }
   if (progress.samples_per_second() > 0) {
-    absl::StrAppend(&text, ", ",
-                    CountText(std::llround(progress.samples_per_second())),
+    absl::StrAppend(&text, ", ", SpeedText(progress.samples_per_second()),
                     " images/s");
   }
   if (progress.eta_seconds() >= 0) {

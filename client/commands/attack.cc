@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/attack_flags.h"
 #include "client/attack_text.h"
 #include "client/commands/commands.h"
 #include "client/epsilon.h"
+#include "client/flag_errors.h"
 #include "client/goal.h"
 #include "client/image_file.h"
 #include "client/norm.h"
@@ -17,6 +19,7 @@
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
+#include "client/whole_number.h"
 
 namespace adv {
 namespace {
@@ -54,42 +57,48 @@ absl::StatusOr<v1::Epsilon> ChosenEpsilon(
   const auto epsilon =
       ParseEpsilon(flags.epsilon.empty() ? by_default : flags.epsilon, *common);
   if (epsilon.ok()) return epsilon;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--epsilon: ", epsilon.status().message()));
+  return FlagError("--epsilon", epsilon.status());
+}
+
+absl::StatusOr<v1::Attack> ChosenAttack(const Flags& flags, v1::Norm norm) {
+  auto attack = ParseAttack(flags.attack, norm);
+  absl::Status errors = FlagError("--attack", attack.status());
+  StepFlags step_flags;
+  step_flags.steps = flags.steps;
+  if (!flags.step_size.empty()) {
+    const auto size = ParseStepSize(flags.step_size, norm);
+    errors = BothErrors(errors, FlagError("--step-size", size.status()));
+    if (size.ok()) step_flags.step_size = *size;
+  }
+  if (!errors.ok()) return errors;
+  std::vector<v1::Attack> attacks = {*std::move(attack)};
+  auto status = ApplySteps(step_flags, &attacks);
+  if (!status.ok()) return status;
+  return attacks.front();
 }
 
 // Everything of the request that needs no server and no file.
 absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
-  const auto wrong = [](const char* flag, const absl::Status& status) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, ": ", status.message()));
-  };
   v1::GenerateAdversarialRequest request;
   request.set_model(flags.model);
   if (!flags.source_model.empty()) {
     request.set_source_model(flags.source_model);
   }
   const auto norm = ParseNorm(flags.norm);
-  if (!norm.ok()) return wrong("--norm", norm.status());
+  if (!norm.ok()) return FlagError("--norm", norm.status());
   request.set_norm(*norm);
-  auto attack = ParseAttack(flags.attack, *norm);
-  if (!attack.ok()) return wrong("--attack", attack.status());
-  StepFlags step_flags;
-  step_flags.steps = flags.steps;
-  if (!flags.step_size.empty()) {
-    const auto size = ParseEpsilon(flags.step_size, *norm);
-    if (!size.ok()) return wrong("--step-size", size.status());
-    step_flags.step_size = *size;
-  }
-  std::vector<v1::Attack> attacks = {*std::move(attack)};
-  auto status = ApplySteps(step_flags, &attacks);
-  if (!status.ok()) return status;
-  *request.mutable_attack() = attacks.front();
-  const auto epsilon = ChosenEpsilon(flags, *norm, attacks);
-  if (!epsilon.ok()) return epsilon.status();
+  const auto attack = ChosenAttack(flags, *norm);
+  // Whose norm is not known if it is wrong: any then.
+  const auto epsilon =
+      ChosenEpsilon(flags, attack.ok() ? *norm : v1::NORM_L2,
+                    attack.ok() ? std::vector<v1::Attack>{*attack}
+                                : std::vector<v1::Attack>{});
+  auto errors = BothErrors(attack.status(), epsilon.status());
+  if (!errors.ok()) return errors;
+  *request.mutable_attack() = *attack;
   *request.mutable_epsilon() = *epsilon;
   const auto success = ParseSuccess(flags.success);
-  if (!success.ok()) return wrong("--success", success.status());
+  if (!success.ok()) return FlagError("--success", success.status());
   request.set_success(*success);
   // So that the saved PNG is exactly the attacked image.
   request.set_eight_bit(true);
@@ -144,7 +153,9 @@ void PrintCsv(const v1::GenerateAdversarialResponse& response,
                {"l2"},
                {"linf"},
                {"out"},
-               {"compare"}});
+               {"compare"},
+               {"queries"},
+               {"warnings"}});
   table.AddRow(
       {flags.image, ModelText(response.model()), AttackName(response.attack()),
        ExactText(Pixels(request.epsilon())), absl::StrCat(result.label()),
@@ -152,7 +163,9 @@ void PrintCsv(const v1::GenerateAdversarialResponse& response,
        absl::StrCat(record.prediction()), ExactText(record.confidence()),
        record.success() ? "true" : "false", absl::StrCat(record.iterations()),
        absl::StrCat(record.l0()), ExactText(record.l2()),
-       ExactText(record.linf()), flags.out, ComparePath(flags)});
+       ExactText(record.linf()), flags.out, ComparePath(flags),
+       absl::StrCat(record.queries()),
+       absl::StrJoin(response.warnings(), "; ")});
   context.out() << table.ToCsv();
 }
 
@@ -175,10 +188,14 @@ void Print(const v1::GenerateAdversarialResponse& response,
   context.out() << AttackText(response, request.epsilon(), request.goal(),
                               context.style())
                 << "\nSaved " << flags.out << " (the attacked image) and "
-                << ComparePath(flags) << "\n(original, perturbation amplified "
-                << amplification
-                << " times around grey, attacked image; each 8 times as "
-                   "large).\n";
+                << ComparePath(flags) << "\n(original, ";
+  if (response.results(0).record().l0() == 0) {
+    context.out() << "no perturbation";
+  } else {
+    context.out() << "perturbation amplified " << amplification
+                  << " times around grey";
+  }
+  context.out() << ", attacked image; each 8 times as large).\n";
 }
 
 ExitCode Run(Context& context, const Flags& flags) {
@@ -265,7 +282,7 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->type_name("CLASS");
   command->add_option("--steps", flags->steps, "Steps of an iterative attack")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(1, kMostSteps));
   command
       ->add_option("--step-size", flags->step_size,
                    "Change per step, like an epsilon; default the attack's")
@@ -277,7 +294,7 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->type_name("RULE");
   command->add_option("--seed", flags->seed, "Seed of random draws; default 0")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT64_MAX));
 }
 
 }  // namespace

@@ -41,10 +41,10 @@ ExitCode List(Context& context) {
       break;
     }
     case OutputFormat::kCsv:
-      context.out() << AttackTable(attacks).ToCsv();
+      context.out() << AttackTable(attacks, true).ToCsv();
       break;
     case OutputFormat::kTable:
-      context.out() << AttackTable(attacks).ToText(context.style(), 0);
+      context.out() << AttackListText(attacks, context.style());
       break;
   }
   return kOk;
@@ -74,6 +74,10 @@ ExitCode Show(Context& context, const std::string& name) {
 void AddAttacks(CLI::App& app, Action* action) {
   CLI::App* group = app.add_subcommand("attacks", "What attacks there are");
   group->require_subcommand(1);
+  group->footer(
+      "Examples:\n"
+      "  advctl attacks list\n"
+      "  advctl attacks show pgd");
   CLI::App* list =
       group->add_subcommand("list", "List the attacks that the server can run");
   list->footer(

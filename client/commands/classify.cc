@@ -10,6 +10,7 @@
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
+#include "client/whole_number.h"
 
 namespace adv {
 namespace {
@@ -151,7 +152,7 @@ void AddClassify(CLI::App& app, Action* action) {
       ->add_option("--top-k", flags->top_k,
                    "Classes listed per image, 0 for all; default 3")
       ->type_name("K")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT32_MAX));
   command->footer(
       "Examples:\n"
       "  advctl classify cat.png\n"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/attack_flags.h"
 #include "client/attack_text.h"
 #include "client/commands/commands.h"
 #include "client/epsilon.h"
@@ -13,6 +14,7 @@
 #include "client/printers/json.h"
 #include "client/printers/report.h"
 #include "client/save_run.h"
+#include "client/whole_number.h"
 
 namespace adv {
 namespace {
@@ -33,6 +35,9 @@ constexpr char kExamples[] =
     "--epsilon=0.25,0.5\n"
     "      an attack that measures in L2\n"
     "  advctl evaluate --model=no-cat --attack=auto-attack --samples=100\n"
+    "  advctl evaluate --model=no-cat "
+    "--attack=auto-attack:members=apgd-ce+apgd-t\n"
+    "      an ensemble of your own\n"
     "  advctl evaluate --model=no-cat --goal=targeted:dog --samples=200\n"
     "  advctl evaluate --model=no-cat --source-model=balanced\n"
     "      transfer: gradients from one model, verdict from the other\n"
@@ -207,7 +212,8 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
       ->add_option("--attack", flags->attacks,
                    "Attacks with commas between, each NAME or "
                    "NAME:PARAMETER=VALUE:... (attacks list, attacks show); "
-                   "default fgsm,igsm")
+                   "default fgsm,igsm. Names of the field work, too: bim, mim, "
+                   "cw, ill, hsj, apgd-ce, apgd-dlr, apgd-t, fab-t")
       ->type_name("ATTACKS")
       ->delimiter(',');
   command
@@ -219,7 +225,8 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
       ->add_option("--epsilon", flags->epsilons,
                    "Sizes: a list (0.01,2/255) or a range "
                    "(0:8/255:1/255); default 0.01 for fgsm, 2/255 for the "
-                   "others, 0.5 in l2")
+                   "others, 0.5 in l2, and for noise that of the attacks "
+                   "beside it")
       ->type_name("SIZES");
   command
       ->add_option("--goal", flags->goal,
@@ -236,13 +243,13 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
                    "Images drawn, the same number of each class; default "
                    "all")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT64_MAX));
   command
       ->add_option("--seed", flags->seed,
                    "Seed of the choice of images and of every random draw; "
                    "default 0")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT64_MAX));
 }
 
 void AddHow(CLI::App* command, EvaluateFlags* flags) {
@@ -252,7 +259,7 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
       ->type_name("NAME");
   command->add_option("--steps", flags->steps, "Steps of the iterative attacks")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(1, kMostSteps));
   command
       ->add_option("--step-size", flags->step_size,
                    "Change per step, like an epsilon; default the attack's")
@@ -270,7 +277,7 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
       ->add_option("--tile-size", flags->tile_size,
                    "Images computed together, 1 to 1024; default 128")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(1, 1024));
   command
       ->add_option("--compare", flags->compare,
                    "Show this model beside; default balanced, if nothing "

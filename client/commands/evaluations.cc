@@ -13,6 +13,7 @@
 #include "client/printers/records.h"
 #include "client/printers/report.h"
 #include "client/record_pages.h"
+#include "client/whole_number.h"
 
 namespace adv {
 namespace {
@@ -209,7 +210,7 @@ void AddList(CLI::App* group, Action* action) {
       ->type_name("NAME");
   command->add_option("--limit", flags->limit, "At most so many; default 20")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(WholeNumber(1, UINT64_MAX));
   command->footer(
       "Examples:\n"
       "  advctl evaluations list\n"
@@ -231,7 +232,7 @@ void AddRecords(CLI::App* group, Action* action) {
       ->add_option("--limit", flags->limit,
                    "At most so many images; default 20, all for json and csv")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(WholeNumber(1, UINT64_MAX));
   command->footer(
       "Examples:\n"
       "  advctl evaluations records 3f9a1c22d0e4\n"
@@ -247,6 +248,11 @@ void AddEvaluations(CLI::App& app, Action* action) {
   CLI::App* group = app.add_subcommand("evaluations",
                                        "The evaluations that the server knows");
   group->require_subcommand(1);
+  group->footer(
+      "Examples:\n"
+      "  advctl evaluations list\n"
+      "  advctl evaluations show 3f9a1c22d0e4\n"
+      "  advctl evaluations records 3f9a1c22d0e4 --output=csv > records.csv");
   AddList(group, action);
   AddWithId(group, action, "show",
             "Show an evaluation: its report, or how far it is",

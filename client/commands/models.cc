@@ -106,6 +106,11 @@ ExitCode Reload(Context& context) {
 void AddModels(CLI::App& app, Action* action) {
   CLI::App* group = app.add_subcommand("models", "The models of the server");
   group->require_subcommand(1);
+  group->footer(
+      "Examples:\n"
+      "  advctl models list\n"
+      "  advctl models show no-cat\n"
+      "  advctl models table");
 
   CLI::App* list =
       group->add_subcommand("list", "List the models with their test accuracy");

@@ -91,6 +91,7 @@ ExitCode Info(Context& context) {
 void AddServer(CLI::App& app, Action* action) {
   CLI::App* group = app.add_subcommand("server", "Ask about the server");
   group->require_subcommand(1);
+  group->footer("Example:\n  advctl server info");
   CLI::App* info = group->add_subcommand(
       "info", "Versions, device, limits, attacks and data sets of the server");
   info->footer(

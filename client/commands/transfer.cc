@@ -15,6 +15,7 @@
 #include "client/printers/json.h"
 #include "client/printers/report.h"
 #include "client/transfer_matrix.h"
+#include "client/whole_number.h"
 
 namespace adv {
 namespace {
@@ -215,13 +216,13 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->add_option("--samples", flags->evaluate.samples,
                    "Images drawn, the same number of each class; default all")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT64_MAX));
   command
       ->add_option("--seed", flags->evaluate.seed,
                    "Seed of the choice of images and of every random draw; "
                    "default 0")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0, UINT64_MAX));
   command->add_flag("--eight-bit", flags->evaluate.eight_bit,
                     "Perturb on multiples of 1/255 and verify the bytes");
 }

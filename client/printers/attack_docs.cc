@@ -1,5 +1,7 @@
 #include "client/printers/attack_docs.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/attack_parameters.h"
@@ -39,19 +41,37 @@ Table ParameterText(const AttackDocs& attack) {
 
 }  // namespace
 
-Table AttackTable(const std::vector<AttackDocs>& attacks) {
-  Table table({{"attack"},
-               {"norms"},
-               {"needs"},
-               {"finds"},
-               {"targets"},
-               {"what it is"}});
+Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases) {
+  std::vector<Table::Column> columns = {
+      {"attack"}, {"norms"}, {"needs"}, {"finds"}, {"targets"}, {"what it is"}};
+  if (aliases) columns.push_back({"also called"});
+  Table table(columns);
   for (const AttackDocs& one : attacks) {
     const bool known = !one.summary.empty();
-    table.AddRow({one.name, NormsText(one.norms), one.needs,
-                  known ? KindText(one) : "", one.targets, one.summary});
+    std::vector<std::string> cells = {one.name,    NormsText(one.norms),
+                                      one.needs,   known ? KindText(one) : "",
+                                      one.targets, one.summary};
+    if (aliases) cells.push_back(AliasesText(one));
+    table.AddRow(cells);
   }
   return table;
+}
+
+std::string AttackListText(const std::vector<AttackDocs>& attacks,
+                           const Style& style) {
+  std::string others;
+  for (const AttackAlias& alias : AllAttackAliases()) {
+    const AttackDocs* docs = FindAttackDocs(alias.name);
+    const bool listed = std::any_of(
+        attacks.begin(), attacks.end(),
+        [docs](const AttackDocs& one) { return one.name == docs->name; });
+    if (!listed) continue;
+    absl::StrAppend(&others, others.empty() ? "also called: " : ", ",
+                    alias.name, " = ", alias.attack);
+  }
+  if (others.empty()) return AttackTable(attacks).ToText(style, 0);
+  return absl::StrCat(AttackTable(attacks).ToText(style, 0), "\n",
+                      style.Dim(WrapWords(others, kWidth, 0)), "\n");
 }
 
 Table ParameterTable(const AttackDocs& attack) {
@@ -69,7 +89,7 @@ std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
       absl::StrCat(style.Bold(attack.title), " (", attack.name, ")\n",
                    WrapWords(attack.about, kWidth, 0), "\n\n");
   const auto line = [&](const char* name, const std::string& value) {
-    absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 8)), "  ", value,
+    absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 11)), "  ", value,
                     "\n");
   };
   line("paper", attack.paper);
@@ -79,6 +99,9 @@ std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
                     ? "the smallest change, which is compared with epsilon"
                     : "a change within epsilon");
   line("targets", attack.targets);
+  if (const std::string names = AliasesText(attack); !names.empty()) {
+    line("also called", names);
+  }
   absl::StrAppend(&text, "\n", ParameterText(attack).ToText(style), "\n");
   for (const ParameterDocs& one : attack.parameters) {
     const std::string name = one.name + ": ";
@@ -101,11 +124,17 @@ nlohmann::ordered_json AttackJson(const AttackDocs& attack) {
   }
   auto norms = nlohmann::ordered_json::array();
   for (const v1::Norm norm : attack.norms) norms.push_back(NormName(norm));
+  auto aliases = nlohmann::ordered_json::array();
+  for (const AttackAlias& alias : AllAttackAliases()) {
+    if (FindAttackDocs(alias.name)->name != attack.name) continue;
+    aliases.push_back({{"name", alias.name}, {"attack", alias.attack}});
+  }
   return {{"name", attack.name},       {"title", attack.title},
           {"summary", attack.summary}, {"about", attack.about},
           {"paper", attack.paper},     {"norms", norms},
           {"needs", attack.needs},     {"minimises", attack.minimises},
-          {"targets", attack.targets}, {"parameters", parameters}};
+          {"targets", attack.targets}, {"parameters", parameters},
+          {"aliases", aliases}};
 }
 
 }  // namespace adv

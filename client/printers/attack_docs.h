@@ -11,8 +11,13 @@
 
 namespace adv {
 
-// A row an attack.
-Table AttackTable(const std::vector<AttackDocs>& attacks);
+// A row an attack, and with `aliases` a last column of its other names.
+Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases = false);
+
+// That table for people, with the other names below it; at most 100 columns
+// wide.
+std::string AttackListText(const std::vector<AttackDocs>& attacks,
+                           const Style& style);
 
 // A row a parameter.
 Table ParameterTable(const AttackDocs& attack);

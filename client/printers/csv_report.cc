@@ -41,10 +41,33 @@ std::vector<Table::Column> Columns() {
     columns.push_back({absl::StrCat(goal, "_lower")});
     columns.push_back({absl::StrCat(goal, "_upper")});
   }
-  for (const char* name :
-       {"source_target_pairs", "source_target_pairs_of", "benign", "co_natural",
-        "refocused", "true_adversarial", "gradients", "forwards",
-        "gradients_per_image", "forwards_per_image", "members"}) {
+  for (const char* name : {"source_target_pairs",
+                           "source_target_pairs_of",
+                           "benign",
+                           "co_natural",
+                           "refocused",
+                           "true_adversarial",
+                           "gradients",
+                           "forwards",
+                           "gradients_per_image",
+                           "forwards_per_image",
+                           "members",
+                           "relative_drop",
+                           "mean_confidence_drop",
+                           "mean_l0",
+                           "mean_l2",
+                           "mean_linf",
+                           "max_l0",
+                           "max_l2",
+                           "max_linf",
+                           "zero_gradient_images",
+                           "constraint_violations",
+                           "queries",
+                           "queries_per_image",
+                           "wall_seconds",
+                           "images_per_second",
+                           "device",
+                           "warnings"}) {
     columns.push_back({name});
   }
   return columns;
@@ -131,6 +154,27 @@ void AppendWhole(const v1::AttackResult& result,
   row->push_back(Members(result));
 }
 
+// What JSON has, too, of the result, and of the evaluation it belongs to.
+void AppendMeasured(const v1::EvaluationReport& report,
+                    const v1::AttackResult& result,
+                    std::vector<std::string>* row) {
+  const v1::PerturbationSummary& sizes = result.perturbation();
+  const v1::Environment& environment = report.environment();
+  row->insert(
+      row->end(),
+      {ExactText(result.relative_drop()),
+       ExactText(result.mean_confidence_drop()), ExactText(sizes.mean_l0()),
+       ExactText(sizes.mean_l2()), ExactText(sizes.mean_linf()),
+       ExactText(sizes.max_l0()), ExactText(sizes.max_l2()),
+       ExactText(sizes.max_linf()), absl::StrCat(result.zero_gradient_images()),
+       absl::StrCat(result.constraint_violations()),
+       absl::StrCat(result.cost().queries()),
+       ExactText(result.cost().queries_per_image()),
+       ExactText(environment.wall_seconds()),
+       ExactText(environment.samples_per_second()), environment.device(),
+       absl::StrJoin(report.warnings(), "; ")});
+}
+
 }  // namespace
 
 std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
@@ -145,6 +189,7 @@ std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
       all.push_back(norm);
       AppendSteps(result.iterations(), &all);
       AppendWhole(result, &all);
+      AppendMeasured(report, result, &all);
       table.AddRow(all);
       for (const v1::ClassOutcomes& one : result.per_class()) {
         const bool marked =

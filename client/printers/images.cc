@@ -14,6 +14,7 @@ namespace adv {
 namespace {
 
 constexpr int kWideBar = 40, kNarrowBar = 20;
+constexpr int kTextWidth = 100;
 // Classes shown before and after an attack; servers list all of them.
 constexpr int kShownClasses = 3;
 
@@ -63,6 +64,16 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
   const std::string sure =
       absl::StrFormat("%s%%", PercentText(record.confidence()));
   if (clean != result.label() && !goal.has_targeted()) {
+    if (record.l0() == 0) {
+      return style.Bad(absl::StrCat("Nothing was needed: the model takes this ",
+                                    label, " for ", prediction, " (", sure,
+                                    ") without any change."));
+    }
+    if (record.prediction() == clean) {
+      return style.Bad(absl::StrCat(
+          "Wrong from the start: this ", label, " was taken for ", prediction,
+          " before the attack, and still is (", sure, ")."));
+    }
     return style.Bad(absl::StrCat("Wrong from the start: this ", label,
                                   " was taken for ", ClassName(result, clean),
                                   " before the attack, and now for ",
@@ -79,6 +90,17 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
                         "), not ", ClassName(result, record.target()));
   }
   return style.Good(absl::StrCat(text, "; try a larger --epsilon."));
+}
+
+std::string Warnings(const v1::GenerateAdversarialResponse& response,
+                     const Style& style) {
+  std::string text;
+  for (const std::string& warning : response.warnings()) {
+    absl::StrAppend(&text,
+                    style.Mark(WrapWords("warning: " + warning, kTextWidth, 9)),
+                    "\n");
+  }
+  return text;
 }
 
 }  // namespace
@@ -106,6 +128,10 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
   std::string text =
       absl::StrCat(style.Dim(title), "\n\n", BeforeAfter(result, style), "\n",
                    Verdict(result, goal, style), "\n");
+  const std::string warnings = Warnings(response, style);
+  if (record.l0() == 0) {
+    return absl::StrCat(text, "No value was changed.\n", warnings);
+  }
   absl::StrAppendFormat(&text, "Changed %s values by at most %g/255 (L2 %.2f)",
                         CountText(record.l0()),
                         std::round(record.linf() * 255 * 100) / 100,
@@ -114,7 +140,7 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
     absl::StrAppend(&text, "; fooled after ", record.iterations(),
                     record.iterations() == 1 ? " step" : " steps");
   }
-  return text + ".\n";
+  return absl::StrCat(text, ".\n", warnings);
 }
 
 }  // namespace adv

@@ -45,6 +45,13 @@ std::string CountText(std::int64_t count) {
   return digits;
 }
 
+std::string SpeedText(double per_second) {
+  if (!(per_second > 0)) return "0";
+  if (per_second < .995) return absl::StrFormat("%#.2g", per_second);
+  if (per_second < 9.95) return absl::StrFormat("%.1f", per_second);
+  return CountText(std::llround(per_second));
+}
+
 std::string DurationText(double seconds) {
   if (seconds < 10) return absl::StrFormat("%.1f s", seconds);
   const auto whole = static_cast<std::int64_t>(std::lround(seconds));

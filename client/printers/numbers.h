@@ -23,6 +23,9 @@ std::string RateCell(const v1::Rate& rate);
 // "12,345".
 std::string CountText(std::int64_t count);
 
+// A rate to at least two digits: "0.042", "2.5", "1,234"; "0" for none.
+std::string SpeedText(double per_second);
+
 // "0.4 s", "12 s", "3:07", "1:02:03".
 std::string DurationText(double seconds);
 

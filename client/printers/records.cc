@@ -89,7 +89,8 @@ Table RecordCsvHeader() {
                            "l2",
                            "linf",
                            "clean_rank",
-                           "member"}) {
+                           "member",
+                           "queries"}) {
     columns.push_back({name});
   }
   return Table(columns);
@@ -120,7 +121,8 @@ void AddRecordRows(const v1::EvaluationRecord& record, const RecordNames& names,
                    ExactText(attack.l2()),
                    ExactText(attack.linf()),
                    absl::StrCat(attack.clean_rank()),
-                   absl::StrCat(attack.member())});
+                   absl::StrCat(attack.member()),
+                   absl::StrCat(attack.queries())});
   }
 }
 

@@ -1,7 +1,6 @@
 #include "client/printers/report.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -34,7 +33,7 @@ std::string Header(const ModelResults& results, const Style& style) {
                   DescribeGoal(resolved.spec().goal(), report.class_names()));
   if (resolved.source_model().digest() != resolved.model().digest() &&
       !resolved.source_model().name().empty()) {
-    absl::StrAppend(&text, ", gradients from ",
+    absl::StrAppend(&text, ", ", SourceText(resolved.spec().attacks()), " ",
                     ModelText(resolved.source_model()));
   }
   if (resolved.spec().norm() == v1::NORM_L2) text += ", epsilon in L2";
@@ -84,7 +83,8 @@ Table DetailTable(const ResultView& view) {
   return table;
 }
 
-std::string Detail(const ResultView& view, const Style& style) {
+std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
+                   const Style& style) {
   const std::string table = DetailTable(view).ToText(style);
   std::string title = ResultTitle(*view.result);
   const std::string parameters = AttackParameters(view.result->attack());
@@ -99,7 +99,7 @@ std::string Detail(const ResultView& view, const Style& style) {
     if (width > used) line += std::string(width - used, ' ');
     line += style.Bold(other);
   }
-  return absl::StrCat(line, "\n", table, ResultDetails(*view.result, style),
+  return absl::StrCat(line, "\n", table, ResultDetails(views, view, style),
                       "\n");
 }
 
@@ -113,6 +113,11 @@ std::string Legend(const ModelResults& results, const Style& style) {
       report.special_label() < report.class_names_size()) {
     absl::StrAppend(&text, " ▶ ", report.class_names(report.special_label()),
                     ": the class that the training data treats otherwise.");
+  }
+  for (const auto& views : GroupByAttack(results)) {
+    if (views.size() > kDetailed) continue;
+    text += " relative drop: (clean - perturbed) / clean.";
+    break;
   }
   text += DetailsLegend(report);
   return style.Dim(WrapWords(text, kReportWidth, 0)) + "\n\n";
@@ -134,6 +139,31 @@ std::string Warnings(const ModelResults& results, const Style& style) {
     }
   }
   return text.empty() ? "" : text + "\n";
+}
+
+// "a larger epsilon: needs several epsilons" as "a larger epsilon (needs
+// several epsilons)"; what the server says.
+std::string UncheckedText(const std::string& said) {
+  const std::size_t colon = said.find(": ");
+  if (colon == std::string::npos) return said;
+  return absl::StrCat(said.substr(0, colon), " (", said.substr(colon + 2), ")");
+}
+
+std::string Unchecked(const ModelResults& results, const Style& style) {
+  std::vector<std::string> all;
+  for (const auto* list : {&results.evaluations, &results.beside}) {
+    for (const v1::Evaluation& evaluation : *list) {
+      for (const std::string& said : evaluation.report().unchecked()) {
+        const std::string text = UncheckedText(said);
+        if (std::find(all.begin(), all.end(), text) != all.end()) continue;
+        all.push_back(text);
+      }
+    }
+  }
+  if (all.empty()) return "";
+  return style.Dim(WrapWords("not checked: " + absl::StrJoin(all, "; "),
+                             kReportWidth, 0)) +
+         "\n\n";
 }
 
 std::string AttackList(const v1::EvaluationReport& report) {
@@ -166,7 +196,7 @@ std::string Footer(const ModelResults& results, const Style& style,
       table.AddRow(
           {ShortId(evaluation.id()), ModelText(report.resolved().model()),
            AttackList(report),
-           CountText(std::llround(report.environment().samples_per_second())),
+           SpeedText(report.environment().samples_per_second()),
            absl::StrFormat("%.1f", report.environment().wall_seconds())});
     }
   }
@@ -209,9 +239,10 @@ std::string ReportText(const ModelResults& results, const Style& style,
       text += SweepText(views, style);
       continue;
     }
-    for (const ResultView& view : views) text += Detail(view, style);
+    for (const ResultView& view : views) text += Detail(views, view, style);
   }
   return absl::StrCat(text, Legend(results, style), Warnings(results, style),
+                      Unchecked(results, style),
                       Footer(results, style, can_ask_again));
 }
 

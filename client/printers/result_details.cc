@@ -1,6 +1,7 @@
 #include "client/printers/result_details.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <initializer_list>
 
@@ -29,8 +30,22 @@ std::string AmountText(double value) {
                       : CountText(static_cast<std::int64_t>(value + .5));
 }
 
-// "40 gradients, 2.5 forwards", "1 gradient", "4,812 queries".
-std::string CostText(const v1::AttackResult& result) {
+// The result whose gradients this one used again, without a cost of its own:
+// the first of the attack's epsilons that has any. Null if it had its own.
+const v1::AttackResult* SharedWith(const std::vector<ResultView>& views,
+                                   const v1::AttackResult& result) {
+  if (result.cost().gradients() > 0) return nullptr;
+  for (const ResultView& view : views) {
+    if (view.result == &result) break;
+    if (view.result->cost().gradients() > 0) return view.result;
+  }
+  return nullptr;
+}
+
+// "40 gradients, 2.5 forwards an image", "4,812 queries an image", "gradient
+// shared with epsilon 0.01".
+std::string CostText(const std::vector<ResultView>& views,
+                     const v1::AttackResult& result) {
   const auto amount = [](double value, const char* one, const char* many) {
     const std::string number = AmountText(value);
     return absl::StrCat(number, " ", number == "1" ? one : many);
@@ -38,31 +53,57 @@ std::string CostText(const v1::AttackResult& result) {
   const v1::Cost& cost = result.cost();
   const double forwards = cost.forwards_per_image();
   if (NeedsNoGradients(result.attack())) {
-    return amount(forwards, "query", "queries");
+    return amount(forwards, "query", "queries") + " an image";
   }
+  const v1::AttackResult* shared = SharedWith(views, result);
   std::string text =
       amount(cost.gradients_per_image(), "gradient", "gradients");
+  if (shared != nullptr) {
+    const bool one = AmountText(shared->cost().gradients_per_image()) == "1";
+    text = absl::StrCat(one ? "gradient" : "gradients", " shared with epsilon ",
+                        EpsilonText(shared->epsilon()));
+    if (forwards == 0) return text;
+  }
   if (forwards > 0) {
     absl::StrAppend(&text, ", ", amount(forwards, "forward", "forwards"));
   }
-  return text;
+  return text + " an image";
 }
 
-std::string Facts(const v1::AttackResult& result) {
+// "confidence in the label falls by 0.61"; it may rise, too.
+std::string ConfidenceText(double drop) {
+  const bool rises = drop < -.005;  // and not for what is shown as 0.00
+  return absl::StrFormat("confidence in the label %s by %.2f",
+                         rises ? "rises" : "falls",
+                         rises ? -drop : std::max(drop, 0.0));
+}
+
+// "relative drop 69.4%"; negative if the accuracy rose.
+std::string RelativeDropText(double drop) {
+  const std::string percent = absl::StrFormat("%.1f", std::abs(drop) * 100);
+  const bool rises = drop < 0 && percent != "0.0";
+  return absl::StrCat("relative drop ", rises ? "-" : "", percent, "%");
+}
+
+std::string Facts(const std::vector<ResultView>& views,
+                  const v1::AttackResult& result) {
   std::vector<std::string> facts;
   if (result.target_hits().total() > 0) {
     facts.push_back(absl::StrCat("classified as the target ",
                                  RateText(result.target_hits())));
   }
   if (result.iterations().images() > 0 && IsIterative(result.attack())) {
-    facts.push_back(
-        absl::StrFormat("%.1f steps to success", result.iterations().mean()));
+    facts.push_back(absl::StrFormat("%.1f steps to success (median %g)",
+                                    result.iterations().mean(),
+                                    result.iterations().median()));
   }
-  facts.push_back(absl::StrFormat("confidence in the label falls by %.2f",
-                                  result.mean_confidence_drop()));
+  facts.push_back(ConfidenceText(result.mean_confidence_drop()));
+  if (!std::isnan(result.relative_drop())) {
+    facts.push_back(RelativeDropText(result.relative_drop()));
+  }
   facts.push_back(
       absl::StrFormat("mean L2 %.2f", result.perturbation().mean_l2()));
-  facts.push_back(CostText(result) + " an image");
+  facts.push_back(CostText(views, result));
   if (result.zero_gradient_images() > 0) {
     facts.push_back(absl::StrCat(CountText(result.zero_gradient_images()),
                                  " without a gradient"));
@@ -147,7 +188,9 @@ Table SweepTable(const std::vector<ResultView>& views) {
          CountText(kinds.true_adversarial()), CountText(kinds.refocused()),
          CountText(kinds.co_natural()), CountText(kinds.benign())});
     if (!queries) {
-      cells.push_back(AmountText(result.cost().gradients_per_image()));
+      cells.push_back(SharedWith(views, result) != nullptr
+                          ? "shared"
+                          : AmountText(result.cost().gradients_per_image()));
     }
     cells.push_back(AmountText(result.cost().forwards_per_image()));
     table.AddRow(cells);
@@ -178,8 +221,10 @@ Table SweepMembers(const std::vector<ResultView>& views, std::size_t begin) {
 
 }  // namespace
 
-std::string ResultDetails(const v1::AttackResult& result, const Style& style) {
-  std::vector<std::string> lines = {Facts(result)};
+std::string ResultDetails(const std::vector<ResultView>& views,
+                          const ResultView& view, const Style& style) {
+  const v1::AttackResult& result = *view.result;
+  std::vector<std::string> lines = {Facts(views, result)};
   if (result.has_goals()) lines.push_back(Goals(result.goals()));
   if (result.has_kinds()) lines.push_back(Kinds(result.kinds()));
   std::string text;

@@ -11,8 +11,10 @@ namespace adv {
 
 // What the rates do not tell, to stand under the table of a result: steps to
 // success, sizes and cost; the adversary's goals; the kinds of images; the
-// members of an AutoAttack.
-std::string ResultDetails(const v1::AttackResult& result, const Style& style);
+// members of an AutoAttack. `view` is one of `views`, the attack's epsilons,
+// which may share what they cost.
+std::string ResultDetails(const std::vector<ResultView>& views,
+                          const ResultView& view, const Style& style);
 
 // The same for one attack at many epsilons, as tables.
 std::string SweepDetails(const std::vector<ResultView>& views,

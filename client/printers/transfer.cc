@@ -13,7 +13,7 @@
 namespace adv {
 namespace {
 
-constexpr char kCorner[] = "gradients from";
+constexpr std::size_t kShownWarnings = 5;
 constexpr std::size_t kNarrowest = 7;  // "[>99.9]"
 
 // The outcomes that a cell shows; null where there are none.
@@ -40,9 +40,15 @@ std::string MeasureText(TransferMeasure measure) {
   }
 }
 
+// Over the names of the sources. An attack that asks for scores or decisions
+// takes no gradients.
+std::string Corner(const TransferMatrix& matrix) {
+  return SourceText(matrix.At(0, 0).resolved().spec().attacks());
+}
+
 // Columns [begin, end) of the matrix that fit beside the names of the sources.
 std::size_t LastColumn(const TransferMatrix& matrix, std::size_t begin) {
-  std::size_t used = DisplayWidth(kCorner) + 2;
+  std::size_t used = DisplayWidth(Corner(matrix)) + 2;
   for (const std::string& source : matrix.sources) {
     used = std::max(used, DisplayWidth(source) + 2);
   }
@@ -71,7 +77,7 @@ std::vector<std::string> TargetRow(
 Table Block(const TransferMatrix& matrix, TransferMeasure measure,
             const Pick& pick, bool name_class, std::size_t begin,
             std::size_t end) {
-  std::vector<Table::Column> columns = {{kCorner}};
+  std::vector<Table::Column> columns = {{Corner(matrix)}};
   for (std::size_t t = begin; t < end; ++t) {
     columns.push_back({matrix.targets[t] + " ", true});
   }
@@ -127,6 +133,30 @@ std::string Title(const TransferMatrix& matrix) {
                       ", ", CountText(report.resolved().samples()), " images");
 }
 
+// Each distinct one once, up to a few.
+std::string Warnings(const TransferMatrix& matrix, const Style& style) {
+  std::vector<std::string> all;
+  for (const v1::Evaluation& one : matrix.evaluations) {
+    for (const std::string& warning : one.report().warnings()) {
+      if (std::find(all.begin(), all.end(), warning) == all.end()) {
+        all.push_back(warning);
+      }
+    }
+  }
+  if (all.empty()) return "";
+  std::string text;
+  for (std::size_t i = 0; i < all.size() && i < kShownWarnings; ++i) {
+    absl::StrAppend(
+        &text, style.Mark(WrapWords("warning: " + all[i], kReportWidth, 9)),
+        "\n");
+  }
+  if (all.size() > kShownWarnings) {
+    absl::StrAppend(&text, "and ", all.size() - kShownWarnings,
+                    " more; --output=json tells them\n");
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
@@ -146,18 +176,13 @@ std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
                    "otherwise"),
         "\n", Blocks(matrix, measure, OfMarked, true, style));
   }
-  const auto warned = std::count_if(
-      matrix.evaluations.begin(), matrix.evaluations.end(),
-      [](const auto& one) { return one.report().warnings_size() > 0; });
-  if (warned > 0) {
-    absl::StrAppend(&text, style.Mark("warning: "), warned, " of ",
-                    matrix.evaluations.size(),
-                    " evaluations have warnings; --output=json tells them\n\n");
-  }
-  const std::string legend =
-      "A column is the model attacked, a row the model that gave the "
-      "gradients. [ ]: they are one, the white box. clean: right before the "
-      "attack. Intervals: --output=csv or json.";
+  text += Warnings(matrix, style);
+  const bool blind = NeedsNoGradients(matrix.At(0, 0).results(0).attack());
+  const std::string legend = absl::StrCat(
+      "A column is the model attacked, a row the model that ",
+      blind ? "the images were made on" : "gave the gradients",
+      ". [ ]: they are one, the white box. clean: right before the attack. "
+      "Intervals: --output=csv or json.");
   return text + style.Dim(WrapWords(legend, kReportWidth, 0)) + "\n";
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/attack_docs.h"
@@ -75,14 +76,17 @@ TEST(AttackDocsTest, DefaultsThatAreValuesCanBeTyped) {
 TEST(AttackDocsTest, AreShownInFull) {
   EXPECT_EQ(AttackDocsText(*FindAttackDocs("pgd"), Style(false)),
             Golden("attacks_show_pgd.txt"));
-  EXPECT_EQ(AttackTable(AllAttackDocs()).ToText(Style(false), 0),
+  EXPECT_EQ(AttackListText(AllAttackDocs(), Style(false)),
             Golden("attacks_list.txt"));
   for (const AttackDocs& docs : AllAttackDocs()) {
     EXPECT_LE(WidestLine(AttackDocsText(docs, Style(false))), 100u)
         << docs.name;
   }
-  EXPECT_LE(WidestLine(AttackTable(AllAttackDocs()).ToText(Style(false), 0)),
-            100u);
+  EXPECT_LE(WidestLine(AttackListText(AllAttackDocs(), Style(false))), 100u);
+  EXPECT_THAT(AttackDocsText(*FindAttackDocs("cw"), Style(false)),
+              HasSubstr("\n  also called  cw\n"));
+  EXPECT_THAT(AttackDocsText(*FindAttackDocs("apgd"), Style(false)),
+              HasSubstr("apgd-ce, apgd-dlr (loss=dlr), apgd-t (loss=targeted"));
 }
 
 TEST(AttackFlagsTest, KnowsEveryAttackOfTheProtocol) {
@@ -102,6 +106,56 @@ TEST(AttackFlagsTest, KnowsTheUsualSpellings) {
   }
   EXPECT_TRUE(Parsed("hopskipjump:queries=50").has_hop_skip_jump());
   EXPECT_EQ(FindAttackDocs("DeepFool"), FindAttackDocs("deep-fool"));
+}
+
+TEST(AttackFlagsTest, KnowsTheNamesOfTheField) {
+  for (const auto& [alias, attack] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"bim", "igsm"},
+           {"mim", "mi-fgsm"},
+           {"cw", "carlini-wagner"},
+           {"ill", "iterative-least-likely"},
+           {"hsj", "hop-skip-jump"},
+           {"apgd-ce", "apgd"},
+           {"apgd-dlr", "apgd:loss=dlr"},
+           {"APGD_T", "apgd:loss=targeted-dlr"},
+           {"fab-t", "fab:target-classes=9"}}) {
+    EXPECT_EQ(TypedAttack(Parsed(alias)), attack);
+    EXPECT_NE(FindAttackDocs(alias), nullptr) << alias;
+  }
+  EXPECT_EQ(TypedAttack(Parsed("bim:steps=7")), "igsm:steps=7");
+  EXPECT_EQ(TypedAttack(Parsed("apgd-t:steps=20")),
+            "apgd:loss=targeted-dlr:steps=20");
+  EXPECT_EQ(Error("apgd-t:loss=ce"),
+            "loss of apgd-t: apgd-t is apgd:loss=targeted-dlr already");
+  EXPECT_THAT(Error("llc"), HasSubstr("known are fgsm, igsm, iterative"));
+  const auto members = Parsed("auto-attack:members=apgd-ce+apgd-t+fab-t+square")
+                           .auto_attack()
+                           .members();
+  ASSERT_EQ(members.size(), 4);
+  EXPECT_EQ(TypedAttack(members[0]), "apgd");
+  EXPECT_EQ(TypedAttack(members[1]), "apgd:loss=targeted-dlr");
+  EXPECT_EQ(TypedAttack(members[2]), "fab:target-classes=9");
+}
+
+TEST(AttackFlagsTest, EveryAliasIsAnAttackAndNoAttacksName) {
+  for (const AttackAlias& alias : AllAttackAliases()) {
+    EXPECT_EQ(TypedAttack(Parsed(alias.attack)), alias.attack);
+    for (const AttackDocs& docs : AllAttackDocs()) {
+      EXPECT_FALSE(SameAttackName(docs.name, alias.name)) << alias.name;
+    }
+  }
+}
+
+TEST(AttackFlagsTest, TellsOfEveryWrongParameter) {
+  EXPECT_EQ(
+      Error("pgd:stpes=3:restarts=x:steps"),
+      "pgd has no parameter 'stpes'; it has step-size, steps, restarts, "
+      "random-start\n"
+      "restarts of pgd: 'x' is not a count; allowed are whole numbers, 1 "
+      "to 100\n"
+      "'steps' is not a parameter of pgd; write NAME:PARAMETER=VALUE, for "
+      "example pgd:steps=20");
 }
 
 TEST(AttackFlagsTest, ReadsParametersOfEveryType) {
@@ -136,12 +190,22 @@ TEST(AttackFlagsTest, SaysWhatIsWrongWithAParameter) {
             "targeted-dlr");
   EXPECT_THAT(Error("apgd:loss=unspecified"), HasSubstr("allowed are ce"));
   EXPECT_THAT(Error("pgd:steps=-1"), HasSubstr("steps of pgd: '-1' is not a"));
-  EXPECT_THAT(Error("pgd:steps=1.5"), HasSubstr("whole numbers from 0"));
-  EXPECT_THAT(Error("pgd:steps=4294967296"), HasSubstr("to 4294967295"));
+  EXPECT_EQ(Error("pgd:steps=abc"),
+            "steps of pgd: 'abc' is not a count; allowed are whole numbers, 1 "
+            "to 1000 (the server's --max-steps)");
+  EXPECT_THAT(Error("square:queries=1.5"),
+              HasSubstr("1 to 100000 (the server's --max-queries)"));
+  EXPECT_THAT(Error("pgd:restarts=4294967296"), HasSubstr("1 to 100"));
+  EXPECT_EQ(
+      Error("pgd:step-size=-1"),
+      "step-size of pgd: '-1' is not the size of a step; it must be above "
+      "0");
+  EXPECT_THAT(Error("igsm:step-size=0/255"), HasSubstr("must be above 0"));
   EXPECT_THAT(Error("pgd:step-size=2"), HasSubstr("step-size of pgd: '2' is"));
   EXPECT_THAT(Error("pgd:random-start=no"),
               HasSubstr("allowed are true and false"));
-  EXPECT_THAT(Error("fab:eta=nan"), HasSubstr("eta of fab: 'nan' is not"));
+  EXPECT_EQ(Error("fab:eta=nan"),
+            "eta of fab: 'nan' is not a number; allowed is 1 or more");
   EXPECT_THAT(Error("auto-attack:members=apgd+foo"),
               HasSubstr("members of auto-attack: 'foo' is not an attack"));
   EXPECT_THAT(Error("auto-attack:members=auto-attack"),

@@ -106,6 +106,8 @@ void AddCost(v1::AttackResult* result) {
   cost->set_forwards(static_cast<std::int64_t>(1000 * forwards));
   cost->set_gradients_per_image(gradients);
   cost->set_forwards_per_image(forwards);
+  cost->set_queries(cost->gradients() + cost->forwards());
+  cost->set_queries_per_image(gradients + forwards);
 }
 
 v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
@@ -132,10 +134,13 @@ v1::AttackResult MakeResult(const v1::EvaluationSpec& spec,
   }
   *result.mutable_overall() = MakeOutcomes(1000, clean, robust, 10);
   result.set_mean_confidence_drop(.61);
+  result.set_relative_drop(1 - result.overall().perturbed_accuracy().value() /
+                                   result.overall().clean_accuracy().value());
   result.mutable_iterations()->set_images(attack.has_fgsm() ? 0 : 500);
   result.mutable_iterations()->set_mean(1.84);
   result.mutable_iterations()->set_median(2);
   result.mutable_perturbation()->set_mean_l2(.55);
+  result.mutable_perturbation()->set_max_linf(Pixels(epsilon));
   AddGoalsAndKinds(clean, robust, &result);
   AddMembers(clean, robust, &result);
   AddCost(&result);

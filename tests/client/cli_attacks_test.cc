@@ -33,7 +33,10 @@ TEST_F(CliTest, AttacksAreListedAndShown) {
   const json data = json::parse(Run({"attacks", "list", "--output=json"}).out);
   EXPECT_EQ(data["attacks"][3]["norms"], json({"l2"}));
   EXPECT_THAT(Run({"attacks", "list", "--output=csv"}).out,
-              StartsWith("attack,norms,needs,finds,targets,what it is\nfgsm,"));
+              StartsWith("attack,norms,needs,finds,targets,what it is,also "
+                         "called\nfgsm,"));
+  EXPECT_THAT(list.out,
+              HasSubstr("\nalso called: bim = igsm, mim = mi-fgsm\n"));
   server_.reset();  // the rest needs none
   Process show({Advctl(), "attacks", "show", "auto_attack"});
   ASSERT_EQ(show.Wait(), 0) << show.err();
@@ -45,6 +48,9 @@ TEST_F(CliTest, AttacksAreListedAndShown) {
   ASSERT_EQ(data_of.Wait(), 0) << data_of.err();
   EXPECT_EQ(json::parse(data_of.out())["parameters"][0]["type"],
             "ce, dlr, targeted-dlr");
+  Process alias({Advctl(), "attacks", "show", "fab-t"});
+  ASSERT_EQ(alias.Wait(), 0) << alias.err();
+  EXPECT_THAT(alias.out(), HasSubstr("also called  fab-t (target-classes=9)"));
   Process wrong({Advctl(), "attacks", "show", "pgdd"});
   EXPECT_EQ(wrong.Wait(), 2);
   EXPECT_THAT(wrong.err(), HasSubstr("'pgdd' is not an attack; known are"));

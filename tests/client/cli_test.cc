@@ -42,101 +42,6 @@ TEST_F(CliTest, TheAddressComesFromTheEnvironment) {
   EXPECT_THAT(process.out(), HasSubstr("one step along the sign"));
 }
 
-TEST_F(CliTest, UsageErrorsSendNothing) {
-  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
-      {{}, "advctl --help"},
-      {{"models"}, "advctl models --help"},
-      {{"models", "foo"}, "there is no command 'advctl models foo'"},
-      {{"evaluate"}, "--model is required"},
-      {{"evaluate", "--model=a", "--epsilon=2"}, "2/255"},
-      {{"evaluate", "--model=a", "--goal=win"}, "--goal: 'win'"},
-      {{"evaluate", "--model=a", "--samples=-1"}, "--samples"},
-      {{"evaluate", "--model=a", "--attack=fgsm", "--steps=3"}, "--steps"},
-      {{"models", "list", "--output=xml"}, "--output"},
-      {{"models", "list", "--timeout=0"}, "--timeout: '0' is not a time"},
-      {{"models", "list", "--timeout=inf"}, "up to 31536000, a year"},
-      {{"models", "list", "--timeout=nan"}, "up to 31536000, a year"},
-      {{"models", "list", "--timeout=1e300"}, "up to 31536000, a year"},
-      {{"models", "list", "--timeout=31536001"}, "up to 31536000, a year"},
-      {{"--server=::1", "models", "list"}, "'::1' is not an address; an IPv6"},
-      {{"models", "list", "--balance=random"}, "--balance"},
-      {{"models", "list", "--store=/x"}, "add --local"},
-      {{"completion", "tcsh"}, "SHELL"},
-      {{"attack", "a.png", "--out=b.png", "--epsilon=256/255"}, "0/255 to"},
-      {{"--server=host:x", "models", "list"}, "--server: 'host:x'"},
-  };
-  for (const auto& [arguments, message] : wrong) {
-    std::vector<std::string> command = {Advctl()};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    Process process(command, {{"ADVCTL_SERVER", server_->address()}});
-    EXPECT_EQ(process.Wait(), 2) << message;
-    EXPECT_THAT(process.err(), StartsWith("advctl: "));
-    EXPECT_THAT(process.err(), HasSubstr(message));
-    EXPECT_EQ(process.out(), "");
-  }
-  EXPECT_TRUE(server_->log().evaluations.empty());
-  EXPECT_TRUE(server_->log().attacks.empty());
-}
-
-TEST_F(CliTest, EveryCommandExplainsItself) {
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{},
-                                             {"evaluate"},
-                                             {"evaluations", "list"},
-                                             {"evaluations", "show"},
-                                             {"evaluations", "records"},
-                                             {"evaluations", "cancel"},
-                                             {"evaluations", "delete"},
-                                             {"classify"},
-                                             {"attack"},
-                                             {"models", "list"},
-                                             {"models", "show"},
-                                             {"models", "table"},
-                                             {"models", "reload"},
-                                             {"attacks", "list"},
-                                             {"attacks", "show"},
-                                             {"transfer"},
-                                             {"server", "info"}}) {
-    std::vector<std::string> arguments = command;
-    arguments.push_back("--help");
-    const Outcome outcome = Run(arguments);
-    EXPECT_EQ(outcome.code, 0);
-    EXPECT_THAT(outcome.out, HasSubstr("Usage: advctl"));
-    EXPECT_THAT(outcome.out, HasSubstr("Example")) << outcome.out;
-  }
-}
-
-TEST_F(CliTest, RefusalsNameTheFlags) {
-  FakeOptions options;
-  options.fail = testing::BadRequest(
-      {{"spec.epsilons[1].levels", "300 is outside 0 to 255"},
-       {"spec.dataset", "unknown"}});
-  StartServer(options);
-  const Outcome outcome =
-      Run({"evaluate", "--model=no-cat", "--epsilon=0.01,0.02"});
-  EXPECT_EQ(outcome.code, 4);
-  EXPECT_THAT(outcome.err, HasSubstr("INVALID_ARGUMENT"));
-  EXPECT_THAT(outcome.err, HasSubstr("--epsilon (value 2): 300 is outside"));
-  EXPECT_THAT(outcome.err, HasSubstr("--dataset: unknown"));
-}
-
-TEST_F(CliTest, OtherFailuresHaveTheirOwnExitCodes) {
-  for (const auto& [status, code] :
-       std::vector<std::pair<grpc::StatusCode, int>>{
-           {grpc::StatusCode::NOT_FOUND, 4},
-           {grpc::StatusCode::FAILED_PRECONDITION, 4},
-           {grpc::StatusCode::UNIMPLEMENTED, 4},
-           {grpc::StatusCode::INTERNAL, 1},
-           {grpc::StatusCode::DATA_LOSS, 1}}) {
-    FakeOptions options;
-    options.fail = grpc::Status(status, "because");
-    StartServer(options);
-    const Outcome outcome = Run({"models", "list"});
-    EXPECT_EQ(outcome.code, code);
-    EXPECT_THAT(outcome.err, HasSubstr("because"));
-  }
-}
-
 TEST_F(CliTest, TheShortQuestion) {
   const Outcome outcome = Run({"evaluate", "--model=no-cat"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -370,6 +275,30 @@ TEST_F(CliTest, AttackSavesExactlyTheAttackedImage) {
   EXPECT_EQ(request.images().data_type(), v1::DATA_TYPE_UINT8);
   EXPECT_THAT(request.labels(), ElementsAre(3));
   EXPECT_EQ(request.goal().targeted().target_class(), 5);
+}
+
+TEST_F(CliTest, AnImageThatIsWrongAlreadyNeedsNothing) {
+  FakeOptions options;
+  options.wrong_from_the_start = true;
+  options.attack_warnings = {"igsm: cannot reach epsilon"};
+  StartServer(options);
+  const std::vector<std::string> command = {"attack", MakeImage("cat.png"),
+                                            "--label=cat",
+                                            "--out=" + Path("adv.png")};
+  const Outcome outcome = Run(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("Nothing was needed: the model takes this cat for dog "
+                        "(91.0%) without any change.\nNo value was changed."));
+  EXPECT_THAT(outcome.out, HasSubstr("(original, no perturbation, attacked"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("amplified")));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\nwarning: igsm: cannot reach epsilon\n"));
+  auto as_csv = command;
+  as_csv.push_back("--output=csv");
+  const std::string csv = Run(as_csv).out;
+  EXPECT_THAT(csv, HasSubstr(",compare,queries,warnings\n"));
+  EXPECT_THAT(csv, HasSubstr(",7,igsm: cannot reach epsilon\n"));
 }
 
 TEST_F(CliTest, AttackChecksItsFilesBeforeTheCall) {

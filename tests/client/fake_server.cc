@@ -147,6 +147,19 @@ class FakeServer::Evaluations final
     record->set_l0(kImageBytes);
     record->set_l2(1.74);
     record->set_linf(change / 255.0);
+    record->set_queries(7);
+    for (const std::string& warning : fake_.options_.attack_warnings) {
+      response->add_warnings(warning);
+    }
+    if (fake_.options_.wrong_from_the_start) {
+      *response->mutable_images() = request->images();
+      *result->mutable_clean() = result->adversarial();
+      record->set_iterations(0);
+      for (auto* size : {"l0", "l2", "linf"}) {
+        record->GetReflection()->ClearField(
+            record, record->GetDescriptor()->FindFieldByName(size));
+      }
+    }
     return grpc::Status::OK;
   }
 

@@ -45,6 +45,10 @@ struct FakeOptions {
   // The image of the data set that is attacked otherwise than its record says;
   // -1 for none.
   std::int64_t odd_image = -1;
+  // What an attack on one image answers besides: warnings, and that the model
+  // was wrong before anything was changed.
+  std::vector<std::string> attack_warnings;
+  bool wrong_from_the_start = false;
   // Listed without curves, as the server does it; asked for by name, the last
   // one that is ready.
   std::vector<v1::Model> models = {CannedModel("balanced"),

@@ -1,4 +1,4 @@
-// What people and programs get to see.
+// Numbers, tables and the progress, as people and programs get to see them.
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
@@ -6,49 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_split.h"
-#include "client/attack_flags.h"
-#include "client/epsilon.h"
 #include "client/printers/ascii.h"
-#include "client/printers/json.h"
 #include "client/printers/numbers.h"
-#include "client/printers/records.h"
-#include "client/printers/report.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
 #include "client/progress.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/client/fake_server.h"
-#include "tests/client/golden.h"
 
 namespace adv {
 namespace {
 
-using testing::Golden;
 using ::testing::HasSubstr;
-using ::testing::Not;
-using testing::WidestLine;
-
-v1::Evaluation Measured(const std::string& model, const std::string& attacks,
-                        const std::string& epsilons) {
-  v1::EvaluationSpec spec;
-  spec.set_model(model);
-  for (const auto name : absl::StrSplit(attacks, ',')) {
-    *spec.add_attacks() = *ParseAttack(std::string(name));
-  }
-  const auto parsed = ParseEpsilons(epsilons);
-  EXPECT_TRUE(parsed.ok()) << parsed.status();
-  for (const auto& epsilon : *parsed) *spec.add_epsilons() = epsilon;
-  return testing::CannedEvaluation(spec);
-}
-
-ModelResults Default() {
-  return {
-      {Measured("no-cat", "fgsm", "0.01"), Measured("no-cat", "igsm", "2/255")},
-      {Measured("balanced", "fgsm", "0.01"),
-       Measured("balanced", "igsm", "2/255")}};
-}
 
 TEST(NumbersTest, PercentNeverRoundsAwayTheDifferenceToAllOrNone) {
   EXPECT_EQ(PercentText(.793), "79.3");
@@ -79,6 +48,16 @@ TEST(NumbersTest, CountsAndDurations) {
   EXPECT_EQ(DurationText(59), "59 s");
   EXPECT_EQ(DurationText(187), "3:07");
   EXPECT_EQ(DurationText(3723), "1:02:03");
+}
+
+TEST(NumbersTest, SpeedsKeepTwoDigits) {
+  EXPECT_EQ(SpeedText(0), "0");
+  EXPECT_EQ(SpeedText(.0423), "0.042");
+  EXPECT_EQ(SpeedText(.5), "0.50");
+  EXPECT_EQ(SpeedText(.996), "1.0");
+  EXPECT_EQ(SpeedText(9.94), "9.9");
+  EXPECT_EQ(SpeedText(9.96), "10");
+  EXPECT_EQ(SpeedText(1234.4), "1,234");
 }
 
 TEST(StyleTest, BarsAndSparklines) {
@@ -170,151 +149,6 @@ TEST(TableTest, QuotesCsv) {
   EXPECT_EQ(table.ToCsv(), "a,b\n\"1,5\",\"say \"\"hi\"\"\"\nx,\n");
 }
 
-TEST(ReportTest, TheShortQuestionLooksAsItShould) {
-  EXPECT_EQ(ReportText(Default(), Style(false)), Golden("evaluate_no_cat.txt"));
-}
-
-TEST(ReportTest, ASweepLooksAsItShould) {
-  const ModelResults results = {{Measured("no-cat", "igsm", "0:8/255:1/255")},
-                                {}};
-  EXPECT_EQ(ReportText(results, Style(false)), Golden("evaluate_sweep.txt"));
-}
-
-TEST(ReportTest, FitsIn100Columns) {
-  EXPECT_LE(WidestLine(ReportText(Default(), Style(false))), 100u);
-  const ModelResults sweep = {
-      {Measured("no-cat", "fgsm,igsm", "0:0.2:0.01")},
-      {Measured("balanced", "fgsm,igsm", "0:0.2:0.01")}};
-  EXPECT_LE(WidestLine(ReportText(sweep, Style(false))), 100u);
-}
-
-TEST(ReportTest, MarksTheClassWithAndWithoutColour) {
-  EXPECT_THAT(ReportText(Default(), Style(false)), HasSubstr("▶ cat "));
-  EXPECT_THAT(ReportText(Default(), Style(true)),
-              HasSubstr("\x1b[1;33m▶ cat "));
-  const ModelResults balanced = {{Measured("balanced", "fgsm", "0.01")}, {}};
-  EXPECT_THAT(ReportText(balanced, Style(false)), Not(HasSubstr("▶")));
-}
-
-TEST(ReportTest, WarningsAreToldOnce) {
-  ModelResults results = Default();
-  for (auto& one : results.evaluations) {
-    one.mutable_report()->add_warnings("larger epsilon, higher accuracy");
-  }
-  const std::string text = ReportText(results, Style(false));
-  const std::string warning =
-      "warning: no-cat: larger epsilon, higher accuracy";
-  const std::size_t first = text.find(warning);
-  ASSERT_NE(first, std::string::npos);
-  EXPECT_EQ(text.find(warning, first + 1), std::string::npos);
-}
-
-TEST(ReportTest, SeveralModelsStandSideBySide) {
-  std::vector<ModelResults> models(2);
-  models[0].evaluations = {Measured("no-cat", "fgsm", "0.01")};
-  models[1].evaluations = {Measured("balanced", "fgsm", "0.01")};
-  const std::string text = SummaryText(models, Style(false));
-  EXPECT_THAT(text, HasSubstr("no-cat@1"));
-  EXPECT_THAT(text, HasSubstr("balanced@1"));
-}
-
-TEST(ReportTest, CsvHasARowForEveryCount) {
-  const std::string csv =
-      ReportCsv({Measured("no-cat", "fgsm,igsm", "0.01,2/255"),
-                 Measured("balanced", "fgsm", "0.01")});
-  const std::vector<std::string> lines = absl::StrSplit(csv, '\n');
-  // Header, 5 results of 10 classes and all together, and the last newline.
-  ASSERT_EQ(lines.size(), 1u + 5 * 11 + 1);
-  const auto commas = [](const std::string& line) {
-    return std::count(line.begin(), line.end(), ',');
-  };
-  for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
-    EXPECT_EQ(commas(lines[i]), commas(lines[0])) << lines[i];
-  }
-  EXPECT_THAT(lines[0], HasSubstr(",clean_right_adversarial_right,"));
-  EXPECT_THAT(lines[1], HasSubstr(",fgsm,,0.01,untargeted,,all,,1000,"));
-  EXPECT_THAT(lines[5], HasSubstr(",3,cat,true,100,7,19,1,73,"));
-}
-
-// The value of a column of a CSV's line; nothing here is quoted.
-std::string Cell(const std::vector<std::string>& lines, std::size_t line,
-                 const std::string& column) {
-  const std::vector<std::string> names = absl::StrSplit(lines.at(0), ',');
-  const std::vector<std::string> cells = absl::StrSplit(lines.at(line), ',');
-  const auto found = std::find(names.begin(), names.end(), column);
-  return found == names.end() ? "no such column"
-                              : cells.at(found - names.begin());
-}
-
-TEST(ReportTest, CsvHasGoalsKindsCostAndMembers) {
-  const std::vector<std::string> lines = absl::StrSplit(
-      ReportCsv({Measured("no-cat", "auto-attack", "0.01")}), '\n');
-  const auto cell = [&](const std::string& column) {
-    return Cell(lines, 1, column);
-  };
-  EXPECT_EQ(cell("norm"), "default");
-  EXPECT_EQ(cell("steps_mean"), "1.84");
-  EXPECT_EQ(cell("misclassification"), cell("attack_success"));
-  EXPECT_EQ(cell("targeted_misclassification"), "");
-  EXPECT_EQ(cell("source_target_pairs_of"), "90");
-  EXPECT_EQ(std::stoi(cell("co_natural")) + std::stoi(cell("refocused")) +
-                std::stoi(cell("true_adversarial")),
-            std::stoi(cell("clean_right_adversarial_wrong")));
-  EXPECT_EQ(cell("benign"), "10");
-  EXPECT_EQ(cell("gradients_per_image"), "212.25");
-  EXPECT_EQ(cell("forwards"), "1234500");
-  EXPECT_THAT(cell("members"),
-              ::testing::MatchesRegex("apgd [0-9]+ 0.[0-9]+; apgd .*; fab .*; "
-                                      "square [0-9]+ 0.[0-9]+"));
-  EXPECT_EQ(Cell(lines, 2, "members"), "");  // of all classes alone
-}
-
-TEST(ReportTest, AutoAttackShowsItsMembers) {
-  v1::Evaluation evaluation = Measured("no-cat", "auto-attack", "8/255");
-  *evaluation.mutable_report()
-       ->mutable_results(0)
-       ->mutable_goals()
-       ->mutable_targeted_misclassification() = MakeRate(77, 770);
-  EXPECT_EQ(ReportText({{evaluation}, {}}, Style(false)),
-            Golden("evaluate_auto_attack.txt"));
-  const std::string sweep =
-      ReportText({{Measured("no-cat", "auto-attack,square", "0:0.2:0.02")}, {}},
-                 Style(false));
-  EXPECT_THAT(sweep, HasSubstr("Robust accuracy after each member"));
-  EXPECT_THAT(sweep, HasSubstr("queries"));
-  EXPECT_LE(WidestLine(sweep), 100u);
-}
-
-TEST(ReportTest, AttacksOfOneNameAreToldApart) {
-  v1::Evaluation evaluation =
-      Measured("no-cat", "pgd:steps=20,pgd:steps=40", "2/255,4/255");
-  const ModelResults results = {{evaluation}, {}};
-  ASSERT_EQ(GroupByAttack(results).size(), 2u);
-  EXPECT_EQ(AttackLabel(GroupByAttack(results)[1][0]), "PGD (40 steps)");
-  EXPECT_THAT(ReportText(results, Style(false)),
-              HasSubstr("PGD (20 steps) at epsilon 2/255 takes"));
-  EXPECT_THAT(NamesOf(evaluation).attacks,
-              ::testing::ElementsAre("pgd:steps=20", "pgd:steps=20",
-                                     "pgd:steps=40", "pgd:steps=40"));
-}
-
-TEST(RecordsTest, CsvEndsWithRankAndMember) {
-  v1::EvaluationRecord record;
-  record.add_attacks()->set_clean_rank(2);
-  record.mutable_attacks(0)->set_member(3);
-  Table table = RecordCsvHeader();
-  AddRecordRows(record, NamesOf(Measured("no-cat", "fgsm", "0.01")), &table);
-  EXPECT_THAT(table.ToCsv(), HasSubstr(",l2,linf,clean_rank,member\n"));
-  EXPECT_THAT(table.ToCsv(), ::testing::EndsWith(",2,3\n"));
-}
-
-TEST(JsonTest, KeepsFieldNamesAndZeros) {
-  const auto json = ToJson(Measured("no-cat", "fgsm", "0.01"));
-  EXPECT_EQ(json["report"]["special_label"], 3);
-  EXPECT_EQ(json["report"]["results"][0]["constraint_violations"], "0");
-  EXPECT_EQ(nlohmann::ordered_json::parse(JsonText(json)), json);
-}
-
 v1::EvaluationProgress Half() {
   v1::EvaluationProgress progress;
   progress.set_samples_done(512);
@@ -342,6 +176,27 @@ TEST(ProgressTest, PlainLinesComeAtMostEveryTenSeconds) {
   EXPECT_EQ(out.str(),
             "no-cat: 512/1,024 images, robust 25.0%, 870 images/s, 12 s "
             "left\n");
+}
+
+TEST(ProgressTest, PassesMoveBeforeTheFirstImageIsDone) {
+  std::ostringstream out;
+  double now = 0;
+  Progress progress(out, 0, [&now] { return now; });
+  progress.Begin("no-cat");
+  v1::EvaluationProgress said;
+  said.set_samples_total(8);
+  said.set_passes(1234);
+  said.set_eta_seconds(-1);
+  now = 10;
+  progress.Update(said);
+  said.set_samples_done(1);
+  said.set_samples_per_second(.05);
+  said.set_eta_seconds(140);
+  now = 20;
+  progress.Update(said);
+  EXPECT_EQ(out.str(),
+            "no-cat: 0/8 images, 1,234 passes\n"
+            "no-cat: 1/8 images, 0.050 images/s, 2:20 left\n");
 }
 
 TEST(ProgressTest, ManyShortEvaluationsAreOneWait) {

@@ -71,6 +71,34 @@ TEST(TransferTest, ManyTargetsStandInSeveralBlocks) {
   for (const std::string& model : models) EXPECT_THAT(text, HasSubstr(model));
 }
 
+TEST(TransferTest, DistinctWarningsAreTold) {
+  TransferMatrix matrix = Canned({"balanced", "no-cat"}, {"balanced"});
+  for (v1::Evaluation& one : matrix.evaluations) {
+    for (int i = 0; i < 7; ++i) {
+      one.mutable_report()->add_warnings(absl::StrCat("number ", i));
+    }
+  }
+  const std::string text =
+      TransferText(matrix, TransferMeasure::kRobust, Style(false));
+  EXPECT_THAT(text, HasSubstr("\nwarning: number 0\nwarning: number 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nwarning: number 4\n"
+                              "and 2 more; --output=json tells them\n"));
+}
+
+TEST(TransferTest, WithoutGradientsImagesAreMadeOnTheSource) {
+  TransferMatrix matrix = Canned({"balanced"}, {"no-cat"});
+  v1::EvaluationReport& report = *matrix.evaluations[0].mutable_report();
+  for (v1::Attack* attack :
+       {report.mutable_resolved()->mutable_spec()->mutable_attacks(0),
+        report.mutable_results(0)->mutable_attack()}) {
+    *attack = *ParseAttack("square");
+  }
+  const std::string text =
+      TransferText(matrix, TransferMeasure::kRobust, Style(false));
+  EXPECT_THAT(text, HasSubstr("  made on "));
+  EXPECT_THAT(text, Not(HasSubstr("gradients")));
+}
+
 TEST(TransferTest, JsonHasEveryCount) {
   const auto json = TransferJson(Canned({"no-cat"}, {"balanced", "no-cat"}),
                                  TransferMeasure::kRobust);

@@ -1,0 +1,26 @@
+#include "client/flag_errors.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace adv {
+
+absl::Status FlagError(const char* flag, const absl::Status& status) {
+  if (status.ok()) return status;
+  const std::string prefix = absl::StrCat(flag, ": ");
+  const std::string next = absl::StrCat("\n  ", prefix);
+  return absl::InvalidArgumentError(absl::StrCat(
+      prefix,
+      absl::StrReplaceAll(std::string(status.message()), {{"\n", next}})));
+}
+
+absl::Status BothErrors(const absl::Status& first, const absl::Status& second) {
+  if (first.ok()) return second;
+  if (second.ok()) return first;
+  return absl::InvalidArgumentError(
+      absl::StrCat(first.message(), "\n  ", second.message()));
+}
+
+}  // namespace adv
