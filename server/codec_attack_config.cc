@@ -5,16 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace adv {
 namespace {
 
 constexpr double kLevels = 255;
-// The largest step that can matter: across the box's diagonal of an image of
-// a million values.
-constexpr double kMaxStepSize = 1000;
-
 constexpr int kMaxMembers = 16;
 
 int64_t MostSteps(const Limits& limits) {
@@ -72,14 +67,11 @@ class Parameters {
               double high, bool low_too, double* to) const {
     if (!given) return;
     if (!((low_too ? value >= low : value > low) && value <= high)) {
-      violations_->Add(
-          Path(name),
-          absl::StrCat(
-              "is ", value, "; must be ",
-              low_too ? absl::StrCat(low) : absl::StrCat("above ", low),
-              high == std::numeric_limits<double>::max()
-                  ? std::string(low_too ? " or more" : "")
-                  : absl::StrCat(low_too ? "" : ",", " to ", high)));
+      violations_->Add(Path(name),
+                       absl::StrCat("is ", value, "; must be ",
+                                    low_too ? absl::StrCat(low)
+                                            : absl::StrCat("above ", low),
+                                    low_too ? "" : ",", " to ", high));
     }
     *to = value;
   }
@@ -106,8 +98,6 @@ class Parameters {
   const Limits& limits_;
   FieldViolations* const violations_;
 };
-
-constexpr double kNoMax = std::numeric_limits<double>::max();
 
 AttackConfig Decode(const v1::Fgsm& message, const Parameters& /*read*/) {
   return FgsmConfig{message.thesis_mode()};
@@ -176,16 +166,17 @@ AttackConfig Decode(const v1::DeepFool& message, const Parameters& read) {
 AttackConfig Decode(const v1::CarliniWagner& message, const Parameters& read) {
   CarliniWagnerConfig config;
   read.Number("learning_rate", message.has_learning_rate(),
-              message.learning_rate(), 0, kNoMax, false, &config.learning_rate);
+              message.learning_rate(), 0, kMaxLearningRate, false,
+              &config.learning_rate);
   read.Integer("binary_search_steps", message.has_binary_search_steps(),
                message.binary_search_steps(), 1, 20,
                &config.binary_search_steps);
   read.Number("initial_constant", message.has_initial_constant(),
-              message.initial_constant(), 0, kNoMax, false,
+              message.initial_constant(), 0, kMaxInitialConstant, false,
               &config.initial_constant);
   read.Steps(message, &config.steps);
   read.Number("confidence", message.has_confidence(), message.confidence(), 0,
-              kNoMax, true, &config.confidence);
+              kMaxConfidence, true, &config.confidence);
   return config;
 }
 
@@ -195,7 +186,7 @@ AttackConfig Decode(const v1::Fab& message, const Parameters& read) {
   read.Restarts(message, &config.restarts);
   read.Number("alpha_max", message.has_alpha_max(), message.alpha_max(), 0, 1,
               false, &config.alpha_max);
-  read.Number("eta", message.has_eta(), message.eta(), 1, kNoMax, true,
+  read.Number("eta", message.has_eta(), message.eta(), 1, kMaxEta, true,
               &config.eta);
   read.Number("beta", message.has_beta(), message.beta(), 0, 1, false,
               &config.beta);

@@ -10,6 +10,7 @@
 #include "engine/attacks/ball.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/dlr.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/nn/loss.h"
@@ -64,8 +65,8 @@ struct Seen {
   at::Tensor gradient;  // undefined after the last step
 
   Seen Select(const at::Tensor& kept) const {
-    return {images.index_select(0, kept), logits.index_select(0, kept),
-            gradient.defined() ? gradient.index_select(0, kept) : gradient};
+    return {SelectRows(images, kept), logits.index_select(0, kept),
+            gradient.defined() ? SelectRows(gradient, kept) : gradient};
   }
 };
 
@@ -112,7 +113,7 @@ struct Climbers {
          {&rows, &places, &images, &previous, &gradient, &step_size, &loss,
           &best_images, &best_gradient, &best_loss, &best_logits, &rises,
           &best_at_check, &halved}) {
-      if (tensor->defined()) *tensor = tensor->index_select(0, kept);
+      if (tensor->defined()) *tensor = SelectRows(*tensor, kept);
     }
   }
 
@@ -164,7 +165,7 @@ void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
   if (out.numel() == 0) return;
   const at::Tensor places = climbers.places.index_select(0, out);
   NoteFooled(places, n, found);
-  FinishAt(places, seen.images.index_select(0, out),
+  FinishAt(places, SelectRows(seen.images, out),
            seen.logits.index_select(0, out), found);
   const at::Tensor kept = fooled.logical_not().nonzero().flatten();
   seen = seen.Select(kept);
@@ -202,6 +203,7 @@ class Apgd final : public Attack {
     double epsilon;
     at::Tensor targets;  // [N], or undefined
     RandomKey start;
+    bool one_of_several;
   };
 
   // [runs, N]: the classes to lead to, one by one; undefined for one run that
@@ -228,16 +230,13 @@ absl::StatusOr<at::Tensor> Apgd::Targets(Pass& pass,
                                          const AttackBatch& batch) const {
   if (batch.targets.defined()) return batch.targets.unsqueeze(0);
   if (config_.loss != Loss::kTargetedDlr) return at::Tensor();
-  const absl::StatusOr<at::Tensor> logits =
-      pass.transfer()
-          ? pass.Scores(batch.images, at::arange(batch.labels.size(0),
-                                                 batch.labels.options()))
-          : pass.CleanLogits();
+  const absl::StatusOr<at::Tensor> logits = pass.CleanScores();
   if (!logits.ok()) return logits.status();
-  const at::Tensor others =
-      logits->scatter(1, batch.labels.unsqueeze(1), -kInfinity);
   const int64_t count = std::min(config_.target_classes, logits->size(1) - 1);
-  return std::get<1>(others.topk(count, 1)).t().contiguous();
+  return OthersByLogit(*logits, batch.labels)
+      .narrow(1, 0, count)
+      .t()
+      .contiguous();
 }
 
 absl::StatusOr<std::vector<AttackResult>> Apgd::Perturb(
@@ -278,7 +277,8 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
                targets.defined() ? targets[target] : targets,
                {options.seed, RandomPurpose::kStart,
                 static_cast<uint32_t>(i % config_.restarts),
-                static_cast<uint32_t>(target)}},
+                static_cast<uint32_t>(target)},
+               classes * config_.restarts > 1},
               standing, pass);
     if (!found.ok()) return found.status();
     worst.Add(*found);
@@ -289,7 +289,8 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
 }
 
 Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
-  const at::Tensor originals = run.batch.images.index_select(0, rows);
+  const at::Tensor originals =
+      AsNetworksCompute(run.batch.images.index_select(0, rows));
   const Ball ball(originals, {run.options.norm, run.epsilon},
                   {true, run.options.eight_bit});
   at::Tensor start =
@@ -359,8 +360,10 @@ absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
     NoteFooled(climbers.places.masked_select(fooled), config_.steps, found);
     FinishAt(climbers.places, best, *logits, found);
   }
-  found.fooled = pass.Fooled(found.logits, rows);
-  found.objective = pass.ObjectiveValue(found.logits, rows);
+  if (absl::Status status = Judge(pass, run.one_of_several, found);
+      !status.ok()) {
+    return status;
+  }
   return found;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/attacks/auto_attack.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/boundary.h"
+#include "engine/attacks/candidates.h"
 #include "engine/attacks/carlini_wagner.h"
 #include "engine/attacks/check.h"
 #include "engine/attacks/deep_fool.h"
@@ -136,6 +137,7 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   for (size_t i = 0; i < results->size(); ++i) {
     AttackResult& result = (*results)[i];
     result.epsilon = options.epsilons[i];
+    result.images = result.images.contiguous();
     const Ball ball(ready.images, {options.norm, result.epsilon},
                     {!MayLeaveBox(), options.eight_bit});
     if (status = ball.Check(result.images); !status.ok()) return status;
@@ -145,6 +147,17 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
             .masked_fill(result.success.logical_not(), -1);
   }
   return AttackOutcome{*std::move(clean_logits), *std::move(results)};
+}
+
+absl::Status Attack::Judge(Pass& pass, bool one_of_several, Candidates& found) {
+  absl::StatusOr<at::Tensor> logits = found.logits;
+  if (pass.transfer() && one_of_several) {
+    logits = pass.Scores(found.images, found.rows);
+    if (!logits.ok()) return logits.status();
+  }
+  found.fooled = pass.Fooled(*logits, found.rows);
+  found.objective = pass.ObjectiveValue(*logits, found.rows);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(

@@ -14,6 +14,8 @@
 
 namespace adv {
 
+struct Candidates;
+
 // The images of one run.
 struct AttackBatch {
   at::Tensor images;   // [N, channels, height, width] float32 in [0, 1]
@@ -36,7 +38,9 @@ enum class SuccessRule {
 struct RunOptions {
   Norm norm = Norm::kLinf;
   // At least one; in rising order is not required. Each gives a result of its
-  // own, as if it were run alone, but work is shared where that is exact.
+  // own, as if it were run alone, but work is shared where that is exact. What
+  // finds the nearest image searches once for all (FAB's restarts start no
+  // further away than the largest).
   std::vector<double> epsilons;
   SuccessRule success = SuccessRule::kLastIterate;
   // Results on the lattice of multiples of 1/255 inside the integer ball
@@ -139,6 +143,12 @@ class Attack {
   virtual absl::StatusOr<std::vector<AttackResult>> Perturb(
       Pass& pass, const AttackBatch& batch,
       const RunOptions& options) const = 0;
+
+  // Fills in `fooled` and `objective`, by which the best of several runs is
+  // chosen: the target's verdict or, for a transfer, the source's, since who
+  // crafts for a transfer never asks the target. A run that is not
+  // `one_of_several` is spared the source's pass; then they are the target's.
+  static absl::Status Judge(Pass& pass, bool one_of_several, Candidates& found);
 
   // For an attack that is made of others: what `attack` proposes for the
   // images of `batch` at `rows` [M] int64 alone, as tensors of M. Its costs

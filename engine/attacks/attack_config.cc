@@ -1,6 +1,7 @@
 #include "engine/attacks/attack_config.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/string_view.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,6 @@
 namespace adv {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kAboveZero = std::numeric_limits<double>::denorm_min();
 
 std::string Name(const FgsmConfig&) { return "fgsm"; }
@@ -63,13 +63,13 @@ class Ranges {
 
   // `range` is how [low, high] is written; NaN is outside.
   void Number(const char* field, double value, double low, double high,
-              const char* range) {
-    if (!(value >= low && value <= high) || value == kInfinity) {
+              absl::string_view range) {
+    if (!(value >= low && value <= high)) {
       violations_.Add(absl::StrCat(field, ": ", value, " is outside ", range));
     }
   }
-  void Positive(const char* field, double value) {
-    Number(field, value, kAboveZero, kInfinity, "(0, inf)");
+  void Positive(const char* field, double value, double high) {
+    Number(field, value, kAboveZero, high, absl::StrCat("(0, ", high, "]"));
   }
   void Share(const char* field, double value) {
     Number(field, value, kAboveZero, 1, "(0, 1]");
@@ -91,12 +91,16 @@ void Check(const IterativeLeastLikelyConfig& config, Ranges& ranges) {
   if (config.steps) ranges.Steps(*config.steps);
 }
 void Check(const PgdConfig& config, Ranges& ranges) {
-  if (config.step_size) ranges.Positive("step_size", *config.step_size);
+  if (config.step_size) {
+    ranges.Positive("step_size", *config.step_size, kMaxStepSize);
+  }
   ranges.Steps(config.steps);
   ranges.Restarts(config.restarts);
 }
 void Check(const MiFgsmConfig& config, Ranges& ranges) {
-  if (config.step_size) ranges.Positive("step_size", *config.step_size);
+  if (config.step_size) {
+    ranges.Positive("step_size", *config.step_size, kMaxStepSize);
+  }
   ranges.Steps(config.steps);
   ranges.Number("momentum", config.momentum, 0, 10, "[0, 10]");
 }
@@ -110,17 +114,20 @@ void Check(const DeepFoolConfig& config, Ranges& ranges) {
   ranges.Number("overshoot", config.overshoot, 0, 1, "[0, 1]");
 }
 void Check(const CarliniWagnerConfig& config, Ranges& ranges) {
-  ranges.Positive("learning_rate", config.learning_rate);
+  ranges.Positive("learning_rate", config.learning_rate, kMaxLearningRate);
   ranges.Integer("binary_search_steps", config.binary_search_steps, 1, 20);
-  ranges.Positive("initial_constant", config.initial_constant);
+  ranges.Positive("initial_constant", config.initial_constant,
+                  kMaxInitialConstant);
   ranges.Steps(config.steps);
-  ranges.Number("confidence", config.confidence, 0, kInfinity, "[0, inf)");
+  ranges.Number("confidence", config.confidence, 0, kMaxConfidence,
+                absl::StrCat("[0, ", kMaxConfidence, "]"));
 }
 void Check(const FabConfig& config, Ranges& ranges) {
   ranges.Steps(config.steps);
   ranges.Restarts(config.restarts);
   ranges.Share("alpha_max", config.alpha_max);
-  ranges.Number("eta", config.eta, 1, kInfinity, "[1, inf)");
+  ranges.Number("eta", config.eta, 1, kMaxEta,
+                absl::StrCat("[1, ", kMaxEta, "]"));
   ranges.Share("beta", config.beta);
   ranges.Integer("target_classes", config.target_classes, 0, kMaxTargetClasses);
 }

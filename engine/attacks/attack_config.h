@@ -15,6 +15,13 @@ inline constexpr int64_t kMaxSteps = 10000;
 inline constexpr int64_t kMaxRestarts = 100;
 inline constexpr int64_t kMaxQueries = 100000;
 inline constexpr int64_t kMaxTargetClasses = 1000;
+// Far beyond what is of use (an image of a million values has a diagonal of
+// 1000), and far from where float32 ends.
+inline constexpr double kMaxStepSize = 1000;
+inline constexpr double kMaxLearningRate = 1000;
+inline constexpr double kMaxInitialConstant = 1e10;
+inline constexpr double kMaxConfidence = 1e6;
+inline constexpr double kMaxEta = 10;
 
 // Fast gradient sign method (Goodfellow et al., arXiv 1412.6572):
 // x' = clip(x + epsilon sign(gradient)), sign(0) = 0. L-inf; gradients.
@@ -46,7 +53,7 @@ struct IterativeLeastLikelyConfig {
 // Projected gradient descent (Madry et al., arXiv 1706.06083). L-inf: steps
 // along the sign; L2: along the gradient made a unit vector. Both gradients.
 struct PgdConfig {
-  // Length of a step in the norm, above 0; unset: epsilon / 4.
+  // Length of a step in the norm, (0, kMaxStepSize]; unset: epsilon / 4.
   std::optional<double> step_size;
   int64_t steps = 40;    // [1, kMaxSteps]
   int64_t restarts = 1;  // [1, kMaxRestarts]; each image's worst result counts
@@ -58,9 +65,10 @@ struct PgdConfig {
 // g <- momentum g + gradient / max(mean |gradient|, 1e-12),
 // x <- x + step_size sign(g). L-inf; gradients.
 struct MiFgsmConfig {
-  std::optional<double> step_size;  // above 0; unset: epsilon / steps
-  int64_t steps = 10;               // [1, kMaxSteps]
-  double momentum = 1;              // [0, 10]
+  // (0, kMaxStepSize]; unset: epsilon / steps.
+  std::optional<double> step_size;
+  int64_t steps = 10;   // [1, kMaxSteps]
+  double momentum = 1;  // [0, 10]
 };
 
 // Auto-PGD (Croce and Hein, arXiv 2003.01690). L-inf, L2; gradients.
@@ -87,11 +95,11 @@ struct DeepFoolConfig {
 
 // Carlini and Wagner's L2 attack (arXiv 1608.04644). L2; gradients; minimising.
 struct CarliniWagnerConfig {
-  double learning_rate = 0.01;      // Adam's, above 0
+  double learning_rate = 0.01;      // Adam's, (0, kMaxLearningRate]
   int64_t binary_search_steps = 9;  // over the constant c, [1, 20]
-  double initial_constant = 1e-3;   // above 0
+  double initial_constant = 1e-3;   // (0, kMaxInitialConstant]
   int64_t steps = 1000;             // Adam steps a search, [1, kMaxSteps]
-  double confidence = 0;            // kappa, at least 0
+  double confidence = 0;            // kappa, [0, kMaxConfidence]
 };
 
 // Fast adaptive boundary (Croce and Hein, arXiv 1907.02044). L-inf, L2;
@@ -100,7 +108,7 @@ struct FabConfig {
   int64_t steps = 100;     // [1, kMaxSteps]
   int64_t restarts = 1;    // [1, kMaxRestarts]
   double alpha_max = 0.1;  // largest weight of the original, (0, 1]
-  double eta = 1.05;       // overshoot, at least 1
+  double eta = 1.05;       // overshoot, [1, kMaxEta]
   double beta = 0.9;       // backward step, (0, 1]
   // FAB-T: the other classes with the largest clean logits, one by one, all if
   // there are fewer. 0: untargeted FAB.

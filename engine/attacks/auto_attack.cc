@@ -75,12 +75,14 @@ absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
 
 absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
-  if (!clean.ok()) return clean.status();
   WorstOf worst(batch.labels.size(0));
   at::Tensor standing = worst.Standing(batch.labels.device());
-  worst.Add(
-      CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+  if (!pass.transfer()) {
+    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    worst.Add(
+        CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+  }
   AttackResult result;
   result.member = at::full_like(batch.labels, -1);
   for (size_t i = 0; i < members_.size(); ++i) {
@@ -94,6 +96,10 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     worst.Add(*found);
   }
   worst.WriteTo(result);
+  // What fooled a source need not fool the target.
+  const at::Tensor all =
+      at::arange(batch.labels.size(0), batch.labels.options());
+  result.member.masked_fill_(pass.Fooled(result.logits, all).logical_not(), -1);
   return result;
 }
 
@@ -107,12 +113,14 @@ absl::StatusOr<Candidates> AutoAttack::RunMember(
     return absl::InternalError("a member skipped the epsilon");
   }
   const AttackResult& result = results->front();
-  return Candidates{rows,
-                    result.images,
-                    result.logits,
-                    result.iterations,
-                    pass.Fooled(result.logits, rows),
-                    pass.ObjectiveValue(result.logits, rows)};
+  Candidates found;
+  found.rows = rows;
+  found.images = result.images;
+  found.logits = result.logits;
+  found.iterations = result.iterations;
+  absl::Status status = Judge(pass, members_.size() > 1, found);
+  if (!status.ok()) return status;
+  return found;
 }
 
 }  // namespace

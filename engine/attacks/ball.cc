@@ -3,7 +3,11 @@
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "engine/attacks/layout.h"
+#include "engine/attacks/perturbations.h"
 
 namespace adv {
 namespace {
@@ -21,6 +25,23 @@ at::Tensor Lengths(const at::Tensor& delta) {
       .sum(1)
       .sqrt()
       .view({-1, 1, 1, 1});
+}
+
+// Whether the values of both, on the CPU, are the same in the same order.
+bool HaveOneDenseLayout(const at::Tensor& a, const at::Tensor& b) {
+  return a.device().is_cpu() && b.device().is_cpu() &&
+         a.is_non_overlapping_and_dense() && a.strides() == b.strides();
+}
+
+// Step, ball and box in one pass over memory.
+void SignStep(const float* ascent, float step_size, const float* lower,
+              const float* upper, int64_t count, float* images) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float sign =
+        static_cast<float>(ascent[i] > 0) - static_cast<float>(ascent[i] < 0);
+    const float moved = images[i] + step_size * sign;
+    images[i] = std::min(std::max(moved, lower[i]), upper[i]);
+  }
 }
 
 }  // namespace
@@ -65,10 +86,10 @@ Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
 
 Ball Ball::Select(const at::Tensor& rows) const {
   Ball selected = *this;
-  selected.originals_ = originals_.index_select(0, rows);
+  selected.originals_ = SelectRows(originals_, rows);
   if (lower_.defined()) {
-    selected.lower_ = lower_.index_select(0, rows);
-    selected.upper_ = upper_.index_select(0, rows);
+    selected.lower_ = SelectRows(lower_, rows);
+    selected.upper_ = SelectRows(upper_, rows);
   }
   return selected;
 }
@@ -88,6 +109,19 @@ void Ball::Project(at::Tensor& images) const {
                   .clamp_max_(1));
   images.add_(originals_);
   if (options_.box) images.clamp_(0, 1);
+}
+
+void Ball::Climb(const at::Tensor& ascent, double step_size,
+                 at::Tensor& images) const {
+  if (norm_ == Norm::kLinf && HaveOneDenseLayout(images, ascent) &&
+      HaveOneDenseLayout(images, lower_)) {
+    SignStep(ascent.data_ptr<float>(), static_cast<float>(step_size),
+             lower_.data_ptr<float>(), upper_.data_ptr<float>(), images.numel(),
+             images.data_ptr<float>());
+    return;
+  }
+  images.add_(Steepest(ascent, norm_), step_size);
+  Project(images);
 }
 
 at::Tensor Ball::Snap(const at::Tensor& images) const {

@@ -41,6 +41,12 @@ class Ball {
   // must be finite.
   void Project(at::Tensor& images) const;
 
+  // Moves `images` by `step_size` along `ascent` (L-inf: along its signs; L2:
+  // along it as a unit vector; nowhere where it is 0) and then into the ball
+  // and the box, in place. Both must be finite.
+  void Climb(const at::Tensor& ascent, double step_size,
+             at::Tensor& images) const;
+
   // 8-bit: a copy of `images`, which lie in the ball, moved to the lattice and
   // still inside: L-inf to the nearest point, L2 to the next one toward the
   // original. Otherwise `images` themselves.

@@ -45,6 +45,12 @@ Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
                         at::kFloat)};
 }
 
+at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
+  return at::argsort(logits.scatter(1, classes.unsqueeze(1),
+                                    -std::numeric_limits<double>::infinity()),
+                     /*stable=*/true, /*dim=*/1, /*descending=*/true);
+}
+
 void WorstOf::Add(const Candidates& found) {
   if (!best_.rows.defined()) {
     TORCH_CHECK(found.rows.size(0) == count_, "the first run takes all images");

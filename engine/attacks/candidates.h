@@ -13,7 +13,7 @@ struct Candidates {
   at::Tensor images;      // [M, channels, height, width]
   at::Tensor logits;      // [M, classes], the target's, of `images`
   at::Tensor iterations;  // [M] int64, the first iterate that fooled, or -1
-  at::Tensor fooled;      // [M] bool, by `images`
+  at::Tensor fooled;      // [M] bool, by `images`; see Attack::Judge
   at::Tensor objective;   // [M] float32: among failures the largest is worst
 };
 
@@ -29,6 +29,10 @@ void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found);
 // `fooled` [N] bool is that of `logits`, the target's.
 Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
                            const at::Tensor& fooled);
+
+// The classes of each row [M, classes]: those with larger logits first, of
+// equal ones the first, and the one in `classes` [M] last.
+at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes);
 
 // The worst (for the defender) that several runs found for each image of a
 // batch: the first success, or else the largest objective. Not thread-safe.

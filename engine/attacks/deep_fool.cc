@@ -8,16 +8,6 @@
 namespace adv {
 namespace {
 
-// Through the clip: a pixel at the edge of the box has no say in which way it
-// cannot go. Else each step would count on it and fall short.
-at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
-  const at::Tensor stopped =
-      gradient.gt(0)
-          .logical_and(images.ge(1))
-          .logical_or(gradient.lt(0).logical_and(images.le(0)));
-  return gradient.masked_fill(stopped, 0);
-}
-
 // Onto the boundary as it looks from here.
 at::Tensor StepOf(const Lead& lead, Norm norm) {
   const at::Tensor slope = DualSizes(lead.gradient, norm);
@@ -79,9 +69,9 @@ absl::Status DeepFool::Step(Pass& pass, const AttackBatch& batch, Norm norm,
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
   absl::Status status =
-      FindNearestLead(pass, batch, moving.images, moving.rows, norm, *lead);
+      FindNearestLead(pass, batch, moving.images, moving.rows, norm,
+                      /*within_box=*/true, *lead);
   if (!status.ok()) return status;
-  lead->gradient = WithinBox(lead->gradient, moving.images);
   moving.Keep(Not(DualSizes(lead->gradient, norm).eq(0)), *lead);
   if (moving.rows.numel() == 0) return absl::OkStatus();
 

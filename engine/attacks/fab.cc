@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <limits>
 
+#include "engine/attacks/candidates.h"
 #include "engine/attacks/lead.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
@@ -20,13 +20,6 @@ at::Tensor PerPixel(const at::Tensor& values) {
 // [M] double: <a, b> of each image.
 at::Tensor Products(const at::Tensor& a, const at::Tensor& b) {
   return (a.flatten(1).to(at::kDouble) * b.flatten(1)).sum(1);
-}
-
-// [M, classes]: best first, the class itself last.
-at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
-  return at::argsort(logits.scatter(1, classes.unsqueeze(1),
-                                    -std::numeric_limits<double>::infinity()),
-                     /*stable=*/true, /*dim=*/1, /*descending=*/true);
 }
 
 class Fab final : public LeadAttack {
@@ -90,7 +83,8 @@ absl::StatusOr<Lead> Fab::LeadAt(Pass& pass, const Ground& ground,
       FindFirstLead(pass, ground.batch, images, ground.rows);
   if (!lead.ok()) return lead;
   absl::Status status = FindNearestLead(pass, ground.batch, images, ground.rows,
-                                        ground.options.norm, *lead);
+                                        ground.options.norm,
+                                        /*within_box=*/false, *lead);
   if (!status.ok()) return status;
   return lead;
 }

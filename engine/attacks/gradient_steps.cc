@@ -6,6 +6,7 @@
 
 #include "engine/attacks/ball.h"
 #include "engine/attacks/candidates.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/attacks/random.h"
@@ -33,10 +34,10 @@ struct Moving {
   Moving Select(const at::Tensor& kept) const {
     return {rows.index_select(0, kept),
             places.index_select(0, kept),
-            images.index_select(0, kept),
+            SelectRows(images, kept),
             ball.Select(kept),
             targeted,
-            momentum.defined() ? momentum.index_select(0, kept) : momentum};
+            momentum.defined() ? SelectRows(momentum, kept) : momentum};
   }
 };
 
@@ -45,7 +46,7 @@ void TakeOut(const at::Tensor& seen, const at::Tensor& logits,
              const at::Tensor& fooled, Candidates& found, Moving& moving) {
   const at::Tensor out = fooled.nonzero().flatten();
   if (out.numel() == 0) return;
-  FinishAt(moving.places.index_select(0, out), seen.index_select(0, out),
+  FinishAt(moving.places.index_select(0, out), SelectRows(seen, out),
            logits.index_select(0, out), found);
   moving = moving.Select(fooled.logical_not().nonzero().flatten());
 }
@@ -63,11 +64,10 @@ class GradientSteps : public Attack {
   struct Walk;
 
   virtual Schedule ScheduleAt(double epsilon) const = 0;
-  // What a step adds for each unit of its size, along the gradient of the
-  // objective. May keep state in `moving`.
-  virtual at::Tensor Direction(const at::Tensor& gradient, Norm norm,
-                               Moving&) const {
-    return Steepest(gradient, norm);
+  // What a step climbs (Ball::Climb), from the gradient of the objective. May
+  // keep state in `moving`.
+  virtual at::Tensor Ascent(const at::Tensor& gradient, Moving&) const {
+    return gradient;
   }
   // By the attack's own choice of classes; null for the default.
   virtual absl::StatusOr<at::Tensor> OwnTargets(Pass&) const {
@@ -148,8 +148,8 @@ absl::StatusOr<Candidates> GradientSteps::Go(const Walk& walk,
                                              Pass& pass) const {
   const Schedule& schedule = walk.schedule;
   const bool all = walk.rows.size(0) == walk.batch.labels.size(0);
-  const at::Tensor originals =
-      all ? walk.batch.images : walk.batch.images.index_select(0, walk.rows);
+  const at::Tensor originals = AsNetworksCompute(
+      all ? walk.batch.images : walk.batch.images.index_select(0, walk.rows));
   Ball ball(originals, {walk.options.norm, walk.epsilon},
             {!MayLeaveBox(), walk.options.eight_bit});
   at::Tensor start =
@@ -186,14 +186,13 @@ absl::StatusOr<Candidates> GradientSteps::Go(const Walk& walk,
       NoteFooled(moving.places.masked_select(fooled), n, found);
       if (walk.options.success == SuccessRule::kAnyIterate) {
         gradient =
-            gradient.index_select(0, fooled.logical_not().nonzero().flatten());
+            SelectRows(gradient, fooled.logical_not().nonzero().flatten());
         TakeOut(seen, *logits, fooled, found, moving);
         if (moving.rows.numel() == 0) break;
       }
     }
-    moving.images.add_(Direction(gradient, walk.options.norm, moving),
-                       schedule.step_size);
-    moving.ball.Project(moving.images);
+    moving.ball.Climb(Ascent(gradient, moving), schedule.step_size,
+                      moving.images);
   }
   if (moving.rows.numel() > 0) {
     const at::Tensor last = moving.ball.Snap(moving.images);
@@ -203,8 +202,10 @@ absl::StatusOr<Candidates> GradientSteps::Go(const Walk& walk,
     NoteFooled(moving.places.masked_select(fooled), schedule.steps, found);
     FinishAt(moving.places, last, *logits, found);
   }
-  found.fooled = pass.Fooled(found.logits, walk.rows);
-  found.objective = pass.ObjectiveValue(found.logits, walk.rows);
+  if (absl::Status status = Judge(pass, schedule.restarts > 1, found);
+      !status.ok()) {
+    return status;
+  }
   return found;
 }
 
@@ -215,9 +216,8 @@ class Fgsm final : public GradientSteps {
 
  private:
   Schedule ScheduleAt(double epsilon) const override { return {1, epsilon}; }
-  at::Tensor Direction(const at::Tensor& gradient, Norm,
-                       Moving& moving) const override {
-    if (!config_.thesis_mode) return gradient.sign();
+  at::Tensor Ascent(const at::Tensor& gradient, Moving& moving) const override {
+    if (!config_.thesis_mode) return gradient;
     // sign(0) = +1 of the loss's gradient, which a targeted attack descends.
     const at::Tensor positive =
         moving.targeted ? gradient.gt(0) : gradient.ge(0);
@@ -250,7 +250,7 @@ class IterativeLeastLikely final : public GradientSteps {
     return {IgsmSteps(config_.steps, epsilon), config_.step_size};
   }
   absl::StatusOr<at::Tensor> OwnTargets(Pass& pass) const override {
-    absl::StatusOr<at::Tensor> logits = pass.CleanLogits();
+    const absl::StatusOr<at::Tensor> logits = pass.CleanScores();
     if (!logits.ok()) return logits.status();
     return logits->argmin(1);
   }
@@ -266,7 +266,8 @@ class Pgd final : public GradientSteps {
  private:
   Schedule ScheduleAt(double epsilon) const override {
     return {config_.steps, config_.step_size.value_or(epsilon / 4),
-            config_.restarts, config_.random_start};
+            // Without chance all would be the same.
+            config_.random_start ? config_.restarts : 1, config_.random_start};
   }
 
   const PgdConfig config_;
@@ -282,14 +283,14 @@ class MiFgsm final : public GradientSteps {
                                epsilon / static_cast<double>(config_.steps))};
   }
   // Accumulates the gradient over its mean size, not its sign.
-  at::Tensor Direction(const at::Tensor& gradient, Norm,
-                       Moving& moving) const override {
-    const at::Tensor size = gradient.abs().flatten(1).mean(1).clamp_min(1e-12);
-    const at::Tensor normalised = gradient / size.view({-1, 1, 1, 1});
+  at::Tensor Ascent(const at::Tensor& gradient, Moving& moving) const override {
+    const at::Tensor size = gradient.flatten(1).to(at::kDouble).abs().mean(1);
+    const at::Tensor normalised =
+        gradient / size.clamp_min(1e-12).to(at::kFloat).view({-1, 1, 1, 1});
     moving.momentum = moving.momentum.defined()
                           ? moving.momentum.mul(config_.momentum) + normalised
                           : normalised;
-    return moving.momentum.sign();
+    return moving.momentum;
   }
 
   const MiFgsmConfig config_;

@@ -37,6 +37,16 @@ at::Tensor At(const at::Tensor& logits, const at::Tensor& classes) {
   return logits.gather(1, classes.unsqueeze(1)).squeeze(1).to(at::kDouble);
 }
 
+// Through the clip: a pixel at the edge of the box has no say in which way it
+// cannot go. Else each step would count on it and fall short.
+at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
+  const at::Tensor stopped =
+      gradient.gt(0)
+          .logical_and(images.ge(1))
+          .logical_or(gradient.lt(0).logical_and(images.le(0)));
+  return gradient.masked_fill(stopped, 0);
+}
+
 // [M] double: to the boundary, if it is a plane; infinite where nothing leads.
 at::Tensor Distances(const Lead& lead, Norm norm) {
   const at::Tensor slope = DualSizes(lead.gradient, norm);
@@ -94,14 +104,16 @@ absl::StatusOr<Lead> LeadAttack::FindFirstLead(Pass& pass,
 absl::Status LeadAttack::FindNearestLead(Pass& pass, const AttackBatch& batch,
                                          const at::Tensor& images,
                                          const at::Tensor& rows, Norm norm,
-                                         Lead& lead) {
+                                         bool within_box, Lead& lead) {
+  if (within_box) lead.gradient = WithinBox(lead.gradient, images);
   if (pass.targeted()) return absl::OkStatus();
   const at::Tensor labels = batch.labels.index_select(0, rows);
   at::Tensor nearest = Distances(lead, norm);
   for (int64_t j = 1; j < lead.logits.size(1) - 1; ++j) {
-    const absl::StatusOr<Lead> other =
+    absl::StatusOr<Lead> other =
         FindLead(pass, images, rows, labels, OtherClass(labels, j));
     if (!other.ok()) return other.status();
+    if (within_box) other->gradient = WithinBox(other->gradient, images);
     const at::Tensor distances = Distances(*other, norm);
     const at::Tensor nearer = distances.lt(nearest);
     nearest = at::where(nearer, distances, nearest);

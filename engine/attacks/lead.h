@@ -41,7 +41,8 @@ class LeadAttack : public MinimisingAttack {
   // In two parts, so that who is fooled can leave in between. Untargeted: of
   // the first other class over the label; then, of all other classes that one
   // whose boundary is nearest, by a pass for each. Targeted: the goal's lead,
-  // and no more passes.
+  // and no more passes. `within_box`: of each lead's gradient only what the box
+  // lets an image follow counts, and is kept.
   static absl::StatusOr<Lead> FindFirstLead(Pass& pass,
                                             const AttackBatch& batch,
                                             const at::Tensor& images,
@@ -49,7 +50,7 @@ class LeadAttack : public MinimisingAttack {
   static absl::Status FindNearestLead(Pass& pass, const AttackBatch& batch,
                                       const at::Tensor& images,
                                       const at::Tensor& rows, Norm norm,
-                                      Lead& lead);
+                                      bool within_box, Lead& lead);
 };
 
 }  // namespace adv

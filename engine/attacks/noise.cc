@@ -66,8 +66,10 @@ absl::StatusOr<AttackResult> Noise::PerturbWithin(
     if (!logits.ok()) return logits.status();
     found.logits = *std::move(logits);
     found.iterations = at::ones_like(found.rows);
-    found.fooled = pass.Fooled(found.logits, found.rows);
-    found.objective = pass.ObjectiveValue(found.logits, found.rows);
+    if (absl::Status status = Judge(pass, config_.repeats > 1, found);
+        !status.ok()) {
+      return status;
+    }
     worst.Add(found);
   }
   AttackResult result;

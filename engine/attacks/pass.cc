@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/layout.h"
 #include "engine/nn/loss.h"
 
 namespace adv {
@@ -68,7 +69,8 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
 absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
     const Objective& objective) {
   if (!clean_gradient_.zero.defined()) {
-    absl::StatusOr<Checked> pass = UncountedGradient(originals_, objective);
+    absl::StatusOr<Checked> pass =
+        UncountedGradient(AsNetworksCompute(originals_), objective);
     if (!pass.ok()) return pass.status();
     clean_gradient_ = *std::move(pass);
     gradients_.add_(1);
@@ -101,6 +103,11 @@ absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
     clean_logits_ = *std::move(logits);
   }
   return clean_logits_;
+}
+
+absl::StatusOr<at::Tensor> Attack::Pass::CleanScores() {
+  if (!transfer()) return CleanLogits();
+  return Scores(originals_, at::arange(classes_.size(0), classes_.options()));
 }
 
 at::Tensor Attack::Pass::Fooled(const at::Tensor& logits,

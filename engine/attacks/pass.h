@@ -64,6 +64,9 @@ class Attack::Pass {
   // The same of the N clean images. Computed once, and not at all if the
   // caller or CleanGradient has them already; never counted.
   absl::StatusOr<at::Tensor> CleanLogits();
+  // The source's, by which an attack chooses classes. For a transfer they are
+  // computed, and counted, each time.
+  absl::StatusOr<at::Tensor> CleanScores();
 
   // [M] bool: untargeted, not classified as the label; targeted, classified
   // as the target.

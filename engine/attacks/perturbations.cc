@@ -52,6 +52,7 @@ at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
   const int64_t count = images.numel() / images.size(0);
   return Draw(spread, norm, key, keys, count)
       .view(images.sizes())
+      .contiguous(images.suggest_memory_format())
       .to(images.device());
 }
 

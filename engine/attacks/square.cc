@@ -140,16 +140,19 @@ absl::StatusOr<Candidates> Square::Go(Search search, Pass& pass) const {
   found.images =
       search.ball.Snap(search.proposals->images()).to(search.rows.device());
   found.logits = search.logits;
+  // By the source's, as Attack::Judge does.
+  found.fooled = pass.Fooled(found.logits, search.rows);
+  found.objective =
+      Margins(found.logits, search.classes, pass.targeted()).neg();
   if (pass.transfer()) {
     absl::StatusOr<at::Tensor> verdict = pass.Logits(found.images, search.rows);
     if (!verdict.ok()) return verdict.status();
     found.logits = *std::move(verdict);
   }
-  found.fooled = pass.Fooled(found.logits, search.rows);
-  found.iterations = search.squares.to(search.rows.device())
-                         .masked_fill(found.fooled.logical_not(), -1);
-  found.objective =
-      Margins(found.logits, search.classes, pass.targeted()).neg();
+  found.iterations =
+      search.squares.to(search.rows.device())
+          .masked_fill(pass.Fooled(found.logits, search.rows).logical_not(),
+                       -1);
   return found;
 }
 

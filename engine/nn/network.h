@@ -15,10 +15,12 @@ namespace adv {
 // autograd; must be a pure function of each row.
 using LogitGradient = std::function<at::Tensor(const at::Tensor& logits)>;
 
-// Both on the network's device, contiguous, without a graph.
+// Both on the network's device, without a graph.
 struct LogitsAndGradient {
-  at::Tensor logits;    // [N, classes]
-  at::Tensor gradient;  // [N, channels, height, width], d loss / d pixel
+  at::Tensor logits;    // [N, classes], contiguous
+  at::Tensor gradient;  // [N, channels, height, width], d loss / d pixel, in
+                        // the images' memory format, channels-last being the
+                        // network's own
 };
 
 // An immutable, frozen classifier in evaluation mode. Takes pixels in [0, 1],

@@ -336,7 +336,8 @@ class Vgg final : public Network {
     }
     const at::Tensor gradient =
         torch::autograd::grad({output}, {input}, {output_gradient})[0];
-    return {logits, gradient.narrow(0, 0, count).contiguous()};
+    return {logits, gradient.narrow(0, 0, count)
+                        .contiguous(images.suggest_memory_format())};
   }
 
  private:

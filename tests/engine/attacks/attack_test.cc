@@ -152,6 +152,14 @@ TEST_F(BadInputTest, NormAndModeAndRangeAtOnce) {
             "thesis_mode leave the box, bytes cannot");
 }
 
+TEST_F(BadInputTest, EpsilonBelowTheFirstLevelOfBytes) {
+  options_.eight_bit = true;
+  options_.epsilons = {0, 0.003};
+  EXPECT_EQ(Error(),
+            "epsilon: 0.003 is less than a level, 1/255, which is the least "
+            "that eight_bit can change (or 0)");
+}
+
 TEST_F(BadInputTest, AnyIterateWithASource) {
   source_ = RandomNetwork(42);
   options_.success = SuccessRule::kAnyIterate;

@@ -48,6 +48,23 @@ TEST(DeepFool, ReachesTheNearestFromBlackAndWhite) {
   }
 }
 
+// The boundary of class 1 is nearer, but on the far side of the box.
+TEST(DeepFool, PassesOverWhatTheBoxKeepsOutOfReach) {
+  const ToyLinearNetwork network({1, 1, 2},
+                                 Floats({0, 0, -1, 0, 0, 1}).view({3, 2}),
+                                 Floats({0, -0.1, -0.7}));
+  AttackBatch batch;
+  batch.images = Floats({0, 0.5}).view({1, 1, 1, 2});
+  batch.labels = Longs({0});
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    const AttackResult result =
+        RunOne(DeepFoolConfig{}, network, batch, AtEpsilon(1, norm));
+    EXPECT_TRUE(result.success.item<bool>());
+    EXPECT_NEAR((result.images - batch.images).abs().max().item<double>(),
+                0.2 * 1.02, 1e-5);
+  }
+}
+
 // Fooled after n steps: n looks at 4 planes.
 TEST(DeepFool, WhoIsFooledLeavesAtOnce) {
   const LinearToy toy(81);

@@ -142,6 +142,24 @@ TEST_P(MetamorphicTest, OneByOneIsAllAtOnce) {
   }
 }
 
+// Who crafts for a transfer has the source alone.
+TEST_P(MetamorphicTest, ImagesOfATransferDoNotDependOnTheTarget) {
+  at::Tensor images;
+  for (uint64_t seed : {25, 26}) {
+    const auto target = RandomNetwork(seed);
+    const AttackOutcome outcome =
+        attack_->Run(*target, network_, batch_, Options()).value();
+    const AttackResult& result = outcome.results[0];
+    EXPECT_TRUE(result.logits.equal(target->Logits(result.images)));
+    EXPECT_TRUE(
+        result.success.equal(result.logits.argmax(1).ne(batch_.labels)));
+    if (images.defined()) {
+      EXPECT_TRUE(result.images.equal(images));
+    }
+    images = result.images;
+  }
+}
+
 TEST_P(MetamorphicTest, EpsilonZeroIsTheIdentity) {
   const at::Tensor before = batch_.images.clone();
   const AttackResult result = RunOne(GetParam().config, network_, batch_,

@@ -171,6 +171,19 @@ TEST_F(LatticeTest, MovesOutwardWhereTheNearestByteDoesNotFool) {
   EXPECT_NEAR(ByteOf(153.49, Norm::kL2), 156, 1e-3);  // 1.02 times as far
 }
 
+// Eight levels and not seven, however 8/255 was typed.
+TEST_F(LatticeTest, AnEpsilonOfFewDigitsIsItsLevels) {
+  const ToyLinearNetwork network = Threshold(58.5 / 255);
+  const Scripted attack(
+      {Greys({59.0f / 255, 0.4}), {}, Bools({1, 0}), Longs({5, 0})});
+  RunOptions options = AtEpsilons({0.0313725, 7.9 / 255});
+  options.eight_bit = true;
+  const auto outcome = attack.Run(network, network, batch_, options);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(outcome->results[0].success[0].item<bool>());
+  EXPECT_FALSE(outcome->results[1].success[0].item<bool>());
+}
+
 TEST_F(LatticeTest, GivesUpWhatIsMoreThanTwiceAsFar) {
   for (Norm norm : {Norm::kLinf, Norm::kL2}) {
     EXPECT_NEAR(ByteOf(103, norm), 155, 1e-3);

@@ -159,6 +159,18 @@ TEST_F(PgdTest, AnyIterateLeavesWhatIsWrongAlready) {
   }
 }
 
+TEST_F(PgdTest, RestartsWithoutARandomStartAreOne) {
+  PgdConfig config{{}, 7, 1, false};
+  const RunOptions options = AtEpsilon(0.05, Norm::kLinf);
+  const AttackResult once = RunOne(config, network_, batch_, options);
+  EXPECT_GT(once.success.sum().item<int64_t>(), 6);
+  EXPECT_LT(once.success.sum().item<int64_t>(), 48);
+  config.restarts = 3;
+  const AttackResult result = RunOne(config, network_, batch_, options);
+  EXPECT_TRUE(result.images.equal(once.images));
+  EXPECT_TRUE(result.gradients.equal(once.gradients));
+}
+
 // All steps, from every image: what the target says changes nothing.
 TEST_F(PgdTest, TransferNeverStopsEarly) {
   const ReluNetwork others[] = {ReluNetwork(70), ReluNetwork(71)};
@@ -167,17 +179,16 @@ TEST_F(PgdTest, TransferNeverStopsEarly) {
         AttackConfig(IterativeLeastLikelyConfig{0.01, 4})}) {
     at::Tensor images;
     for (const ReluNetwork& target : others) {
-      AttackBatch batch = batch_;
-      if (std::holds_alternative<IterativeLeastLikelyConfig>(config)) {
-        batch.clean_logits = network_.Logits(batch.images);
-      }
       const AttackOutcome outcome =
           Make(config)
-              ->Run(target, network_, batch, AtEpsilon(0.08, Norm::kLinf))
+              ->Run(target, network_, batch_, AtEpsilon(0.08, Norm::kLinf))
               .value();
+      // The least likely class is the source's too.
+      const bool chooses =
+          std::holds_alternative<IterativeLeastLikelyConfig>(config);
       const AttackResult& result = outcome.results[0];
       EXPECT_TRUE(result.gradients.eq(result.gradients[0]).all().item<bool>());
-      EXPECT_TRUE(result.forwards.eq(1).all().item<bool>());
+      EXPECT_TRUE(result.forwards.eq(chooses ? 2 : 1).all().item<bool>());
       EXPECT_TRUE(result.logits.equal(target.Logits(result.images)));
       if (images.defined()) {
         EXPECT_TRUE(result.images.equal(images));
