@@ -30,14 +30,21 @@ std::string AmountText(double value) {
                       : CountText(static_cast<std::int64_t>(value + .5));
 }
 
-// The result whose gradients this one used again, without a cost of its own:
-// the first of the attack's epsilons that has any. Null if it had its own.
+// What an attack costs: its gradients, or its queries if it takes none.
+double WorkOf(const v1::AttackResult& result) {
+  return NeedsNoGradients(result.attack())
+             ? result.cost().forwards_per_image()
+             : result.cost().gradients_per_image();
+}
+
+// The result whose work this one used again, without a cost of its own: the
+// first of the attack's epsilons that has any. Null if it had its own.
 const v1::AttackResult* SharedWith(const std::vector<ResultView>& views,
                                    const v1::AttackResult& result) {
-  if (result.cost().gradients() > 0) return nullptr;
+  if (WorkOf(result) > 0) return nullptr;
   for (const ResultView& view : views) {
     if (view.result == &result) break;
-    if (view.result->cost().gradients() > 0) return view.result;
+    if (WorkOf(*view.result) > 0) return view.result;
   }
   return nullptr;
 }
@@ -50,22 +57,21 @@ std::string CostText(const std::vector<ResultView>& views,
     const std::string number = AmountText(value);
     return absl::StrCat(number, " ", number == "1" ? one : many);
   };
-  const v1::Cost& cost = result.cost();
-  const double forwards = cost.forwards_per_image();
-  if (NeedsNoGradients(result.attack())) {
-    return amount(forwards, "query", "queries") + " an image";
-  }
+  const double forwards = result.cost().forwards_per_image();
+  const bool queries = NeedsNoGradients(result.attack());
+  const char* const one = queries ? "query" : "gradient";
+  const char* const many = queries ? "queries" : "gradients";
   const v1::AttackResult* shared = SharedWith(views, result);
-  std::string text =
-      amount(cost.gradients_per_image(), "gradient", "gradients");
+  std::string text = amount(WorkOf(result), one, many);
   if (shared != nullptr) {
-    const bool one = AmountText(shared->cost().gradients_per_image()) == "1";
-    text = absl::StrCat(one ? "gradient" : "gradients", " shared with epsilon ",
-                        EpsilonText(shared->epsilon()));
-    if (forwards == 0) return text;
+    text =
+        absl::StrCat(AmountText(WorkOf(*shared)) == "1" ? one : many,
+                     " shared with epsilon ", EpsilonText(shared->epsilon()));
   }
-  if (forwards > 0) {
+  if (!queries && forwards > 0) {
     absl::StrAppend(&text, ", ", amount(forwards, "forward", "forwards"));
+  } else if (shared != nullptr) {
+    return text;
   }
   return text + " an image";
 }
@@ -187,12 +193,12 @@ Table SweepTable(const std::vector<ResultView>& views) {
                       goals.source_target_pairs().total()),
          CountText(kinds.true_adversarial()), CountText(kinds.refocused()),
          CountText(kinds.co_natural()), CountText(kinds.benign())});
+    cells.push_back(SharedWith(views, result) != nullptr
+                        ? "shared"
+                        : AmountText(WorkOf(result)));
     if (!queries) {
-      cells.push_back(SharedWith(views, result) != nullptr
-                          ? "shared"
-                          : AmountText(result.cost().gradients_per_image()));
+      cells.push_back(AmountText(result.cost().forwards_per_image()));
     }
-    cells.push_back(AmountText(result.cost().forwards_per_image()));
     table.AddRow(cells);
   }
   return table;

@@ -141,6 +141,17 @@ TEST(ReportTest, AGradientOfAnotherEpsilonIsShared) {
               HasSubstr(" shared "));
 }
 
+TEST(ReportTest, QueriesOfAnotherEpsilonAreShared) {
+  v1::Evaluation evaluation = Measured("no-cat", "square", "0.01,0.02");
+  auto* cost = evaluation.mutable_report()->mutable_results(1)->mutable_cost();
+  cost->set_forwards(0);
+  cost->set_forwards_per_image(0);
+  const std::string text = absl::StrReplaceAll(
+      ReportText({{evaluation}, {}}, Style(false)), {{"\n    ", " "}});
+  EXPECT_THAT(text, HasSubstr(", 1,235 queries an image\n"));
+  EXPECT_THAT(text, HasSubstr(", queries shared with epsilon 0.01\n"));
+}
+
 TEST(ReportTest, SlowRunsHaveASpeed) {
   v1::Evaluation evaluation = Measured("no-cat", "fgsm", "0.01");
   evaluation.mutable_report()->mutable_environment()->set_samples_per_second(
