@@ -193,7 +193,7 @@ ExitCode ExitCodeOf(grpc::StatusCode code) {
 }
 
 std::string FlagOf(const std::string& field) {
-  if (const std::string flag = ParameterFlag(field); !flag.empty()) return flag;
+  if (std::string flag = ParameterFlag(field); !flag.empty()) return flag;
   for (const Mapping& mapping : kMappings) {
     if (!absl::StrContains(field, mapping.field)) continue;
     std::string flag = mapping.flag;

@@ -54,7 +54,7 @@ absl::StatusOr<v1::Epsilon> ChosenEpsilon(
   const auto common = CommonNorm(norm, attacks);
   if (!common.ok()) return common.status();
   const char* by_default = *common == v1::NORM_L2 ? "0.5" : "8/255";
-  const auto epsilon =
+  auto epsilon =
       ParseEpsilon(flags.epsilon.empty() ? by_default : flags.epsilon, *common);
   if (epsilon.ok()) return epsilon;
   return FlagError("--epsilon", epsilon.status());

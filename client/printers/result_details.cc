@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +26,7 @@ bool IsIterative(const v1::Attack& attack) {
 // "2.5", "4,812".
 std::string AmountText(double value) {
   return value < 1000 ? absl::StrFormat("%.3g", value)
-                      : CountText(static_cast<std::int64_t>(value + .5));
+                      : CountText(std::llround(value));
 }
 
 // What an attack costs: its gradients, or its queries if it takes none.

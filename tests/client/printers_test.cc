@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/printers/ascii.h"
+#include "client/printers/images.h"
 #include "client/printers/numbers.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
@@ -147,6 +148,33 @@ TEST(TableTest, QuotesCsv) {
   table.AddRow({"1,5", "say \"hi\""});
   table.AddRow({"x"});
   EXPECT_EQ(table.ToCsv(), "a,b\n\"1,5\",\"say \"\"hi\"\"\"\nx,\n");
+}
+
+// The verdict on a cat that was and is taken for a dog.
+std::string VerdictOnWrongCat(int changed_values) {
+  v1::GenerateAdversarialResponse response;
+  response.mutable_attack()->mutable_igsm();
+  auto* result = response.add_results();
+  result->set_label(3);
+  for (auto* seen : {result->mutable_clean(), result->mutable_adversarial()}) {
+    auto* score = seen->add_top();
+    score->set_label(5);
+    score->set_class_name("dog");
+    score->set_probability(.9);
+  }
+  result->mutable_record()->set_prediction(5);
+  result->mutable_record()->set_confidence(.9);
+  result->mutable_record()->set_l0(changed_values);
+  return AttackText(response, v1::Epsilon(), v1::Goal(), Style(false));
+}
+
+TEST(AttackTextTest, AnImageThatWasWrongIsNotFooled) {
+  EXPECT_THAT(VerdictOnWrongCat(12),
+              HasSubstr("was taken for dog before the attack, and still is "
+                        "(90.0%)."));
+  const std::string unchanged = VerdictOnWrongCat(0);
+  EXPECT_THAT(unchanged, HasSubstr("Nothing was needed"));
+  EXPECT_THAT(unchanged, HasSubstr("\nNo value was changed.\n"));
 }
 
 v1::EvaluationProgress Half() {

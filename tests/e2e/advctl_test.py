@@ -1,5 +1,7 @@
 """The command line against the real server, as a person uses it."""
 
+import csv
+import io
 import json
 import os
 import unittest
@@ -43,6 +45,32 @@ class ServedTest(AdvctlTest):
             "--epsilon=4/255"))
         self.assertIn("records_sha256", text)
         self.assertIn("clean_right_adversarial_wrong", text)
+
+    def test_noise_stands_beside_an_attack_at_its_epsilon(self):
+        text = self.run_ok(
+            "evaluate", "--model=no-cat", "--samples=20", "--attack=bim,noise",
+            server=shared_server().address)
+        self.assertIn("IGSM at epsilon 2/255", text)
+        self.assertIn("Noise at epsilon 2/255", text)
+        self.assertIn("not checked: a larger epsilon (needs several epsilons)",
+                      text)
+        self.assertNotIn("noise of the same size (needs", text)
+
+    def test_csv_counts_queries(self):
+        text = self.run_ok(
+            "evaluate", "--model=no-cat", "--samples=20", "--attack=apgd-t",
+            "--output=csv", server=shared_server().address)
+        row = next(csv.DictReader(io.StringIO(text)))
+        self.assertEqual(int(row["gradients"]) + int(row["forwards"]),
+                         int(row["queries"]))
+        self.assertGreater(int(row["queries"]), 0)
+        self.assertEqual("0", row["constraint_violations"])
+
+    def test_refusals_speak_of_flags(self):
+        done = advctl("evaluate", "--model=no-cat", "--source-model=balanced",
+                      "--success=any", server=shared_server().address)
+        self.assertEqual(REFUSED, done.returncode, done.stderr)
+        self.assertIn("--success: is any; must be last", done.stderr)
 
     def test_an_unknown_model_is_refused_with_the_known_ones(self):
         done = advctl("evaluate", "--model=no-such",
