@@ -102,7 +102,10 @@ TEST_P(BatchInvarianceTest, AnyMemoryFormatOfTheImages) {
     const auto a = network->LossGradient(inputs.images, inputs.classes);
     const auto b = network->LossGradient(channels_last, inputs.classes);
     EXPECT_TRUE(SameBits(a.logits, b.logits));
-    EXPECT_TRUE(SameBits(a.gradient, b.gradient));
+    EXPECT_TRUE(SameBits(a.gradient, b.gradient.contiguous()));
+    // Each in its images' own format.
+    EXPECT_TRUE(a.gradient.is_contiguous());
+    EXPECT_TRUE(b.gradient.is_contiguous(at::MemoryFormat::ChannelsLast));
   }
 }
 
