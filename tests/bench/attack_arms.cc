@@ -118,12 +118,17 @@ std::map<std::string, Case> Cases() {
   apgd.plain = PlainApgd;
   apgd.steps = 100;
   cases["apgd_100"] = apgd;
+  apgd.batch = 1;
+  cases["apgd_100_1"] = apgd;
 
   for (int count : {8, 20}) {
     Case sweep;
     sweep.config = FgsmConfig();
     sweep.epsilons = Sweep(count);
     cases[absl::StrCat("sweep_", count)] = sweep;
+    sweep.batch = 1;
+    sweep.batches = 4;
+    cases[absl::StrCat("sweep_", count, "_1")] = sweep;
   }
   return cases;
 }
