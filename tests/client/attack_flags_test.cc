@@ -205,7 +205,7 @@ TEST(AttackFlagsTest, SaysWhatIsWrongWithAParameter) {
   EXPECT_THAT(Error("pgd:random-start=no"),
               HasSubstr("allowed are true and false"));
   EXPECT_EQ(Error("fab:eta=nan"),
-            "eta of fab: 'nan' is not a number; allowed is 1 or more");
+            "eta of fab: 'nan' is not a number; allowed is 1 to 10");
   EXPECT_THAT(Error("auto-attack:members=apgd+foo"),
               HasSubstr("members of auto-attack: 'foo' is not an attack"));
   EXPECT_THAT(Error("auto-attack:members=auto-attack"),
