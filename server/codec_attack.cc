@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/attacks/ball.h"
 #include "server/codec_images.h"
 
 namespace adv {
@@ -25,6 +26,17 @@ const AttackConfig* Without(Norm norm,
     if (attack.ok() && !(*attack)->HasNorm(norm)) return &config;
   }
   return nullptr;
+}
+
+bool LeavesBox(const AttackConfig& config) {
+  if (const auto* fgsm = std::get_if<FgsmConfig>(&config)) {
+    return fgsm->thesis_mode;
+  }
+  const auto* ensemble = std::get_if<AutoAttackConfig>(&config);
+  return ensemble != nullptr &&
+         std::any_of(
+             ensemble->members.begin(), ensemble->members.end(),
+             [](const AnyAttack& one) { return LeavesBox(one.config); });
 }
 
 }  // namespace
@@ -78,6 +90,24 @@ double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
                          ? 1
                          : std::sqrt(static_cast<double>(values_per_image));
   return DecodeSize(epsilon, field, {max, true}, violations);
+}
+
+void CheckEightBit(const std::vector<AttackConfig>& attacks, Norm norm,
+                   const std::vector<double>& epsilons, absl::string_view field,
+                   FieldViolations* violations) {
+  if (std::any_of(attacks.begin(), attacks.end(), LeavesBox)) {
+    violations->Add(field,
+                    "must be false with thesis_mode, whose images leave the "
+                    "box, which bytes cannot");
+  }
+  for (double epsilon : epsilons) {
+    if (norm != Norm::kLinf || !(epsilon > 0) || LevelsWithin(epsilon) > 0) {
+      continue;
+    }
+    violations->Add(field,
+                    absl::StrCat("must be false with an epsilon of ", epsilon,
+                                 "; the least change of a byte is ", "1/255"));
+  }
 }
 
 Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,

@@ -35,6 +35,11 @@ double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
                      Norm norm, int64_t values_per_image,
                      FieldViolations* violations);
 
+// What cannot be together with an eight_bit that is true.
+void CheckEightBit(const std::vector<AttackConfig>& attacks, Norm norm,
+                   const std::vector<double>& epsilons, absl::string_view field,
+                   FieldViolations* violations);
+
 // TARGET_RULE_PER_IMAGE is a violation here: see DecodeTargets.
 Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,
                 FieldViolations* violations);

@@ -94,17 +94,6 @@ void DecodeTileSize(const v1::EvaluationSpec& spec, EvaluationPlan* plan,
   if (spec.tile_size() > 0) plan->tile_size = spec.tile_size();
 }
 
-void CheckEightBit(const EvaluationPlan& plan, FieldViolations* violations) {
-  for (const AttackConfig& config : plan.attacks) {
-    const auto* fgsm = std::get_if<FgsmConfig>(&config);
-    if (!plan.eight_bit || fgsm == nullptr || !fgsm->thesis_mode) continue;
-    violations->Add("spec.eight_bit",
-                    "must be false with thesis_mode, whose images leave the "
-                    "box, which bytes cannot");
-    return;
-  }
-}
-
 // The samples of an evaluation. Toward a fixed target they are images of the
 // other classes: an image of the target has nowhere to go.
 std::vector<int64_t> ChooseSamples(const Dataset& dataset, const Goal& goal,
@@ -143,7 +132,10 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   plan.eight_bit = spec.eight_bit();
   plan.seed = spec.seed();
   DecodeTileSize(spec, &plan, violations);
-  CheckEightBit(plan, violations);
+  if (plan.eight_bit) {
+    CheckEightBit(plan.attacks, plan.norm, plan.epsilons, "spec.eight_bit",
+                  violations);
+  }
   return plan;
 }
 

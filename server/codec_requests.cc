@@ -195,11 +195,8 @@ void CheckTask(const v1::GenerateAdversarialRequest& request,
   task->options.eight_bit = request.eight_bit();
   if (!request.eight_bit()) return;
   CheckLattice(task->images, violations);
-  if (request.attack().fgsm().thesis_mode()) {
-    violations->Add("eight_bit",
-                    "must be false with thesis_mode, whose images leave the "
-                    "box, which bytes cannot");
-  }
+  CheckEightBit({task->attack}, task->options.norm, task->options.epsilons,
+                "eight_bit", violations);
 }
 
 absl::StatusOr<int64_t> PageSize(uint32_t asked, uint32_t most,

@@ -38,13 +38,13 @@ class Fab final : public LeadAttack {
 
   absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
-                   const NearestSoFar& nearest) const;
+  static at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
+                          const NearestSoFar& nearest);
   // The lead that is 0 on the boundary. `to` [M]: of these classes over the
   // labels; undefined: see fab.h.
-  absl::StatusOr<Lead> LeadAt(Pass& pass, const Ground& ground,
-                              const at::Tensor& to,
-                              const at::Tensor& images) const;
+  static absl::StatusOr<Lead> LeadAt(Pass& pass, const Ground& ground,
+                                     const at::Tensor& to,
+                                     const at::Tensor& images);
   at::Tensor StepFrom(const at::Tensor& images, const at::Tensor& originals,
                       const Lead& lead, Norm norm) const;
   absl::Status Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
@@ -54,7 +54,7 @@ class Fab final : public LeadAttack {
 };
 
 at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
-                      const NearestSoFar& nearest) const {
+                      const NearestSoFar& nearest) {
   if (restart == 0) return ground.originals;
   const std::vector<double>& epsilons = ground.options.epsilons;
   const at::Tensor radius =
@@ -74,7 +74,7 @@ at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
 
 absl::StatusOr<Lead> Fab::LeadAt(Pass& pass, const Ground& ground,
                                  const at::Tensor& to,
-                                 const at::Tensor& images) const {
+                                 const at::Tensor& images) {
   if (to.defined()) {
     return FindLead(pass, images, ground.rows,
                     ground.batch.labels.index_select(0, ground.rows), to);

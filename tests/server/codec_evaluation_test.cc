@@ -218,6 +218,27 @@ TEST_F(EvaluationCodecTest, EightBitAndThesisModeExcludeEachOther) {
   spec_.add_attacks()->mutable_fgsm()->set_thesis_mode(true);
   EXPECT_THAT(Violations(),
               ElementsAre(Pair("spec.eight_bit", HasSubstr("thesis_mode"))));
+  // Nor as a member.
+  spec_.mutable_attacks(0)
+      ->mutable_auto_attack()
+      ->add_members()
+      ->mutable_fgsm()
+      ->set_thesis_mode(true);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.eight_bit", HasSubstr("thesis_mode"))));
+}
+
+TEST_F(EvaluationCodecTest, BytesChangeByWholeLevels) {
+  spec_.set_eight_bit(true);
+  spec_.add_epsilons()->set_pixels(0);
+  spec_.add_epsilons()->set_pixels(.003);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.eight_bit",
+                               "must be false with an epsilon of 0.003; the "
+                               "least change of a byte is 1/255")));
+  spec_.set_norm(v1::NORM_L2);
+  spec_.add_attacks()->mutable_pgd();
+  EXPECT_THAT(Violations(), IsEmpty());
 }
 
 TEST(CodecTest, RecordsSurviveTheWayThereAndBack) {
