@@ -66,8 +66,8 @@ Norm DecodeNorm(v1::Norm norm, absl::string_view field,
     return norm == v1::NORM_L2 ? Norm::kL2 : Norm::kLinf;
   }
   std::vector<std::string> allowed;
-  if (not_linf == nullptr) allowed.push_back("NORM_LINF");
-  if (not_l2 == nullptr) allowed.push_back("NORM_L2");
+  if (not_linf == nullptr) allowed.emplace_back("NORM_LINF");
+  if (not_l2 == nullptr) allowed.emplace_back("NORM_L2");
   violations->Add(
       field,
       absl::StrCat(
