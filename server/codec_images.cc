@@ -136,7 +136,7 @@ at::Tensor DecodeImages(const v1::ImageBatch& batch, absl::string_view field,
   if (batch.data_type() == v1::DATA_TYPE_UINT8) {
     values = values.to(at::kFloat).div(255);
   }
-  return values.contiguous();
+  return values.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 void EncodeImages(const at::Tensor& images, v1::ImageLayout layout,

@@ -17,7 +17,7 @@ namespace adv {
 // Images between the wire and the engine. Sizes are checked before anything
 // is allocated, values before anything is computed.
 
-// Float32 pixels [N, channels, height, width] in [0, 1], contiguous, on the
+// Float32 pixels [N, channels, height, width] in [0, 1], channels-last, on the
 // CPU, owning their memory. `image_shape` is the model's {channels, height,
 // width}. On a violation, recorded under `field`, the tensor is undefined.
 at::Tensor DecodeImages(const v1::ImageBatch& batch, absl::string_view field,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/dlr.h"
 #include "engine/attacks/layout.h"
@@ -53,10 +54,6 @@ struct Objective {
             targets.defined() ? targets.index_select(0, kept) : targets};
   }
 };
-
-at::Tensor AsPixels(const at::Tensor& values) {
-  return values.view({-1, 1, 1, 1});
-}
 
 // What a network was seen to say of an iterate, of the images at hand.
 struct Seen {
@@ -119,7 +116,7 @@ struct Climbers {
 
   void Step(Norm norm, bool first) {
     at::Tensor next =
-        images.addcmul(AsPixels(step_size), Steepest(gradient, norm));
+        images.addcmul(PerPixel(step_size), Steepest(gradient, norm));
     ball.Project(next);
     if (!first) {
       next.sub_(images).mul_(kMomentum).add_(images).add_(images - previous,
@@ -138,10 +135,10 @@ struct Climbers {
     best_logits = best_logits.defined()
                       ? at::where(better.unsqueeze(1), seen.logits, best_logits)
                       : seen.logits;
-    best_images = at::where(AsPixels(better), images, best_images);
+    best_images = at::where(PerPixel(better), images, best_images);
     if (!seen.gradient.defined()) return;
     gradient = seen.gradient;
-    best_gradient = at::where(AsPixels(better), gradient, best_gradient);
+    best_gradient = at::where(PerPixel(better), gradient, best_gradient);
   }
 
   // At a checkpoint, `interval` steps after the last one.
@@ -151,8 +148,8 @@ struct Climbers {
     halved = rises.lt(kRisesNeeded * static_cast<double>(interval))
                  .logical_or_(stuck);
     step_size = at::where(halved, step_size / 2, step_size);
-    images = at::where(AsPixels(halved), best_images, images);
-    gradient = at::where(AsPixels(halved), best_gradient, gradient);
+    images = at::where(PerPixel(halved), best_images, images);
+    gradient = at::where(PerPixel(halved), best_gradient, gradient);
     best_at_check = best_loss;
     rises = at::zeros_like(rises);
   }
@@ -172,7 +169,7 @@ void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
   climbers.Keep(kept);
 }
 
-class Apgd final : public Attack {
+class Apgd final : public BudgetAttack {
  public:
   explicit Apgd(const ApgdConfig& config)
       : config_(config), checkpoints_(ApgdCheckpoints(config.steps)) {}
@@ -191,11 +188,6 @@ class Apgd final : public Attack {
     return 2;
   }
 
- protected:
-  absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
-      const RunOptions& options) const override;
-
  private:
   struct Run {
     const AttackBatch& batch;
@@ -210,11 +202,9 @@ class Apgd final : public Attack {
   // leads to none.
   absl::StatusOr<at::Tensor> Targets(Pass& pass,
                                      const AttackBatch& batch) const;
-  absl::StatusOr<AttackResult> PerturbWithin(double epsilon,
-                                             const at::Tensor& targets,
-                                             Pass& pass,
-                                             const AttackBatch& batch,
-                                             const RunOptions& options) const;
+  absl::StatusOr<AttackResult> PerturbWithin(
+      double epsilon, Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
   Climbers Start(const Run& run, const at::Tensor& rows) const;
   absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
                                    Pass& pass) const;
@@ -239,24 +229,12 @@ absl::StatusOr<at::Tensor> Apgd::Targets(Pass& pass,
       .contiguous();
 }
 
-absl::StatusOr<std::vector<AttackResult>> Apgd::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  const absl::StatusOr<at::Tensor> targets = Targets(pass, batch);
-  if (!targets.ok()) return targets.status();
-  std::vector<AttackResult> results;
-  for (double epsilon : options.epsilons) {
-    absl::StatusOr<AttackResult> result =
-        PerturbWithin(epsilon, *targets, pass, batch, options);
-    if (!result.ok()) return result.status();
-    pass.ChargeTo(*result);
-    results.push_back(*std::move(result));
-  }
-  return results;
-}
-
 absl::StatusOr<AttackResult> Apgd::PerturbWithin(
-    double epsilon, const at::Tensor& targets, Pass& pass,
-    const AttackBatch& batch, const RunOptions& options) const {
+    double epsilon, Pass& pass, const AttackBatch& batch,
+    const RunOptions& options) const {
+  const absl::StatusOr<at::Tensor> found_targets = Targets(pass, batch);
+  if (!found_targets.ok()) return found_targets.status();
+  const at::Tensor& targets = *found_targets;
   WorstOf worst(batch.labels.size(0));
   at::Tensor standing = worst.Standing(batch.labels.device());
   if (!pass.transfer()) {
@@ -289,8 +267,7 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
 }
 
 Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
-  const at::Tensor originals =
-      AsNetworksCompute(run.batch.images.index_select(0, rows));
+  const at::Tensor originals = SelectRows(run.batch.images, rows);
   const Ball ball(originals, {run.options.norm, run.epsilon},
                   {true, run.options.eight_bit});
   at::Tensor start =

@@ -16,6 +16,7 @@
 #include "engine/attacks/fab.h"
 #include "engine/attacks/gradient_steps.h"
 #include "engine/attacks/hop_skip_jump.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/noise.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/square.h"
@@ -31,7 +32,7 @@ const char* NormName(Norm norm) { return norm == Norm::kLinf ? "L-inf" : "L2"; }
 AttackBatch Prepare(const AttackBatch& batch, at::Device device,
                     bool eight_bit) {
   AttackBatch ready;
-  ready.images = batch.images.detach().to(device);
+  ready.images = AsNetworksCompute(batch.images.detach().to(device));
   if (eight_bit) ready.images = FromBytes(ToBytes(ready.images));
   ready.labels = batch.labels.to(device);
   ready.samples = batch.samples.defined()
@@ -137,7 +138,6 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   for (size_t i = 0; i < results->size(); ++i) {
     AttackResult& result = (*results)[i];
     result.epsilon = options.epsilons[i];
-    result.images = result.images.contiguous();
     const Ball ball(ready.images, {options.norm, result.epsilon},
                     {!MayLeaveBox(), options.eight_bit});
     if (status = ball.Check(result.images); !status.ok()) return status;
@@ -166,7 +166,7 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
   const absl::StatusOr<at::Tensor> clean_logits = pass.CleanLogits();
   if (!clean_logits.ok()) return clean_logits.status();
   AttackBatch part;
-  part.images = batch.images.index_select(0, rows);
+  part.images = SelectRows(batch.images, rows);
   part.labels = batch.labels.index_select(0, rows);
   part.samples = batch.samples.index_select(0, rows.cpu());
   if (batch.targets.defined()) {

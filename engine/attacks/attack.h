@@ -18,7 +18,8 @@ struct Candidates;
 
 // The images of one run.
 struct AttackBatch {
-  at::Tensor images;   // [N, channels, height, width] float32 in [0, 1]
+  // [N, channels, height, width] float32 in [0, 1]; channels-last is not copied
+  at::Tensor images;
   at::Tensor labels;   // [N] int64, the true classes
   at::Tensor targets;  // [N] int64, or undefined for an untargeted attack
   // [N] int64, what random numbers are keyed by: the images' indices in their
@@ -57,7 +58,7 @@ struct RunOptions {
 // All tensors are on the network's device; [N] is the batch's.
 struct AttackResult {
   double epsilon = 0;
-  at::Tensor images;  // [N, channels, height, width]
+  at::Tensor images;  // [N, channels, height, width], channels-last
   at::Tensor logits;  // [N, classes], of `images`
   // [N] bool. Untargeted: no longer classified as the label (an image that
   // was wrong before counts as fooled at iteration 0). Targeted: classified

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/pass.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 using Members = std::vector<std::unique_ptr<const Attack>>;
 
-class AutoAttack final : public Attack {
+class AutoAttack final : public BudgetAttack {
  public:
   explicit AutoAttack(Members members) : members_(std::move(members)) {}
 
@@ -41,40 +42,24 @@ class AutoAttack final : public Attack {
         [](const auto& member) { return member->MayLeaveBox(); });
   }
 
- protected:
-  absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
-      const RunOptions& options) const override;
-
  private:
   // What `member` makes of the images at `rows`, at one epsilon.
   absl::StatusOr<Candidates> RunMember(const Attack& member,
                                        const at::Tensor& rows, Pass& pass,
                                        const AttackBatch& batch,
                                        const RunOptions& options) const;
-  absl::StatusOr<AttackResult> PerturbWithin(Pass& pass,
-                                             const AttackBatch& batch,
-                                             const RunOptions& options) const;
+  absl::StatusOr<AttackResult> PerturbWithin(
+      double epsilon, Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
 
   const Members members_;
 };
 
-absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  std::vector<AttackResult> results;
-  RunOptions one = options;
-  for (double epsilon : options.epsilons) {
-    one.epsilons = {epsilon};
-    absl::StatusOr<AttackResult> result = PerturbWithin(pass, batch, one);
-    if (!result.ok()) return result.status();
-    pass.ChargeTo(*result);
-    results.push_back(*std::move(result));
-  }
-  return results;
-}
-
 absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+    double epsilon, Pass& pass, const AttackBatch& batch,
+    const RunOptions& options) const {
+  RunOptions within = options;
+  within.epsilons = {epsilon};
   WorstOf worst(batch.labels.size(0));
   at::Tensor standing = worst.Standing(batch.labels.device());
   if (!pass.transfer()) {
@@ -89,7 +74,7 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     standing = worst.Standing(batch.labels.device());
     if (standing.numel() == 0) break;
     const absl::StatusOr<Candidates> found =
-        RunMember(*members_[i], standing, pass, batch, options);
+        RunMember(*members_[i], standing, pass, batch, within);
     if (!found.ok()) return found.status();
     result.member.index_fill_(0, standing.masked_select(found->fooled),
                               static_cast<int64_t>(i));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "engine/attacks/layout.h"
 #include "engine/attacks/perturbations.h"
@@ -15,32 +16,30 @@ namespace {
 // Float32 rounding of a pixel, and of an L2 length over thousands of them.
 constexpr double kTolerance = 1e-6;
 constexpr double kLengthTolerance = 1e-5;
+// A caller may have typed 8/255 as .0313725.
+constexpr double kTyped = 1e-4;
 
-at::Tensor PerImage(const at::Tensor& values) { return values.flatten(1); }
-
-// [N, 1, 1, 1]: the L2 length of each image, in double.
+// [N] double
 at::Tensor Lengths(const at::Tensor& delta) {
-  return PerImage(delta.to(at::kDouble))
-      .square()
-      .sum(1)
-      .sqrt()
-      .view({-1, 1, 1, 1});
+  return ValuesOf(delta).to(at::kDouble).square().sum(1).sqrt();
 }
 
-// Whether the values of both, on the CPU, are the same in the same order.
+// Whether both, on the CPU, lie image by image without gaps, and the values of
+// an image in the same order.
 bool HaveOneDenseLayout(const at::Tensor& a, const at::Tensor& b) {
   return a.device().is_cpu() && b.device().is_cpu() &&
-         a.is_non_overlapping_and_dense() && a.strides() == b.strides();
+         a.is_non_overlapping_and_dense() && a.strides() == b.strides() &&
+         a.stride(0) * a.size(0) == a.numel();
 }
 
-// Step, ball and box in one pass over memory.
+// Step, ball and box of one image in one pass over memory.
 void SignStep(const float* ascent, float step_size, const float* lower,
-              const float* upper, int64_t count, float* images) {
+              const float* upper, int64_t count, float* image) {
   for (int64_t i = 0; i < count; ++i) {
     const float sign =
         static_cast<float>(ascent[i] > 0) - static_cast<float>(ascent[i] < 0);
-    const float moved = images[i] + step_size * sign;
-    images[i] = std::min(std::max(moved, lower[i]), upper[i]);
+    const float moved = image[i] + step_size * sign;
+    image[i] = std::min(std::max(moved, lower[i]), upper[i]);
   }
 }
 
@@ -51,9 +50,7 @@ at::Tensor ToBytes(const at::Tensor& images) {
 }
 
 int64_t LevelsWithin(double epsilon) {
-  // A caller may have typed 8/255 as .0313725.
-  constexpr double kRounding = 1e-4;
-  return static_cast<int64_t>(std::floor(255 * epsilon + kRounding));
+  return static_cast<int64_t>(std::floor(255 * epsilon + kTyped));
 }
 
 at::Tensor FromBytes(const at::Tensor& bytes) {
@@ -61,37 +58,54 @@ at::Tensor FromBytes(const at::Tensor& bytes) {
   return bytes.div(at::full({}, 255, bytes.options()));
 }
 
-Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
+Ball::Ball(const at::Tensor& originals, Norm norm, const at::Tensor& epsilons,
            const Options& options)
-    : norm_(threat_model.norm),
-      epsilon_(threat_model.epsilon),
+    : norm_(norm),
       options_(options),
-      originals_(originals) {
+      originals_(originals),
+      epsilons_(epsilons) {
   if (norm_ == Norm::kL2) return;
   if (options.eight_bit) {
-    const auto radius = static_cast<double>(LevelsWithin(epsilon_));
-    epsilon_ = radius / 255;
+    const at::Tensor levels = epsilons.mul(255).add_(kTyped).floor_();
+    epsilons_ = levels / 255;
     const at::Tensor bytes = ToBytes(originals);
+    const at::Tensor radius = PerPixel(levels.to(at::kFloat));
     lower_ = FromBytes(bytes.sub(radius).clamp_min_(0));
     upper_ = FromBytes(bytes.add(radius).clamp_max_(255));
     return;
   }
-  lower_ = originals.sub(epsilon_);
-  upper_ = originals.add(epsilon_);
+  const at::Tensor radius = PerPixel(epsilons.to(at::kFloat));
+  lower_ = originals.sub(radius);
+  upper_ = originals.add(radius);
   if (options.box) {
     lower_.clamp_min_(0);
     upper_.clamp_max_(1);
   }
 }
 
+Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
+           const Options& options)
+    : Ball(originals, threat_model.norm,
+           at::full({originals.size(0)}, threat_model.epsilon,
+                    originals.options().dtype(at::kDouble)),
+           options) {}
+
 Ball Ball::Select(const at::Tensor& rows) const {
   Ball selected = *this;
-  selected.originals_ = SelectRows(originals_, rows);
-  if (lower_.defined()) {
-    selected.lower_ = SelectRows(lower_, rows);
-    selected.upper_ = SelectRows(upper_, rows);
-  }
+  for (at::Tensor* part : selected.parts()) *part = SelectRows(*part, rows);
   return selected;
+}
+
+Ball Ball::Join(const Ball& other) const {
+  Ball joined = *this, added = other;
+  const std::vector<at::Tensor*> to = joined.parts(), from = added.parts();
+  for (size_t i = 0; i < to.size(); ++i) *to[i] = at::cat({*to[i], *from[i]});
+  return joined;
+}
+
+std::vector<at::Tensor*> Ball::parts() {
+  if (norm_ == Norm::kL2) return {&originals_, &epsilons_};
+  return {&originals_, &epsilons_, &lower_, &upper_};
 }
 
 void Ball::Project(at::Tensor& images) const {
@@ -102,25 +116,28 @@ void Ball::Project(at::Tensor& images) const {
   images.sub_(originals_);
   // The smallest length keeps 0 / 0 out.
   constexpr double kSmallest = 1e-30;
-  images.mul_(Lengths(images)
-                  .clamp_min_(kSmallest)
-                  .reciprocal_()
-                  .mul_(epsilon_)
-                  .clamp_max_(1));
+  images.mul_(PerPixel(
+      (epsilons_ / Lengths(images).clamp_min_(kSmallest)).clamp_max_(1)));
   images.add_(originals_);
   if (options_.box) images.clamp_(0, 1);
 }
 
-void Ball::Climb(const at::Tensor& ascent, double step_size,
+void Ball::Climb(const at::Tensor& ascent, const at::Tensor& step_sizes,
                  at::Tensor& images) const {
+  const at::Tensor sizes = step_sizes.to(at::kFloat);
   if (norm_ == Norm::kLinf && HaveOneDenseLayout(images, ascent) &&
       HaveOneDenseLayout(images, lower_)) {
-    SignStep(ascent.data_ptr<float>(), static_cast<float>(step_size),
-             lower_.data_ptr<float>(), upper_.data_ptr<float>(), images.numel(),
-             images.data_ptr<float>());
+    const int64_t count = images.numel() / std::max<int64_t>(images.size(0), 1);
+    for (int64_t i = 0; i < images.size(0); ++i) {
+      const int64_t at = i * count;
+      SignStep(ascent.data_ptr<float>() + at, sizes.data_ptr<float>()[i],
+               lower_.data_ptr<float>() + at, upper_.data_ptr<float>() + at,
+               count, images.data_ptr<float>() + at);
+    }
     return;
   }
-  images.add_(Steepest(ascent, norm_), step_size);
+  // Not by add's alpha, which may round vectors and what is left otherwise.
+  images.add_(Steepest(ascent, norm_).mul_(PerPixel(sizes)));
   Project(images);
 }
 
@@ -148,16 +165,16 @@ absl::Status Ball::Check(const at::Tensor& images) const {
     return absl::InternalError("the attack returned a pixel off the lattice");
   }
   const at::Tensor delta = images - originals_;
-  const double largest = (norm_ == Norm::kLinf ? delta.abs() : Lengths(delta))
-                             .max()
-                             .item<double>();
-  const double slack = norm_ == Norm::kLinf ? kTolerance : kLengthTolerance;
-  if (largest > epsilon_ + slack) {
-    return absl::InternalError(absl::StrCat("the attack returned an image ",
-                                            largest,
-                                            " from its original, outside the "
-                                            "ball of radius ",
-                                            epsilon_));
+  const bool linf = norm_ == Norm::kLinf;
+  const at::Tensor sizes =
+      linf ? ValuesOf(delta).abs().amax(1).to(at::kDouble) : Lengths(delta);
+  const at::Tensor excess = sizes - epsilons_;
+  if (excess.max().item<double>() > (linf ? kTolerance : kLengthTolerance)) {
+    const at::Tensor worst = excess.argmax();
+    return absl::InternalError(absl::StrCat(
+        "the attack returned an image ", sizes[worst].item<double>(),
+        " from its original, outside the ball of radius ",
+        epsilons_[worst].item<double>()));
   }
   return absl::OkStatus();
 }

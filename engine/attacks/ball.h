@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "engine/attacks/threat_model.h"
 
@@ -19,8 +20,8 @@ at::Tensor FromBytes(const at::Tensor& bytes);
 // epsilon), but for rounding.
 int64_t LevelsWithin(double epsilon);
 
-// What the images of one batch may become at one epsilon: the points within
-// epsilon of the original and inside the box [0, 1].
+// What the images of one batch may become: the points within an image's epsilon
+// of its original and inside the box [0, 1].
 class Ball {
  public:
   struct Options {
@@ -29,22 +30,29 @@ class Ball {
   };
 
   // `originals` [N, channels, height, width] float32 in the box, and on the
-  // lattice if `eight_bit`; they are shared, not copied.
+  // lattice if `eight_bit`; they are shared, not copied. `epsilons` [N] double,
+  // each within the range of a ThreatModel's.
+  Ball(const at::Tensor& originals, Norm norm, const at::Tensor& epsilons,
+       const Options& options);
+  // All images at one epsilon.
   Ball(const at::Tensor& originals, const ThreatModel& threat_model,
        const Options& options);
 
   // The ball of the images at `rows` [M] int64 alone.
   Ball Select(const at::Tensor& rows) const;
+  // That of these images and then those of `other`, which has the same norm and
+  // options.
+  Ball Join(const Ball& other) const;
 
   // Moves `images` to their nearest points in the ball (L2: first into the
   // ball, then into the box, which keeps it in both), in place. Every value
   // must be finite.
   void Project(at::Tensor& images) const;
 
-  // Moves `images` by `step_size` along `ascent` (L-inf: along its signs; L2:
-  // along it as a unit vector; nowhere where it is 0) and then into the ball
-  // and the box, in place. Both must be finite.
-  void Climb(const at::Tensor& ascent, double step_size,
+  // Moves each of `images` by its one of `step_sizes` [N] double along `ascent`
+  // (L-inf: along its signs; L2: along it as a unit vector; nowhere where it is
+  // 0) and then into the ball and the box, in place. All must be finite.
+  void Climb(const at::Tensor& ascent, const at::Tensor& step_sizes,
              at::Tensor& images) const;
 
   // 8-bit: a copy of `images`, which lie in the ball, moved to the lattice and
@@ -58,10 +66,13 @@ class Ball {
   absl::Status Check(const at::Tensor& images) const;
 
  private:
+  // All that has a row for each image.
+  std::vector<at::Tensor*> parts();
+
   Norm norm_;
-  double epsilon_;  // L-inf in 8-bit mode: the integer radius over 255
   Options options_;
   at::Tensor originals_;
+  at::Tensor epsilons_;       // [N] double; L-inf, 8-bit: whole levels over 255
   at::Tensor lower_, upper_;  // L-inf: ball and box in one; else undefined
 };
 

@@ -3,13 +3,16 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <vector>
+
+#include "engine/attacks/layout.h"
 
 namespace adv {
 namespace {
 
 void Copy(const at::Tensor& from, const at::Tensor& chosen,
           const at::Tensor& rows, at::Tensor& to) {
-  to.index_copy_(0, rows, from.index_select(0, chosen));
+  to.index_copy_(0, rows, SelectRows(from, chosen));
 }
 
 }  // namespace
@@ -52,21 +55,26 @@ at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
 }
 
 void WorstOf::Add(const Candidates& found) {
-  if (!best_.rows.defined()) {
-    TORCH_CHECK(found.rows.size(0) == count_, "the first run takes all images");
-    best_ = found;
-    best_.images = found.images.clone();
-    best_.logits = found.logits.clone();
-    best_.iterations = found.iterations.clone();
-    best_.fooled = found.fooled.clone();
-    best_.objective = found.objective.clone();
-    return;
+  if (!seen_.defined()) {
+    const auto all = [this](const at::Tensor& some) {
+      std::vector<int64_t> sizes = some.sizes().vec();
+      sizes[0] = count_;
+      return at::empty(sizes, some.options(), some.suggest_memory_format())
+          .zero_();
+    };
+    best_.images = all(found.images);
+    best_.logits = all(found.logits);
+    best_.iterations = all(found.iterations);
+    best_.fooled = all(found.fooled);
+    best_.objective = all(found.objective);
+    seen_ = all(found.fooled);
   }
   const at::Tensor had = best_.fooled.index_select(0, found.rows);
+  const at::Tensor seen = seen_.index_select(0, found.rows);
   const at::Tensor larger =
       found.objective.gt(best_.objective.index_select(0, found.rows));
-  const at::Tensor worse =
-      had.logical_not().logical_and_(found.fooled.logical_or(larger));
+  const at::Tensor worse = had.logical_not().logical_and_(
+      found.fooled.logical_or(larger).logical_or_(seen.logical_not()));
   const at::Tensor chosen = worse.nonzero().flatten();
   const at::Tensor rows = found.rows.index_select(0, chosen);
   Copy(found.images, chosen, rows, best_.images);
@@ -74,19 +82,23 @@ void WorstOf::Add(const Candidates& found) {
   Copy(found.iterations, chosen, rows, best_.iterations);
   Copy(found.fooled, chosen, rows, best_.fooled);
   Copy(found.objective, chosen, rows, best_.objective);
+  seen_.index_fill_(0, rows, true);
 }
 
 at::Tensor WorstOf::Standing(at::Device device) const {
-  if (!best_.rows.defined()) {
+  if (!seen_.defined()) {
     return at::arange(count_, at::device(device).dtype(at::kLong));
   }
   return best_.fooled.logical_not().nonzero().flatten();
 }
 
-void WorstOf::WriteTo(AttackResult& result) const {
-  result.images = best_.images;
-  result.logits = best_.logits;
-  result.iterations = best_.iterations;
+void WorstOf::WriteTo(AttackResult& result, int64_t first,
+                      int64_t count) const {
+  TORCH_CHECK(seen_.defined() && seen_.all().item<bool>(),
+              "an image was never attacked");
+  result.images = best_.images.narrow(0, first, count);
+  result.logits = best_.logits.narrow(0, first, count);
+  result.iterations = best_.iterations.narrow(0, first, count);
 }
 
 }  // namespace adv

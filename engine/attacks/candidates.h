@@ -41,16 +41,20 @@ class WorstOf {
   // Nothing yet, for `count` images.
   explicit WorstOf(int64_t count) : count_(count) {}
 
+  // Of some of the images, none twice.
   void Add(const Candidates& found);
   // [K] int64: the images that nothing has fooled yet; all before the first
   // Add.
   at::Tensor Standing(at::Device device) const;
-  // Writes images, logits and iterations. Every image must have been added.
-  void WriteTo(AttackResult& result) const;
+  // Writes images, logits and iterations of the `count` images from `first` on,
+  // which share memory. Every image must have been added.
+  void WriteTo(AttackResult& result, int64_t first, int64_t count) const;
+  void WriteTo(AttackResult& result) const { WriteTo(result, 0, count_); }
 
  private:
   int64_t count_;
   Candidates best_;  // of all images, in order; undefined before the first Add
+  at::Tensor seen_;  // [count] bool: which were added
 };
 
 }  // namespace adv

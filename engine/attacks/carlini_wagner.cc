@@ -6,15 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/attacks/layout.h"
 #include "engine/attacks/lead.h"
 #include "engine/attacks/pass.h"
 
 namespace adv {
 namespace {
-
-at::Tensor PerPixel(const at::Tensor& values) {
-  return values.to(at::kFloat).view({-1, 1, 1, 1});
-}
 
 // The variable whose image is `images`, but for a hair: those of black and
 // white would be infinite.
@@ -51,7 +48,7 @@ struct Search {
   void Keep(const at::Tensor& kept) {
     for (at::Tensor* part : {&rows, &places, &originals, &constants, &loss,
                              &adam.variable, &adam.mean, &adam.square}) {
-      *part = part->index_select(0, kept);
+      *part = SelectRows(*part, kept);
     }
   }
 };
@@ -116,7 +113,8 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(Pass& pass,
     const at::Tensor missing = config_.confidence - lead->values;
     const at::Tensor pull =
         at::where(missing.gt(0), search.constants, at::zeros_like(missing));
-    const at::Tensor by_pixel = change * 2 - lead->gradient * PerPixel(pull);
+    const at::Tensor by_pixel =
+        change * 2 - lead->gradient * PerPixel(pull.to(at::kFloat));
     search.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
                      n);
     if ((n - 1) % tenth == 0) {
@@ -136,7 +134,7 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
-  const at::Tensor originals = batch.images.index_select(0, rows);
+  const at::Tensor originals = SelectRows(batch.images, rows);
   const at::Tensor variable = ToVariable(originals);
   Constants constants(config_.initial_constant, rows.size(0), rows.device());
   for (int64_t n = 0; n < config_.binary_search_steps; ++n) {

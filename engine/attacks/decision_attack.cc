@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 
 namespace adv {
@@ -93,8 +94,10 @@ void DecisionWalk::ProposeNoise() {
   const at::Tensor drawn = DrawUniform(key, {task_.sample}, task_.values());
   const float* noise = drawn.data_ptr<float>();
   for (int64_t i = 0; i < task_.values(); ++i) {
-    const int64_t y = i / task_.width % task_.height, x = i % task_.width;
-    proposed_[i] = noise[i - y % grain * task_.width - x % grain];
+    const int64_t pixel = i / task_.channels;
+    const int64_t y = pixel / task_.width, x = pixel % task_.width;
+    proposed_[i] =
+        noise[i - (y % grain * task_.width + x % grain) * task_.channels];
   }
 }
 
@@ -111,12 +114,11 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
   const int64_t queries = queries_ - (pass.transfer() ? 1 : 0) -
                           (options.eight_bit ? kLatticeQueries : 0);
 
-  const at::Tensor originals =
-      batch.images.cpu().contiguous(at::MemoryFormat::Contiguous);
+  const at::Tensor originals = ValuesOf(batch.images.cpu());
   DecisionTask task;
-  task.channels = originals.size(1);
-  task.height = originals.size(2);
-  task.width = originals.size(3);
+  task.channels = batch.images.size(1);
+  task.height = batch.images.size(2);
+  task.width = batch.images.size(3);
   task.norm = options.norm;
   task.queries = queries;
   task.seed = options.seed;
@@ -131,16 +133,17 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
 
   for (int64_t query = 1; query <= queries && !walkers.empty(); ++query) {
     const int64_t count = static_cast<int64_t>(walkers.size());
-    at::Tensor images = at::empty(
-        {count, task.channels, task.height, task.width}, originals.options());
+    const at::Tensor values =
+        at::empty({count, task.values()}, originals.options());
     at::Tensor rows = at::empty({count}, at::kLong);
     for (int64_t i = 0; i < count; ++i) {
       const std::vector<float>& image = walkers[i].walk->Propose();
       std::copy(image.begin(), image.end(),
-                images.data_ptr<float>() + i * task.values());
+                values.data_ptr<float>() + i * task.values());
       rows.data_ptr<int64_t>()[i] = walkers[i].row;
     }
-    images = images.to(batch.images.device());
+    const at::Tensor images =
+        ImagesOf(values, batch.images).to(batch.images.device());
     rows = rows.to(batch.images.device());
     const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
     if (!logits.ok()) return logits.status();

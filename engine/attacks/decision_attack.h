@@ -14,7 +14,8 @@ namespace adv {
 
 // What a walk is about.
 struct DecisionTask {
-  const float* original = nullptr;  // [channels, height, width] in the box
+  // In the box; as all images here by row, column and then channel.
+  const float* original = nullptr;
   int64_t channels = 0, height = 0, width = 0;
   Norm norm = Norm::kL2;
   int64_t queries = 0;  // a hard limit

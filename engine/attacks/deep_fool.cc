@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/attacks/layout.h"
 #include "engine/attacks/lead.h"
 #include "engine/attacks/pass.h"
 
@@ -14,7 +15,7 @@ at::Tensor StepOf(const Lead& lead, Norm norm) {
   const bool linf = norm == Norm::kLinf;
   const at::Tensor length = lead.values.abs() / (linf ? slope : slope.square());
   return (linf ? lead.gradient.sign() : lead.gradient) *
-         length.to(at::kFloat).view({-1, 1, 1, 1});
+         PerPixel(length.to(at::kFloat));
 }
 
 // The images that fool nothing yet.
@@ -25,13 +26,13 @@ struct Moving {
 
   void Keep(const at::Tensor& kept) {
     for (at::Tensor* part : {&rows, &images, &moved}) {
-      *part = part->index_select(0, kept);
+      *part = SelectRows(*part, kept);
     }
   }
   void Keep(const at::Tensor& kept, Lead& lead) {
     Keep(kept);
     for (at::Tensor* part : {&lead.logits, &lead.values, &lead.gradient}) {
-      *part = part->index_select(0, kept);
+      *part = SelectRows(*part, kept);
     }
   }
 };
@@ -76,7 +77,7 @@ absl::Status DeepFool::Step(Pass& pass, const AttackBatch& batch, Norm norm,
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
   moving.moved = moving.moved + StepOf(*lead, norm);
-  const at::Tensor originals = batch.images.index_select(0, moving.rows);
+  const at::Tensor originals = SelectRows(batch.images, moving.rows);
   moving.images = (originals + moving.moved).clamp(0, 1);
   const at::Tensor beyond =
       (originals + moving.moved * (1 + config_.overshoot)).clamp(0, 1);
@@ -95,7 +96,7 @@ absl::StatusOr<Nearest> DeepFool::FindNearest(Pass& pass,
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
-  const at::Tensor originals = batch.images.index_select(0, rows);
+  const at::Tensor originals = SelectRows(batch.images, rows);
   Moving moving{rows, originals, at::zeros_like(originals)};
   for (int64_t n = 1; n <= config_.steps && moving.rows.numel() > 0; ++n) {
     absl::Status status = Step(pass, batch, options.norm, n, moving, nearest);

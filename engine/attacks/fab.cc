@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/attacks/candidates.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/lead.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
@@ -13,13 +14,9 @@
 namespace adv {
 namespace {
 
-at::Tensor PerPixel(const at::Tensor& values) {
-  return values.to(at::kFloat).view({-1, 1, 1, 1});
-}
-
 // [M] double: <a, b> of each image.
 at::Tensor Products(const at::Tensor& a, const at::Tensor& b) {
-  return (a.flatten(1).to(at::kDouble) * b.flatten(1)).sum(1);
+  return (ValuesOf(a).to(at::kDouble) * ValuesOf(b)).sum(1);
 }
 
 class Fab final : public LeadAttack {
@@ -69,7 +66,8 @@ at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
       DrawPerturbations(Spread::kSurface, ground.options.norm, key,
                         ground.batch.samples.index_select(0, ground.rows.cpu()),
                         ground.originals);
-  return (ground.originals + drawn * PerPixel(radius)).clamp(0, 1);
+  return (ground.originals + drawn * PerPixel(radius.to(at::kFloat)))
+      .clamp(0, 1);
 }
 
 absl::StatusOr<Lead> Fab::LeadAt(Pass& pass, const Ground& ground,
@@ -100,8 +98,9 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
   const at::Tensor size = SizesOf(move, norm).clamp_min(kSmallest);
   const at::Tensor size_of_original =
       SizesOf(move_of_original, norm).clamp_min(kSmallest);
-  const at::Tensor alpha =
-      PerPixel((size / (size + size_of_original)).clamp_max(config_.alpha_max));
+  const at::Tensor alpha = PerPixel((size / (size + size_of_original))
+                                        .clamp_max(config_.alpha_max)
+                                        .to(at::kFloat));
   return ((images + move * config_.eta) * (1 - alpha) +
           (originals + move_of_original * config_.eta) * alpha)
       .clamp(0, 1);
@@ -119,7 +118,7 @@ absl::Status Fab::Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
     nearest.Offer(ground.rows, images, *logits, fooled, n);
     const at::Tensor back =
         ground.originals + (images - ground.originals) * config_.beta;
-    images = at::where(fooled.view({-1, 1, 1, 1}), back, images);
+    images = at::where(PerPixel(fooled), back, images);
   }
   return absl::OkStatus();
 }
@@ -131,7 +130,7 @@ absl::StatusOr<Nearest> Fab::FindNearest(Pass& pass, const AttackBatch& batch,
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
   if (rows.numel() == 0) return nearest.nearest();
-  const Ground ground{batch, options, rows, batch.images.index_select(0, rows)};
+  const Ground ground{batch, options, rows, SelectRows(batch.images, rows)};
 
   const bool one_by_one = !pass.targeted() && config_.target_classes > 0;
   const at::Tensor others =

@@ -8,9 +8,8 @@
 
 namespace adv {
 
-// The family that takes so many steps of one length along the gradient:
-//   x_{n+1} = project onto ball and box (x_n + step_size direction(gradient)),
-// where the gradient is that of the loss L of the label, or of minus L of the
+// The family that takes so many steps of one length along the gradient
+// (stepping_attack.h), that of the loss L of the label, or of minus L of the
 // target. The direction is the gradient's sign (L-inf), or the gradient made a
 // unit vector (L2). FGSM is a single step of epsilon.
 //

@@ -8,11 +8,21 @@ at::Tensor AsNetworksCompute(const at::Tensor& images) {
   return images.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
+at::Tensor ValuesOf(const at::Tensor& images) {
+  return images.permute({0, 2, 3, 1}).flatten(1);
+}
+
+at::Tensor ImagesOf(const at::Tensor& values, const at::Tensor& like) {
+  return values.view({values.size(0), like.size(2), like.size(3), like.size(1)})
+      .permute({0, 3, 1, 2});
+}
+
+at::Tensor PerPixel(const at::Tensor& numbers) {
+  return numbers.view({-1, 1, 1, 1});
+}
+
 at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows) {
-  if (values.dim() != 4 || values.is_contiguous() ||
-      !values.is_contiguous(at::MemoryFormat::ChannelsLast)) {
-    return values.index_select(0, rows);
-  }
+  if (values.dim() != 4) return values.index_select(0, rows);
   return values.permute({0, 2, 3, 1})
       .index_select(0, rows)
       .permute({0, 3, 1, 2});

@@ -5,10 +5,23 @@
 
 namespace adv {
 
-// Channels-last: as networks compute, so that no pass has to copy `images`.
+// Images [M, channels, height, width] lie in memory as networks compute with
+// them, channels-last: by image, row, column and then channel. Within a run no
+// pass and no step copies them into another layout.
+
+// Turns `images` to it, once; those that lie so already are not copied.
 at::Tensor AsNetworksCompute(const at::Tensor& images);
 
-// index_select of `rows` [M], which keeps images channels-last.
+// The values of each image in the order of memory, [M, values], and images of
+// the shape of `like` [any, channels, height, width] from such values. Both
+// share the memory of what they are given.
+at::Tensor ValuesOf(const at::Tensor& images);
+at::Tensor ImagesOf(const at::Tensor& values, const at::Tensor& like);
+
+// A number for each image, [M], as one that its pixels can be multiplied with.
+at::Tensor PerPixel(const at::Tensor& numbers);
+
+// index_select of `rows` [M]; images come out channels-last.
 at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows);
 
 }  // namespace adv

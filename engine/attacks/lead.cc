@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 
 namespace adv {
@@ -57,7 +58,7 @@ at::Tensor Distances(const Lead& lead, Norm norm) {
 }  // namespace
 
 at::Tensor DualSizes(const at::Tensor& gradient, Norm norm) {
-  const at::Tensor values = gradient.flatten(1).to(at::kDouble);
+  const at::Tensor values = ValuesOf(gradient).to(at::kDouble);
   return norm == Norm::kLinf ? values.abs().sum(1)
                              : values.square().sum(1).sqrt();
 }
@@ -118,8 +119,7 @@ absl::Status LeadAttack::FindNearestLead(Pass& pass, const AttackBatch& batch,
     const at::Tensor nearer = distances.lt(nearest);
     nearest = at::where(nearer, distances, nearest);
     lead.values = at::where(nearer, other->values, lead.values);
-    lead.gradient =
-        at::where(nearer.view({-1, 1, 1, 1}), other->gradient, lead.gradient);
+    lead.gradient = at::where(PerPixel(nearer), other->gradient, lead.gradient);
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 
 namespace adv {
@@ -58,7 +59,7 @@ double LargestSize(double epsilon, Norm norm, bool eight_bit) {
 }  // namespace
 
 at::Tensor SizesOf(const at::Tensor& perturbations, Norm norm) {
-  const at::Tensor values = perturbations.flatten(1).to(at::kDouble);
+  const at::Tensor values = ValuesOf(perturbations).to(at::kDouble);
   return norm == Norm::kLinf ? values.abs().amax(1)
                              : values.square().sum(1).sqrt();
 }
@@ -75,13 +76,13 @@ void NearestSoFar::Offer(const at::Tensor& rows, const at::Tensor& images,
                          const at::Tensor& logits, const at::Tensor& fooled,
                          int64_t iteration) {
   const at::Tensor sizes =
-      SizesOf(images - originals_.index_select(0, rows), norm_);
+      SizesOf(images - SelectRows(originals_, rows), norm_);
   const at::Tensor nearer =
       fooled.logical_and(sizes.lt(sizes_.index_select(0, rows)));
   const at::Tensor chosen = nearer.nonzero().flatten();
   const at::Tensor places = rows.index_select(0, chosen);
   sizes_.index_copy_(0, places, sizes.index_select(0, chosen));
-  nearest_.images.index_copy_(0, places, images.index_select(0, chosen));
+  nearest_.images.index_copy_(0, places, SelectRows(images, chosen));
   nearest_.logits.index_copy_(0, places, logits.index_select(0, chosen));
   nearest_.found.index_fill_(0, places, true);
   nearest_.iterations.index_fill_(0, places, iteration);
@@ -115,7 +116,7 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
   const at::Tensor found = nearest->found.nonzero().flatten();
   if (pass.transfer() && found.numel() > 0) {
     const absl::StatusOr<at::Tensor> seen =
-        pass.Logits(nearest->images.index_select(0, found), found);
+        pass.Logits(SelectRows(nearest->images, found), found);
     if (!seen.ok()) return seen.status();
     logits = clean->index_copy(0, found, *seen);
   }
@@ -128,8 +129,7 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
     const at::Tensor inside =
         sizes.le(LargestSize(epsilon, options.norm, options.eight_bit));
     AttackResult result;
-    result.images =
-        at::where(inside.view({-1, 1, 1, 1}), nearest->images, batch.images);
+    result.images = at::where(PerPixel(inside), nearest->images, batch.images);
     result.logits = at::where(inside.unsqueeze(1), logits, *clean);
     // Outside, success is that of the original, which Run counts as 0.
     result.iterations = nearest->iterations;
@@ -151,14 +151,14 @@ absl::Status MinimisingAttack::MoveToLattice(Pass& pass,
   nearest.found = nearest.found.logical_and(moved.logical_not());
   for (const Rounding& rounding : RoundingsOf(norm)) {
     if (rows.numel() == 0) break;
-    const at::Tensor images = Round(batch.images.index_select(0, rows),
-                                    free.index_select(0, rows), rounding);
+    const at::Tensor images =
+        Round(SelectRows(batch.images, rows), SelectRows(free, rows), rounding);
     const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = pass.Fooled(*logits, rows);
     const at::Tensor chosen = fooled.nonzero().flatten();
     const at::Tensor done = rows.index_select(0, chosen);
-    nearest.images.index_copy_(0, done, images.index_select(0, chosen));
+    nearest.images.index_copy_(0, done, SelectRows(images, chosen));
     nearest.logits.index_copy_(0, done, logits->index_select(0, chosen));
     nearest.found.index_fill_(0, done, true);
     rows = rows.index_select(0, fooled.logical_not().nonzero().flatten());

@@ -5,46 +5,30 @@
 #include <utility>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 
 namespace adv {
 namespace {
 
-class Noise final : public Attack {
+class Noise final : public BudgetAttack {
  public:
   explicit Noise(const NoiseConfig& config) : config_(config) {}
   bool HasNorm(Norm) const override { return true; }
 
- protected:
-  absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
-      const RunOptions& options) const override;
-
  private:
-  absl::StatusOr<AttackResult> PerturbWithin(double epsilon, Pass& pass,
-                                             const AttackBatch& batch,
-                                             const RunOptions& options) const;
+  absl::StatusOr<AttackResult> PerturbWithin(
+      double epsilon, Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
   // Noisy images at `rows`, in the ball.
   at::Tensor Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
                   const AttackBatch& batch, const RunOptions& options) const;
 
   const NoiseConfig config_;
 };
-
-absl::StatusOr<std::vector<AttackResult>> Noise::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  std::vector<AttackResult> results;
-  for (double epsilon : options.epsilons) {
-    absl::StatusOr<AttackResult> result =
-        PerturbWithin(epsilon, pass, batch, options);
-    if (!result.ok()) return result.status();
-    pass.ChargeTo(*result);
-    results.push_back(*std::move(result));
-  }
-  return results;
-}
 
 absl::StatusOr<AttackResult> Noise::PerturbWithin(
     double epsilon, Pass& pass, const AttackBatch& batch,
@@ -80,7 +64,7 @@ absl::StatusOr<AttackResult> Noise::PerturbWithin(
 at::Tensor Noise::Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
                        const AttackBatch& batch,
                        const RunOptions& options) const {
-  const at::Tensor originals = batch.images.index_select(0, rows);
+  const at::Tensor originals = SelectRows(batch.images, rows);
   const Ball ball(originals, {options.norm, epsilon},
                   {true, options.eight_bit});
   at::Tensor images =

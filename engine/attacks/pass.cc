@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "engine/attacks/layout.h"
 #include "engine/nn/loss.h"
 
 namespace adv {
@@ -40,6 +40,12 @@ Attack::Pass::Pass(const Network& target, const Network& source,
   ResetCosts();
 }
 
+int64_t Attack::Pass::slots() const {
+  constexpr int64_t kFewest = 32;
+  return originals_.device().is_cpu() ? std::max(padded_size_, kFewest)
+                                      : padded_size_;
+}
+
 Attack::Pass::Objective Attack::Pass::DefaultObjective(
     const at::Tensor& rows) const {
   const at::Tensor classes = classes_.index_select(0, rows);
@@ -60,8 +66,7 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
     const Objective& objective) {
   absl::StatusOr<Checked> pass = UncountedGradient(images, objective);
   if (!pass.ok()) return pass.status();
-  zero_gradient_.index_copy_(
-      0, rows, zero_gradient_.index_select(0, rows).logical_or_(pass->zero));
+  zero_gradient_.index_fill_(0, rows.masked_select(pass->zero), true);
   gradients_.index_add_(0, rows, at::ones_like(rows));
   return std::move(pass->found);
 }
@@ -69,8 +74,7 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
 absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
     const Objective& objective) {
   if (!clean_gradient_.zero.defined()) {
-    absl::StatusOr<Checked> pass =
-        UncountedGradient(AsNetworksCompute(originals_), objective);
+    absl::StatusOr<Checked> pass = UncountedGradient(originals_, objective);
     if (!pass.ok()) return pass.status();
     clean_gradient_ = *std::move(pass);
     gradients_.add_(1);
@@ -107,7 +111,13 @@ absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
 
 absl::StatusOr<at::Tensor> Attack::Pass::CleanScores() {
   if (!transfer()) return CleanLogits();
-  return Scores(originals_, at::arange(classes_.size(0), classes_.options()));
+  if (!clean_scores_.defined()) {
+    absl::StatusOr<at::Tensor> logits =
+        Scores(originals_, at::arange(classes_.size(0), classes_.options()));
+    if (!logits.ok()) return logits;
+    clean_scores_ = *std::move(logits);
+  }
+  return clean_scores_;
 }
 
 at::Tensor Attack::Pass::Fooled(const at::Tensor& logits,
@@ -120,10 +130,15 @@ Attack::Pass Attack::Pass::Part(const AttackBatch& part) const {
   return Pass(target_, source_, part, before_pass_, padded_size_);
 }
 
+Attack::Pass Attack::Pass::Repeated(int64_t times) const {
+  AttackBatch repeated;
+  repeated.images = originals_;
+  (targeted_ ? repeated.targets : repeated.labels) = classes_.repeat({times});
+  return Part(repeated);
+}
+
 void Attack::Pass::Charge(const AttackResult& spent, const at::Tensor& rows) {
-  zero_gradient_.index_copy_(
-      0, rows,
-      zero_gradient_.index_select(0, rows).logical_or_(spent.zero_gradient));
+  zero_gradient_.index_fill_(0, rows.masked_select(spent.zero_gradient), true);
   gradients_.index_add_(0, rows, spent.gradients);
   forwards_.index_add_(0, rows, spent.forwards);
 }

@@ -16,9 +16,9 @@ namespace adv {
 // do (INTERNAL). What a pass costs is counted for the images that are in it.
 //
 // `rows` [M] int64 says which images of the batch the M given ones are: an
-// image that is done need not be computed any more. Where an image's bits may
-// depend on the shape of the call (any device but the CPU), the batch is
-// padded to N all the same, which is not counted.
+// image that is done need not be computed any more, and one may come twice.
+// Where an image's bits may depend on the shape of the call (any device but the
+// CPU), the batch is padded to N all the same, which is not counted.
 //
 // Not thread-safe; lives as long as one run.
 class Attack::Pass {
@@ -34,6 +34,11 @@ class Attack::Pass {
   // larger, summed over images; a pure function of each row. The caller binds
   // which images they are.
   using Objective = std::function<at::Tensor(const at::Tensor& logits)>;
+
+  // How many images a pass of this batch may have: as many as the batch, so
+  // that padding keeps its shape; on the CPU, where that does not matter, at
+  // least so many that larger ones would hardly be cheaper.
+  int64_t slots() const;
 
   // Whether the goal is a class of its own for each image.
   bool targeted() const { return targeted_; }
@@ -65,16 +70,20 @@ class Attack::Pass {
   // caller or CleanGradient has them already; never counted.
   absl::StatusOr<at::Tensor> CleanLogits();
   // The source's, by which an attack chooses classes. For a transfer they are
-  // computed, and counted, each time.
+  // computed, and counted, once.
   absl::StatusOr<at::Tensor> CleanScores();
 
   // [M] bool: untargeted, not classified as the label; targeted, classified
   // as the target.
   at::Tensor Fooled(const at::Tensor& logits, const at::Tensor& rows) const;
 
-  // The same networks and hook for `part`, images of this batch; what it
-  // costs is its own. Where calls are padded, it is to the size of this one.
+  // The same networks and hook for `part`, images of this batch, of which some
+  // may come several times; what it costs is its own. Where calls are padded,
+  // it is to the size of this one.
   Pass Part(const AttackBatch& part) const;
+  // The same for this batch `times` over, image i being rows i, N + i, 2 N + i
+  // and so on. For all but what is clean.
+  Pass Repeated(int64_t times) const;
   // Adds what a part spent on the images at `rows`.
   void Charge(const AttackResult& spent, const at::Tensor& rows);
 
@@ -106,7 +115,7 @@ class Attack::Pass {
   const bool targeted_;
   const at::Tensor classes_;  // [N], the targets or the labels
   Checked clean_gradient_;
-  at::Tensor clean_logits_;
+  at::Tensor clean_logits_, clean_scores_;  // the target's, the source's
   at::Tensor zero_gradient_, gradients_, forwards_;  // [N]
 };
 

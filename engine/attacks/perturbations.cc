@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "engine/attacks/layout.h"
+
 namespace adv {
 namespace {
 
@@ -39,8 +41,7 @@ at::Tensor Draw(Spread spread, Norm norm, const RandomKey& key,
 
 at::Tensor Steepest(const at::Tensor& gradient, Norm norm) {
   if (norm == Norm::kLinf) return gradient.sign();
-  return gradient /
-         Lengths(gradient.flatten(1)).to(at::kFloat).view({-1, 1, 1, 1});
+  return gradient / PerPixel(Lengths(ValuesOf(gradient)).to(at::kFloat));
 }
 
 at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
@@ -50,9 +51,7 @@ at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
       samples.data_ptr<int64_t>(),
       samples.data_ptr<int64_t>() + samples.numel());
   const int64_t count = images.numel() / images.size(0);
-  return Draw(spread, norm, key, keys, count)
-      .view(images.sizes())
-      .contiguous(images.suggest_memory_format())
+  return ImagesOf(Draw(spread, norm, key, keys, count), images)
       .to(images.device());
 }
 

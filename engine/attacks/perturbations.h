@@ -24,7 +24,8 @@ enum class Spread {
 };
 
 // One for each of `images` [M, channels, height, width], on their device;
-// `samples` [M] int64 on the CPU are their keys.
+// `samples` [M] int64 on the CPU are their keys. Values are drawn by row,
+// column and then channel.
 at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
                              const at::Tensor& samples,
                              const at::Tensor& images);

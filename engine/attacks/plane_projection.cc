@@ -4,6 +4,8 @@
 
 #include <tuple>
 
+#include "engine/attacks/layout.h"
+
 namespace adv {
 namespace {
 
@@ -26,8 +28,8 @@ at::Tensor SumsBeforeHere(const at::Tensor& values) {
 // it is known which pixels have stopped by then.
 at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
                            const at::Tensor& values, Norm norm) {
-  const at::Tensor w = normals.flatten(1).to(at::kDouble);
-  const at::Tensor x = points.flatten(1).to(at::kDouble);
+  const at::Tensor w = ValuesOf(normals).to(at::kDouble);
+  const at::Tensor x = ValuesOf(points).to(at::kDouble);
   const at::Tensor way = w.sign() * values.sign().neg().unsqueeze(1);
   const at::Tensor slope = w.abs() * way.abs();
   const at::Tensor speed = norm == Norm::kLinf ? way.abs() : slope;
@@ -48,7 +50,7 @@ at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
       (need - gained.gather(1, here)) / rate.gather(1, here);
   const at::Tensor moves = at::where(reachable.logical_and(need.gt(0)),
                                      at::min(time * speed, room), room);
-  return (way * moves).to(at::kFloat).view(points.sizes());
+  return ImagesOf((way * moves).to(at::kFloat), points);
 }
 
 }  // namespace adv

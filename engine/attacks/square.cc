@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
+#include "engine/attacks/layout.h"
 #include "engine/attacks/pass.h"
 #include "engine/attacks/random.h"
 #include "engine/attacks/square_proposals.h"
@@ -26,22 +28,17 @@ at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
   return targeted ? margins.neg() : margins;
 }
 
-class Square final : public Attack {
+class Square final : public BudgetAttack {
  public:
   explicit Square(const SquareConfig& config) : config_(config) {}
   bool HasNorm(Norm) const override { return true; }
 
- protected:
-  absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
-      const RunOptions& options) const override;
-
  private:
   struct Search;
 
-  absl::StatusOr<AttackResult> PerturbWithin(double epsilon, Pass& pass,
-                                             const AttackBatch& batch,
-                                             const RunOptions& options) const;
+  absl::StatusOr<AttackResult> PerturbWithin(
+      double epsilon, Pass& pass, const AttackBatch& batch,
+      const RunOptions& options) const override;
   absl::StatusOr<Candidates> Go(Search search, Pass& pass) const;
   void Propose(int64_t query, Search& search) const;
   absl::Status Ask(int64_t query, Pass& pass, Search& search) const;
@@ -60,7 +57,7 @@ struct Square::Search {
         seed(options.seed),
         epsilon(epsilon),
         restart(restart),
-        proposals(MakeSquareProposals(batch.images.index_select(0, rows),
+        proposals(MakeSquareProposals(SelectRows(batch.images, rows),
                                       {options.norm, epsilon},
                                       options.eight_bit)),
         ball(proposals->images().clone(), {options.norm, epsilon},
@@ -86,19 +83,6 @@ struct Square::Search {
   at::Tensor squares;          // [M] int64, how many were tried
   at::Tensor logits = {};      // [M, classes] the source's, of what is kept
 };
-
-absl::StatusOr<std::vector<AttackResult>> Square::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  std::vector<AttackResult> results;
-  for (double epsilon : options.epsilons) {
-    absl::StatusOr<AttackResult> result =
-        PerturbWithin(epsilon, pass, batch, options);
-    if (!result.ok()) return result.status();
-    pass.ChargeTo(*result);
-    results.push_back(*std::move(result));
-  }
-  return results;
-}
 
 absl::StatusOr<AttackResult> Square::PerturbWithin(
     double epsilon, Pass& pass, const AttackBatch& batch,
@@ -182,9 +166,8 @@ absl::Status Square::Ask(int64_t query, Pass& pass, Search& search) const {
   const at::Tensor rows = search.rows.index_select(0, standing);
   const at::Tensor& images = search.proposals->images();
   const absl::StatusOr<at::Tensor> logits = pass.Scores(
-      search.standing_ball.Snap(search.all_stand()
-                                    ? images
-                                    : images.index_select(0, search.standing)),
+      search.standing_ball.Snap(
+          search.all_stand() ? images : SelectRows(images, search.standing)),
       rows);
   if (!logits.ok()) return logits.status();
   const at::Tensor margins =

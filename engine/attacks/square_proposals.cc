@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/layout.h"
 
 namespace adv {
 namespace {
@@ -52,7 +53,7 @@ class LinfProposals final : public SquareProposals {
       for (int64_t x = 0; x < width_; ++x) {
         const float* end = Row(words.Flip() ? upper_ : lower_, row);
         for (int64_t y = 0; y < height_; ++y) {
-          const int64_t at = (channel * height_ + y) * width_ + x;
+          const int64_t at = PixelAt(y, x) + channel;
           image[at] = end[at];
         }
       }
@@ -89,12 +90,10 @@ class LinfProposals final : public SquareProposals {
   // Calls copy(index in the image, index in the window) for each value.
   template <typename Copy>
   void CopyWindow(const Window& window, Copy copy) const {
-    int64_t packed = 0;
-    for (int64_t channel = 0; channel < channels_; ++channel) {
-      for (int64_t y = window.top; y < window.top + window.side; ++y) {
-        const int64_t start = (channel * height_ + y) * width_ + window.left;
-        for (int64_t x = 0; x < window.side; ++x) copy(start + x, packed++);
-      }
+    const int64_t row = window.side * channels_;
+    for (int64_t y = 0; y < window.side; ++y) {
+      const int64_t start = PixelAt(window.top + y, window.left);
+      for (int64_t i = 0; i < row; ++i) copy(start + i, y * row + i);
     }
   }
 
@@ -107,7 +106,7 @@ class LinfProposals final : public SquareProposals {
     float* image = Row(row);
     bool changed = false;
     CopyWindow(windows_[row], [&](int64_t at, int64_t packed) {
-      image[at] = ends[at / (height_ * width_)][at];
+      image[at] = ends[at % channels_][at];
       changed |= image[at] != before_[row][packed];
     });
     return changed;
@@ -168,7 +167,7 @@ class L2Proposals final : public SquareProposals {
   L2Proposals(const at::Tensor& originals, double epsilon)
       : SquareProposals(originals),
         epsilon_(epsilon),
-        originals_(originals.contiguous()),
+        originals_(AsNetworksCompute(originals)),
         before_(at::empty_like(images_)),
         change_(channels_ * height_ * width_) {}
 
@@ -245,7 +244,7 @@ class L2Proposals final : public SquareProposals {
   }
 
   double& At(int64_t channel, int64_t y, int64_t x) {
-    return change_[(channel * height_ + y) * width_ + x];
+    return change_[PixelAt(y, x) + channel];
   }
 
   std::vector<double> Read(const Window& window, int64_t channel) {
@@ -302,7 +301,7 @@ SquareProposals::SquareProposals(const at::Tensor& originals)
     : channels_(originals.size(1)),
       height_(originals.size(2)),
       width_(originals.size(3)),
-      images_(originals.clone(at::MemoryFormat::Contiguous)) {}
+      images_(originals.clone(at::MemoryFormat::ChannelsLast)) {}
 
 float* SquareProposals::Row(const at::Tensor& images, int64_t row) const {
   return images.data_ptr<float>() + row * channels_ * height_ * width_;

@@ -19,7 +19,7 @@ class SquareProposals {
  public:
   virtual ~SquareProposals() = default;
 
-  // [M, channels, height, width] float32 on the CPU, contiguous: the images
+  // [M, channels, height, width] float32 on the CPU, channels-last: the images
   // kept so far, or their candidates. The originals at first.
   const at::Tensor& images() const { return images_; }
 
@@ -35,9 +35,12 @@ class SquareProposals {
  protected:
   explicit SquareProposals(const at::Tensor& originals);
 
-  // The values of one image.
+  // The values of one image, and where in them a pixel's channels begin.
   float* Row(int64_t row) const { return Row(images_, row); }
   float* Row(const at::Tensor& images, int64_t row) const;
+  int64_t PixelAt(int64_t y, int64_t x) const {
+    return (y * width_ + x) * channels_;
+  }
 
   const int64_t channels_, height_, width_;
   const at::Tensor images_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/attacks/layout.h"
+
 namespace adv {
 namespace {
 
@@ -62,9 +64,9 @@ int64_t RankOf(const at::Tensor& logits, int64_t label) {
 std::vector<Distance> MeasureDistances(const at::Tensor& images,
                                        const at::Tensor& originals,
                                        int64_t count) {
-  const at::Tensor changed = images.cpu().contiguous();
-  const at::Tensor original = originals.cpu().contiguous();
-  const int64_t values = original.numel() / original.size(0);
+  const at::Tensor changed = ValuesOf(images.cpu());
+  const at::Tensor original = ValuesOf(originals.cpu());
+  const int64_t values = original.size(1);
   std::vector<Distance> distances;
   for (int64_t i = 0; i < count; ++i) {
     distances.push_back(DistanceOf(changed.data_ptr<float>() + i * values,

@@ -82,6 +82,53 @@ TEST(Ball, SelectKeepsEachImagesOwnBall) {
   }
 }
 
+// Each as in a ball of its own.
+TEST(Ball, EpsilonsAndStepsMayDifferByImage) {
+  const at::Tensor originals = FromBytes(ToBytes(Uniform({3, 3, 2, 2}, 3)));
+  const std::vector<double> epsilons = {0.05, 0, 0.2};
+  const std::vector<double> steps = {0.3, 0.1, 0.02};
+  const at::Tensor ascent = Normal({3, 3, 2, 2}, 4);
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    for (const Ball::Options& options : {kFloat, kBytes}) {
+      const Ball ball(originals, norm, at::tensor(epsilons, at::kDouble),
+                      options);
+      at::Tensor climbed = originals.clone();
+      ball.Climb(ascent, at::tensor(steps, at::kDouble), climbed);
+      at::Tensor outside = originals + 0.21;
+      EXPECT_EQ(ball.Check(outside).code(), absl::StatusCode::kInternal);
+      ball.Project(outside);
+      const at::Tensor snapped = ball.Snap(outside);
+      EXPECT_TRUE(ball.Check(snapped).ok());
+      for (int64_t i = 0; i < 3; ++i) {
+        const Ball one(originals.narrow(0, i, 1), {norm, epsilons[i]}, options);
+        at::Tensor alone = originals.narrow(0, i, 1).clone();
+        one.Climb(ascent.narrow(0, i, 1), at::full({1}, steps[i], at::kDouble),
+                  alone);
+        EXPECT_TRUE(alone.equal(climbed.narrow(0, i, 1)));
+        at::Tensor inside = originals.narrow(0, i, 1) + 0.21;
+        one.Project(inside);
+        EXPECT_TRUE(one.Snap(inside).equal(snapped.narrow(0, i, 1)));
+      }
+    }
+  }
+}
+
+TEST(Ball, JoinsOthersWithTheirOwnEpsilons) {
+  const at::Tensor originals = Uniform({3, 1, 2, 2}, 3);
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    const Ball small(originals.narrow(0, 0, 1), {norm, 0.05}, kFloat);
+    const Ball large(originals.narrow(0, 1, 2), {norm, 0.2}, kFloat);
+    at::Tensor images = originals + 0.3;
+    const at::Tensor all = images.clone();
+    small.Join(large).Project(images);
+    at::Tensor first = all.narrow(0, 0, 1), others = all.narrow(0, 1, 2);
+    small.Project(first);
+    large.Project(others);
+    EXPECT_TRUE(images.equal(all));
+    EXPECT_FALSE(small.Join(small).Check(images.narrow(0, 0, 2)).ok());
+  }
+}
+
 TEST(Ball, BytesSurviveTheRoundTrip) {
   const at::Tensor bytes = at::arange(256).to(at::kByte);
   const at::Tensor pixels = bytes.to(at::kFloat).div(255);

@@ -284,6 +284,20 @@ TEST_P(MinimisingPropertiesTest, TransferGoesByTheSource) {
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch.labels)));
 }
 
+TEST_P(MinimisingPropertiesTest, NoPassCopiesImagesIntoAnotherLayout) {
+  const CountingNetwork counting(
+      std::make_shared<ToyLinearNetwork>(toy_.network));
+  AttackBatch batch = batch_;
+  batch.images = FromBytes(ToBytes(batch.images));
+  for (bool eight_bit : {false, true}) {
+    RunOptions options = Options();
+    options.eight_bit = eight_bit;
+    Run(counting, counting, batch, options);
+  }
+  EXPECT_GT(counting.passes, 0);
+  EXPECT_EQ(counting.not_channels_last, 0);
+}
+
 TEST_P(MinimisingPropertiesTest, TheHookEndsTheRun) {
   const CountingNetwork network(
       std::make_shared<ToyLinearNetwork>(toy_.network));

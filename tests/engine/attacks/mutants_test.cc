@@ -68,7 +68,7 @@ class TestSteps final : public Attack {
         gradient = accumulated;
       }
       if (!faults_.no_sign) gradient = Steepest(gradient, options.norm);
-      images.add_(gradient, direction * step_size_);
+      images.add_(gradient * (direction * step_size_));
       if (!faults_.no_ball) {
         ball.Project(images);
       } else {

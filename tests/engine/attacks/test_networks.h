@@ -108,7 +108,8 @@ struct TwoClasses {
   AttackBatch batch;
 };
 
-// Passes everything on and counts the images of each kind of pass.
+// Passes everything on, counts the images of each kind of pass and looks at how
+// they lie in memory. Gradients lie as the images do.
 class CountingNetwork final : public Network {
  public:
   explicit CountingNetwork(std::shared_ptr<const Network> network)
@@ -121,22 +122,35 @@ class CountingNetwork final : public Network {
   at::Device device() const override { return network_->device(); }
 
   at::Tensor Logits(const at::Tensor& images) const override {
-    ++passes;
+    Look(images);
     forwards += images.size(0);
+    forward_passes.push_back(images.size(0));
     return network_->Logits(images);
   }
   LogitsAndGradient InputGradient(const at::Tensor& images,
                                   const LogitGradient& loss) const override {
-    ++passes;
+    Look(images);
     gradients += images.size(0);
-    return network_->InputGradient(images, loss);
+    gradient_passes.push_back(images.size(0));
+    LogitsAndGradient found = network_->InputGradient(images, loss);
+    found.gradient = found.gradient.contiguous(images.suggest_memory_format());
+    return found;
   }
 
   mutable int64_t passes = 0;
-  mutable int64_t forwards = 0;
+  mutable int64_t not_channels_last = 0;  // passes
+  mutable int64_t forwards = 0;           // images
   mutable int64_t gradients = 0;
+  mutable std::vector<int64_t> forward_passes, gradient_passes;  // their sizes
 
  private:
+  void Look(const at::Tensor& images) const {
+    ++passes;
+    if (!images.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+      ++not_channels_last;
+    }
+  }
+
   const std::shared_ptr<const Network> network_;
 };
 

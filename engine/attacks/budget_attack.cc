@@ -1,0 +1,22 @@
+#include "engine/attacks/budget_attack.h"
+
+#include <utility>
+
+#include "engine/attacks/pass.h"
+
+namespace adv {
+
+absl::StatusOr<std::vector<AttackResult>> BudgetAttack::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  std::vector<AttackResult> results;
+  for (double epsilon : options.epsilons) {
+    absl::StatusOr<AttackResult> result =
+        PerturbWithin(epsilon, pass, batch, options);
+    if (!result.ok()) return result.status();
+    pass.ChargeTo(*result);
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+}  // namespace adv

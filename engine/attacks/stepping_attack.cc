@@ -1,0 +1,390 @@
+#include "engine/attacks/stepping_attack.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "engine/attacks/candidates.h"
+#include "engine/attacks/layout.h"
+#include "engine/attacks/pass.h"
+#include "engine/attacks/perturbations.h"
+#include "engine/attacks/random.h"
+#include "engine/nn/loss.h"
+
+namespace adv {
+namespace {
+
+at::Tensor PlacesOf(const at::Tensor& chosen) {
+  return chosen.nonzero().flatten();
+}
+
+// Walks that have taken all their steps, and wait for a verdict on the last.
+struct Arrived {
+  at::Tensor rows;       // [M] int64
+  at::Tensor images;     // [M, channels, height, width], as a network sees them
+  at::Tensor steps;      // [M] int64, that were taken
+  at::Tensor fooled_at;  // [M] int64, as of Walks
+
+  int64_t size() const { return rows.defined() ? rows.size(0) : 0; }
+
+  void Add(const Arrived& more) {
+    if (size() == 0) {
+      *this = more;
+      return;
+    }
+    rows = at::cat({rows, more.rows});
+    images = at::cat({images, more.images});
+    steps = at::cat({steps, more.steps});
+    fooled_at = at::cat({fooled_at, more.fooled_at});
+  }
+
+  // Removes the first `count`, or all if there are fewer.
+  Arrived TakeFirst(int64_t count) {
+    count = std::min(count, size());
+    const auto part = [this](int64_t begin, int64_t end) {
+      return Arrived{rows.slice(0, begin, end), images.slice(0, begin, end),
+                     steps.slice(0, begin, end),
+                     fooled_at.slice(0, begin, end)};
+    };
+    Arrived taken = part(0, count);
+    *this = part(count, size());
+    return taken;
+  }
+};
+
+}  // namespace
+
+SteppingAttack::Walks SteppingAttack::Walks::Select(
+    const at::Tensor& kept) const {
+  if (kept.size(0) == rows.size(0)) return *this;
+  return {rows.index_select(0, kept),
+          SelectRows(images, kept),
+          ball.Select(kept),
+          step_sizes.index_select(0, kept),
+          remaining.index_select(0, kept),
+          taken.index_select(0, kept),
+          fooled_at.index_select(0, kept),
+          momentum.defined() ? SelectRows(momentum, kept) : momentum};
+}
+
+SteppingAttack::Walks SteppingAttack::Walks::Join(const Walks& other) const {
+  return {at::cat({rows, other.rows}),
+          at::cat({images, other.images}),
+          ball.Join(other.ball),
+          at::cat({step_sizes, other.step_sizes}),
+          at::cat({remaining, other.remaining}),
+          at::cat({taken, other.taken}),
+          at::cat({fooled_at, other.fooled_at}),
+          momentum.defined() ? at::cat({momentum, other.momentum}) : momentum};
+}
+
+// All images at all epsilons: image i of N at epsilon e is row e N + i.
+class SteppingAttack::Sweep {
+ public:
+  // `own_targets`: see OwnTargets. Keeps references to all.
+  Sweep(const SteppingAttack& attack, const at::Tensor& own_targets, Pass& pass,
+        const AttackBatch& batch, const RunOptions& options);
+
+  absl::Status Run();
+  // After Run, of each epsilon in turn.
+  absl::StatusOr<AttackResult> ResultAt(size_t e);
+
+ private:
+  int64_t moving() const { return walks_ ? walks_->rows.size(0) : 0; }
+  // [M], which of the N images these are.
+  at::Tensor ImageRows(const at::Tensor& rows) const {
+    return rows.remainder(images_);
+  }
+  Pass::Objective ObjectiveOf(const at::Tensor& rows) const;
+  absl::StatusOr<LogitsAndGradient> CleanGradient();
+
+  absl::Status QueueAll();
+  // As many as there are slots for; those that wait the longest first.
+  absl::Status FillSlots();
+  // The walks of `rows` from start number `start`.
+  absl::StatusOr<Walks> Begin(const at::Tensor& rows, int64_t start);
+  absl::Status StepAll();
+  // A step of each of `walks`, of which those are left that have some to go.
+  // `seen`: the images as a network saw them, with the target's logits of
+  // them (undefined: only a source has seen them) and the gradient there.
+  absl::Status Step(const at::Tensor& seen, const at::Tensor& logits,
+                    at::Tensor gradient, Walks& walks);
+  absl::Status JudgeArrived();
+  // Walks that are over. Where starts are left, failures go back to wait.
+  absl::Status Finish(Candidates found);
+
+  const SteppingAttack& attack_;
+  const at::Tensor& own_targets_;
+  Pass& clean_pass_;  // of the images
+  const AttackBatch& batch_;
+  const RunOptions& options_;
+  const int64_t images_;  // N
+  Pass pass_;             // of the rows
+  at::Tensor epsilons_;   // [rows] double
+  at::Tensor step_sizes_;
+  at::Tensor steps_;  // [rows] int64
+  WorstOf worst_;
+  std::deque<int64_t> waiting_;  // rows
+  std::vector<int64_t> starts_;  // [rows], how often each has begun
+  std::optional<Walks> walks_;   // in the slots
+  Arrived arrived_;
+  AttackResult spent_;  // costs of all rows
+};
+
+SteppingAttack::Sweep::Sweep(const SteppingAttack& attack,
+                             const at::Tensor& own_targets, Pass& pass,
+                             const AttackBatch& batch,
+                             const RunOptions& options)
+    : attack_(attack),
+      own_targets_(own_targets),
+      clean_pass_(pass),
+      batch_(batch),
+      options_(options),
+      images_(batch.labels.size(0)),
+      pass_(pass.Repeated(static_cast<int64_t>(options.epsilons.size()))),
+      worst_(images_ * static_cast<int64_t>(options.epsilons.size())),
+      starts_(images_ * options.epsilons.size()) {
+  std::vector<double> step_sizes;
+  std::vector<int64_t> steps;
+  for (double epsilon : options.epsilons) {
+    const Schedule schedule = attack.ScheduleAt(epsilon);
+    step_sizes.push_back(schedule.step_size);
+    steps.push_back(schedule.steps);
+  }
+  const auto by_row = [this](const auto& by_epsilon, at::ScalarType type) {
+    return at::tensor(by_epsilon, type)
+        .repeat_interleave(images_)
+        .to(batch_.labels.device());
+  };
+  epsilons_ = by_row(options.epsilons, at::kDouble);
+  step_sizes_ = by_row(step_sizes, at::kDouble);
+  steps_ = by_row(steps, at::kLong);
+}
+
+absl::Status SteppingAttack::Sweep::Run() {
+  absl::Status status = QueueAll();
+  while (status.ok()) {
+    status = FillSlots();
+    if (!status.ok()) break;
+    // Verdicts are of full passes, too.
+    if (arrived_.size() >= pass_.slots() ||
+        (arrived_.size() > 0 && moving() == 0)) {
+      status = JudgeArrived();
+    } else if (moving() > 0) {
+      status = StepAll();
+    } else {
+      break;
+    }
+  }
+  pass_.ChargeTo(spent_);
+  return status;
+}
+
+absl::StatusOr<AttackResult> SteppingAttack::Sweep::ResultAt(size_t e) {
+  const int64_t first = static_cast<int64_t>(e) * images_;
+  const auto part = [this, first](const at::Tensor& of_rows) {
+    return of_rows.narrow(0, first, images_);
+  };
+  AttackResult spent;
+  spent.zero_gradient = part(spent_.zero_gradient);
+  spent.gradients = part(spent_.gradients);
+  spent.forwards = part(spent_.forwards);
+  if (attack_.RandomStarts() == 0) {
+    // There already; it is part of each epsilon.
+    const absl::StatusOr<LogitsAndGradient> clean = CleanGradient();
+    if (!clean.ok()) return clean.status();
+  }
+  clean_pass_.Charge(spent, at::arange(images_, batch_.labels.options()));
+  AttackResult result;
+  worst_.WriteTo(result, first, images_);
+  clean_pass_.ChargeTo(result);
+  return result;
+}
+
+Attack::Pass::Objective SteppingAttack::Sweep::ObjectiveOf(
+    const at::Tensor& rows) const {
+  if (!own_targets_.defined()) return pass_.DefaultObjective(rows);
+  const at::Tensor targets = own_targets_.index_select(0, ImageRows(rows));
+  return [targets](const at::Tensor& logits) {
+    return AttackLossGradient(logits, targets).neg();
+  };
+}
+
+absl::StatusOr<LogitsAndGradient> SteppingAttack::Sweep::CleanGradient() {
+  return clean_pass_.CleanGradient(
+      ObjectiveOf(at::arange(images_, batch_.labels.options())));
+}
+
+absl::Status SteppingAttack::Sweep::QueueAll() {
+  const at::Tensor all = at::arange(steps_.size(0), steps_.options());
+  at::Tensor wait = at::ones_like(all, at::kBool);
+  if (attack_.RandomStarts() > 0 &&
+      options_.success == SuccessRule::kAnyIterate) {
+    // The walks do not come by the clean images.
+    const absl::StatusOr<at::Tensor> clean = clean_pass_.CleanLogits();
+    if (!clean.ok()) return clean.status();
+    const at::Tensor logits = clean->index_select(0, ImageRows(all));
+    const at::Tensor fooled = pass_.Fooled(logits, all);
+    Candidates found;
+    found.rows = all.masked_select(fooled);
+    found.images = SelectRows(batch_.images, ImageRows(found.rows));
+    found.logits = logits.index_select(0, found.rows);
+    found.iterations = at::zeros_like(found.rows);
+    absl::Status status = Finish(std::move(found));
+    if (!status.ok()) return status;
+    wait = fooled.logical_not();
+  }
+  const at::Tensor rows = all.masked_select(wait).cpu();
+  waiting_.assign(rows.data_ptr<int64_t>(),
+                  rows.data_ptr<int64_t>() + rows.size(0));
+  return absl::OkStatus();
+}
+
+absl::Status SteppingAttack::Sweep::FillSlots() {
+  const int64_t slots = pass_.slots();
+  while (!waiting_.empty() && moving() < slots && arrived_.size() < slots) {
+    const int64_t start = starts_[waiting_.front()];
+    std::vector<int64_t> next;
+    while (!waiting_.empty() && starts_[waiting_.front()] == start &&
+           moving() + static_cast<int64_t>(next.size()) < slots) {
+      next.push_back(waiting_.front());
+      waiting_.pop_front();
+      ++starts_[next.back()];
+    }
+    absl::StatusOr<Walks> begun =
+        Begin(at::tensor(next, steps_.options()), start);
+    if (!begun.ok()) return begun.status();
+    if (begun->rows.size(0) == 0) continue;
+    walks_ = moving() > 0 ? walks_->Join(*begun) : *std::move(begun);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SteppingAttack::Walks> SteppingAttack::Sweep::Begin(
+    const at::Tensor& rows, int64_t start) {
+  const at::Tensor images = ImageRows(rows);
+  const at::Tensor originals = SelectRows(batch_.images, images);
+  const at::Tensor epsilons = epsilons_.index_select(0, rows);
+  Walks walks{rows,
+              originals.clone(),
+              Ball(originals, options_.norm, epsilons,
+                   {!attack_.MayLeaveBox(), options_.eight_bit}),
+              step_sizes_.index_select(0, rows),
+              steps_.index_select(0, rows),
+              at::zeros_like(rows),
+              at::full_like(rows, -1)};
+  if (attack_.RandomStarts() > 0) {
+    walks.images = DrawPerturbations(
+                       Spread::kVolume, options_.norm,
+                       {options_.seed, RandomPurpose::kStart,
+                        static_cast<uint32_t>(start), 0},
+                       batch_.samples.index_select(0, images.cpu()), originals)
+                       .mul_(PerPixel(epsilons.to(at::kFloat)))
+                       .add_(originals);
+    walks.ball.Project(walks.images);
+    return walks;
+  }
+  const absl::StatusOr<LogitsAndGradient> clean = CleanGradient();
+  if (!clean.ok()) return clean.status();
+  const absl::StatusOr<at::Tensor> logits = clean_pass_.CleanLogits();
+  if (!logits.ok()) return logits.status();
+  absl::Status status = Step(originals, logits->index_select(0, images),
+                             SelectRows(clean->gradient, images), walks);
+  if (!status.ok()) return status;
+  return walks;
+}
+
+absl::Status SteppingAttack::Sweep::StepAll() {
+  const at::Tensor seen = walks_->ball.Snap(walks_->images);
+  const absl::StatusOr<LogitsAndGradient> found =
+      pass_.Gradient(seen, walks_->rows, ObjectiveOf(walks_->rows));
+  if (!found.ok()) return found.status();
+  // The source's logits say nothing of the target.
+  return Step(seen, pass_.transfer() ? at::Tensor() : found->logits,
+              found->gradient, *walks_);
+}
+
+absl::Status SteppingAttack::Sweep::Step(const at::Tensor& seen,
+                                         const at::Tensor& logits,
+                                         at::Tensor gradient, Walks& walks) {
+  if (logits.defined()) {
+    const at::Tensor fooled = pass_.Fooled(logits, walks.rows);
+    walks.fooled_at = at::where(fooled.logical_and(walks.fooled_at.lt(0)),
+                                walks.taken, walks.fooled_at);
+    const at::Tensor out = PlacesOf(fooled);
+    if (options_.success == SuccessRule::kAnyIterate && out.size(0) > 0) {
+      Candidates found;
+      found.rows = walks.rows.index_select(0, out);
+      found.images = SelectRows(seen, out);
+      found.logits = logits.index_select(0, out);
+      found.iterations = walks.fooled_at.index_select(0, out);
+      absl::Status status = Finish(std::move(found));
+      if (!status.ok()) return status;
+      const at::Tensor kept = PlacesOf(fooled.logical_not());
+      gradient = SelectRows(gradient, kept);
+      walks = walks.Select(kept);
+    }
+  }
+  if (walks.rows.size(0) == 0) return absl::OkStatus();
+  walks.ball.Climb(attack_.Ascent(gradient, pass_.targeted(), walks),
+                   walks.step_sizes, walks.images);
+  walks.taken = walks.taken + 1;
+  walks.remaining = walks.remaining - 1;
+  const at::Tensor over = walks.remaining.eq(0);
+  const at::Tensor out = PlacesOf(over);
+  if (out.size(0) > 0) {
+    const Walks done = walks.Select(out);
+    arrived_.Add(
+        {done.rows, done.ball.Snap(done.images), done.taken, done.fooled_at});
+    walks = walks.Select(PlacesOf(over.logical_not()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SteppingAttack::Sweep::JudgeArrived() {
+  const Arrived arrived = arrived_.TakeFirst(pass_.slots());
+  absl::StatusOr<at::Tensor> logits =
+      pass_.Logits(arrived.images, arrived.rows);
+  if (!logits.ok()) return logits.status();
+  const at::Tensor fooled = pass_.Fooled(*logits, arrived.rows);
+  Candidates found;
+  found.rows = arrived.rows;
+  found.images = arrived.images;
+  found.logits = *std::move(logits);
+  found.iterations = at::where(fooled.logical_and(arrived.fooled_at.lt(0)),
+                               arrived.steps, arrived.fooled_at);
+  return Finish(std::move(found));
+}
+
+absl::Status SteppingAttack::Sweep::Finish(Candidates found) {
+  absl::Status status = Judge(pass_, attack_.RandomStarts() > 1, found);
+  if (!status.ok()) return status;
+  worst_.Add(found);
+  const at::Tensor failed =
+      found.rows.masked_select(found.fooled.logical_not()).cpu();
+  for (int64_t i = 0; i < failed.size(0); ++i) {
+    const int64_t row = failed.data_ptr<int64_t>()[i];
+    if (starts_[row] < attack_.RandomStarts()) waiting_.push_back(row);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<AttackResult>> SteppingAttack::Perturb(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  const absl::StatusOr<at::Tensor> own_targets = OwnTargets(pass);
+  if (!own_targets.ok()) return own_targets.status();
+  Sweep sweep(*this, *own_targets, pass, batch, options);
+  if (absl::Status status = sweep.Run(); !status.ok()) return status;
+  std::vector<AttackResult> results;
+  for (size_t e = 0; e < options.epsilons.size(); ++e) {
+    absl::StatusOr<AttackResult> result = sweep.ResultAt(e);
+    if (!result.ok()) return result.status();
+    results.push_back(*std::move(result));
+  }
+  return results;
+}
+
+}  // namespace adv
