@@ -2,8 +2,8 @@
 #define ADV_TESTS_SERVER_TEMPORARY_FOLDER_H_
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 

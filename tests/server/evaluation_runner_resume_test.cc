@@ -1,0 +1,176 @@
+// Evaluations that end early, and what asking for them again resumes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include "server/deterministic_bytes.h"
+#include "server/evaluation_runner.h"
+#include "tests/server/evaluation_runner_fixture.h"
+#include "tests/server/gate.h"
+#include "tests/server/temporary_folder.h"
+
+namespace adv {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
+  StartServer();
+  Gate gate;
+  std::atomic<int> gradients{0};
+  hook_ = [&] {
+    if (++gradients == 30) gate.Pass();
+  };
+  Listener listener;
+  const StartedEvaluation started = StartOrDie(&listener);
+  gate.AwaitArrivals(1);
+  const auto cancelled = runner_->Cancel(ToyId().substr(0, 6));
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state(), v1::EVALUATION_STATE_CANCELLED);
+  // Not gone yet.
+  Listener early;
+  EXPECT_TRUE(
+      absl::IsAborted(runner_->Start(Toy(), early.AsFunction()).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(runner_->Delete(ToyId())));
+  gate.Open();
+  const v1::Evaluation end = listener.AwaitEnd();
+  EXPECT_EQ(end.state(), v1::EVALUATION_STATE_CANCELLED);
+  EXPECT_EQ(gradients, 30);
+  EXPECT_EQ(executor_->stats().wasted_passes, 1);
+  // It has ended: cancelling changes nothing.
+  EXPECT_EQ(runner_->Cancel(ToyId())->state(), v1::EVALUATION_STATE_CANCELLED);
+  EXPECT_EQ(runner_->stats().cancelled, 1);
+}
+
+TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
+  StartServer();
+  const v1::Evaluation whole = Run();
+
+  StartServer();
+  Gate gate;
+  std::atomic<int> gradients{0};
+  hook_ = [&] {
+    if (++gradients == 100) gate.Pass();
+  };
+  Listener listener;
+  StartedEvaluation started = StartOrDie(&listener);
+  gate.AwaitArrivals(1);
+  ASSERT_TRUE(runner_->Cancel(ToyId()).ok());
+  gate.Open();
+  const uint64_t done = listener.AwaitEnd().samples_done();
+  EXPECT_GT(done, 0u);
+  EXPECT_LT(done, uint64_t{kSamples});
+
+  Listener resumed;
+  started = StartOrDie(&resumed);
+  EXPECT_EQ(started.evaluation.samples_done(), done);
+  const v1::Evaluation end = resumed.AwaitEnd();
+  ASSERT_EQ(end.state(), v1::EVALUATION_STATE_SUCCEEDED) << end.error();
+  EXPECT_EQ(end.error(), "");
+  EXPECT_EQ(end.report().records_sha256(), whole.report().records_sha256());
+  EXPECT_EQ(runner_->stats().images, kSamples);  // none twice
+  v1::EvaluationReport report = end.report();
+  *report.mutable_environment() = whole.report().environment();
+  EXPECT_EQ(DeterministicBytes(report), DeterministicBytes(whole.report()));
+}
+
+TEST_F(EvaluationRunnerTest, ResumesAfterTheServerWasStopped) {
+  StartServer();
+  const std::string whole = Run().report().records_sha256();
+
+  const TemporaryFolder folder;
+  const EvaluationStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  Gate gate;
+  std::atomic<int> gradients{0};
+  hook_ = [&] {
+    if (++gradients == 100) gate.Pass();
+  };
+  Listener listener;
+  {
+    const StartedEvaluation started = StartOrDie(&listener);
+    gate.AwaitArrivals(1);
+    runner_->Stop();
+    Listener late;
+    EXPECT_TRUE(absl::IsUnavailable(
+        runner_->Start(Toy(1), late.AsFunction()).status()));
+    gate.Open();
+    executor_->Drain(seconds(1000));  // the tile that runs may finish
+    const v1::Evaluation end = listener.AwaitEnd();
+    EXPECT_EQ(end.state(), v1::EVALUATION_STATE_CANCELLED);
+    EXPECT_EQ(end.error(), "server stopped");
+    EXPECT_EQ(end.samples_done() % kTile, 0u);
+  }
+  StartServer(1, {}, file);
+  EXPECT_EQ(runner_->Get(ToyId())->error(), "server stopped");
+  const v1::Evaluation end = Run();
+  EXPECT_EQ(end.report().records_sha256(), whole);
+  EXPECT_LT(runner_->stats().images, kSamples);
+}
+
+// As after a kill: the store says RUNNING, and the last tile is there but the
+// report is not.
+TEST_F(EvaluationRunnerTest, WritesAReportThatAKillPrevented) {
+  const TemporaryFolder folder;
+  const EvaluationStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  const v1::Evaluation end = Run();
+  v1::Evaluation killed = end;
+  killed.set_state(v1::EVALUATION_STATE_RUNNING);
+  killed.clear_report();
+  killed.clear_finished_at();
+  ASSERT_TRUE(store_->Update(killed).ok());
+  StartServer(1, {}, file);
+  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_CANCELLED);
+  const v1::Evaluation again = Run();
+  EXPECT_EQ(DeterministicBytes(again.report()),
+            DeterministicBytes(end.report()));
+  EXPECT_EQ(runner_->stats().images, 0);
+}
+
+TEST_F(EvaluationRunnerTest, AFullDiskFailsItAndLosesNothing) {
+  const TemporaryFolder folder;
+  EvaluationStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  const std::string whole = Run().report().records_sha256();
+  ASSERT_TRUE(runner_->Delete(ToyId()).ok());
+
+  EvaluationStoreOptions small{folder / "small.db"};
+  small.max_bytes = 28 << 10;
+  StartServer(1, {}, small);
+  const v1::Evaluation failed = Run();
+  ASSERT_EQ(failed.state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_THAT(failed.error(), HasSubstr("no room on the disk"));
+  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_EQ(runner_->List(1, "", "")->evaluations[0].state(),
+            v1::EVALUATION_STATE_FAILED);
+  EXPECT_EQ(runner_->stats().failed, 1);
+  const int64_t done = static_cast<int64_t>(failed.samples_done());
+  EXPECT_LT(done, kSamples);
+
+  small.max_bytes = 0;
+  StartServer(1, {}, small);
+  EXPECT_EQ(Run().report().records_sha256(), whole);
+  EXPECT_EQ(runner_->stats().images, kSamples - done);
+}
+
+TEST_F(EvaluationRunnerTest, AnExceptionFailsItAndAskingAgainResumes) {
+  StartServer();
+  std::atomic<int> gradients{0};
+  hook_ = [&] {
+    if (++gradients == 100) throw std::runtime_error("broken device");
+  };
+  const v1::Evaluation failed = Run();
+  ASSERT_EQ(failed.state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_THAT(failed.error(), HasSubstr("broken device"));
+  const v1::Evaluation end = Run();
+  EXPECT_EQ(end.state(), v1::EVALUATION_STATE_SUCCEEDED) << end.error();
+  EXPECT_EQ(end.error(), "");
+}
+
+}  // namespace
+}  // namespace adv

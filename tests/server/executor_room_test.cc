@@ -1,0 +1,142 @@
+// What the lanes have room and time for.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "server/executor.h"
+#include "tests/server/executor_fixture.h"
+
+namespace adv {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+TEST_F(ExecutorTest, FullLaneRefusesByCostAndByBytes) {
+  ExecutorOptions options;
+  options.interactive = {10, 1000};
+  StartExecutor(options);
+  Occupy();
+  ASSERT_TRUE(Submit("a", Interactive(8)).ok());
+  const absl::Status by_cost = Submit("b", Interactive(3));
+  EXPECT_EQ(by_cost.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(by_cost.message()), HasSubstr("cost 8 of 10"));
+
+  JobOptions large = Interactive(1);
+  large.bytes = 900;
+  ASSERT_TRUE(Submit("c", large).ok());
+  large.bytes = 101;
+  const absl::Status by_bytes = Submit("d", large);
+  EXPECT_EQ(by_bytes.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(by_bytes.message()), HasSubstr("bytes 900 of 1000"));
+  // The other lane has its own room.
+  EXPECT_TRUE(Submit("e", Bulk(100)).ok());
+
+  const LaneStats lane = executor_->stats().lanes[0];
+  EXPECT_EQ(lane.queued_jobs, 2);
+  EXPECT_EQ(lane.queued_cost, 9);
+  EXPECT_EQ(lane.queued_bytes, 900);
+  EXPECT_EQ(lane.rejected_full, 2);
+  gate_.Open();
+  journal_.Await("e");
+  EXPECT_EQ(executor_->stats().lanes[0].queued_cost, 0);
+  EXPECT_EQ(executor_->stats().lanes[0].queued_bytes, 0);
+  EXPECT_FALSE(journal_.ended("b"));
+}
+
+TEST_F(ExecutorTest, WhatNeverFitsIsTheRequestsFault) {
+  ExecutorOptions options;
+  options.interactive = {10, 1000};
+  StartExecutor(options);
+  absl::Status status = Submit("a", Interactive(11));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("cost (images times passes) of this request is 11, "
+                        "must be at most 10"));
+  JobOptions large = Interactive(1);
+  large.bytes = 1001;
+  status = Submit("a", large);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("at most 1000"));
+  EXPECT_EQ(executor_->stats().lanes[0].rejected_too_large, 2);
+}
+
+TEST_F(ExecutorTest, ExemptJobsAreNotBound) {
+  ExecutorOptions options;
+  options.bulk = {10, 1000};
+  StartExecutor(options);
+  Occupy();
+  JobOptions tile = Bulk(1'000'000);
+  tile.exempt = true;
+  ASSERT_TRUE(Submit("tile", tile).ok());
+  ASSERT_TRUE(Submit("fits", Bulk(10)).ok());
+  EXPECT_EQ(executor_->stats().lanes[1].queued_cost, 10);
+  gate_.Open();
+  EXPECT_TRUE(journal_.AwaitEnd("fits").ok());
+}
+
+TEST_F(ExecutorTest, CancelledBeforeSubmitIsRefused) {
+  StartExecutor();
+  JobOptions options = Interactive();
+  options.cancel.Cancel();
+  EXPECT_EQ(Submit("a", options).code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(ExecutorTest, CancelledJobsGiveTheirRoomToLivingOnes) {
+  ExecutorOptions options;
+  options.interactive = {10, 1000};
+  StartExecutor(options);
+  Occupy();
+  const JobOptions dead = Interactive(10);
+  ASSERT_TRUE(Submit("dead", dead).ok());
+  EXPECT_FALSE(Submit("living", Interactive(10)).ok());
+  dead.cancel.Cancel();
+  EXPECT_TRUE(Submit("living", Interactive(10)).ok());
+  EXPECT_EQ(executor_->stats().lanes[0].queued_cost, 10);
+  gate_.Open();
+  EXPECT_EQ(journal_.AwaitEnd("dead").code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(journal_.AwaitEnd("living").ok());
+}
+
+// Ten cost units a second, measured.
+TEST_F(ExecutorTest, RefusesAtOnceWhatCannotStartInTime) {
+  StartExecutor();
+  ASSERT_TRUE(executor_
+                  ->Submit(
+                      Interactive(20),
+                      [&](const BeforePass&) {
+                        clock_.Advance(seconds(2));
+                        return absl::OkStatus();
+                      },
+                      journal_.Ends("measured"))
+                  .ok());
+  ASSERT_TRUE(journal_.AwaitEnd("measured").ok());
+  EXPECT_EQ(executor_->ExpectedWait(Lane::kInteractive),
+            Clock::Duration::zero());
+  EXPECT_EQ(executor_->RetryAfter(Lane::kInteractive), milliseconds(50));
+
+  Occupy();
+  ASSERT_TRUE(Submit("ahead", Interactive(30)).ok());
+  ASSERT_TRUE(Submit("bulk", Bulk(100)).ok());
+  EXPECT_EQ(executor_->ExpectedWait(Lane::kInteractive), seconds(3));
+  EXPECT_EQ(executor_->ExpectedWait(Lane::kBulk), seconds(13));
+  EXPECT_EQ(executor_->RetryAfter(Lane::kInteractive), seconds(3));
+
+  JobOptions late = Interactive();
+  late.deadline = clock_.Now() + seconds(3);
+  const absl::Status status = Submit("late", late);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("expected start in 3"));
+  late.deadline = clock_.Now() + milliseconds(3001);
+  EXPECT_TRUE(Submit("in time", late).ok());
+  EXPECT_EQ(executor_->stats().lanes[0].rejected_deadline, 1);
+
+  ASSERT_TRUE(Submit("far", Bulk(5000)).ok());
+  EXPECT_EQ(executor_->RetryAfter(Lane::kBulk), seconds(30));
+  gate_.Open();
+}
+
+}  // namespace
+}  // namespace adv
