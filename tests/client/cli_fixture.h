@@ -1,12 +1,8 @@
 #ifndef ADV_TESTS_CLIENT_CLI_FIXTURE_H_
 #define ADV_TESTS_CLIENT_CLI_FIXTURE_H_
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <fstream>
+#include <cstdlib>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/folder_fixture.h"
 #include "tests/client/process.h"
 #include "tests/folders.h"
 
@@ -30,18 +27,14 @@ struct Outcome {
   std::string out, err;
 };
 
-// A fake server, a folder that goes away, and ways to run the real advctl.
-class CliTest : public ::testing::Test {
+// A fake server, a folder, and ways to run the real advctl.
+class CliTest : public FolderTest {
  protected:
   void SetUp() override {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "adv-XXXXXX").string();
+    FolderTest::SetUp();
     setenv("LC_ALL", "C.UTF-8", 1);  // whatever runs the tests
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     StartServer({});
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void StartServer(const testing::FakeOptions& options) {
     server_ = std::make_unique<testing::FakeServer>(options);
@@ -70,24 +63,12 @@ class CliTest : public ::testing::Test {
     return {code, process.out(), process.err()};
   }
 
-  std::string Path(const std::string& name) {
-    return (folder_ / name).string();
-  }
-
   std::string MakeImage(const std::string& name) {
     Image image{32, 32, std::string(3072, '\x50')};
     EXPECT_TRUE(WritePng(Path(name), image).ok());
     return Path(name);
   }
 
-  static std::string Read(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  std::filesystem::path folder_;
   std::unique_ptr<testing::FakeServer> server_;
 };
 

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stb/stb_image_write.h"
+#include "tests/client/folder_fixture.h"
 
 namespace adv {
 namespace {
@@ -15,21 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class ImageFileTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "adv-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string Path(const std::string& name) {
-    return (folder_ / name).string();
-  }
-
-  fs::path folder_;
-};
+using ImageFileTest = FolderTest;
 
 Image Gradient(int width, int height) {
   Image image{width, height, ""};
@@ -42,6 +29,7 @@ Image Gradient(int width, int height) {
 // The pixel at (x, y) as three numbers.
 std::vector<int> At(const Image& image, int x, int y) {
   std::vector<int> rgb;
+  rgb.reserve(3);
   for (int c = 0; c < 3; ++c) {
     rgb.push_back(static_cast<unsigned char>(
         image.pixels[(y * image.width + x) * 3 + c]));
@@ -97,9 +85,9 @@ TEST_F(ImageFileTest, SaysWhatIsWrongWithAFile) {
   EXPECT_THAT(ErrorOf(Path("text.png")), HasSubstr("not a PNG or JPEG"));
   std::ofstream(Path("bmp.png")) << "BM" << std::string(100, '\0');
   EXPECT_THAT(ErrorOf(Path("bmp.png")), HasSubstr("not a PNG or JPEG"));
-  std::ofstream(Path("empty.png"));
+  std::ofstream(Path("empty.png")).close();
   EXPECT_THAT(ErrorOf(Path("empty.png")), HasSubstr("not a PNG or JPEG"));
-  std::ofstream(Path("big.png"));
+  std::ofstream(Path("big.png")).close();
   fs::resize_file(Path("big.png"), 64'000'001);
   EXPECT_THAT(ErrorOf(Path("big.png")), HasSubstr("64 MB"));
 }
