@@ -17,6 +17,21 @@ CarliniWagnerConfig OneSearch(double constant, int64_t steps = 100) {
   return config;
 }
 
+// Enough to converge, at weights of about 1, from black and white too.
+CarliniWagnerConfig Thorough() {
+  CarliniWagnerConfig config;
+  config.initial_constant = 0.1;
+  config.binary_search_steps = 8;
+  config.steps = 300;
+  return config;
+}
+
+// Sizes over distances.
+void ExpectFrom1To(double most, const at::Tensor& ratio) {
+  EXPECT_TRUE(ratio.ge(1 - 1e-4).all().item<bool>()) << ratio;
+  EXPECT_TRUE(ratio.le(most).all().item<bool>()) << ratio;
+}
+
 class CarliniWagnerTest : public ::testing::Test {
  protected:
   AttackResult Find(const CarliniWagnerConfig& config) const {
@@ -41,11 +56,44 @@ TEST_F(CarliniWagnerTest, DefaultsFindTheNearestAtAnyScale) {
     const LinearToy scaled(91, 5, scale);
     const AttackResult result =
         FindNearest(config, scaled.network, batch_, Norm::kL2);
-    const at::Tensor ratio = SizesIn(result, batch_, Norm::kL2) /
-                             ExactDistances(toy_, batch_, Norm::kL2);
-    EXPECT_TRUE(ratio.ge(1 - 1e-4).all().item<bool>());
-    EXPECT_TRUE(ratio.le(1.05).all().item<bool>()) << ratio;
+    ExpectFrom1To(1.05, SizesIn(result, batch_, Norm::kL2) /
+                            ExactDistances(toy_, batch_, Norm::kL2));
   }
+}
+
+// Toward a target the loss is convex: the nearest of all targets, which is the
+// paper's untargeted attack, is the nearest image.
+TEST_F(CarliniWagnerTest, TheBestOfAllTargetsIsTheNearestOfManyClasses) {
+  for (AttackBatch batch : {toy_.Grey(4, 93), toy_.Stark(4, 93, 0.03)}) {
+    const at::Tensor exact = ExactDistances(toy_, batch, Norm::kL2);
+    at::Tensor nearest = at::full_like(exact, 1e9);
+    for (int64_t offset = 1; offset < 5; ++offset) {
+      batch.targets = (batch.labels + offset).remainder(5);
+      const AttackResult result =
+          FindNearest(Thorough(), toy_.network, batch, Norm::kL2);
+      EXPECT_TRUE(result.success.all().item<bool>());
+      nearest = at::min(nearest, SizesIn(result, batch, Norm::kL2));
+    }
+    ExpectFrom1To(1.05, nearest / exact);
+  }
+}
+
+// Where the largest logit is that of the nearest boundary: all boundaries are
+// as steep.
+TEST_F(CarliniWagnerTest, FindsTheNearestOfManyClassesThatAreAlike) {
+  const at::Tensor weights = at::zeros({5, 75});
+  for (int64_t i = 0; i < 5; ++i) {
+    const at::Tensor own = weights[i].narrow(0, 15 * i, 15);
+    own.copy_(Normal({15}, 94 + i));
+    own.mul_(8 / own.norm());
+  }
+  const LinearToy toy(weights);
+  const AttackBatch batch = toy.Grey(7, 92);
+  const AttackResult result =
+      FindNearest(Thorough(), toy.network, batch, Norm::kL2);
+  EXPECT_TRUE(result.success.all().item<bool>());
+  ExpectFrom1To(1.05, SizesIn(result, batch, Norm::kL2) /
+                          ExactDistances(toy, batch, Norm::kL2));
 }
 
 // With too small a constant the image stays where it is; the next one is ten

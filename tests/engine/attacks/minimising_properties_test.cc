@@ -36,7 +36,8 @@ std::vector<Case> Cases() {
   fab_t.restarts = 2;
   return {{"deep_fool_l2", DeepFoolConfig{}, Norm::kL2},
           {"deep_fool_linf", DeepFoolConfig{}, Norm::kLinf},
-          // It follows the largest logit, not the nearest boundary.
+          // It follows the largest logit, not the nearest boundary; what it
+          // finds where it can is in carlini_wagner_test.cc.
           {"carlini_wagner", cw, Norm::kL2, 1.2},
           {"fab_l2", fab, Norm::kL2},
           {"fab_linf", fab, Norm::kLinf},

@@ -21,7 +21,10 @@ inline std::vector<int64_t> OddShape() { return {3, 5, 5}; }
 struct LinearToy {
   explicit LinearToy(uint64_t seed, int64_t classes = 5, double scale = 1,
                      double shift = 0)
-      : weights(Normal({classes, 75}, seed) * scale),
+      : LinearToy(Normal({classes, 75}, seed) * scale, shift) {}
+  // `w` is [classes, 75], with its scale.
+  explicit LinearToy(const at::Tensor& w, double shift = 0)
+      : weights(w),
         bias(weights.sum(1) * -0.5 + shift),
         network(OddShape(), weights, bias) {}
 
