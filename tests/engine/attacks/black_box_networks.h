@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/engine/attacks/nearest.h"
 #include "tests/engine/attacks/test_networks.h"
 
 namespace adv {
@@ -53,22 +54,32 @@ class RecordingNetwork final : public ScoringNetwork {
   mutable std::vector<at::Tensor> asked;
 };
 
-// Images of class 0 beside a plane, beyond which lies class 1, all so far from
-// the box that it does not matter.
+// Images of class 0 beside a plane, beyond which lies class 1. The box soon
+// stops the first `stopped` pixels, on which the plane depends most; it is so
+// far from the others that it does not matter.
 struct BesideAPlane {
-  explicit BesideAPlane(int64_t count, uint64_t seed) {
+  explicit BesideAPlane(int64_t count, uint64_t seed, int64_t stopped = 0) {
     const at::Tensor w = Normal({48}, seed);
-    batch.images = Uniform({count, 3, 4, 4}, seed + 1) * 0.4 + 0.3;
+    const at::Tensor pixels = Uniform({count, 48}, seed + 1) * 0.4 + 0.3;
+    const at::Tensor heavy = w.narrow(0, 0, stopped);
+    heavy.copy_(heavy.sign() * 3);
+    pixels.narrow(1, 0, stopped).copy_(heavy.sign() * 0.495 + 0.5);
+    batch.images = pixels.view({count, 3, 4, 4});
     batch.labels = at::zeros({count}, at::kLong);
-    const at::Tensor heights = batch.images.flatten(1).mv(w);
-    const double l1 = w.abs().sum().item<double>();
-    const double l2 = w.norm().item<double>();
-    const double top = heights.max().item<double>() + 0.05 * l2;
+    const at::Tensor heights = pixels.mv(w);
+    const double top =
+        heights.max().item<double>() + 0.05 * w.norm().item<double>();
     network = std::make_shared<ToyLinearNetwork>(
         SmallShape(), at::stack({at::zeros_like(w), w}),
         at::stack({at::zeros({}), at::full({}, -top)}));
-    linf_distances = (top - heights) / l1;
-    l2_distances = (top - heights) / l2;
+    std::vector<double> linf, l2;
+    for (int64_t i = 0; i < count; ++i) {
+      const double margin = top - heights[i].item<double>();
+      linf.push_back(ExactDistance(w, pixels[i], margin, Norm::kLinf));
+      l2.push_back(ExactDistance(w, pixels[i], margin, Norm::kL2));
+    }
+    linf_distances = at::tensor(linf, at::kDouble);
+    l2_distances = at::tensor(l2, at::kDouble);
   }
 
   const at::Tensor& distances(Norm norm) const {
@@ -77,7 +88,8 @@ struct BesideAPlane {
 
   std::shared_ptr<const Network> network;
   AttackBatch batch;
-  at::Tensor linf_distances, l2_distances;  // [count], to the plane
+  // [count] double, to where the plane is met inside the box.
+  at::Tensor linf_distances, l2_distances;
 };
 
 // The largest epsilon that is allowed for images of SmallShape: whatever a
