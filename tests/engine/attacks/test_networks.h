@@ -84,17 +84,20 @@ inline AttackResult RunOne(const AttackConfig& config, const Network& network,
 }
 
 // Class 0 leads on `image` by `margin`, class 1 gains w * x; `others` more
-// classes, which no pixel moves, are far behind.
+// classes, which no pixel moves, are far behind. `w` and `image` are [channels,
+// height, width], or of one row and [width].
 struct TwoClasses {
   TwoClasses(const at::Tensor& w, const at::Tensor& image, double margin,
              int64_t others = 0)
-      : network({1, 1, w.size(0)},
-                at::cat({at::stack({at::zeros_like(w), w}),
-                         at::zeros({others, w.size(0)})}),
-                at::cat({at::stack({at::zeros({}), -w.dot(image) - margin}),
+      : network(image.dim() == 3 ? image.sizes().vec()
+                                 : std::vector<int64_t>{1, 1, image.size(0)},
+                at::cat({at::zeros({1, w.numel()}), w.view({1, -1}),
+                         at::zeros({others, w.numel()})}),
+                at::cat({at::zeros({1}),
+                         -w.flatten().dot(image.flatten()).view({1}) - margin,
                          at::full({others}, -100 * margin) -
                              at::arange(others).to(at::kFloat)})) {
-    batch.images = image.view({1, 1, 1, -1});
+    batch.images = image.reshape(network.image_shape()).unsqueeze(0);
     batch.labels = Longs({0});
   }
 
