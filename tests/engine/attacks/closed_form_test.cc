@@ -17,7 +17,13 @@ std::vector<AttackCase> BudgetAttacks() {
   const IgsmConfig igsm{1.0 / 255, 260};
   const PgdConfig pgd{{}, 40, 2};
   const PgdConfig fine_pgd{0.002, 300, 1, false};
-  const AutoAttackConfig ensemble{{{FgsmConfig{}}, {pgd}}};
+  // The standard ensemble's, with fewer queries.
+  FabConfig fab;
+  fab.target_classes = 9;
+  const AutoAttackConfig ensemble{{{ApgdConfig{}},
+                                   {ApgdConfig{Loss::kTargetedDlr}},
+                                   {fab},
+                                   {SquareConfig{100}}}};
   return {
       {"fgsm", FgsmConfig{}},
       {"igsm", igsm},
@@ -31,7 +37,11 @@ std::vector<AttackCase> BudgetAttacks() {
       {"apgd_dlr_l2", ApgdConfig{Loss::kDlr}, Norm::kL2},
       {"apgd_t", ApgdConfig{Loss::kTargetedDlr}},
       {"apgd_t_l2", ApgdConfig{Loss::kTargetedDlr}, Norm::kL2},
+      // In one row all squares are single pixels. (On squares, and in L2,
+      // square_test.cc.)
+      {"square", SquareConfig{1000}},
       {"auto_attack", ensemble},
+      {"auto_attack_l2", ensemble, Norm::kL2},
   };
 }
 
