@@ -47,7 +47,10 @@ std::map<int64_t, int64_t> Quotas(
 }  // namespace
 
 at::Tensor Dataset::Pixels(const std::vector<int64_t>& indices) const {
-  return images.index_select(0, IndexTensor(indices)).to(at::kFloat).div(255);
+  return images.index_select(0, IndexTensor(indices))
+      .to(at::kFloat, /*non_blocking=*/false, /*copy=*/false,
+          at::MemoryFormat::ChannelsLast)
+      .div(255);
 }
 
 at::Tensor Dataset::Labels(const std::vector<int64_t>& indices) const {

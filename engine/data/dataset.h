@@ -21,7 +21,8 @@ struct Dataset {
 
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
 
-  // The images at `indices` as float32 pixels in [0, 1] (value / 255).
+  // The images at `indices` as float32 pixels in [0, 1] (value / 255),
+  // channels-last, as networks compute with them.
   at::Tensor Pixels(const std::vector<int64_t>& indices) const;
   // The labels at `indices`.
   at::Tensor Labels(const std::vector<int64_t>& indices) const;

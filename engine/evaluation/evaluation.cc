@@ -9,7 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "engine/attacks/layout.h"
 #include "engine/attacks/violations.h"
 #include "engine/evaluation/measure.h"
 
@@ -76,7 +75,7 @@ absl::StatusOr<Tile> MakeTile(
   if (!network.device().is_cpu()) {
     indices.resize(plan.tile_size, indices.back());
   }
-  tile.batch.images = AsNetworksCompute(dataset.Pixels(indices));
+  tile.batch.images = dataset.Pixels(indices);
   tile.batch.labels = dataset.Labels(indices);
   tile.batch.samples = at::tensor(indices, at::kLong);
   for (int64_t i = 0; i < tile.count; ++i) {

@@ -49,8 +49,7 @@ Bench Prepare(const std::string& architecture, const std::string& weights,
     for (int64_t i = 0; i < kBatch; ++i) {
       indices[i] = (batch * kBatch + i) % dataset.size();
     }
-    bench.images.push_back(
-        dataset.Pixels(indices).contiguous(at::MemoryFormat::ChannelsLast));
+    bench.images.push_back(dataset.Pixels(indices));
     bench.labels.push_back(dataset.Labels(indices));
   }
   return bench;

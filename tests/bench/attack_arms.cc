@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "engine/attacks/attack.h"
-#include "engine/attacks/random.h"
+#include "engine/attacks/perturbations.h"
 #include "engine/data/cifar10.h"
 #include "engine/nn/device.h"
 #include "tests/bench/fma_peak.h"
@@ -55,17 +55,11 @@ struct Case {
   at::Tensor Start(const at::Tensor& images, int64_t first,
                    double epsilon) const {
     if (!random_start) return at::Tensor();
-    std::vector<int64_t> samples(images.size(0));
-    std::iota(samples.begin(), samples.end(), first);
-    at::Tensor draws = DrawUniform({kSeed, RandomPurpose::kStart, 0, 0},
-                                   samples, images.numel() / images.size(0))
-                           .mul_(2)
-                           .sub_(1);
-    if (on_surface) draws.div_(draws.abs().amax(1, /*keepdim=*/true));
-    return (images +
-            draws.mul_(epsilon).view(images.sizes()).to(images.device()))
-        .clamp(0, 1)
-        .contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor draws = DrawPerturbations(
+        on_surface ? Spread::kSurface : Spread::kVolume, Norm::kLinf,
+        {kSeed, RandomPurpose::kStart, 0, 0},
+        at::arange(first, first + images.size(0), at::kLong), images);
+    return (images + draws * epsilon).clamp(0, 1);
   }
 };
 
@@ -158,8 +152,7 @@ class Bench {
       const int64_t first = batch * one.batch;
       std::vector<int64_t> indices(one.batch);
       std::iota(indices.begin(), indices.end(), first);
-      const at::Tensor images = dataset_.Pixels(indices).to(device_).contiguous(
-          at::MemoryFormat::ChannelsLast);
+      const at::Tensor images = dataset_.Pixels(indices).to(device_);
       const at::Tensor labels = dataset_.Labels(indices).to(device_);
       if (ours) {
         RunOurs(one, images, labels, indices, outcome);

@@ -150,7 +150,8 @@ void CheckModelName(const std::string& name, absl::string_view field) {
 
 void CheckImages(const at::Tensor& images, const Network& network) {
   Require(images.defined() && images.scalar_type() == at::kFloat &&
-              images.is_contiguous() && images.dim() == 4 &&
+              images.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+              images.dim() == 4 &&
               images.sizes().slice(1) == at::IntArrayRef(network.image_shape()),
           "images are the model's");
   Require(images.size(0) >= 1 &&

@@ -33,7 +33,7 @@ class ClassifyCodecTest : public ::testing::Test {
   Limits limits_;
 };
 
-TEST_F(ClassifyCodecTest, BytesInNhwcBecomePixelsInNchw) {
+TEST_F(ClassifyCodecTest, BytesInNhwcBecomePixelsChannelsLast) {
   v1::ImageBatch& images = *request_.mutable_images();
   images.set_data(std::string("\x00\x33\x66\xff\xcc\x99", 6) +
                   std::string(6, '\0'));
@@ -43,15 +43,17 @@ TEST_F(ClassifyCodecTest, BytesInNhwcBecomePixelsInNchw) {
   images.set_layout(v1::IMAGE_LAYOUT_NHWC);
   const auto task = Decode();
   ASSERT_TRUE(task.ok()) << task.status();
-  EXPECT_TRUE(task->images.is_contiguous());
+  EXPECT_TRUE(task->images.is_contiguous(at::MemoryFormat::ChannelsLast));
   ASSERT_EQ(task->images.sizes(), at::IntArrayRef({1, 3, 2, 2}));
-  const float* pixels = task->images.data_ptr<float>();
-  EXPECT_FLOAT_EQ(pixels[0], 0);
-  EXPECT_FLOAT_EQ(pixels[1], 1);
-  EXPECT_FLOAT_EQ(pixels[4], .2F);
-  EXPECT_FLOAT_EQ(pixels[5], .8F);
-  EXPECT_FLOAT_EQ(pixels[8], .4F);
-  EXPECT_FLOAT_EQ(pixels[9], .6F);
+  const auto pixel = [&](int64_t channel, int64_t x) {
+    return task->images[0][channel][0][x].item<float>();
+  };
+  EXPECT_FLOAT_EQ(pixel(0, 0), 0);
+  EXPECT_FLOAT_EQ(pixel(0, 1), 1);
+  EXPECT_FLOAT_EQ(pixel(1, 0), .2F);
+  EXPECT_FLOAT_EQ(pixel(1, 1), .8F);
+  EXPECT_FLOAT_EQ(pixel(2, 0), .4F);
+  EXPECT_FLOAT_EQ(pixel(2, 1), .6F);
 }
 
 TEST_F(ClassifyCodecTest, TheTaskOwnsItsPixels) {
