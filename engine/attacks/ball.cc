@@ -66,6 +66,7 @@ Ball::Ball(const at::Tensor& originals, Norm norm, const at::Tensor& epsilons,
       epsilons_(epsilons) {
   if (norm_ == Norm::kL2) return;
   if (options.eight_bit) {
+    // LevelsWithin of each.
     const at::Tensor levels = epsilons.mul(255).add_(kTyped).floor_();
     epsilons_ = levels / 255;
     const at::Tensor bytes = ToBytes(originals);

@@ -59,7 +59,10 @@ void WorstOf::Add(const Candidates& found) {
     const auto all = [this](const at::Tensor& some) {
       std::vector<int64_t> sizes = some.sizes().vec();
       sizes[0] = count_;
-      return at::empty(sizes, some.options(), some.suggest_memory_format())
+      // Not as `some`: of no images, no layout can be told.
+      return at::empty(sizes, some.options(),
+                       sizes.size() == 4 ? at::MemoryFormat::ChannelsLast
+                                         : at::MemoryFormat::Contiguous)
           .zero_();
     };
     best_.images = all(found.images);

@@ -12,9 +12,10 @@ namespace adv {
 // Turns `images` to it, once; those that lie so already are not copied.
 at::Tensor AsNetworksCompute(const at::Tensor& images);
 
-// The values of each image in the order of memory, [M, values], and images of
-// the shape of `like` [any, channels, height, width] from such values. Both
-// share the memory of what they are given.
+// The values of each image by row, column and then channel, [M, values], and
+// channels-last images of the shape of `like` [any, channels, height, width]
+// from such values. Both share the memory of what they are given, if that lies
+// so.
 at::Tensor ValuesOf(const at::Tensor& images);
 at::Tensor ImagesOf(const at::Tensor& values, const at::Tensor& like);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/layout.h"
 #include "engine/nn/loss.h"
 
 namespace adv {
@@ -66,7 +67,8 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
     const Objective& objective) {
   absl::StatusOr<Checked> pass = UncountedGradient(images, objective);
   if (!pass.ok()) return pass.status();
-  zero_gradient_.index_fill_(0, rows.masked_select(pass->zero), true);
+  zero_gradient_.index_copy_(
+      0, rows, zero_gradient_.index_select(0, rows).logical_or_(pass->zero));
   gradients_.index_add_(0, rows, at::ones_like(rows));
   return std::move(pass->found);
 }
@@ -138,7 +140,9 @@ Attack::Pass Attack::Pass::Repeated(int64_t times) const {
 }
 
 void Attack::Pass::Charge(const AttackResult& spent, const at::Tensor& rows) {
-  zero_gradient_.index_fill_(0, rows.masked_select(spent.zero_gradient), true);
+  zero_gradient_.index_copy_(
+      0, rows,
+      zero_gradient_.index_select(0, rows).logical_or_(spent.zero_gradient));
   gradients_.index_add_(0, rows, spent.gradients);
   forwards_.index_add_(0, rows, spent.forwards);
 }
@@ -192,9 +196,11 @@ absl::Status Attack::Pass::BeforePass() const {
 at::Tensor Attack::Pass::Pad(const at::Tensor& values) const {
   const int64_t missing = padded_size_ - values.size(0);
   if (missing == 0 || originals_.device().is_cpu()) return values;
-  std::vector<int64_t> sizes = values.sizes().vec();
-  sizes[0] = missing;
-  return at::cat({values, values.narrow(0, 0, 1).expand(sizes)});
+  TORCH_CHECK(missing > 0, "more images than slots");
+  // Not by expand, after which cat would leave the images' layout.
+  const at::Tensor first =
+      at::zeros({missing}, at::device(values.device()).dtype(at::kLong));
+  return at::cat({values, SelectRows(values, first)});
 }
 
 void Attack::Pass::ResetCosts() {

@@ -16,7 +16,7 @@ namespace adv {
 // do (INTERNAL). What a pass costs is counted for the images that are in it.
 //
 // `rows` [M] int64 says which images of the batch the M given ones are: an
-// image that is done need not be computed any more, and one may come twice.
+// image that is done need not be computed any more.
 // Where an image's bits may depend on the shape of the call (any device but the
 // CPU), the batch is padded to N all the same, which is not counted.
 //
@@ -35,7 +35,7 @@ class Attack::Pass {
   // which images they are.
   using Objective = std::function<at::Tensor(const at::Tensor& logits)>;
 
-  // How many images a pass of this batch may have: as many as the batch, so
+  // How many images a pass may have: as many as the batch of the whole run, so
   // that padding keeps its shape; on the CPU, where that does not matter, at
   // least so many that larger ones would hardly be cheaper.
   int64_t slots() const;
@@ -77,9 +77,8 @@ class Attack::Pass {
   // as the target.
   at::Tensor Fooled(const at::Tensor& logits, const at::Tensor& rows) const;
 
-  // The same networks and hook for `part`, images of this batch, of which some
-  // may come several times; what it costs is its own. Where calls are padded,
-  // it is to the size of this one.
+  // The same networks and hook for `part`, images of this batch; what it
+  // costs is its own. Where calls are padded, it is to the size of this one.
   Pass Part(const AttackBatch& part) const;
   // The same for this batch `times` over, image i being rows i, N + i, 2 N + i
   // and so on. For all but what is clean.

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -21,65 +20,7 @@ at::Tensor PlacesOf(const at::Tensor& chosen) {
   return chosen.nonzero().flatten();
 }
 
-// Walks that have taken all their steps, and wait for a verdict on the last.
-struct Arrived {
-  at::Tensor rows;       // [M] int64
-  at::Tensor images;     // [M, channels, height, width], as a network sees them
-  at::Tensor steps;      // [M] int64, that were taken
-  at::Tensor fooled_at;  // [M] int64, as of Walks
-
-  int64_t size() const { return rows.defined() ? rows.size(0) : 0; }
-
-  void Add(const Arrived& more) {
-    if (size() == 0) {
-      *this = more;
-      return;
-    }
-    rows = at::cat({rows, more.rows});
-    images = at::cat({images, more.images});
-    steps = at::cat({steps, more.steps});
-    fooled_at = at::cat({fooled_at, more.fooled_at});
-  }
-
-  // Removes the first `count`, or all if there are fewer.
-  Arrived TakeFirst(int64_t count) {
-    count = std::min(count, size());
-    const auto part = [this](int64_t begin, int64_t end) {
-      return Arrived{rows.slice(0, begin, end), images.slice(0, begin, end),
-                     steps.slice(0, begin, end),
-                     fooled_at.slice(0, begin, end)};
-    };
-    Arrived taken = part(0, count);
-    *this = part(count, size());
-    return taken;
-  }
-};
-
 }  // namespace
-
-SteppingAttack::Walks SteppingAttack::Walks::Select(
-    const at::Tensor& kept) const {
-  if (kept.size(0) == rows.size(0)) return *this;
-  return {rows.index_select(0, kept),
-          SelectRows(images, kept),
-          ball.Select(kept),
-          step_sizes.index_select(0, kept),
-          remaining.index_select(0, kept),
-          taken.index_select(0, kept),
-          fooled_at.index_select(0, kept),
-          momentum.defined() ? SelectRows(momentum, kept) : momentum};
-}
-
-SteppingAttack::Walks SteppingAttack::Walks::Join(const Walks& other) const {
-  return {at::cat({rows, other.rows}),
-          at::cat({images, other.images}),
-          ball.Join(other.ball),
-          at::cat({step_sizes, other.step_sizes}),
-          at::cat({remaining, other.remaining}),
-          at::cat({taken, other.taken}),
-          at::cat({fooled_at, other.fooled_at}),
-          momentum.defined() ? at::cat({momentum, other.momentum}) : momentum};
-}
 
 // All images at all epsilons: image i of N at epsilon e is row e N + i.
 class SteppingAttack::Sweep {
@@ -112,6 +53,12 @@ class SteppingAttack::Sweep {
   // them (undefined: only a source has seen them) and the gradient there.
   absl::Status Step(const at::Tensor& seen, const at::Tensor& logits,
                     at::Tensor gradient, Walks& walks);
+  // Ends those of `walks` that `fooled` marks with what was seen.
+  absl::Status TakeOut(const at::Tensor& fooled, const at::Tensor& seen,
+                       const at::Tensor& logits, at::Tensor& gradient,
+                       Walks& walks);
+  // Verdicts, too, are of full passes, unless something waits for them.
+  bool JudgeNow() const;
   absl::Status JudgeArrived();
   // Walks that are over. Where starts are left, failures go back to wait.
   absl::Status Finish(Candidates found);
@@ -169,9 +116,7 @@ absl::Status SteppingAttack::Sweep::Run() {
   while (status.ok()) {
     status = FillSlots();
     if (!status.ok()) break;
-    // Verdicts are of full passes, too.
-    if (arrived_.size() >= pass_.slots() ||
-        (arrived_.size() > 0 && moving() == 0)) {
+    if (JudgeNow()) {
       status = JudgeArrived();
     } else if (moving() > 0) {
       status = StepAll();
@@ -181,6 +126,14 @@ absl::Status SteppingAttack::Sweep::Run() {
   }
   pass_.ChargeTo(spent_);
   return status;
+}
+
+bool SteppingAttack::Sweep::JudgeNow() const {
+  if (arrived_.size() == 0) return false;
+  // Those that failed may have another start to fill slots with.
+  const bool wanted = attack_.RandomStarts() > 1 && waiting_.empty() &&
+                      moving() < pass_.slots();
+  return wanted || moving() == 0 || arrived_.size() >= pass_.slots();
 }
 
 absl::StatusOr<AttackResult> SteppingAttack::Sweep::ResultAt(size_t e) {
@@ -233,8 +186,10 @@ absl::Status SteppingAttack::Sweep::QueueAll() {
     found.images = SelectRows(batch_.images, ImageRows(found.rows));
     found.logits = logits.index_select(0, found.rows);
     found.iterations = at::zeros_like(found.rows);
-    absl::Status status = Finish(std::move(found));
-    if (!status.ok()) return status;
+    if (found.rows.size(0) > 0) {
+      absl::Status status = Finish(std::move(found));
+      if (!status.ok()) return status;
+    }
     wait = fooled.logical_not();
   }
   const at::Tensor rows = all.masked_select(wait).cpu();
@@ -263,8 +218,8 @@ absl::Status SteppingAttack::Sweep::FillSlots() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<SteppingAttack::Walks> SteppingAttack::Sweep::Begin(
-    const at::Tensor& rows, int64_t start) {
+absl::StatusOr<Walks> SteppingAttack::Sweep::Begin(const at::Tensor& rows,
+                                                   int64_t start) {
   const at::Tensor images = ImageRows(rows);
   const at::Tensor originals = SelectRows(batch_.images, images);
   const at::Tensor epsilons = epsilons_.index_select(0, rows);
@@ -314,18 +269,9 @@ absl::Status SteppingAttack::Sweep::Step(const at::Tensor& seen,
     const at::Tensor fooled = pass_.Fooled(logits, walks.rows);
     walks.fooled_at = at::where(fooled.logical_and(walks.fooled_at.lt(0)),
                                 walks.taken, walks.fooled_at);
-    const at::Tensor out = PlacesOf(fooled);
-    if (options_.success == SuccessRule::kAnyIterate && out.size(0) > 0) {
-      Candidates found;
-      found.rows = walks.rows.index_select(0, out);
-      found.images = SelectRows(seen, out);
-      found.logits = logits.index_select(0, out);
-      found.iterations = walks.fooled_at.index_select(0, out);
-      absl::Status status = Finish(std::move(found));
+    if (options_.success == SuccessRule::kAnyIterate) {
+      absl::Status status = TakeOut(fooled, seen, logits, gradient, walks);
       if (!status.ok()) return status;
-      const at::Tensor kept = PlacesOf(fooled.logical_not());
-      gradient = SelectRows(gradient, kept);
-      walks = walks.Select(kept);
     }
   }
   if (walks.rows.size(0) == 0) return absl::OkStatus();
@@ -342,6 +288,24 @@ absl::Status SteppingAttack::Sweep::Step(const at::Tensor& seen,
     walks = walks.Select(PlacesOf(over.logical_not()));
   }
   return absl::OkStatus();
+}
+
+absl::Status SteppingAttack::Sweep::TakeOut(const at::Tensor& fooled,
+                                            const at::Tensor& seen,
+                                            const at::Tensor& logits,
+                                            at::Tensor& gradient,
+                                            Walks& walks) {
+  const at::Tensor out = PlacesOf(fooled);
+  if (out.size(0) == 0) return absl::OkStatus();
+  Candidates found;
+  found.rows = walks.rows.index_select(0, out);
+  found.images = SelectRows(seen, out);
+  found.logits = logits.index_select(0, out);
+  found.iterations = walks.fooled_at.index_select(0, out);
+  const at::Tensor kept = PlacesOf(fooled.logical_not());
+  gradient = SelectRows(gradient, kept);
+  walks = walks.Select(kept);
+  return Finish(std::move(found));
 }
 
 absl::Status SteppingAttack::Sweep::JudgeArrived() {
@@ -363,6 +327,7 @@ absl::Status SteppingAttack::Sweep::Finish(Candidates found) {
   absl::Status status = Judge(pass_, attack_.RandomStarts() > 1, found);
   if (!status.ok()) return status;
   worst_.Add(found);
+  if (attack_.RandomStarts() < 2) return absl::OkStatus();
   const at::Tensor failed =
       found.rows.masked_select(found.fooled.logical_not()).cpu();
   for (int64_t i = 0; i < failed.size(0); ++i) {

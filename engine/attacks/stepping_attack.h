@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/attacks/attack.h"
-#include "engine/attacks/ball.h"
+#include "engine/attacks/walks.h"
 
 namespace adv {
 
@@ -27,23 +27,6 @@ class SteppingAttack : public Attack {
   struct Schedule {
     int64_t steps = 1;  // at least 1
     double step_size = 0;
-  };
-
-  // The walks under way, a row of each tensor for each.
-  struct Walks {
-    at::Tensor rows;    // [M] int64, which image at which epsilon
-    at::Tensor images;  // [M, channels, height, width], written in place
-    Ball ball;
-    at::Tensor step_sizes;  // [M] double
-    at::Tensor remaining;   // [M] int64, steps
-    at::Tensor taken;       // [M] int64, steps
-    at::Tensor fooled_at;   // [M] int64, the first iterate that fooled, or -1
-    // As `images`, for whoever climbs an average of gradients. Undefined until
-    // the first step, which is the clean one.
-    at::Tensor momentum = {};
-
-    Walks Select(const at::Tensor& kept) const;
-    Walks Join(const Walks& other) const;
   };
 
   absl::StatusOr<std::vector<AttackResult>> Perturb(

@@ -107,7 +107,10 @@ void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
     if (padding > 0) {
       std::vector<int64_t> sizes = parts.front().sizes().vec();
       sizes[0] = padding;
-      parts.push_back(parts.front().narrow(0, 0, 1).expand(sizes));
+      // Laid out as the others; else cat would copy them all to the format of
+      // what is expanded, and the network back.
+      parts.push_back(parts.front().narrow(0, 0, 1).expand(sizes).contiguous(
+          parts.front().suggest_memory_format()));
     }
     return parts.size() == 1 ? parts.front() : at::cat(parts);
   };

@@ -34,7 +34,7 @@ inline std::vector<AttackCase> EveryAttack() {
   const ApgdConfig apgd_t{Loss::kTargetedDlr, 12, 1, 3};
   const NoiseConfig uniform{NoiseConfig::Distribution::kUniform, 3};
   const NoiseConfig gaussian{NoiseConfig::Distribution::kGaussian, 2};
-  const AutoAttackConfig ensemble{{{uniform}, {still_pgd}, {apgd}}};
+  const AutoAttackConfig ensemble{{{uniform}, {pgd}, {apgd}}};
   return {
       {"fgsm", FgsmConfig{}},
       {"fgsm_thesis", FgsmConfig{true}},

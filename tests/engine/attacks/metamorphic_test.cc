@@ -252,8 +252,21 @@ TEST_P(MetamorphicTest, NoPassCopiesImagesIntoAnotherLayout) {
   for (bool eight_bit : {false, true}) {
     RunOptions options = Options();
     options.eight_bit = eight_bit && !attack_->MayLeaveBox();
-    ASSERT_TRUE(attack_->Run(counting, counting, batch_, options).ok());
     ASSERT_TRUE(attack_->Run(counting, source, batch_, options).ok());
+    for (SuccessRule rule :
+         {SuccessRule::kLastIterate, SuccessRule::kAnyIterate}) {
+      options.success = rule;
+      AttackBatch batch = batch_;
+      // With and without images that fool as they are.
+      for (const at::Tensor& labels :
+           {batch_.labels, network_.Logits(batch_.images).argmax(1)}) {
+        batch.labels = labels;
+        EXPECT_TRUE(attack_->Run(counting, counting, batch, options)
+                        .value()
+                        .results[0]
+                        .images.is_contiguous(at::MemoryFormat::ChannelsLast));
+      }
+    }
   }
   EXPECT_GT(counting.passes, 0);
   EXPECT_EQ(counting.not_channels_last, 0);

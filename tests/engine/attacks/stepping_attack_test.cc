@@ -75,7 +75,7 @@ TEST_F(SteppingAttackTest, AFreedSlotIsTakenAtOnce) {
   EXPECT_TRUE(std::is_sorted(thin, passes.end(), std::greater<>()));
 }
 
-// In a tile of two starts of the same image, each has its own draws.
+// Of an image that stands, each start costs its steps and a verdict.
 TEST_F(SteppingAttackTest, AStartThatFailedIsFollowedByTheNext) {
   const RunOptions options = AtEpsilons({0.001});
   const AttackOutcome outcome = Run(PgdConfig{{}, 2, 3}, 8, options);
@@ -86,30 +86,76 @@ TEST_F(SteppingAttackTest, AStartThatFailedIsFollowedByTheNext) {
   EXPECT_TRUE(result.forwards.equal(at::where(wrong, 1, 3)));
 }
 
+TEST_F(SteppingAttackTest, ImagesThatFoolAsTheyAreTakeNoSlot) {
+  const auto network = RandomNetwork(70);
+  AttackBatch batch = RandomBatch(*network, 1, 71);
+  batch.labels = (batch.labels + 1).remainder(5);
+  RunOptions options = AtEpsilons({0.01, 0.05});
+  options.success = SuccessRule::kAnyIterate;
+  const AttackOutcome outcome =
+      Make(PgdConfig{})->Run(*network, *network, batch, options).value();
+  for (const AttackResult& result : outcome.results) {
+    EXPECT_TRUE(result.images.equal(batch.images));
+    EXPECT_TRUE(result.success.item<bool>());
+    EXPECT_EQ(result.iterations.item<int64_t>(), 0);
+    EXPECT_EQ(result.gradients.item<int64_t>(), 0);
+    EXPECT_EQ(result.forwards.item<int64_t>(), 0);
+  }
+}
+
+// A way of running that shares a tile in its own manner.
+struct Mode {
+  const char* name;
+  SuccessRule success = SuccessRule::kAnyIterate;
+  bool targeted = false, eight_bit = false, transfer = false;
+};
+
 TEST_F(SteppingAttackTest, ASweepIsItsEpsilonsOneByOneBitForBit) {
-  const std::vector<double> epsilons = {0.08, 0.001, 0.03, 0.05};
-  for (const AttackConfig& config :
-       {AttackConfig(PgdConfig{{}, 5, 3}), AttackConfig(MiFgsmConfig{{}, 5}),
-        AttackConfig(IterativeLeastLikelyConfig{0.01, 5})}) {
-    for (Norm norm : {Norm::kLinf, Norm::kL2}) {
-      if (!Make(config)->HasNorm(norm)) continue;
+  const auto source = RandomNetwork(72);
+  const std::vector<double> epsilons = {0.08, 0.005, 0.03, 0.05};
+  for (const Mode& mode :
+       {Mode{"any"}, Mode{"last", SuccessRule::kLastIterate},
+        Mode{"targeted", SuccessRule::kAnyIterate, true},
+        Mode{"bytes", SuccessRule::kAnyIterate, false, true},
+        Mode{"transfer", SuccessRule::kLastIterate, false, false, true}}) {
+    SCOPED_TRACE(mode.name);
+    for (const AttackConfig& config :
+         {AttackConfig(PgdConfig{{}, 5, 3}), AttackConfig(MiFgsmConfig{{}, 5}),
+          AttackConfig(IterativeLeastLikelyConfig{0.01, 5})}) {
+      const auto attack = Make(config);
+      if (mode.targeted && !attack->TakesTargets()) continue;
+      // With a start of its own, nothing clean is shared.
       const bool drawn = AttackName(config) == "pgd";
-      RunOptions options = AtEpsilon(0, norm);
-      options.success = SuccessRule::kAnyIterate;
-      options.epsilons = epsilons;
-      const AttackOutcome sweep = Run(config, 24, options);
-      for (size_t i = 0; i < epsilons.size(); ++i) {
-        options.epsilons = {epsilons[i]};
-        const AttackResult one = Run(config, 24, options).results[0];
-        const AttackResult& same = sweep.results[i];
-        EXPECT_TRUE(same.images.equal(one.images));
-        EXPECT_TRUE(same.logits.equal(one.logits));
-        EXPECT_TRUE(same.iterations.equal(one.iterations));
-        EXPECT_TRUE(same.zero_gradient.equal(one.zero_gradient));
-        EXPECT_TRUE(same.forwards.equal(one.forwards));
-        // Without a start of its own it shares the clean gradient.
-        EXPECT_TRUE(
-            same.gradients.equal(one.gradients - (drawn || i == 0 ? 0 : 1)));
+      AttackBatch batch = RandomBatch(*network_, 24, 71);
+      if (mode.targeted) batch.targets = (batch.labels + 1).remainder(5);
+      for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+        if (!attack->HasNorm(norm)) continue;
+        RunOptions options = AtEpsilon(0, norm);
+        options.success = mode.success;
+        options.eight_bit = mode.eight_bit;
+        const auto run = [&](const std::vector<double>& at) {
+          options.epsilons = at;
+          return attack
+              ->Run(*network_, mode.transfer ? *source : *network_, batch,
+                    options)
+              .value()
+              .results;
+        };
+        const std::vector<AttackResult> sweep = run(epsilons);
+        for (size_t i = 0; i < epsilons.size(); ++i) {
+          const AttackResult one = run({epsilons[i]})[0];
+          EXPECT_TRUE(sweep[i].images.equal(one.images));
+          EXPECT_TRUE(sweep[i].logits.equal(one.logits));
+          EXPECT_TRUE(sweep[i].iterations.equal(one.iterations));
+          EXPECT_TRUE(sweep[i].zero_gradient.equal(one.zero_gradient));
+          if (drawn || i == 0) {
+            EXPECT_TRUE(sweep[i].gradients.equal(one.gradients));
+            EXPECT_TRUE(sweep[i].forwards.equal(one.forwards));
+          } else {
+            EXPECT_TRUE(sweep[i].gradients.equal(one.gradients - 1));
+            EXPECT_TRUE(sweep[i].forwards.le(one.forwards).all().item<bool>());
+          }
+        }
       }
     }
   }

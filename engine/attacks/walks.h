@@ -1,0 +1,47 @@
+#ifndef ADV_ENGINE_ATTACKS_WALKS_H_
+#define ADV_ENGINE_ATTACKS_WALKS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "engine/attacks/ball.h"
+
+namespace adv {
+
+// Walks side by side in the slots of a tile (SteppingAttack), a row of each
+// tensor for each.
+struct Walks {
+  at::Tensor rows;    // [M] int64, which image at which epsilon
+  at::Tensor images;  // [M, channels, height, width], written in place
+  Ball ball;
+  at::Tensor step_sizes;  // [M] double
+  at::Tensor remaining;   // [M] int64, steps
+  at::Tensor taken;       // [M] int64, steps
+  at::Tensor fooled_at;   // [M] int64, the first iterate that fooled, or -1
+  // As `images`, for whoever climbs an average of gradients. Undefined until
+  // the first step, which is the clean one.
+  at::Tensor momentum = {};
+
+  // Those at `kept` [K] int64, in rising order.
+  Walks Select(const at::Tensor& kept) const;
+  // These and then those of `other`.
+  Walks Join(const Walks& other) const;
+};
+
+// Walks that have taken all their steps, and wait for a verdict on the last.
+struct Arrived {
+  at::Tensor rows;       // [M] int64
+  at::Tensor images;     // [M, channels, height, width], as a network sees them
+  at::Tensor steps;      // [M] int64, that were taken
+  at::Tensor fooled_at;  // [M] int64, as of Walks
+
+  int64_t size() const { return rows.defined() ? rows.size(0) : 0; }
+  void Add(const Arrived& more);
+  // Removes the first `count`, or all if there are fewer.
+  Arrived TakeFirst(int64_t count);
+};
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_WALKS_H_
