@@ -212,25 +212,27 @@ std::vector<AttackDocs> WithoutGradients() {
        "along the boundary",
        "HopSkipJump: walks along the boundary toward the image, with a "
        "gradient estimated from the model's decisions. What it finds is "
-       "compared with every epsilon.",
+       "compared with every epsilon. To a target it starts at the data set's "
+       "images of that class.",
        "hop-skip-jump:queries=2000",
        "Chen et al., arXiv 1904.02144",
        kBoth,
        "decisions",
-       "no",
+       "yes",
        true,
        {Queries("10000")}},
       {"boundary",
        "Boundary",
        "random walk at the boundary",
        "The Boundary attack: starts at a wrong image and walks at random "
-       "toward the original, staying wrong. What it finds is compared with "
+       "toward the original, staying wrong (or, with a target, in its class, "
+       "from the data set's images of it). What it finds is compared with "
        "every epsilon.",
        "boundary:queries=5000",
        "Brendel et al., arXiv 1712.04248",
        kL2,
        "decisions",
-       "no",
+       "yes",
        true,
        {Queries("25000")}},
       {"noise",

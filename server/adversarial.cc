@@ -68,9 +68,15 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
   options.before_pass = before_pass;
   std::vector<at::Tensor> images, logits;
   for (int64_t begin = 0; begin < task.images.size(0); begin += kTileSize) {
-    const AttackBatch batch{Tile(task.images, begin), Tile(all.labels, begin),
-                            Tile(*targets, begin), Tile(task.samples, begin),
-                            Tile(all.clean_logits, begin)};
+    AttackBatch batch;
+    batch.images = Tile(task.images, begin);
+    batch.labels = Tile(all.labels, begin);
+    batch.targets = Tile(*targets, begin);
+    batch.samples = Tile(task.samples, begin);
+    batch.clean_logits = Tile(all.clean_logits, begin);
+    if (targets->defined() && task.dataset != nullptr) {
+      AddExamples(*task.dataset, batch);
+    }
     const absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, *task.source_model->network, batch, options);
     if (!outcome.ok()) return outcome.status();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/attacks/attack.h"
+#include "engine/data/dataset.h"
 #include "engine/evaluation/evaluation.h"
 #include "server/executor.h"
 #include "server/served_model.h"
@@ -26,10 +27,11 @@ absl::StatusOr<at::Tensor> ComputeLogits(const Network& network,
 struct AdversarialTask {
   std::shared_ptr<const ServedModel> model;
   std::shared_ptr<const ServedModel> source_model;  // `model` but for transfer
-  at::Tensor images;          // [N, channels, height, width] float32 in [0, 1]
-  at::Tensor labels;          // [N] int64; undefined: the model's predictions
-  at::Tensor samples;         // [N] int64, what random draws are keyed by
-  bool from_dataset = false;  // the images are a data set's
+  at::Tensor images;   // [N, channels, height, width] float32 in [0, 1]
+  at::Tensor labels;   // [N] int64; undefined: the model's predictions
+  at::Tensor samples;  // [N] int64, what random draws are keyed by
+  // The data set that the images are of; null: they are the caller's own.
+  std::shared_ptr<const Dataset> dataset;
   Goal goal;
   at::Tensor targets;        // [N] int64; undefined: as `goal` says
   std::string target_field;  // where a request names its targets

@@ -99,7 +99,6 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen,
   }
   const std::vector<int64_t> indices(chosen.indices().begin(),
                                      chosen.indices().end());
-  task->from_dataset = true;
   task->images = dataset.Pixels(indices);
   task->labels = dataset.Labels(indices);
   task->samples = at::tensor(indices, at::kLong);
@@ -250,6 +249,7 @@ absl::StatusOr<AdversarialTask> DecodeGenerate(
   AdversarialTask task;
   task.model = std::move(model);
   task.source_model = std::move(source_model);
+  task.dataset = dataset;
   task.options.seed = request.seed();
   DecodeTask(request, dataset.get(), limits, &task, &violations);
   CheckTask(request, &task, &violations);
@@ -265,11 +265,12 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   *response->mutable_model() = task.model->reference();
   *response->mutable_source_model() = task.source_model->reference();
   const bool bytes = request.eight_bit() &&
-                     (task.from_dataset ||
+                     (task.dataset != nullptr ||
                       request.images().data_type() == v1::DATA_TYPE_UINT8);
-  const v1::ImageLayout layout =
-      task.from_dataset ? v1::IMAGE_LAYOUT_NCHW : request.images().layout();
-  if (task.from_dataset) {
+  const v1::ImageLayout layout = task.dataset != nullptr
+                                     ? v1::IMAGE_LAYOUT_NCHW
+                                     : request.images().layout();
+  if (task.dataset != nullptr) {
     EncodeImages(task.images, layout, v1::DATA_TYPE_UINT8,
                  response->mutable_originals());
   }

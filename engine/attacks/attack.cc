@@ -42,6 +42,10 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
   if (batch.clean_logits.defined()) {
     ready.clean_logits = batch.clean_logits.detach().to(device);
   }
+  if (batch.examples.defined()) {
+    ready.examples = AsNetworksCompute(batch.examples.detach());
+    ready.example_classes = batch.example_classes;
+  }
   return ready;
 }
 
@@ -173,6 +177,8 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
     part.targets = batch.targets.index_select(0, rows);
   }
   part.clean_logits = clean_logits->index_select(0, rows);
+  part.examples = batch.examples;
+  part.example_classes = batch.example_classes;
   Pass part_pass = pass.Part(part);
   absl::StatusOr<std::vector<AttackResult>> results =
       attack.Perturb(part_pass, part, options);

@@ -28,6 +28,10 @@ struct AttackBatch {
   // [N, classes], the target network's logits of `images` where the caller
   // has them already; if undefined, Run finds them.
   at::Tensor clean_logits;
+  // Images that are of a known class, [E, channels, height, width] as `images`,
+  // and their classes, [E] int64; undefined if there are none. Where an attack
+  // that goes by decisions alone starts on its way to a target.
+  at::Tensor examples, example_classes;
 };
 
 // When an image counts as fooled.

@@ -91,14 +91,15 @@ absl::Status CheckCleanLogits(const at::Tensor& logits, int64_t count,
   return absl::OkStatus();
 }
 
-absl::Status CheckPixels(const at::Tensor& images, bool on_lattice) {
+absl::Status CheckPixels(const at::Tensor& images, const char* field,
+                         bool on_lattice) {
   // NaN is neither.
   const at::Tensor inside = images.ge(0).logical_and_(images.le(1));
   if (!inside.all().item<bool>()) {
     const at::Tensor where = inside.logical_not().nonzero()[0];
     const int64_t image = where[0].item<int64_t>();
     return absl::InvalidArgumentError(absl::StrCat(
-        "images: a pixel of image ", image, " is ",
+        field, ": a pixel of image ", image, " is ",
         images.masked_select(inside.logical_not())[0].item<double>(),
         ", outside [0, 1]"));
   }
@@ -110,6 +111,22 @@ absl::Status CheckPixels(const at::Tensor& images, bool on_lattice) {
         "eight_bit: a pixel of the originals is not a multiple of 1/255");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckExamples(const AttackBatch& batch, int64_t classes) {
+  const at::Tensor& examples = batch.examples;
+  if (!examples.defined()) return absl::OkStatus();
+  if (examples.dim() != 4 || examples.scalar_type() != at::kFloat ||
+      examples.sizes().slice(1) != batch.images.sizes().slice(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("examples: shape ", ShapeText(examples.sizes()),
+                     " where float32 images of the shape ",
+                     ShapeText(batch.images.sizes().slice(1)), " are needed"));
+  }
+  absl::Status status = CheckClasses(batch.example_classes, "example_classes",
+                                     examples.size(0), classes);
+  if (!status.ok() || examples.size(0) == 0) return status;
+  return CheckPixels(examples, "examples", /*on_lattice=*/false);
 }
 
 }  // namespace
@@ -131,7 +148,8 @@ absl::Status CheckBatch(const Network& target, const Network& source,
       !status.ok()) {
     return status;
   }
-  return CheckPixels(batch.images, on_lattice);
+  if (status = CheckExamples(batch, classes); !status.ok()) return status;
+  return CheckPixels(batch.images, "images", on_lattice);
 }
 
 }  // namespace adv

@@ -19,14 +19,14 @@ DecisionWalk::DecisionWalk(const DecisionTask& task)
 
 const std::vector<float>& DecisionWalk::Propose() {
   switch (phase_) {
-    case Phase::kNoise:
-      ProposeNoise();
+    case Phase::kSeek:
+      ProposeStart();
       break;
     case Phase::kBlend: {
       const double share = (blend_low_ + blend_) / 2;
       for (size_t i = 0; i < proposed_.size(); ++i) {
         proposed_[i] = static_cast<float>((1 - share) * task_.original[i] +
-                                          share * noise_[i]);
+                                          share * outer_[i]);
       }
       break;
     }
@@ -40,15 +40,16 @@ const std::vector<float>& DecisionWalk::Propose() {
 void DecisionWalk::Learn(bool fools) {
   constexpr int64_t kMaxTries = 10000;
   constexpr double kBlendPrecision = 0.001;
+  const auto starts = static_cast<int64_t>(task_.starts.size());
   --queries_left_;
   switch (phase_) {
-    case Phase::kNoise:
+    case Phase::kSeek:
       ++tries_;
       if (fools) {
         MoveToProposed();
-        noise_ = proposed_;
+        outer_ = proposed_;
         phase_ = Phase::kBlend;
-      } else if (tries_ == kMaxTries) {
+      } else if (tries_ == kMaxTries + starts) {
         End();
       }
       break;
@@ -84,13 +85,22 @@ double DecisionWalk::DistanceOf(const std::vector<float>& image) const {
   return task_.norm == Norm::kLinf ? largest : std::sqrt(squares);
 }
 
-void DecisionWalk::ProposeNoise() {
+void DecisionWalk::ProposeStart() {
+  const auto starts = static_cast<int64_t>(task_.starts.size());
+  if (tries_ >= starts) {
+    ProposeNoise(tries_ - starts);
+    return;
+  }
+  std::copy_n(task_.starts[tries_], task_.values(), proposed_.begin());
+}
+
+void DecisionWalk::ProposeNoise(int64_t attempt) {
   const int64_t largest = std::min(task_.height, task_.width);
   int64_t grains = 1;
   while (int64_t{1} << grains <= largest) ++grains;
-  const int64_t grain = int64_t{1} << tries_ % grains;
+  const int64_t grain = int64_t{1} << attempt % grains;
   const RandomKey key = {task_.seed, RandomPurpose::kStart, 0,
-                         static_cast<uint32_t>(tries_)};
+                         static_cast<uint32_t>(attempt)};
   const at::Tensor drawn = DrawUniform(key, {task_.sample}, task_.values());
   const float* noise = drawn.data_ptr<float>();
   for (int64_t i = 0; i < task_.values(); ++i) {
@@ -106,15 +116,41 @@ struct DecisionAttack::Walker {
   std::unique_ptr<DecisionWalk> walk;
 };
 
-absl::StatusOr<Nearest> DecisionAttack::FindNearest(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
-  if (!start.ok()) return start;
-  NearestSoFar nearest(*std::move(start), batch.images, options.norm);
-  const int64_t queries = queries_ - (pass.transfer() ? 1 : 0) -
-                          (options.eight_bit ? kLatticeQueries : 0);
+// The batch's images as walks see them, on the CPU.
+struct DecisionAttack::Views {
+  explicit Views(const AttackBatch& batch)
+      : originals(ValuesOf(batch.images.cpu())) {
+    if (!batch.targets.defined() || !batch.examples.defined()) return;
+    targets = batch.targets.cpu();
+    examples = ValuesOf(batch.examples.cpu());
+    classes = batch.example_classes.cpu();
+  }
 
-  const at::Tensor originals = ValuesOf(batch.images.cpu());
+  // The examples of the target of image `row`, the nearest first.
+  std::vector<const float*> StartsOf(int64_t row, Norm norm) const {
+    if (!examples.defined()) return {};
+    const at::Tensor own = classes.eq(targets[row]).nonzero().flatten();
+    const at::Tensor change = examples.index_select(0, own) - originals[row];
+    const at::Tensor order = at::argsort(
+        (norm == Norm::kLinf ? change.abs().amax(1) : change.square().sum(1)),
+        /*stable=*/true, /*dim=*/0, /*descending=*/false);
+    const at::Tensor nearest = own.index_select(0, order);
+    std::vector<const float*> starts;
+    for (int64_t i = 0; i < nearest.size(0); ++i) {
+      starts.push_back(examples.data_ptr<float>() +
+                       nearest.data_ptr<int64_t>()[i] * examples.size(1));
+    }
+    return starts;
+  }
+
+  at::Tensor originals;          // [N, values]
+  at::Tensor targets;            // [N] int64; undefined without examples
+  at::Tensor examples, classes;  // [E, values], [E] int64
+};
+
+std::vector<DecisionAttack::Walker> DecisionAttack::StartWalks(
+    const at::Tensor& rows, int64_t queries, const AttackBatch& batch,
+    const Views& views, const RunOptions& options) const {
   DecisionTask task;
   task.channels = batch.images.size(1);
   task.height = batch.images.size(2);
@@ -123,23 +159,37 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
   task.queries = queries;
   task.seed = options.seed;
   std::vector<Walker> walkers;
-  const at::Tensor missing = nearest.Missing().cpu();
-  for (int64_t i = 0; i < missing.size(0); ++i) {
-    const int64_t row = missing.data_ptr<int64_t>()[i];
-    task.original = originals.data_ptr<float>() + row * task.values();
+  for (int64_t i = 0; i < rows.size(0); ++i) {
+    const int64_t row = rows.data_ptr<int64_t>()[i];
+    task.original = views.originals.data_ptr<float>() + row * task.values();
     task.sample = batch.samples.data_ptr<int64_t>()[row];
+    task.starts = views.StartsOf(row, options.norm);
     walkers.push_back({row, StartWalk(task)});
   }
+  return walkers;
+}
+
+absl::StatusOr<Nearest> DecisionAttack::FindNearest(
+    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+  absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  if (!start.ok()) return start;
+  NearestSoFar nearest(*std::move(start), batch.images, options.norm);
+  const int64_t queries = queries_ - (pass.transfer() ? 1 : 0) -
+                          (options.eight_bit ? kLatticeQueries : 0);
+  const Views views(batch);
+  std::vector<Walker> walkers =
+      StartWalks(nearest.Missing().cpu(), queries, batch, views, options);
 
   for (int64_t query = 1; query <= queries && !walkers.empty(); ++query) {
     const int64_t count = static_cast<int64_t>(walkers.size());
+    const int64_t size = views.originals.size(1);
     const at::Tensor values =
-        at::empty({count, task.values()}, originals.options());
+        at::empty({count, size}, views.originals.options());
     at::Tensor rows = at::empty({count}, at::kLong);
     for (int64_t i = 0; i < count; ++i) {
       const std::vector<float>& image = walkers[i].walk->Propose();
       std::copy(image.begin(), image.end(),
-                values.data_ptr<float>() + i * task.values());
+                values.data_ptr<float>() + i * size);
       rows.data_ptr<int64_t>()[i] = walkers[i].row;
     }
     const at::Tensor images =

@@ -21,6 +21,8 @@ struct DecisionTask {
   int64_t queries = 0;  // a hard limit
   uint64_t seed = 0;
   int64_t sample = 0;  // what draws are keyed by
+  // Images where the way may begin, in the order to be tried; as `original`.
+  std::vector<const float*> starts = {};
 
   int64_t values() const { return channels * height * width; }
 };
@@ -29,12 +31,12 @@ struct DecisionTask {
 // answered with whether an image fools. It knows nothing else of the model and
 // nothing of other images, so that walks side by side are as walks alone.
 //
-// It starts at an image of random noise that fools, moved toward the original
-// by a binary search of its share down to a thousandth (the starts of both
-// papers). Noise of single pixels, as in the papers, is often one class to a
-// network; where it does not fool, it is tried with blocks of 2, 4, ... pixels,
-// then from the start again, at most 10,000 times as in HopSkipJump's
-// reference; then the walk is over.
+// It starts at an image that fools, moved toward the original by a binary
+// search of its share down to a thousandth, as in both papers: at the first of
+// the task's starts that does, or else at random noise. Noise of single pixels,
+// as in the papers, is often one class to a network; where it does not fool, it
+// is tried with blocks of 2, 4, ... pixels, then from the start again, at most
+// 10,000 times as in HopSkipJump's reference; then the walk is over.
 //
 // Not thread-safe.
 class DecisionWalk {
@@ -70,16 +72,18 @@ class DecisionWalk {
   void End() { over_ = true; }
 
  private:
-  enum class Phase { kNoise, kBlend, kWalk };
+  enum class Phase { kSeek, kBlend, kWalk };
 
-  void ProposeNoise();
+  // A start, or noise once all were tried.
+  void ProposeStart();
+  void ProposeNoise(int64_t attempt);
 
   const DecisionTask task_;
   int64_t queries_left_;
-  Phase phase_ = Phase::kNoise;
+  Phase phase_ = Phase::kSeek;
   int64_t tries_ = 0;
-  std::vector<float> noise_;          // what is blended with the original
-  double blend_low_ = 0, blend_ = 1;  // shares of the noise: `blend_` fools
+  std::vector<float> outer_;          // what is blended with the original
+  double blend_low_ = 0, blend_ = 1;  // shares of it: `blend_` fools
   std::vector<float> proposed_, current_;
   bool over_ = false;
 };
@@ -89,20 +93,26 @@ class DecisionWalk {
 // keeps the nearest of all that fool. 8-bit results: the last of the queries
 // are left for the way to the lattice. For transfer, all questions go to the
 // source; the target's verdict comes on top. Iterations are the queries until
-// the image was found.
+// the image was found. On the way to a target it starts at the batch's examples
+// of that class, the nearest first.
 class DecisionAttack : public MinimisingAttack {
  public:
   explicit DecisionAttack(int64_t queries) : queries_(queries) {}
-  bool TakesTargets() const final { return false; }
 
  private:
   struct Walker;
+  struct Views;
 
   virtual std::unique_ptr<DecisionWalk> StartWalk(
       const DecisionTask& task) const = 0;
 
   absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
                                       const RunOptions& options) const final;
+
+  // A walk for each of the images at `rows` [M] int64 on the CPU.
+  std::vector<Walker> StartWalks(const at::Tensor& rows, int64_t queries,
+                                 const AttackBatch& batch, const Views& views,
+                                 const RunOptions& options) const;
 
   const int64_t queries_;
 };

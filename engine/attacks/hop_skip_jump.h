@@ -8,8 +8,8 @@
 
 namespace adv {
 
-// HopSkipJump (Chen et al., arXiv 1904.02144), L-inf and L2, untargeted: by
-// decisions alone (decision_attack.h). Iteration t goes by binary search to the
+// HopSkipJump (Chen et al., arXiv 1904.02144), L-inf and L2, by decisions alone
+// (decision_attack.h). Iteration t goes by binary search to the
 // boundary (to theta = 1 / (d sqrt(d)) of the way, L-inf: 1 / d^2), estimates
 // the boundary's normal from 100 sqrt(t) decisions within delta_t of it, and
 // steps along it (L-inf: along its sign) by distance / sqrt(t), halved until

@@ -100,4 +100,15 @@ std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
   return sample;
 }
 
+std::vector<int64_t> FirstOfEachClass(const at::Tensor& labels, int64_t count) {
+  std::vector<int64_t> chosen;
+  for (const auto& [label, indices] : IndicesByLabel(labels)) {
+    const int64_t some =
+        std::min<int64_t>(count, static_cast<int64_t>(indices.size()));
+    chosen.insert(chosen.end(), indices.begin(), indices.begin() + some);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
 }  // namespace adv

@@ -37,6 +37,10 @@ std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels);
 std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
                                    uint64_t seed);
 
+// The indices of the first `count` images of each class, or all that there are,
+// in rising order. `labels` [N] int64.
+std::vector<int64_t> FirstOfEachClass(const at::Tensor& labels, int64_t count);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_DATA_DATASET_H_

@@ -95,6 +95,7 @@ absl::StatusOr<Tile> MakeTile(
                      at::tensor(indices, at::kLong), plan.seed);
   if (!targets.ok()) return targets.status();
   tile.batch.targets = *std::move(targets);
+  AddExamples(dataset, tile.batch);
   return tile;
 }
 
@@ -138,6 +139,16 @@ absl::Status Validate(const EvaluationPlan& plan,
                                 " is outside [1, ", kMaxTileSize, "]"));
   }
   return violations.ToStatus();
+}
+
+void AddExamples(const Dataset& dataset, AttackBatch& batch) {
+  // A model need not know the first one; of so many it knows one even of a
+  // class that it is bad at.
+  constexpr int64_t kOfEachClass = 16;
+  const std::vector<int64_t> indices =
+      FirstOfEachClass(dataset.labels, kOfEachClass);
+  batch.examples = dataset.Pixels(indices);
+  batch.example_classes = dataset.Labels(indices);
 }
 
 std::vector<AttackRecord> MakeAttackRecords(const AttackResult& result,

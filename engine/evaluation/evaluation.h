@@ -128,6 +128,10 @@ struct EvaluationReport {
   std::vector<std::string> unchecked;
 };
 
+// Gives `batch` examples of each class, the first that `dataset` has, as a
+// targeted attack may need.
+void AddExamples(const Dataset& dataset, AttackBatch& batch);
+
 // The records of the first `count` images of `batch`, whose clean logits are
 // known, under an attack at one epsilon.
 std::vector<AttackRecord> MakeAttackRecords(const AttackResult& result,

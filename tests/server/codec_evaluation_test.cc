@@ -146,11 +146,12 @@ TEST_F(EvaluationCodecTest, StepsThatFollowFromAnEpsilonAreLimitedToo) {
 
 TEST_F(EvaluationCodecTest, AGoalOrNormThatAnAttackDoesNotHaveIsNamed) {
   spec_.add_attacks()->mutable_boundary();
-  spec_.add_attacks()->mutable_fgsm();
+  spec_.add_attacks()->mutable_iterative_least_likely();
   spec_.mutable_goal()->mutable_targeted()->set_rule(v1::TARGET_RULE_NEXT);
-  EXPECT_THAT(Violations(),
-              ElementsAre(Pair("spec.norm", HasSubstr("boundary has NORM_L2")),
-                          Pair("spec.goal", HasSubstr("boundary"))));
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("spec.norm", HasSubstr("boundary has NORM_L2")),
+                  Pair("spec.goal", HasSubstr("iterative_least_likely"))));
 }
 
 TEST_F(EvaluationCodecTest, TheNormIsTheFirstThatAllAttacksHave) {

@@ -124,7 +124,7 @@ TEST_F(GenerateCodecTest, ImagesMayBeADataSets) {
   request_.mutable_dataset_images()->add_indices(2);
   const auto task = Decode();
   ASSERT_TRUE(task.ok()) << task.status();
-  EXPECT_TRUE(task->from_dataset);
+  EXPECT_EQ(task->dataset, dataset_);
   EXPECT_TRUE(task->images.equal(dataset_->Pixels({4, 2})));
   EXPECT_TRUE(task->labels.equal(at::tensor({1, 2}, at::kLong)));
   EXPECT_TRUE(task->samples.equal(at::tensor({4, 2}, at::kLong)));

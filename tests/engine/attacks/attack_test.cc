@@ -225,6 +225,21 @@ TEST_F(BadInputTest, Targets) {
   EXPECT_EQ(Error(), "targets: one int64 for each of the 4 images is needed");
 }
 
+TEST_F(BadInputTest, Examples) {
+  batch_.examples = at::zeros({2, 3, 4, 5});
+  batch_.example_classes = Longs({0, 1});
+  EXPECT_EQ(Error(),
+            "examples: shape [2, 3, 4, 5] where float32 images of the shape "
+            "[3, 4, 4] are needed");
+  batch_.examples = at::full({2, 3, 4, 4}, 1.5, at::kFloat);
+  EXPECT_EQ(Error(), "examples: a pixel of image 0 is 1.5, outside [0, 1]");
+  batch_.example_classes = Longs({0, 5});
+  EXPECT_EQ(Error(), "example_classes: 5 of image 1 is outside [0, 4]");
+  batch_.example_classes = at::Tensor();
+  EXPECT_EQ(Error(),
+            "example_classes: one int64 for each of the 2 images is needed");
+}
+
 TEST_F(BadInputTest, CleanLogits) {
   batch_.clean_logits = at::zeros({4, 6});
   EXPECT_EQ(Error(), "clean_logits: shape [4, 6] where [4, 5] is needed");

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/attacks/minimising.h"
 #include "tests/engine/attacks/black_box_networks.h"
 
 namespace adv {
@@ -106,15 +107,83 @@ TEST_P(DecisionAttackTest, StartsFromCoarseNoiseWhereFineNoiseDoesNotFool) {
   EXPECT_TRUE(result.success.all().item<bool>());
 }
 
-TEST_P(DecisionAttackTest, TakesNoTargets) {
-  const auto network = RandomNetwork(90);
-  AttackBatch batch = RandomBatch(*network, 4, 91);
+// Images, each with another class as its target and examples of all classes.
+AttackBatch TargetedBatch(const Network& network, int64_t count) {
+  AttackBatch batch = RandomBatch(network, count, 91);
   batch.targets = (batch.labels + 1).remainder(5);
-  EXPECT_THAT(Make(Config(10))
-                  ->Run(*network, *network, batch, WithinTheBox(Norm::kL2))
-                  .status()
-                  .message(),
-              ::testing::HasSubstr("leads to no class"));
+  const AttackBatch examples = RandomBatch(network, 60, 92);
+  batch.examples = examples.images;
+  // Every eighth of them is not what it is said to be.
+  batch.example_classes = examples.labels;
+  return batch;
+}
+
+TEST_P(DecisionAttackTest, GoesFromExamplesToTheTarget) {
+  const auto network = RandomNetwork(90);
+  const AttackBatch batch = TargetedBatch(*network, 16);
+  const RunOptions options = WithinTheBox(Norm::kL2);
+  const AttackResult result = RunOne(Config(600), *network, batch, options);
+  EXPECT_TRUE(result.success.all().item<bool>());
+  EXPECT_TRUE(result.logits.argmax(1).equal(batch.targets));
+  EXPECT_LE(result.forwards.max().item<int64_t>(), 600);
+  // Much nearer than where it began, and near what gradients find.
+  const at::Tensor found = SizesOf(result.images - batch.images, Norm::kL2);
+  const at::Tensor nearest = SizesOf(
+      RunOne(DeepFoolConfig{}, *network, batch, options).images - batch.images,
+      Norm::kL2);
+  EXPECT_TRUE(found.le(nearest * 1.6).all().item<bool>());
+}
+
+// Its first questions are the examples of the target, the nearest first, until
+// one is of that class to the network.
+TEST_P(DecisionAttackTest, AsksAboutTheNearestExamplesFirst) {
+  const auto network = RandomNetwork(90);
+  AttackBatch batch = TargetedBatch(*network, 1);
+  batch.clean_logits = network->Logits(batch.images);
+  const at::Tensor own =
+      batch.example_classes.eq(batch.targets).nonzero().flatten();
+  const at::Tensor distances =
+      SizesOf(batch.examples.index_select(0, own) - batch.images, Norm::kL2);
+  const at::Tensor order = own.index_select(0, distances.argsort());
+  // So that the first one is asked about in vain.
+  batch.examples[order[0].item<int64_t>()] = batch.images[0];
+  const RecordingNetwork recording(network);
+  RunOne(Config(20), recording, batch, WithinTheBox(Norm::kL2));
+  ASSERT_GT(recording.asked.size(), 2);
+  EXPECT_TRUE(recording.asked[0].equal(batch.images));
+  EXPECT_TRUE(
+      recording.asked[1][0].equal(batch.examples[order[1].item<int64_t>()]));
+}
+
+TEST_P(DecisionAttackTest, WithoutAnExampleOfTheTargetItTriesNoise) {
+  const auto network = RandomNetwork(90);
+  AttackBatch batch = TargetedBatch(*network, 16);
+  batch.example_classes = batch.targets.narrow(0, 0, 1).expand({60});
+  batch.targets = (batch.targets[0] + 1).remainder(5).expand({16}).contiguous();
+  batch.labels = batch.targets.add(1).remainder(5);
+  AttackBatch alone = batch;
+  alone.examples = alone.example_classes = at::Tensor();
+  const RunOptions options = WithinTheBox(Norm::kL2);
+  const AttackResult result = RunOne(Config(300), *network, batch, options);
+  EXPECT_TRUE(result.images.equal(
+      RunOne(Config(300), *network, alone, options).images));
+  EXPECT_GT(result.iterations.gt(0).sum().item<int64_t>(), 0);
+}
+
+TEST_P(DecisionAttackTest, ATargetsWalkKnowsNoNeighbours) {
+  const auto network = RandomNetwork(90);
+  const AttackBatch batch = TargetedBatch(*network, 8);
+  const RunOptions options = WithinTheBox(Norm::kL2);
+  const AttackResult all = RunOne(Config(120), *network, batch, options);
+  for (int64_t i : {0, 3, 7}) {
+    AttackBatch one = batch;
+    for (at::Tensor* part : {&one.images, &one.labels, &one.targets}) {
+      *part = part->narrow(0, i, 1);
+    }
+    one.samples = Longs({i});
+    EXPECT_TRUE(RunOne(Config(120), *network, one, options)
+                    .images.equal(all.images.narrow(0, i, 1)));
+  }
 }
 
 }  // namespace

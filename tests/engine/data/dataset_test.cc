@@ -57,6 +57,13 @@ TEST(DatasetTest, SelectsInTheOrderAsked) {
   EXPECT_THROW(dataset.Pixels({3}), c10::Error);
 }
 
+TEST(DatasetTest, FirstOfEachClass) {
+  const at::Tensor labels = at::tensor({2, 0, 2, 2, 0, 1}, at::kLong);
+  EXPECT_EQ(FirstOfEachClass(labels, 2), (std::vector<int64_t>{0, 1, 2, 4, 5}));
+  EXPECT_EQ(FirstOfEachClass(labels, 1), (std::vector<int64_t>{0, 1, 5}));
+  EXPECT_EQ(FirstOfEachClass(labels, 9).size(), 6);
+}
+
 TEST(DatasetTest, AnEmptyOneHasSizeZero) { EXPECT_EQ(Dataset().size(), 0); }
 
 TEST(DatasetTest, DigestSeesLabelsPixelsAndOrder) {

@@ -275,6 +275,16 @@ TEST_F(EvaluationTest, Targeted) {
   }
 }
 
+// Two queries find no class by noise, but one of the data set's own images of
+// it.
+TEST_F(EvaluationTest, DecisionAttacksGoToTargetsFromTheDataSetsImages) {
+  plan_.attacks = {HopSkipJumpConfig{2}};
+  plan_.norm = Norm::kL2;
+  plan_.goal = {Goal::Kind::kTargeted, Goal::TargetRule::kNext, -1};
+  plan_.epsilons = {6.9};
+  EXPECT_GT(Run().attacks[0].target_hits, kImages * 9 / 10);
+}
+
 TEST_F(EvaluationTest, TransferUsesTheSourcesGradient) {
   plan_.attacks = {FgsmConfig{}};
   const EvaluationReport white_box = Run();
