@@ -213,7 +213,8 @@ std::vector<AttackDocs> WithoutGradients() {
        "HopSkipJump: walks along the boundary toward the image, with a "
        "gradient estimated from the model's decisions. What it finds is "
        "compared with every epsilon. To a target it starts at the data set's "
-       "images of that class.",
+       "images of that class; images of your own have noise to start from, "
+       "which is seldom of the class.",
        "hop-skip-jump:queries=2000",
        "Chen et al., arXiv 1904.02144",
        kBoth,

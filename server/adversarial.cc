@@ -74,8 +74,9 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
     batch.targets = Tile(*targets, begin);
     batch.samples = Tile(task.samples, begin);
     batch.clean_logits = Tile(all.clean_logits, begin);
-    if (targets->defined() && task.dataset != nullptr) {
-      AddExamples(*task.dataset, batch);
+    if ((*attack)->StartsAtExamples() && targets->defined() &&
+        task.dataset != nullptr) {
+      AddExamples(*task.dataset, network.num_classes(), batch);
     }
     const absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, *task.source_model->network, batch, options);

@@ -294,6 +294,14 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   plan.norm = task.options.norm;
   plan.epsilons = task.options.epsilons;
   plan.eight_bit = task.options.eight_bit;
+  if (task.goal.kind == Goal::Kind::kTargeted && task.dataset == nullptr &&
+      MakeAttack(task.attack).value()->StartsAtExamples()) {
+    response->add_warnings(absl::StrCat(
+        AttackName(task.attack),
+        " has noise alone to start from on the way to a target, which seldom "
+        "is of its class; images of a data set (dataset_images) have others of "
+        "the class beside them"));
+  }
   for (std::string& warning : SettingWarnings(plan)) {
     response->add_warnings(std::move(warning));
   }

@@ -134,6 +134,8 @@ class Attack {
   virtual bool TakesTargets() const { return true; }
   // The fewest classes that its loss is defined for.
   virtual int64_t MinClasses() const { return 2; }
+  // Whether on its way to a target it starts at AttackBatch::examples.
+  virtual bool StartsAtExamples() const { return false; }
   // Whether results may leave the box: the thesis mode of FGSM alone.
   virtual bool MayLeaveBox() const { return false; }
 

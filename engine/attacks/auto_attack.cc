@@ -36,6 +36,11 @@ class AutoAttack final : public BudgetAttack {
     }
     return most;
   }
+  bool StartsAtExamples() const override {
+    return std::any_of(
+        members_.begin(), members_.end(),
+        [](const auto& member) { return member->StartsAtExamples(); });
+  }
   bool MayLeaveBox() const override {
     return std::any_of(
         members_.begin(), members_.end(),

@@ -44,7 +44,10 @@ class BoundaryWalk final : public DecisionWalk {
  private:
   enum class Phase { kAround, kNearer };
 
-  void Begin() override { distance_ = DistanceOf(current()); }
+  void Begin() override {
+    distance_ = DistanceOf(current());
+    if (distance_ == 0) End();  // it started at the original itself
+  }
 
   void ProposeNext(std::vector<float>& image) override {
     if (phase_ == Phase::kAround) {

@@ -131,9 +131,10 @@ struct DecisionAttack::Views {
     if (!examples.defined()) return {};
     const at::Tensor own = classes.eq(targets[row]).nonzero().flatten();
     const at::Tensor change = examples.index_select(0, own) - originals[row];
-    const at::Tensor order = at::argsort(
-        (norm == Norm::kLinf ? change.abs().amax(1) : change.square().sum(1)),
-        /*stable=*/true, /*dim=*/0, /*descending=*/false);
+    const at::Tensor sizes =
+        SizesOf(change.view({-1, 1, 1, examples.size(1)}), norm);
+    const at::Tensor order = at::argsort(sizes, /*stable=*/true, /*dim=*/0,
+                                         /*descending=*/false);
     const at::Tensor nearest = own.index_select(0, order);
     std::vector<const float*> starts;
     for (int64_t i = 0; i < nearest.size(0); ++i) {

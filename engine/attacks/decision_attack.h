@@ -98,6 +98,7 @@ class DecisionWalk {
 class DecisionAttack : public MinimisingAttack {
  public:
   explicit DecisionAttack(int64_t queries) : queries_(queries) {}
+  bool StartsAtExamples() const final { return true; }
 
  private:
   struct Walker;

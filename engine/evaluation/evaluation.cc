@@ -95,7 +95,6 @@ absl::StatusOr<Tile> MakeTile(
                      at::tensor(indices, at::kLong), plan.seed);
   if (!targets.ok()) return targets.status();
   tile.batch.targets = *std::move(targets);
-  AddExamples(dataset, tile.batch);
   return tile;
 }
 
@@ -141,12 +140,15 @@ absl::Status Validate(const EvaluationPlan& plan,
   return violations.ToStatus();
 }
 
-void AddExamples(const Dataset& dataset, AttackBatch& batch) {
+void AddExamples(const Dataset& dataset, int64_t classes, AttackBatch& batch) {
   // A model need not know the first one; of so many it knows one even of a
   // class that it is bad at.
   constexpr int64_t kOfEachClass = 16;
-  const std::vector<int64_t> indices =
-      FirstOfEachClass(dataset.labels, kOfEachClass);
+  std::vector<int64_t> indices;
+  for (int64_t i : FirstOfEachClass(dataset.labels, kOfEachClass)) {
+    const auto label = dataset.labels[i].item<int64_t>();
+    if (label >= 0 && label < classes) indices.push_back(i);
+  }
   batch.examples = dataset.Pixels(indices);
   batch.example_classes = dataset.Labels(indices);
 }
@@ -212,6 +214,10 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
   for (const AttackConfig& config : plan.attacks) {
     absl::StatusOr<std::unique_ptr<const Attack>> attack = MakeAttack(config);
     if (!attack.ok()) return attack.status();
+    if ((*attack)->StartsAtExamples() && tile->batch.targets.defined() &&
+        !tile->batch.examples.defined()) {
+      AddExamples(dataset, network.num_classes(), tile->batch);
+    }
     absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, source, tile->batch, options);
     if (!outcome.ok()) return outcome.status();

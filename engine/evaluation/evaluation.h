@@ -128,9 +128,9 @@ struct EvaluationReport {
   std::vector<std::string> unchecked;
 };
 
-// Gives `batch` examples of each class, the first that `dataset` has, as a
-// targeted attack may need.
-void AddExamples(const Dataset& dataset, AttackBatch& batch);
+// Gives `batch` examples of each of `classes`, the first that `dataset` has, as
+// a targeted attack may need (Attack::StartsAtExamples).
+void AddExamples(const Dataset& dataset, int64_t classes, AttackBatch& batch);
 
 // The records of the first `count` images of `batch`, whose clean logits are
 // known, under an attack at one epsilon.

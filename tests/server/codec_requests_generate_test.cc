@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <utility>
 
 #include "server/codec_requests.h"
 #include "tests/server/float_images.h"
@@ -148,6 +149,45 @@ TEST_F(GenerateCodecTest, ImagesOfADataSetComeBackWithTheirOriginals) {
     EXPECT_THAT(batch->shape(), ElementsAre(1, 3, 2, 2));
   }
   EXPECT_EQ(response.originals().data()[0], 48);  // 4 times 12 values
+}
+
+// Of its own image of the target class, the first question; noise, which one's
+// own images have alone, is worth a warning.
+TEST_F(GenerateCodecTest, DecisionsLeadToATargetFromTheDataSetsImages) {
+  auto images = std::make_shared<Dataset>(*MakeImages());
+  for (int64_t i = 0; i < 6; ++i) images->images[i][i % 3].fill_(200);
+  dataset_ = images;
+  request_.mutable_attack()->mutable_hop_skip_jump()->set_queries(2);
+  request_.set_norm(v1::NORM_L2);
+  request_.mutable_epsilon()->set_pixels(3);
+  v1::TargetedGoal& goal = *request_.mutable_goal()->mutable_targeted();
+  goal.set_rule(v1::TARGET_RULE_FIXED);
+  goal.set_target_class(0);
+  v1::GenerateAdversarialRequest own = request_;
+  request_.clear_images();
+  for (int index : {4, 2, 1}) {
+    request_.mutable_dataset_images()->add_indices(index);
+  }
+  const auto respond = [this] {
+    const auto task = Decode();
+    EXPECT_TRUE(task.ok()) << task.status();
+    const auto found = Perturb(*task, [] { return absl::OkStatus(); });
+    EXPECT_TRUE(found.ok()) << found.status();
+    v1::GenerateAdversarialResponse response;
+    EncodeGenerate(request_, *task, *found, &response);
+    return response;
+  };
+  const v1::GenerateAdversarialResponse response = respond();
+  ASSERT_EQ(response.results_size(), 3);
+  for (const v1::AdversarialResult& result : response.results()) {
+    EXPECT_TRUE(result.record().success());
+  }
+  EXPECT_THAT(response.warnings(), IsEmpty());
+
+  std::swap(request_, own);
+  for (int i = 0; i < 2; ++i) request_.add_labels(1);
+  dataset_.reset();
+  EXPECT_THAT(respond().warnings(), ElementsAre(HasSubstr("noise alone")));
 }
 
 TEST_F(GenerateCodecTest, ImagesOfADataSetMustBeThere) {

@@ -11,6 +11,17 @@
 namespace adv {
 namespace {
 
+// Images, each with another class as its target and examples of all classes.
+AttackBatch TargetedBatch(const Network& network, int64_t count) {
+  AttackBatch batch = RandomBatch(network, count, 91);
+  batch.targets = (batch.labels + 1).remainder(5);
+  const AttackBatch examples = RandomBatch(network, 60, 92);
+  batch.examples = examples.images;
+  // Every eighth of them is not what it is said to be.
+  batch.example_classes = examples.labels;
+  return batch;
+}
+
 class DecisionAttackTest : public ::testing::TestWithParam<bool> {
  protected:
   static AttackConfig Config(int64_t queries) {
@@ -41,6 +52,11 @@ TEST_P(DecisionAttackTest, KeepsToItsQueriesWhateverTheyAre) {
       const CountingNetwork counting(network);
       RunOptions options = WithinTheBox(Norm::kL2);
       options.eight_bit = eight_bit;
+      EXPECT_LE(RunOne(Config(queries), *network, TargetedBatch(*network, 16),
+                       options)
+                    .forwards.max()
+                    .item<int64_t>(),
+                queries);
       const AttackResult result =
           RunOne(Config(queries), counting, batch, options);
       EXPECT_LE(result.forwards.max().item<int64_t>(), queries);
@@ -107,17 +123,6 @@ TEST_P(DecisionAttackTest, StartsFromCoarseNoiseWhereFineNoiseDoesNotFool) {
   EXPECT_TRUE(result.success.all().item<bool>());
 }
 
-// Images, each with another class as its target and examples of all classes.
-AttackBatch TargetedBatch(const Network& network, int64_t count) {
-  AttackBatch batch = RandomBatch(network, count, 91);
-  batch.targets = (batch.labels + 1).remainder(5);
-  const AttackBatch examples = RandomBatch(network, 60, 92);
-  batch.examples = examples.images;
-  // Every eighth of them is not what it is said to be.
-  batch.example_classes = examples.labels;
-  return batch;
-}
-
 TEST_P(DecisionAttackTest, GoesFromExamplesToTheTarget) {
   const auto network = RandomNetwork(90);
   const AttackBatch batch = TargetedBatch(*network, 16);
@@ -151,8 +156,11 @@ TEST_P(DecisionAttackTest, AsksAboutTheNearestExamplesFirst) {
   RunOne(Config(20), recording, batch, WithinTheBox(Norm::kL2));
   ASSERT_GT(recording.asked.size(), 2);
   EXPECT_TRUE(recording.asked[0].equal(batch.images));
+  const at::Tensor second = batch.examples[order[1].item<int64_t>()];
+  EXPECT_TRUE(recording.asked[1][0].equal(second));
+  // Which is of the class, so that the way begins.
   EXPECT_TRUE(
-      recording.asked[1][0].equal(batch.examples[order[1].item<int64_t>()]));
+      recording.asked[2][0].allclose((second + batch.images[0]) / 2, 0, 1e-6));
 }
 
 TEST_P(DecisionAttackTest, WithoutAnExampleOfTheTargetItTriesNoise) {

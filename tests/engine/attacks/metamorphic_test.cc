@@ -82,7 +82,8 @@ TEST_P(MetamorphicTest, ScaledLogitsOfFewClasses) {
   if (!GetParam().blind) {
     EXPECT_GT(Count(plain.success), 0);
   }
-  for (double scale : {10, 100, 1000}) {
+  // Powers of two, which rounding is the same for.
+  for (double scale : {16, 128, 1024}) {
     SCOPED_TRACE(scale);
     AttackResult result = Run(Part(classes, scale), batch);
     result.logits = result.logits / scale;
