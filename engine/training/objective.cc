@@ -1,6 +1,7 @@
 #include "engine/training/objective.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <utility>

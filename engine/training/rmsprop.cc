@@ -1,6 +1,7 @@
 #include "engine/training/rmsprop.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <utility>
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <absl/strings/str_cat.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/StreamGuard.h>
 
 #include <algorithm>

@@ -8,6 +8,7 @@
 #include <absl/strings/str_format.h>
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/StreamGuard.h>
 
 #include <utility>

@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <chrono>

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <absl/status/statusor.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cstdlib>

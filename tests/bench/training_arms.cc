@@ -12,6 +12,7 @@
 #include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <c10/core/GradMode.h>
 #include <torch/data.h>
 #include <torch/nn.h>
 #include <torch/optim.h>

@@ -2,6 +2,7 @@
 #define ADV_TESTS_ENGINE_TOY_NETWORK_H_
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <memory>
 #include <utility>
