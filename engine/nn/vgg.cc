@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -117,10 +118,21 @@ std::vector<Layer> LayersOf(const Architecture& architecture) {
   return layers;
 }
 
-// Both ways give an image the same bits in any batch, which at::linear does
-// with some BLAS libraries only (see the decision in engine/README.md).
+// On the CPU both ways give an image the same bits in any batch, which
+// at::linear does with some BLAS libraries only (see the decision in
+// engine/README.md). On other devices batches have one shape, and cuDNN would
+// compute the gradient of a kernel as large as its map sixteen times over.
 at::Tensor Dense(const at::Tensor& x, const at::Tensor& weight,
                  const at::Tensor& bias) {
+  if (!x.device().is_cpu()) {
+    if (x.dim() != 4) return at::linear(x, weight, bias);
+    const at::Tensor kernel =
+        weight.view({weight.size(0), x.size(1), x.size(2), x.size(3)});
+    const auto by_pixel = [](const at::Tensor& maps) {
+      return maps.permute({0, 2, 3, 1}).flatten(1);
+    };
+    return at::linear(by_pixel(x), by_pixel(kernel), bias);
+  }
   if (x.dim() == 4) {  // a map: a convolution with a kernel of its full size
     const at::Tensor kernel =
         weight.view({weight.size(0), x.size(1), x.size(2), x.size(3)});
