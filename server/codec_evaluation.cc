@@ -83,15 +83,16 @@ void DecodeEpsilons(const v1::EvaluationSpec& spec, const Limits& limits,
   if (plan->epsilons.empty()) plan->epsilons = {kDefaultEpsilon};
 }
 
-void DecodeTileSize(const v1::EvaluationSpec& spec, EvaluationPlan* plan,
-                    FieldViolations* violations) {
+void DecodeTileSize(const v1::EvaluationSpec& spec, at::Device device,
+                    EvaluationPlan* plan, FieldViolations* violations) {
   if (spec.tile_size() > kMaxTileSize) {
     violations->Add(
         "spec.tile_size",
         absl::StrCat("is ", spec.tile_size(), "; must be 1 to ", kMaxTileSize,
-                     ", or 0 for ", EvaluationPlan().tile_size));
+                     ", or 0 for ", DefaultTileSize(device)));
   }
-  if (spec.tile_size() > 0) plan->tile_size = spec.tile_size();
+  plan->tile_size =
+      spec.tile_size() > 0 ? spec.tile_size() : DefaultTileSize(device);
 }
 
 // The samples of an evaluation. Toward a fixed target they are images of the
@@ -131,7 +132,7 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
                                inputs.source_model != inputs.model, violations);
   plan.eight_bit = spec.eight_bit();
   plan.seed = spec.seed();
-  DecodeTileSize(spec, &plan, violations);
+  DecodeTileSize(spec, network.device(), &plan, violations);
   if (plan.eight_bit) {
     CheckEightBit(plan.attacks, plan.norm, plan.epsilons, "spec.eight_bit",
                   violations);
