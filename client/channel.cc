@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "net/address.h"
 #include "nlohmann/json.hpp"
 
 namespace adv {
@@ -21,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kDefaultPort[] = "50051";
+constexpr int kDefaultPort = 50051;
 constexpr int kMaxReplyBytes = 256 << 20;  // records of a large evaluation
 
 // Deleting twice is not the same as deleting once (the second is NOT_FOUND),
@@ -53,50 +54,25 @@ bool HasScheme(const std::string& server) {
   return false;
 }
 
-struct HostPort {
-  std::string host, port;
-};
-
-absl::StatusOr<HostPort> SplitAddress(const std::string& address) {
-  const auto wrong = [&] {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--server: '", address,
-        "' is not an address; write HOST or HOST:PORT with a port from 1 to "
-        "65535, for example localhost:50051"));
-  };
-  HostPort result{address, kDefaultPort};
-  const std::size_t colon = address.rfind(':');
-  const std::size_t bracket = address.rfind(']');
-  const bool has_port = colon != std::string::npos &&
-                        (bracket == std::string::npos || colon > bracket);
-  if (has_port) {
-    result = {address.substr(0, colon), address.substr(colon + 1)};
+absl::StatusOr<Address> ParseServer(absl::string_view text) {
+  AddressRules rules;
+  rules.lowest_port = 1;
+  rules.default_port = kDefaultPort;
+  absl::StatusOr<Address> address = ParseAddress(text, rules);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--server: ", address.status().message()));
   }
-  const bool in_brackets =
-      absl::StartsWith(result.host, "[") && absl::EndsWith(result.host, "]");
-  if (absl::StrContains(result.host, ':') && !in_brackets &&
-      !absl::StrContains(result.host, '/')) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--server: '", address,
-        "' is not an address; an IPv6 address stands in brackets, for example "
-        "[::1]:50051"));
-  }
-  int port = 0;
-  if (result.host.empty() || !absl::SimpleAtoi(result.port, &port) ||
-      port < 1 || port > 65535 ||
-      result.host.find_first_of(" /,") != std::string::npos) {
-    return wrong();
-  }
-  return result;
+  return address;
 }
 
-absl::StatusOr<std::string> Resolve(const HostPort& address) {
+absl::StatusOr<std::string> Resolve(const Address& address) {
   addrinfo hints{};
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found);
+  const int error = getaddrinfo(
+      address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
   if (error != 0) {
     return absl::UnavailableError(absl::StrCat(
         "--server: cannot resolve ", address.host, ": ", gai_strerror(error)));
@@ -112,11 +88,17 @@ absl::StatusOr<std::string> Resolve(const HostPort& address) {
   return absl::StrJoin(numbers, ",");
 }
 
-bool IsLoopback(const std::string& target) {
-  return absl::StrContains(target, "localhost:") ||
-         absl::StrContains(target, "127.0.0.1:") ||
-         absl::StrContains(target, "[::1]:") ||
-         absl::StartsWith(target, "unix");
+// Whether every address of a gRPC target is of this machine.
+bool IsOfThisMachine(absl::string_view target) {
+  if (absl::StartsWith(target, "unix")) return true;
+  for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (absl::ConsumePrefix(&target, scheme)) break;
+  }
+  for (const absl::string_view piece : absl::StrSplit(target, ',')) {
+    const auto address = ParseAddress(piece);
+    if (!address.ok() || !IsLoopback(*address)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -141,21 +123,21 @@ std::string ServiceConfig(const std::string& balance) {
 
 absl::StatusOr<std::string> TargetOf(const std::string& server) {
   if (HasScheme(server)) return server;
-  std::vector<HostPort> addresses;
+  std::vector<Address> addresses;
   for (const auto piece : absl::StrSplit(server, ',')) {
-    auto address = SplitAddress(std::string(piece));
+    auto address = ParseServer(piece);
     if (!address.ok()) return address.status();
     addresses.push_back(*std::move(address));
   }
   if (addresses.size() == 1) {
-    return absl::StrCat("dns:///", addresses[0].host, ":", addresses[0].port);
+    return absl::StrCat("dns:///", ToString(addresses[0]));
   }
   std::vector<std::string> resolved;
-  for (const HostPort& address : addresses) {
-    if (absl::StartsWith(address.host, "[")) {
+  for (const Address& address : addresses) {
+    if (absl::StrContains(address.host, ':')) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "--server: '", address.host,
-          "' stands in a list, whose addresses are names or IPv4; a list of "
+          "--server: '[", address.host,
+          "]' stands in a list, whose addresses are names or IPv4; a list of "
           "IPv6 alone is ipv6:[::1]:50051,[::1]:50052"));
     }
     auto numbers = Resolve(address);
@@ -172,7 +154,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
   arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
   arguments.SetUserAgentPrefix("advctl/" ADV_VERSION);
   // A proxy for the web is no way to one's own machine.
-  if (IsLoopback(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (IsOfThisMachine(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
                                    arguments);
 }

@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/find_program.h"
 
 namespace adv {
 namespace {
@@ -27,35 +28,6 @@ namespace fs = std::filesystem;
 constexpr auto kStartLimit = std::chrono::seconds(60);
 constexpr char kListening[] = "listening on ";
 constexpr std::size_t kLogTail = 2000;
-
-bool IsProgram(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
-}
-
-absl::StatusOr<std::string> FindServer() {
-  std::vector<fs::path> places;
-  if (const char* named = std::getenv("ADVCTL_ADVSERVER")) {
-    places.emplace_back(named);
-  } else {
-    std::error_code error;
-    const fs::path here = fs::read_symlink("/proc/self/exe", error);
-    places.push_back(here.parent_path() / "advserver");
-    places.push_back(here.parent_path() / ".." / "server" / "advserver");
-    const char* path = std::getenv("PATH");
-    // An empty entry would mean the working directory, whatever lies there.
-    for (const auto folder :
-         absl::StrSplit(path ? path : "", ':', absl::SkipEmpty())) {
-      places.push_back(fs::path(std::string(folder)) / "advserver");
-    }
-  }
-  for (const fs::path& place : places) {
-    if (IsProgram(place)) return place.string();
-  }
-  return absl::UnavailableError(
-      "--local: cannot find the program advserver beside advctl, in the build "
-      "tree or on PATH; name it in ADVCTL_ADVSERVER");
-}
 
 std::string TailOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -86,8 +58,11 @@ std::string TailOf(const std::string& path) {
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
     const std::vector<std::string>& stores,
     const std::vector<std::string>& datasets) {
-  auto program = FindServer();
-  if (!program.ok()) return program.status();
+  const auto program = FindProgram("advserver", "ADVCTL_ADVSERVER", "server");
+  if (!program.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--local: ", program.status().message()));
+  }
   std::vector<std::string> arguments = {
       *program, "--listen=127.0.0.1:0",
       "--state=:memory:", "--metrics-listen=off"};

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <string>
 
-#include "model_store/model_store.h"
+#include "model_store/names.h"
 
 namespace adv {
 namespace {
@@ -40,7 +40,12 @@ absl::Status CheckStoredFile(const v1::StoredFile& file) {
 }
 
 absl::Status CheckFiles(const v1::ModelManifest& manifest) {
-  bool has_weights = false;
+  const std::string main = MainFile(manifest.format());
+  if (main.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "format ", Quoted(manifest.format()), " must be vgg or torchscript"));
+  }
+  bool has_main = false;
   for (int i = 0; i < manifest.files_size(); ++i) {
     const v1::StoredFile& file = manifest.files(i);
     absl::Status status = CheckStoredFile(file);
@@ -54,26 +59,15 @@ absl::Status CheckFiles(const v1::ModelManifest& manifest) {
                        manifest.files(i - 1).name(),
                        ": files are in name order, each once"));
     }
-    has_weights = has_weights || file.name() == kWeightsFile;
+    has_main = has_main || file.name() == main;
   }
-  if (!has_weights) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("files must list ", kWeightsFile));
+  if (!has_main) {
+    return absl::InvalidArgumentError(absl::StrCat("files must list ", main));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
-
-bool IsValidStoredFileName(absl::string_view name) {
-  if (name.empty() || name.size() > 255 || name.front() == '.' ||
-      name == kManifestFile) {
-    return false;
-  }
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
-  });
-}
 
 std::string Quoted(absl::string_view bytes) {
   constexpr size_t kLongest = 100;

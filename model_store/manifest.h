@@ -14,14 +14,7 @@ namespace adv {
 
 inline constexpr uint32_t kManifestSchemaVersion = 1;
 inline constexpr uint64_t kMaxManifestBytes = uint64_t{16} << 20;
-inline constexpr char kModelNameRule[] =
-    "1 to 64 lower-case letters, digits and dashes, starting with a letter";
 inline constexpr uint64_t kMaxFileBytes = uint64_t{4} << 30;
-
-// Whether a manifest may list a file of this name: 1 to 255 letters, digits,
-// dots, dashes and underscores, not starting with a dot, and not the
-// manifest's own name. No such name leads out of its folder.
-bool IsValidStoredFileName(absl::string_view name);
 
 // Outside bytes in quotes, escaped and cut to what an error message can bear.
 std::string Quoted(absl::string_view bytes);

@@ -96,7 +96,7 @@ absl::StatusOr<std::string> ReadVerified(const fs::path& path,
 
 std::string StoredModel::digest() const {
   for (const v1::StoredFile& file : manifest.files()) {
-    if (file.name() == kWeightsFile) return file.sha256();
+    if (file.name() == MainFile(manifest.format())) return file.sha256();
   }
   return "";
 }
@@ -107,13 +107,6 @@ std::string Sha256Hex(absl::string_view bytes) {
          digest);
   return absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
-}
-
-bool IsValidModelName(absl::string_view name) {
-  return !name.empty() && name.size() <= 64 && absl::ascii_islower(name[0]) &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-         });
 }
 
 ModelStore::ModelStore(std::string root) : root_(std::move(root)) {}

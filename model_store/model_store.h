@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "adv/v1/model.pb.h"
+#include "model_store/names.h"
 
 namespace adv {
-
-inline constexpr char kWeightsFile[] = "weights.safetensors";
-inline constexpr char kManifestFile[] = "manifest.json";
 
 // A published version on disk: <root>/<name>/<version>/.
 struct ModelVersion {
@@ -28,16 +26,13 @@ struct StoredModel {
   // By name; every file that the manifest lists.
   std::map<std::string, std::string> files;
 
-  // SHA-256 of the weights file as the manifest lists it, 64 hexadecimal
-  // digits; empty if it lists none.
+  // SHA-256 of the file with the weights (MainFile) as the manifest lists it,
+  // 64 hexadecimal digits; empty if it lists none.
   std::string digest() const;
 };
 
 // SHA-256 of `bytes`, 64 lower-case hexadecimal digits.
 std::string Sha256Hex(absl::string_view bytes);
-
-// 1 to 64 lower-case letters, digits and dashes, starting with a letter.
-bool IsValidModelName(absl::string_view name);
 
 // A folder of models as bytes. What is published is never edited: a version's
 // folder appears whole by one rename, and versions only grow. Several

@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_config.h"
+#include "engine/attacks/attack_run.h"
 #include "engine/data/dataset.h"
-#include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/records.h"
 #include "server/executor.h"
 #include "server/served_model.h"
 

@@ -35,11 +35,22 @@ v1::IterationSummary EncodeIterations(const IterationSummary& summary) {
   return message;
 }
 
-v1::ConfusionMatrix EncodeConfusion(const std::vector<int64_t>& counts,
-                                    size_t classes) {
+v1::ConfusionMatrix EncodeConfusion(const PairCounts& counts) {
+  // Of more classes nobody looks at every pair, and most are 0.
+  constexpr int64_t kMostOfAWholeMatrix = 100;
   v1::ConfusionMatrix message;
-  message.set_classes(static_cast<int32_t>(classes));
-  message.mutable_counts()->Assign(counts.begin(), counts.end());
+  message.set_classes(static_cast<int32_t>(counts.classes()));
+  if (counts.classes() <= kMostOfAWholeMatrix) {
+    const std::vector<int64_t> all = counts.Dense();
+    message.mutable_counts()->Assign(all.begin(), all.end());
+    return message;
+  }
+  for (const auto& [pair, count] : counts.counts()) {
+    v1::ConfusionEntry* entry = message.add_entries();
+    entry->set_label(static_cast<int32_t>(pair.first));
+    entry->set_predicted(static_cast<int32_t>(pair.second));
+    entry->set_count(count);
+  }
   return message;
 }
 
@@ -82,12 +93,10 @@ v1::AdversaryGoals EncodeGoals(const AttackReport& report, bool targeted,
         EncodeRate(WilsonRate(report.right_to_target, clean_right));
   }
   const auto reached =
-      static_cast<int64_t>(report.source_target.size()) -
-      std::count(report.source_target.begin(), report.source_target.end(), 0);
+      static_cast<int64_t>(report.source_target.counts().size());
   *message.mutable_source_target_pairs() = EncodeRate(
       WilsonRate(reached, static_cast<int64_t>(classes * (classes - 1))));
-  *message.mutable_source_target() =
-      EncodeConfusion(report.source_target, classes);
+  *message.mutable_source_target() = EncodeConfusion(report.source_target);
   return message;
 }
 
@@ -147,8 +156,7 @@ v1::AttackResult EncodeResult(const AttackReport& report,
   for (size_t label = 0; label < class_names.size(); ++label) {
     *message.add_per_class() = EncodeClass(report, label, class_names[label]);
   }
-  *message.mutable_confusion() =
-      EncodeConfusion(report.confusion, class_names.size());
+  *message.mutable_confusion() = EncodeConfusion(report.confusion);
   const auto clean = static_cast<double>(report.overall.clean_right());
   const auto perturbed = static_cast<double>(report.overall.perturbed_right());
   message.set_relative_drop((clean - perturbed) / clean);
@@ -259,15 +267,15 @@ v1::EvaluationReport EncodeReport(const EvaluationReport& report,
   const size_t classes = class_names.size();
   int64_t right = 0;
   for (size_t label = 0; label < classes; ++label) {
-    const int64_t hits = report.clean_confusion[label * classes + label];
+    const auto same = static_cast<int64_t>(label);
+    const int64_t hits = report.clean_confusion.at(same, same);
     right += hits;
     *message.add_clean_accuracy_per_class() =
         EncodeRate(WilsonRate(hits, report.samples_per_class[label]));
   }
   *message.mutable_clean_accuracy() =
       EncodeRate(WilsonRate(right, report.samples));
-  *message.mutable_clean_confusion() =
-      EncodeConfusion(report.clean_confusion, classes);
+  *message.mutable_clean_confusion() = EncodeConfusion(report.clean_confusion);
   for (const AttackReport& attack : report.attacks) {
     *message.add_results() =
         EncodeResult(attack, report.kinds_rule, resolved.spec(), class_names);

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <variant>
 
 #include "engine/attacks/ball.h"
+#include "engine/attacks/make_attack.h"
 #include "server/codec_images.h"
 
 namespace adv {
@@ -26,6 +29,35 @@ const AttackConfig* Without(Norm norm,
     if (attack.ok() && !(*attack)->HasNorm(norm)) return &config;
   }
   return nullptr;
+}
+
+const char* AccessName(Access access) {
+  switch (access) {
+    case Access::kNone:
+      return "nothing";
+    case Access::kDecisions:
+      return "decisions";
+    case Access::kScores:
+      return "scores";
+    case Access::kGradients:
+      break;
+  }
+  return "gradients";
+}
+
+template <size_t... kKinds>
+std::vector<AttackConfig> AllKinds(std::index_sequence<kKinds...>) {
+  return {std::variant_alternative_t<kKinds, AttackConfig>()...};
+}
+
+// The names of the attacks that need no more of a model than that.
+std::vector<std::string> AttacksWithin(Access access) {
+  std::vector<std::string> names;
+  for (const AttackConfig& config : AllKinds(
+           std::make_index_sequence<std::variant_size_v<AttackConfig>>())) {
+    if (AccessOf(config) <= access) names.push_back(AttackName(config));
+  }
+  return names;
 }
 
 bool LeavesBox(const AttackConfig& config) {
@@ -220,9 +252,18 @@ SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
 }
 
 void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
-                 absl::string_view goal_field, FieldViolations* violations) {
+                 const AttackSource& source, absl::string_view goal_field,
+                 FieldViolations* violations) {
   const auto attack = MakeAttack(config);
   if (!attack.ok()) return;  // reported already
+  if (AccessOf(config) > source.access) {
+    violations->Add(
+        source.field,
+        absl::StrCat("gives ", AccessName(source.access), "; ",
+                     AttackName(config), " needs ",
+                     AccessName(AccessOf(config)), ", these do not: ",
+                     absl::StrJoin(AttacksWithin(source.access), ", ")));
+  }
   if (targeted && !(*attack)->TakesTargets()) {
     violations->Add(goal_field,
                     absl::StrCat("is targeted, which ", AttackName(config),

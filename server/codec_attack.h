@@ -58,10 +58,18 @@ at::Tensor DecodeTargets(const v1::Goal& goal, absl::string_view field,
 void CheckTargets(const at::Tensor& targets, const at::Tensor& labels,
                   absl::string_view field, FieldViolations* violations);
 
-// Records a goal that the attack does not have, and a model with too few
-// classes for its loss.
+// The network that an attack asks: the target itself but for transfer.
+struct AttackSource {
+  const char* field;  // that names it in the request
+  Access access;      // what it gives
+};
+
+// Records a goal that the attack does not have, a model with too few classes
+// for its loss, and a source that gives less than it needs, with the attacks
+// that would do.
 void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
-                 absl::string_view goal_field, FieldViolations* violations);
+                 const AttackSource& source, absl::string_view goal_field,
+                 FieldViolations* violations);
 
 SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
                           bool transfer, FieldViolations* violations);

@@ -116,6 +116,9 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
                           const EvaluationInputs& inputs, const Limits& limits,
                           FieldViolations* violations) {
   const Network& network = *inputs.model->network;
+  const AttackSource source{
+      inputs.source_model == inputs.model ? "spec.model" : "spec.source_model",
+      inputs.source_model->network->access()};
   EvaluationPlan plan;
   DecodeAttacks(spec, limits, &plan, violations);
   plan.norm = DecodeNorm(spec.norm(), "spec.norm", plan.attacks, violations);
@@ -124,7 +127,7 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
     CheckSteps(plan.attacks[i], absl::StrCat("spec.attacks[", i, "]"),
                plan.epsilons, limits, violations);
     CheckAttack(plan.attacks[i], spec.goal().has_targeted(),
-                network.num_classes(), "spec.goal", violations);
+                network.num_classes(), source, "spec.goal", violations);
   }
   plan.goal =
       DecodeGoal(spec.goal(), "spec.goal", network.num_classes(), violations);

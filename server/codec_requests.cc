@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/make_attack.h"
 #include "engine/evaluation/warnings.h"
 #include "server/codec.h"
 #include "server/codec_attack.h"
@@ -162,8 +163,11 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
       request.epsilon(), "epsilon", task->options.norm, values, violations)};
   CheckSteps(task->attack, "attack", task->options.epsilons, limits,
              violations);
-  CheckAttack(task->attack, request.goal().has_targeted(), classes, "goal",
-              violations);
+  const AttackSource source{
+      task->source_model == task->model ? "model" : "source_model",
+      task->source_model->network->access()};
+  CheckAttack(task->attack, request.goal().has_targeted(), classes, source,
+              "goal", violations);
   task->options.success =
       DecodeSuccess(request.success(), "success",
                     task->model != task->source_model, violations);

@@ -12,9 +12,12 @@
 #include <vector>
 
 #include "adv/v1/evaluation.pb.h"
+#include "engine/evaluation/records.h"
 #include "server/cancel_token.h"
 #include "server/clock.h"
-#include "server/evaluation_runner.h"
+#include "server/mutex.h"
+#include "server/resolved_evaluation.h"
+#include "server/subscription.h"
 
 // The inside of EvaluationRunner.
 namespace adv {

@@ -28,10 +28,6 @@ void SetEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
 
 }  // namespace
 
-std::string EvaluationId(const v1::ResolvedSpec& resolved) {
-  return Sha256Hex(DeterministicBytes(resolved));
-}
-
 EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
                                    EvaluationRunnerOptions options)
     : executor_(executor),
@@ -134,11 +130,11 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
     done.insert(record.index());
     run->tally.Add(DecodeRecord(record));
   }
-  // Other devices pad each tile to its full size.
-  const bool on_cpu = run->evaluation.model->network->device().is_cpu();
+  // Tiles of networks that are not exact in any batch are padded to full size.
+  const bool free_size = run->evaluation.model->network->exact_in_any_batch();
   run->tiles =
       RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
-                     on_cpu ? executor_->threads() : 1, done);
+                     free_size ? executor_->threads() : 1, done);
   if (run->tiles.empty()) run->tiles.emplace_back();
   run->samples_before = run->tally.samples;
   run->started = run->last_commit = clock_.Now();

@@ -12,32 +12,17 @@
 #include <vector>
 
 #include "adv/v1/evaluation.pb.h"
-#include "engine/data/dataset.h"
-#include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/records.h"
 #include "server/clock.h"
 #include "server/evaluation_store.h"
 #include "server/executor.h"
 #include "server/mutex.h"
-#include "server/served_model.h"
+#include "server/resolved_evaluation.h"
 #include "server/subscription.h"
 
 namespace adv {
 
 struct EvaluationRun;
-
-// A specification with everything it names at hand; made and validated by the
-// codec.
-struct ResolvedEvaluation {
-  v1::ResolvedSpec resolved;
-  std::shared_ptr<const ServedModel> model;
-  std::shared_ptr<const ServedModel> source_model;  // `model` but for transfer
-  std::shared_ptr<const Dataset> dataset;
-  std::vector<int64_t> indices;  // in the data set, in rising order
-  EvaluationPlan plan;
-};
-
-// SHA-256 of the specification's deterministic bytes, 64 hexadecimal digits.
-std::string EvaluationId(const v1::ResolvedSpec& resolved);
 
 struct EvaluationRunnerOptions {
   // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.

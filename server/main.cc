@@ -1,5 +1,6 @@
 // advserver: serves models, attacks and evaluations over gRPC.
 #include <absl/strings/str_cat.h>
+#include <fcntl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "server/signals.h"
 
 namespace {
 
@@ -36,15 +38,13 @@ void RestartWithQuietThreads(char** argv) {
   // Without /proc it runs on as it is.
 }
 
-// SIGTERM and SIGINT, blocked in all threads, so that main can wait for them.
-sigset_t BlockSignals() {
-  signal(SIGPIPE, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
+// Whether a terminal can hang up on this process. Then SIGHUP says that it is
+// gone; without one, an administrator asks for a reload.
+bool HasTerminal() {
+  const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (terminal < 0) return false;
+  close(terminal);
+  return true;
 }
 
 // Who closes our standard input after a SIGTERM is not impatient, so only the
@@ -59,11 +59,9 @@ void EndWithStandardInput(const std::shared_ptr<std::atomic<bool>>& ending) {
 }
 
 // Ends the process at a second signal, or when draining takes too long.
-void EndInAnyCase(const sigset_t& signals, std::chrono::seconds limit,
-                  adv::Log* log) {
-  std::thread([signals, limit, log] {
-    const timespec time{limit.count(), 0};
-    const int signal = sigtimedwait(&signals, nullptr, &time);
+void EndInAnyCase(std::chrono::seconds limit, adv::Log* log) {
+  std::thread([limit, log] {
+    const int signal = adv::NextSignal(limit);
     log->Error("exit_at_once",
                {{"reason", signal > 0 ? "second signal" : "drain timeout"}});
     std::_Exit(1);
@@ -75,7 +73,12 @@ int Fail(adv::Log& log, const absl::Status& status) {
   return 1;
 }
 
-int Serve(const adv::Options& options, const sigset_t& signals) {
+// Until a signal asks for the end.
+void ServeUntilAsked(adv::Server& server, bool has_terminal) {
+  while (adv::NextSignal() == SIGHUP && !has_terminal) server.ReloadModels();
+}
+
+int Serve(const adv::Options& options) {
   // Lives as long as the process: gRPC and the threads above use it.
   auto& log = *new adv::Log(std::cerr, options.log_format);
   adv::CaptureGrpcLog(&log);
@@ -91,12 +94,11 @@ int Serve(const adv::Options& options, const sigset_t& signals) {
   const auto ending = std::make_shared<std::atomic<bool>>(false);
   if (options.exit_when_stdin_closes) EndWithStandardInput(ending);
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  ServeUntilAsked(**server, HasTerminal());
   *ending = true;
   const std::chrono::seconds wait(options.drain_wait_seconds);
   const std::chrono::seconds grace(options.drain_seconds);
-  EndInAnyCase(signals, wait + grace + kPatience, &log);
+  EndInAnyCase(wait + grace + kPatience, &log);
   (*server)->Drain(wait, grace);
   server->reset();
   log.Info("exit");
@@ -107,7 +109,8 @@ int Serve(const adv::Options& options, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   RestartWithQuietThreads(argv);
+  adv::CatchSignals();
   const adv::ParsedOptions parsed = adv::ParseOptions(argc, argv);
   if (!parsed.options) return parsed.exit_code;
-  return Serve(*parsed.options, BlockSignals());
+  return Serve(*parsed.options);
 }

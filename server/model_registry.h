@@ -31,7 +31,7 @@ struct ModelRegistryOptions {
   // Store folders. Where two hold the same name and version with different
   // weights, the one known first is served and the other is reported FAILED.
   std::vector<std::string> stores;
-  at::Device device = at::kCPU;
+  ModelLoaderOptions loading;
   // What the passes of all models go through; null: nothing.
   std::shared_ptr<PassQueue> passes;
   // Time between two looks at the stores; 0: only Reload looks.

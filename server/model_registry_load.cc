@@ -215,7 +215,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Load(
     served = DigestChanged(name, key.version, digest, stored->digest());
   } else {
     served = BuildServedModel(*stored, stores_[key.store].root(),
-                              options_.device, options_.passes);
+                              options_.loading, options_.passes);
   }
 
   MutexLock lock(mutex_);

@@ -1,23 +1,33 @@
 #include "server/options.h"
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/string_view.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <system_error>
 
 #include "engine/attacks/attack_config.h"
+#include "net/address.h"
 
 namespace adv {
 namespace {
 
+constexpr AddressRules kTcpAlone{/*lowest_port=*/0,
+                                 /*default_port=*/std::nullopt,
+                                 /*may_be_unix=*/false};
+
+// What is wrong with an address; empty if nothing is.
+std::string AddressFault(const std::string& text, const AddressRules& rules) {
+  return std::string(ParseAddress(text, rules).status().message());
+}
+
 void AddServing(CLI::App& app, Options* options) {
   app.add_option("--listen", options->listen,
-                 "HOST:PORT of gRPC; port 0 picks a free one")
+                 "HOST:PORT of gRPC, or unix:PATH; port 0 picks a free one")
+      ->check([](const std::string& text) { return AddressFault(text, {}); })
       ->capture_default_str();
   app.add_option("--address-file", options->address_file,
                  "Write the address into this file once it serves");
@@ -27,9 +37,16 @@ void AddServing(CLI::App& app, Options* options) {
                  "Model store folder; may be repeated. Default: the zoo that "
                  "ships with the program")
       ->allow_extra_args(false);
+  app.add_flag("--allow-code-models", options->allow_code_models,
+               "Run models of the stores that are code (format torchscript): "
+               "they can do whatever their author wrote");
   app.add_option("--dataset", options->datasets,
-                 "NAME=PATH of a data set: a folder with CIFAR-10's test "
-                 "split or one file in its layout; may be repeated")
+                 "NAME=PATH of a data set; may be repeated. PATH is a folder "
+                 "of CIFAR-10's or CIFAR-100's binary files, a .bin file in "
+                 "CIFAR-10's layout, a .npz or .safetensors file or a folder "
+                 "of .npy files with images and labels (names of the classes "
+                 "in classes.txt beside them), or a folder with a folder of "
+                 "PNG and JPEG images for each class")
       ->allow_extra_args(false);
   app.add_option("--state", options->state,
                  absl::StrCat("Folder of the evaluation store, or ", kInMemory,
@@ -91,6 +108,9 @@ void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
   app.add_option("--metrics-listen", options->metrics_listen,
                  "HOST:PORT of /metrics, /livez, /readyz and /buildinfo; port "
                  "0 picks a free one; off: none")
+      ->check([](const std::string& text) {
+        return text == "off" ? "" : AddressFault(text, kTcpAlone);
+      })
       ->capture_default_str();
   app.add_option("--metrics-port", *metrics_port,
                  "The same on loopback by its port alone; 0 switches it off")
@@ -117,13 +137,8 @@ void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
                "End when standard input does");
 }
 
-// 127.0.0.0/8, ::1, localhost, or a Unix socket.
-bool IsLoopback(absl::string_view address) {
-  if (absl::StartsWith(address, "unix:")) return true;
-  const absl::string_view host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || host == "[::1]" ||
-         (absl::StartsWith(host, "127.") &&
-          host.find_first_not_of("0123456789.") == absl::string_view::npos);
+absl::Status Prefixed(const char* prefix, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(prefix, status.message()));
 }
 
 }  // namespace
@@ -155,8 +170,14 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   return {options, 0};
 }
 
-absl::Status CheckListen(const Options& options) {
-  if (options.insecure || IsLoopback(options.listen)) return absl::OkStatus();
+absl::Status CheckAddresses(const Options& options) {
+  const absl::StatusOr<Address> listen = ParseAddress(options.listen);
+  if (!listen.ok()) return Prefixed("--listen: ", listen.status());
+  if (!options.metrics_listen.empty()) {
+    const auto metrics = ParseAddress(options.metrics_listen, kTcpAlone);
+    if (!metrics.ok()) return Prefixed("--metrics-listen: ", metrics.status());
+  }
+  if (options.insecure || IsLoopback(*listen)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "--listen=", options.listen,
       " is not a loopback address and this server has no TLS yet: whoever "

@@ -19,6 +19,8 @@ struct Options {
   std::string listen = "127.0.0.1:50051";
   // Where to write the address once it serves; empty: nowhere. For scripts.
   std::string address_file;
+  // Runs models that are code: formats that may do whatever their author wrote.
+  bool allow_code_models = false;
   // Allows `listen` to be another address than loopback, in the clear.
   bool insecure = false;
   // Model store folders. Empty: the zoo that ships with the program.
@@ -67,8 +69,9 @@ struct ParsedOptions {
 };
 ParsedOptions ParseOptions(int argc, const char* const* argv);
 
-// INVALID_ARGUMENT if it would listen in the clear where others can reach it.
-absl::Status CheckListen(const Options& options);
+// INVALID_ARGUMENT if an address is none, or if the server would listen in the
+// clear where others can reach it; names the option.
+absl::Status CheckAddresses(const Options& options);
 
 // $XDG_STATE_HOME/adv, otherwise ~/.local/state/adv.
 std::string DefaultStateFolder();

@@ -9,19 +9,12 @@
 #include <vector>
 
 #include "engine/nn/golden.h"
-#include "engine/nn/safetensors.h"
-#include "engine/nn/vgg.h"
 #include "server/exceptions.h"
 
 namespace adv {
 namespace {
 
 constexpr uint32_t kMostGoldenImages = 64;
-
-absl::Status WithPrefix(absl::string_view prefix, const absl::Status& status) {
-  return absl::Status(status.code(),
-                      absl::StrCat(prefix, ": ", status.message()));
-}
 
 // The manifest must describe the network that came out.
 absl::Status CheckDescription(const v1::ModelManifest& manifest,
@@ -38,11 +31,6 @@ absl::Status CheckDescription(const v1::ModelManifest& manifest,
         absl::StrCat("image_shape of the manifest is [",
                      absl::StrJoin(shape, ", "), "], but the network takes [",
                      absl::StrJoin(network.image_shape(), ", "), "]"));
-  }
-  if (manifest.preprocessing() != "unit") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("preprocessing of the manifest is \"",
-                     manifest.preprocessing(), "\", must be \"unit\""));
   }
   return absl::OkStatus();
 }
@@ -96,15 +84,11 @@ absl::Status CheckGolden(const v1::GoldenOutputs& golden,
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
-    const StoredModel& stored, const std::string& store, at::Device device,
+    const StoredModel& stored, const std::string& store,
+    const ModelLoaderOptions& options,
     const std::shared_ptr<PassQueue>& passes) {
-  const auto weights = stored.files.find(kWeightsFile);
-  if (weights == stored.files.end()) {
-    return absl::DataLossError(absl::StrCat(kWeightsFile, " is missing"));
-  }
-  absl::StatusOr<StateDict> parameters = ParseSafetensors(weights->second);
-  if (!parameters.ok()) return WithPrefix(kWeightsFile, parameters.status());
-  auto network = MakeVgg(stored.manifest.architecture(), *parameters, device);
+  absl::StatusOr<std::shared_ptr<const Network>> network =
+      LoadNetwork(stored, options);
   if (!network.ok()) return network.status();
   if (absl::Status status = CheckDescription(stored.manifest, **network);
       !status.ok()) {
@@ -140,11 +124,12 @@ std::string ServedModel::full_name() const {
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
-    const StoredModel& stored, const std::string& store, at::Device device,
+    const StoredModel& stored, const std::string& store,
+    const ModelLoaderOptions& options,
     const std::shared_ptr<PassQueue>& passes) {
   absl::StatusOr<std::shared_ptr<const ServedModel>> model;
   const absl::Status status = CatchExceptions([&] {
-    model = Build(stored, store, device, passes);
+    model = Build(stored, store, options, passes);
     return model.status();
   });
   if (!status.ok()) return status;

@@ -10,6 +10,7 @@
 #include "engine/nn/batching_network.h"
 #include "engine/nn/network.h"
 #include "model_store/model_store.h"
+#include "server/model_loader.h"
 
 namespace adv {
 
@@ -18,7 +19,7 @@ namespace adv {
 // it after the registry has moved to a newer version.
 struct ServedModel {
   v1::ModelManifest manifest;
-  std::string digest;  // SHA-256 of the weights file, 64 hexadecimal digits
+  std::string digest;  // StoredModel::digest
   std::string store;   // the store folder, as given to the server
   std::shared_ptr<const Network> network;
 
@@ -28,13 +29,14 @@ struct ServedModel {
   std::string full_name() const;
 };
 
-// Builds and proves a verified version: weights parsed, architecture and
-// shapes checked, class names and image shape those of the network, golden
-// self-test passed (which warms it up too). INVALID_ARGUMENT or DATA_LOSS,
+// Builds and proves a verified version: loaded by its format, class names and
+// image shape those of the network, golden self-test passed (which warms it up
+// too). INVALID_ARGUMENT or DATA_LOSS,
 // each fault with a message of its own.
 // `passes`: the queue that its network's passes go through; null for none.
 absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
-    const StoredModel& stored, const std::string& store, at::Device device,
+    const StoredModel& stored, const std::string& store,
+    const ModelLoaderOptions& options,
     const std::shared_ptr<PassQueue>& passes);
 
 }  // namespace adv

@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <ATen/Parallel.h>
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <google/protobuf/util/time_util.h>
@@ -66,7 +65,7 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
       break;
     }
   }
-  registry.device = device;
+  registry.loading = {device, options.allow_code_models};
   registry.passes = std::move(passes);
   registry.poll_interval = std::chrono::seconds(options.poll_seconds);
   registry.on_change = [log](const ReloadResult& result) {
@@ -197,7 +196,9 @@ struct Server::Stores {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
                                                       Log* log) {
-  if (absl::Status status = CheckListen(options); !status.ok()) return status;
+  if (absl::Status status = CheckAddresses(options); !status.ok()) {
+    return status;
+  }
   const auto device = ParseDevice(options.device);
   if (!device.ok()) {
     return absl::InvalidArgumentError(
@@ -296,11 +297,9 @@ absl::Status Server::Listen() {
         "--listen: cannot listen on ", options_.listen,
         "; perhaps another program does, or the address is not this host's"));
   }
-  address_ =
-      absl::StartsWith(options_.listen, "unix:")
-          ? options_.listen
-          : absl::StrCat(options_.listen.substr(0, options_.listen.rfind(':')),
-                         ":", port);
+  Address address = *ParseAddress(options_.listen);
+  if (!address.is_unix()) address.port = port;
+  address_ = ToString(address);
   health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_);
   return absl::OkStatus();
 }
@@ -313,8 +312,7 @@ absl::Status Server::ListenForMetrics() {
   const HttpPages pages = {
       {"/metrics",
        [this] {
-         return HttpPage{200, "text/plain; version=0.0.4; charset=utf-8",
-                         metrics_.Text()};
+         return HttpPage{200, kPrometheusText, metrics_.Text()};
        }},
       {"/livez", [text] { return text(200, "ok\n"); }},
       {"/readyz",
@@ -327,7 +325,7 @@ absl::Status Server::ListenForMetrics() {
                          nlohmann::json(BuildInfo()).dump(2) + "\n"};
        }},
   };
-  auto http = MetricsHttp::Start(options_.metrics_listen, pages);
+  auto http = PageServer::Start(*ParseAddress(options_.metrics_listen), pages);
   if (!http.ok()) {
     return absl::Status(
         http.status().code(),
@@ -338,8 +336,10 @@ absl::Status Server::ListenForMetrics() {
 }
 
 std::string Server::metrics_address() const {
-  return http_ == nullptr ? "" : http_->address();
+  return http_ == nullptr ? "" : ToString(http_->address());
 }
+
+void Server::ReloadModels() { LogReload(models_.Reload(), &log_); }
 
 void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   drained_ = true;

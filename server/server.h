@@ -9,9 +9,9 @@
 #include <string>
 
 #include "engine/nn/batching_network.h"
+#include "net/page_server.h"
 #include "server/attack_evaluation_service.h"
 #include "server/health.h"
-#include "server/metrics_http.h"
 #include "server/model_service.h"
 #include "server/options.h"
 #include "server/parts.h"
@@ -36,6 +36,9 @@ class Server {
   const std::string& address() const { return address_; }
   // Of the metrics; empty if there are none.
   std::string metrics_address() const;
+
+  // Looks at the model stores at once, as the call ReloadModels does.
+  void ReloadModels();
 
   // Not ready from now on; serves on for `wait`; then takes no more calls,
   // gives those that run `grace`, and cuts off what is left. What never ends
@@ -76,7 +79,7 @@ class Server {
   ServerService server_service_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Health> health_;
-  std::unique_ptr<MetricsHttp> http_;
+  std::unique_ptr<PageServer> http_;
 };
 
 }  // namespace adv

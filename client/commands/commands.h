@@ -22,8 +22,9 @@ void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
 void AddTransfer(CLI::App& app, Action* action);
 void AddEvaluations(CLI::App& app, Action* action);
-// `models table`, into the group `models`.
+// `models table` and `models import`, into the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
+void AddModelsImport(CLI::App* models, Action* action);
 // Last: its script lists all the others.
 void AddCompletion(CLI::App& app, Action* action);
 

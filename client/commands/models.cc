@@ -110,7 +110,9 @@ void AddModels(CLI::App& app, Action* action) {
       "Examples:\n"
       "  advctl models list\n"
       "  advctl models show no-cat\n"
-      "  advctl models table");
+      "  advctl models table\n"
+      "  advctl models import net.pt --store=models --shape=3x64x64 "
+      "--classes=c.txt");
 
   CLI::App* list =
       group->add_subcommand("list", "List the models with their test accuracy");
@@ -131,6 +133,7 @@ void AddModels(CLI::App& app, Action* action) {
   });
 
   AddModelsTable(group, action);
+  AddModelsImport(group, action);
 
   CLI::App* reload = group->add_subcommand(
       "reload", "Have the server look for new versions in its stores now");

@@ -49,24 +49,6 @@ std::string Sentences(const ResultView& view) {
 
 }  // namespace
 
-std::string ResultTitle(const v1::AttackResult& result) {
-  return absl::StrCat(AttackTitle(result.attack()), " at epsilon ",
-                      EpsilonText(result.epsilon()));
-}
-
-std::string AttackLabel(const ResultView& view) {
-  const v1::Attack& attack = view.result->attack();
-  const auto& all = view.report->resolved().spec().attacks();
-  const auto alike =
-      std::count_if(all.begin(), all.end(), [&](const v1::Attack& other) {
-        return other.kind_case() == attack.kind_case();
-      });
-  const std::string parameters = AttackParameters(attack);
-  return alike < 2 || parameters.empty()
-             ? AttackTitle(attack)
-             : absl::StrCat(AttackTitle(attack), " (", parameters, ")");
-}
-
 bool SplitMarked(const v1::AttackResult& result, int label,
                  MarkedSplit* split) {
   std::int64_t images = 0, clean = 0, robust = 0;

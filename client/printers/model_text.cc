@@ -34,6 +34,39 @@ class Lines {
   std::string text_;
 };
 
+// What the model is made of, where it is not one of ours.
+std::string Format(const v1::ModelManifest& manifest) {
+  if (manifest.format().empty() || manifest.format() == "vgg") return "";
+  return absl::StrCat(manifest.format(),
+                      ", which is code: a server runs it only with ",
+                      "--allow-code-models");
+}
+
+std::string Access(const v1::ModelManifest& manifest) {
+  if (manifest.format().empty()) return "";
+  const char* const gives =
+      manifest.access() == v1::MODEL_ACCESS_DECISIONS ? "decisions"
+      : manifest.access() == v1::MODEL_ACCESS_SCORES  ? "scores"
+                                                      : "gradients";
+  return absl::StrCat(gives, ", ",
+                      manifest.exact_in_any_batch() ? "exact" : "not exact",
+                      " in any batch");
+}
+
+std::string Transform(const v1::ModelManifest& manifest) {
+  if (!manifest.has_input_transform()) return manifest.preprocessing();
+  const v1::InputTransform& transform = manifest.input_transform();
+  std::string text = absl::StrCat("pixels to ", transform.range());
+  if (!transform.mean().empty()) {
+    absl::StrAppend(&text, ", less ", absl::StrJoin(transform.mean(), ", "));
+  }
+  if (!transform.std().empty()) {
+    absl::StrAppend(&text, ", by ", absl::StrJoin(transform.std(), ", "));
+  }
+  if (transform.channel_order() == v1::CHANNEL_ORDER_BGR) text += ", BGR";
+  return text;
+}
+
 std::string Settings(const v1::TrainingSettings& settings) {
   const std::string protocol = ProtocolText(settings);
   if (protocol.empty()) return "";
@@ -226,18 +259,26 @@ std::string ModelText(const v1::Model& model, const Style& style) {
   lines.Add("store", model.store());
   const std::string published = TimeText(manifest.published_at());
   lines.Add("published", published.empty() ? "" : published + " UTC");
-  lines.Add("network", absl::StrCat(manifest.architecture(), ", ",
-                                    CountText(manifest.parameter_count()),
-                                    " parameters, input ",
-                                    absl::StrJoin(manifest.image_shape(), "x"),
-                                    ", pixels as ", manifest.preprocessing()));
+  std::string network = manifest.architecture();
+  if (manifest.parameter_count() > 0) {
+    absl::StrAppend(&network, ", ", CountText(manifest.parameter_count()),
+                    " parameters");
+  }
+  absl::StrAppend(&network, ", input ",
+                  absl::StrJoin(manifest.image_shape(), "x"), ", pixels as ",
+                  Transform(manifest));
+  lines.Add("network", network);
+  lines.Add("format", Format(manifest));
+  lines.Add("gives", Access(manifest));
   const v1::TrainingRecord& training = manifest.training();
-  return absl::StrCat(
-      style.Bold(absl::StrCat(model.name(), "@", model.version())), "  ",
-      StateText(model.state()), "\n", lines.text(), "\n",
-      style.Bold("Training"), "\n", Training(manifest, style), "\n",
-      Curves(training, style), style.Bold("Test"), "\n", Tests(training, style),
-      Confusion(manifest, style));
+  const std::string head =
+      absl::StrCat(style.Bold(absl::StrCat(model.name(), "@", model.version())),
+                   "  ", StateText(model.state()), "\n", lines.text());
+  if (!manifest.has_training()) return head;
+  return absl::StrCat(head, "\n", style.Bold("Training"), "\n",
+                      Training(manifest, style), "\n", Curves(training, style),
+                      style.Bold("Test"), "\n", Tests(training, style),
+                      Confusion(manifest, style));
 }
 
 }  // namespace adv

@@ -211,26 +211,6 @@ std::string Footer(const ModelResults& results, const Style& style,
 
 }  // namespace
 
-std::vector<std::vector<ResultView>> GroupByAttack(
-    const ModelResults& results) {
-  std::vector<std::vector<ResultView>> groups;
-  for (std::size_t e = 0; e < results.evaluations.size(); ++e) {
-    const v1::EvaluationReport& report = results.evaluations[e].report();
-    const v1::EvaluationReport* beside =
-        e < results.beside.size() ? &results.beside[e].report() : nullptr;
-    // Two attacks may have one name; their places tell them apart.
-    const int epsilons = std::max(1, report.resolved().spec().epsilons_size());
-    for (int i = 0; i < report.results_size(); ++i) {
-      const v1::AttackResult& result = report.results(i);
-      if (i % epsilons == 0) groups.emplace_back();
-      const bool paired = beside != nullptr && i < beside->results_size();
-      groups.back().push_back({&report, &result, paired ? beside : nullptr,
-                               paired ? &beside->results(i) : nullptr});
-    }
-  }
-  return groups;
-}
-
 std::string ReportText(const ModelResults& results, const Style& style,
                        bool can_ask_again) {
   std::string text = Header(results, style) + Headline(results, style);

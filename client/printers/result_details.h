@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/printers/report.h"
+#include "client/printers/result_view.h"
 #include "client/printers/style.h"
 
 namespace adv {

@@ -7,12 +7,12 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/dlr.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/nn/loss.h"
 
@@ -200,27 +200,27 @@ class Apgd final : public BudgetAttack {
 
   // [runs, N]: the classes to lead to, one by one; undefined for one run that
   // leads to none.
-  absl::StatusOr<at::Tensor> Targets(Pass& pass,
+  absl::StatusOr<at::Tensor> Targets(AttackedModel& model,
                                      const AttackBatch& batch) const;
   absl::StatusOr<AttackResult> PerturbWithin(
-      double epsilon, Pass& pass, const AttackBatch& batch,
+      double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
   Climbers Start(const Run& run, const at::Tensor& rows) const;
   absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
-                                   Pass& pass) const;
+                                   AttackedModel& model) const;
   // Iterate `n`; the last one's gradient would lead nowhere.
   absl::StatusOr<Seen> LookAt(const Climbers& climbers, int64_t n,
-                              Pass& pass) const;
+                              AttackedModel& model) const;
 
   const ApgdConfig config_;
   const std::vector<int64_t> checkpoints_;
 };
 
-absl::StatusOr<at::Tensor> Apgd::Targets(Pass& pass,
+absl::StatusOr<at::Tensor> Apgd::Targets(AttackedModel& model,
                                          const AttackBatch& batch) const {
   if (batch.targets.defined()) return batch.targets.unsqueeze(0);
   if (config_.loss != Loss::kTargetedDlr) return at::Tensor();
-  const absl::StatusOr<at::Tensor> logits = pass.CleanScores();
+  const absl::StatusOr<at::Tensor> logits = model.CleanScores();
   if (!logits.ok()) return logits.status();
   const int64_t count = std::min(config_.target_classes, logits->size(1) - 1);
   return OthersByLogit(*logits, batch.labels)
@@ -230,18 +230,18 @@ absl::StatusOr<at::Tensor> Apgd::Targets(Pass& pass,
 }
 
 absl::StatusOr<AttackResult> Apgd::PerturbWithin(
-    double epsilon, Pass& pass, const AttackBatch& batch,
+    double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
-  const absl::StatusOr<at::Tensor> found_targets = Targets(pass, batch);
+  const absl::StatusOr<at::Tensor> found_targets = Targets(model, batch);
   if (!found_targets.ok()) return found_targets.status();
   const at::Tensor& targets = *found_targets;
   WorstOf worst(batch.labels.size(0));
   at::Tensor standing = worst.Standing(batch.labels.device());
-  if (!pass.transfer()) {
-    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+  if (!model.transfer()) {
+    const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(
-        CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+        CleanCandidates(batch.images, *clean, model.Fooled(*clean, standing)));
   }
   const int64_t classes = targets.defined() ? targets.size(0) : 1;
   for (int64_t i = 0; i < classes * config_.restarts; ++i) {
@@ -257,7 +257,7 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
                 static_cast<uint32_t>(i % config_.restarts),
                 static_cast<uint32_t>(target)},
                classes * config_.restarts > 1},
-              standing, pass);
+              standing, model);
     if (!found.ok()) return found.status();
     worst.Add(*found);
   }
@@ -284,16 +284,17 @@ Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
 }
 
 absl::StatusOr<Seen> Apgd::LookAt(const Climbers& climbers, int64_t n,
-                                  Pass& pass) const {
+                                  AttackedModel& model) const {
   Seen seen;
   seen.images = climbers.ball.Snap(climbers.images);
   if (n == config_.steps) {
-    absl::StatusOr<at::Tensor> logits = pass.Scores(seen.images, climbers.rows);
+    absl::StatusOr<at::Tensor> logits =
+        model.Scores(seen.images, climbers.rows);
     if (!logits.ok()) return logits.status();
     seen.logits = *std::move(logits);
     return seen;
   }
-  absl::StatusOr<LogitsAndGradient> both = pass.Gradient(
+  absl::StatusOr<LogitsAndGradient> both = model.Gradient(
       seen.images, climbers.rows, [&climbers](const at::Tensor& logits) {
         return climbers.objective.Gradient(logits);
       });
@@ -304,7 +305,7 @@ absl::StatusOr<Seen> Apgd::LookAt(const Climbers& climbers, int64_t n,
 }
 
 absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
-                                       Pass& pass) const {
+                                       AttackedModel& model) const {
   Climbers climbers = Start(run, rows);
   Candidates found;
   found.rows = rows;
@@ -314,11 +315,11 @@ absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
   int64_t last_check = 0;
   for (int64_t n = 0; n <= config_.steps; ++n) {
     if (n > 0) climbers.Step(run.options.norm, n == 1);
-    absl::StatusOr<Seen> seen = LookAt(climbers, n, pass);
+    absl::StatusOr<Seen> seen = LookAt(climbers, n, model);
     if (!seen.ok()) return seen.status();
     // The source's logits say nothing of the target.
-    if (!pass.transfer()) {
-      TakeOut(pass.Fooled(seen->logits, climbers.rows), n, *seen, climbers,
+    if (!model.transfer()) {
+      TakeOut(model.Fooled(seen->logits, climbers.rows), n, *seen, climbers,
               found);
       if (climbers.rows.numel() == 0) break;
     }
@@ -331,13 +332,13 @@ absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
   if (climbers.rows.numel() > 0) {
     const at::Tensor best = climbers.ball.Snap(climbers.best_images);
     absl::StatusOr<at::Tensor> logits = climbers.best_logits;
-    if (pass.transfer()) logits = pass.Logits(best, climbers.rows);
+    if (model.transfer()) logits = model.Logits(best, climbers.rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = pass.Fooled(*logits, climbers.rows);
+    const at::Tensor fooled = model.Fooled(*logits, climbers.rows);
     NoteFooled(climbers.places.masked_select(fooled), config_.steps, found);
     FinishAt(climbers.places, best, *logits, found);
   }
-  if (absl::Status status = Judge(pass, run.one_of_several, found);
+  if (absl::Status status = Judge(model, run.one_of_several, found);
       !status.ok()) {
     return status;
   }

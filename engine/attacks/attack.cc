@@ -5,21 +5,11 @@
 
 #include <utility>
 
-#include "engine/attacks/apgd.h"
-#include "engine/attacks/auto_attack.h"
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
-#include "engine/attacks/boundary.h"
 #include "engine/attacks/candidates.h"
-#include "engine/attacks/carlini_wagner.h"
 #include "engine/attacks/check.h"
-#include "engine/attacks/deep_fool.h"
-#include "engine/attacks/fab.h"
-#include "engine/attacks/gradient_steps.h"
-#include "engine/attacks/hop_skip_jump.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/noise.h"
-#include "engine/attacks/pass.h"
-#include "engine/attacks/square.h"
 #include "engine/attacks/violations.h"
 
 namespace adv {
@@ -48,27 +38,6 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
   }
   return ready;
 }
-
-using Made = absl::StatusOr<std::unique_ptr<const Attack>>;
-
-Made Make(const FgsmConfig& config) { return MakeFgsm(config); }
-Made Make(const IgsmConfig& config) { return MakeIgsm(config); }
-Made Make(const IterativeLeastLikelyConfig& config) {
-  return MakeIterativeLeastLikely(config);
-}
-Made Make(const PgdConfig& config) { return MakePgd(config); }
-Made Make(const MiFgsmConfig& config) { return MakeMiFgsm(config); }
-Made Make(const ApgdConfig& config) { return MakeApgd(config); }
-Made Make(const AutoAttackConfig& config) { return MakeAutoAttack(config); }
-Made Make(const NoiseConfig& config) { return MakeNoise(config); }
-Made Make(const DeepFoolConfig& config) { return MakeDeepFool(config); }
-Made Make(const CarliniWagnerConfig& config) {
-  return MakeCarliniWagner(config);
-}
-Made Make(const FabConfig& config) { return MakeFab(config); }
-Made Make(const SquareConfig& config) { return MakeSquare(config); }
-Made Make(const HopSkipJumpConfig& config) { return MakeHopSkipJump(config); }
-Made Make(const BoundaryConfig& config) { return MakeBoundary(config); }
 
 }  // namespace
 
@@ -127,14 +96,14 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   if (!status.ok()) return status;
 
   const AttackBatch ready = Prepare(batch, target.device(), options.eight_bit);
-  Pass pass(target, source, ready, options.before_pass);
+  AttackedModel model(target, source, ready, options.before_pass);
   absl::StatusOr<std::vector<AttackResult>> results =
-      Perturb(pass, ready, options);
+      Perturb(model, ready, options);
   if (!results.ok()) return results.status();
   if (results->size() != options.epsilons.size()) {
     return absl::InternalError("the attack skipped an epsilon");
   }
-  absl::StatusOr<at::Tensor> clean_logits = pass.CleanLogits();
+  absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
   if (!clean_logits.ok()) return clean_logits.status();
 
   const at::Tensor all =
@@ -145,29 +114,30 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
     const Ball ball(ready.images, {options.norm, result.epsilon},
                     {!MayLeaveBox(), options.eight_bit});
     if (status = ball.Check(result.images); !status.ok()) return status;
-    result.success = pass.Fooled(result.logits, all);
+    result.success = model.Fooled(result.logits, all);
     result.iterations =
-        result.iterations.masked_fill(pass.Fooled(*clean_logits, all), 0)
+        result.iterations.masked_fill(model.Fooled(*clean_logits, all), 0)
             .masked_fill(result.success.logical_not(), -1);
   }
   return AttackOutcome{*std::move(clean_logits), *std::move(results)};
 }
 
-absl::Status Attack::Judge(Pass& pass, bool one_of_several, Candidates& found) {
+absl::Status Attack::Judge(AttackedModel& model, bool one_of_several,
+                           Candidates& found) {
   absl::StatusOr<at::Tensor> logits = found.logits;
-  if (pass.transfer() && one_of_several) {
-    logits = pass.Scores(found.images, found.rows);
+  if (model.transfer() && one_of_several) {
+    logits = model.Scores(found.images, found.rows);
     if (!logits.ok()) return logits.status();
   }
-  found.fooled = pass.Fooled(*logits, found.rows);
-  found.objective = pass.ObjectiveValue(*logits, found.rows);
+  found.fooled = model.Fooled(*logits, found.rows);
+  found.objective = model.ObjectiveValue(*logits, found.rows);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
-    const Attack& attack, Pass& pass, const AttackBatch& batch,
+    const Attack& attack, AttackedModel& model, const AttackBatch& batch,
     const at::Tensor& rows, const RunOptions& options) {
-  const absl::StatusOr<at::Tensor> clean_logits = pass.CleanLogits();
+  const absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
   if (!clean_logits.ok()) return clean_logits.status();
   AttackBatch part;
   part.images = SelectRows(batch.images, rows);
@@ -179,18 +149,12 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
   part.clean_logits = clean_logits->index_select(0, rows);
   part.examples = batch.examples;
   part.example_classes = batch.example_classes;
-  Pass part_pass = pass.Part(part);
+  AttackedModel part_model = model.Part(part);
   absl::StatusOr<std::vector<AttackResult>> results =
-      attack.Perturb(part_pass, part, options);
+      attack.Perturb(part_model, part, options);
   if (!results.ok()) return results;
-  for (const AttackResult& result : *results) pass.Charge(result, rows);
+  for (const AttackResult& result : *results) model.Charge(result, rows);
   return results;
-}
-
-absl::StatusOr<std::unique_ptr<const Attack>> MakeAttack(
-    const AttackConfig& config) {
-  if (absl::Status status = Validate(config); !status.ok()) return status;
-  return std::visit([](const auto& one) { return Make(one); }, config);
 }
 
 }  // namespace adv

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
-#include "engine/attacks/pass.h"
 
 namespace adv {
 namespace {
@@ -50,28 +50,29 @@ class AutoAttack final : public BudgetAttack {
  private:
   // What `member` makes of the images at `rows`, at one epsilon.
   absl::StatusOr<Candidates> RunMember(const Attack& member,
-                                       const at::Tensor& rows, Pass& pass,
+                                       const at::Tensor& rows,
+                                       AttackedModel& model,
                                        const AttackBatch& batch,
                                        const RunOptions& options) const;
   absl::StatusOr<AttackResult> PerturbWithin(
-      double epsilon, Pass& pass, const AttackBatch& batch,
+      double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
 
   const Members members_;
 };
 
 absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
-    double epsilon, Pass& pass, const AttackBatch& batch,
+    double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
   RunOptions within = options;
   within.epsilons = {epsilon};
   WorstOf worst(batch.labels.size(0));
   at::Tensor standing = worst.Standing(batch.labels.device());
-  if (!pass.transfer()) {
-    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+  if (!model.transfer()) {
+    const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(
-        CleanCandidates(batch.images, *clean, pass.Fooled(*clean, standing)));
+        CleanCandidates(batch.images, *clean, model.Fooled(*clean, standing)));
   }
   AttackResult result;
   result.member = at::full_like(batch.labels, -1);
@@ -79,7 +80,7 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     standing = worst.Standing(batch.labels.device());
     if (standing.numel() == 0) break;
     const absl::StatusOr<Candidates> found =
-        RunMember(*members_[i], standing, pass, batch, within);
+        RunMember(*members_[i], standing, model, batch, within);
     if (!found.ok()) return found.status();
     result.member.index_fill_(0, standing.masked_select(found->fooled),
                               static_cast<int64_t>(i));
@@ -89,15 +90,16 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
   // What fooled a source need not fool the target.
   const at::Tensor all =
       at::arange(batch.labels.size(0), batch.labels.options());
-  result.member.masked_fill_(pass.Fooled(result.logits, all).logical_not(), -1);
+  result.member.masked_fill_(model.Fooled(result.logits, all).logical_not(),
+                             -1);
   return result;
 }
 
 absl::StatusOr<Candidates> AutoAttack::RunMember(
-    const Attack& member, const at::Tensor& rows, Pass& pass,
+    const Attack& member, const at::Tensor& rows, AttackedModel& model,
     const AttackBatch& batch, const RunOptions& options) const {
   const absl::StatusOr<std::vector<AttackResult>> results =
-      PerturbRows(member, pass, batch, rows, options);
+      PerturbRows(member, model, batch, rows, options);
   if (!results.ok()) return results.status();
   if (results->size() != 1) {
     return absl::InternalError("a member skipped the epsilon");
@@ -108,22 +110,14 @@ absl::StatusOr<Candidates> AutoAttack::RunMember(
   found.images = result.images;
   found.logits = result.logits;
   found.iterations = result.iterations;
-  absl::Status status = Judge(pass, members_.size() > 1, found);
+  absl::Status status = Judge(model, members_.size() > 1, found);
   if (!status.ok()) return status;
   return found;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
-    const AutoAttackConfig& config) {
-  Members members;
-  for (const AnyAttack& member : MembersOf(config)) {
-    absl::StatusOr<std::unique_ptr<const Attack>> made =
-        MakeAttack(member.config);
-    if (!made.ok()) return made.status();
-    members.push_back(*std::move(made));
-  }
+absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(Members members) {
   auto attack = std::make_unique<const AutoAttack>(std::move(members));
   if (!attack->HasNorm(Norm::kLinf) && !attack->HasNorm(Norm::kL2)) {
     return absl::InvalidArgumentError("members: have no norm in common");

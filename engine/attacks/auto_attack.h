@@ -4,9 +4,9 @@
 #include <absl/status/statusor.h>
 
 #include <memory>
+#include <vector>
 
 #include "engine/attacks/attack.h"
-#include "engine/attacks/attack_config.h"
 
 namespace adv {
 
@@ -19,9 +19,10 @@ namespace adv {
 //
 // It has the norms that all members have, takes targets if all do, needs the
 // classes of the one that needs most, and may leave the box if one may.
-// INVALID_ARGUMENT if the members have no norm in common.
+// INVALID_ARGUMENT if the members have no norm in common; at least one is
+// given.
 absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
-    const AutoAttackConfig& config);
+    std::vector<std::unique_ptr<const Attack>> members);
 
 }  // namespace adv
 

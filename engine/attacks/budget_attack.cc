@@ -2,18 +2,19 @@
 
 #include <utility>
 
-#include "engine/attacks/pass.h"
+#include "engine/attacks/attacked_model.h"
 
 namespace adv {
 
 absl::StatusOr<std::vector<AttackResult>> BudgetAttack::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
+    AttackedModel& model, const AttackBatch& batch,
+    const RunOptions& options) const {
   std::vector<AttackResult> results;
   for (double epsilon : options.epsilons) {
     absl::StatusOr<AttackResult> result =
-        PerturbWithin(epsilon, pass, batch, options);
+        PerturbWithin(epsilon, model, batch, options);
     if (!result.ok()) return result.status();
-    pass.ChargeTo(*result);
+    model.ChargeTo(*result);
     results.push_back(*std::move(result));
   }
   return results;

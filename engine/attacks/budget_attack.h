@@ -14,14 +14,14 @@ namespace adv {
 class BudgetAttack : public Attack {
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const final;
 
  private:
   // Perturb at one of `options.epsilons`, but for the costs, which are charged
   // to it.
   virtual absl::StatusOr<AttackResult> PerturbWithin(
-      double epsilon, Pass& pass, const AttackBatch& batch,
+      double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;
 };
 

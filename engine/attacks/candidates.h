@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_run.h"
 
 namespace adv {
 

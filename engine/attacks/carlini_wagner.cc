@@ -6,9 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/lead.h"
-#include "engine/attacks/pass.h"
+#include "engine/attacks/margin.h"
 
 namespace adv {
 namespace {
@@ -74,23 +74,24 @@ class Constants {
   at::Tensor lower_, upper_, now_;
 };
 
-class CarliniWagner final : public LeadAttack {
+class CarliniWagner final : public MarginAttack {
  public:
   explicit CarliniWagner(const CarliniWagnerConfig& config) : config_(config) {}
   bool HasNorm(Norm norm) const override { return norm == Norm::kL2; }
 
  private:
-  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+  absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
+                                      const AttackBatch& batch,
                                       const RunOptions& options) const override;
   // [M] bool: which of those that search came to an image that fools.
-  absl::StatusOr<at::Tensor> Descend(Pass& pass, const AttackBatch& batch,
-                                     Search& search,
+  absl::StatusOr<at::Tensor> Descend(AttackedModel& model,
+                                     const AttackBatch& batch, Search& search,
                                      NearestSoFar& nearest) const;
 
   const CarliniWagnerConfig config_;
 };
 
-absl::StatusOr<at::Tensor> CarliniWagner::Descend(Pass& pass,
+absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
                                                   const AttackBatch& batch,
                                                   Search& search,
                                                   NearestSoFar& nearest) const {
@@ -100,21 +101,21 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(Pass& pass,
   for (int64_t n = 1; n <= config_.steps && search.rows.numel() > 0; ++n) {
     const at::Tensor tanh = search.adam.variable.tanh();
     const at::Tensor images = (tanh + 1) / 2;
-    const absl::StatusOr<Lead> lead =
-        FindGoalLead(pass, batch, images, search.rows);
-    if (!lead.ok()) return lead.status();
+    const absl::StatusOr<Margin> margin =
+        FindGoalMargin(model, batch, images, search.rows);
+    if (!margin.ok()) return margin.status();
     const at::Tensor fooled =
-        pass.Fooled(lead->logits, search.rows)
-            .logical_and_(lead->values.ge(config_.confidence));
-    nearest.Offer(search.rows, images, lead->logits, fooled, n);
+        model.Fooled(margin->logits, search.rows)
+            .logical_and_(margin->values.ge(config_.confidence));
+    nearest.Offer(search.rows, images, margin->logits, fooled, n);
     succeeded.index_fill_(0, search.places.masked_select(fooled), true);
 
     const at::Tensor change = images - search.originals;
-    const at::Tensor missing = config_.confidence - lead->values;
+    const at::Tensor missing = config_.confidence - margin->values;
     const at::Tensor pull =
         at::where(missing.gt(0), search.constants, at::zeros_like(missing));
     const at::Tensor by_pixel =
-        change * 2 - lead->gradient * PerPixel(pull.to(at::kFloat));
+        change * 2 - margin->gradient * PerPixel(pull.to(at::kFloat));
     search.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
                      n);
     if ((n - 1) % tenth == 0) {
@@ -129,8 +130,9 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(Pass& pass,
 }
 
 absl::StatusOr<Nearest> CarliniWagner::FindNearest(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+    AttackedModel& model, const AttackBatch& batch,
+    const RunOptions& options) const {
+  const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
@@ -147,7 +149,7 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
                   at::full_like(constants.now(),
                                 std::numeric_limits<double>::infinity())};
     const absl::StatusOr<at::Tensor> succeeded =
-        Descend(pass, batch, search, nearest);
+        Descend(model, batch, search, nearest);
     if (!succeeded.ok()) return succeeded.status();
     constants.Adapt(*succeeded);
   }

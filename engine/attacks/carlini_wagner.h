@@ -10,13 +10,13 @@ namespace adv {
 
 // Carlini and Wagner's L2 attack (arXiv 1608.04644). Adam (.9, .999, 1e-8)
 // minimises
-//   ||x' - x||_2^2 + c max(confidence - lead(x'), 0),  x' = (tanh v + 1) / 2,
-// over v from arctanh(.999999 (2 x - 1)). The lead is that of the largest
+//   ||x' - x||_2^2 + c max(confidence - margin(x'), 0),  x' = (tanh v + 1) / 2,
+// over v from arctanh(.999999 (2 x - 1)). The margin is that of the largest
 // other logit over the label's or, targeted, of the target's over the largest
 // other one. The constant c starts at `initial_constant`, grows by 10 until a
 // search succeeds and is bisected then; each search starts anew. An image
 // leaves a search when a tenth of its steps improved the loss by less than
-// .01 %. Of all images on the way that fool, with a lead of `confidence` or
+// .01 %. Of all images on the way that fool, with a margin of `confidence` or
 // more, the nearest counts.
 //
 // Each Adam step of an image costs a gradient; no forwards. An image's

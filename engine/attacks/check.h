@@ -3,7 +3,7 @@
 
 #include <absl/status/status.h>
 
-#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_run.h"
 #include "engine/nn/network.h"
 
 namespace adv {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 
 namespace adv {
 
@@ -171,11 +171,12 @@ std::vector<DecisionAttack::Walker> DecisionAttack::StartWalks(
 }
 
 absl::StatusOr<Nearest> DecisionAttack::FindNearest(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+    AttackedModel& model, const AttackBatch& batch,
+    const RunOptions& options) const {
+  absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start;
   NearestSoFar nearest(*std::move(start), batch.images, options.norm);
-  const int64_t queries = queries_ - (pass.transfer() ? 1 : 0) -
+  const int64_t queries = queries_ - (model.transfer() ? 1 : 0) -
                           (options.eight_bit ? kLatticeQueries : 0);
   const Views views(batch);
   std::vector<Walker> walkers =
@@ -196,9 +197,9 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
     const at::Tensor images =
         ImagesOf(values, batch.images).to(batch.images.device());
     rows = rows.to(batch.images.device());
-    const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
+    const absl::StatusOr<at::Tensor> logits = model.Scores(images, rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = pass.Fooled(*logits, rows);
+    const at::Tensor fooled = model.Fooled(*logits, rows);
     nearest.Offer(rows, images, *logits, fooled, query);
     const at::Tensor answers = fooled.cpu();
     for (int64_t i = 0; i < count; ++i) {

@@ -107,7 +107,8 @@ class DecisionAttack : public MinimisingAttack {
   virtual std::unique_ptr<DecisionWalk> StartWalk(
       const DecisionTask& task) const = 0;
 
-  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+  absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
+                                      const AttackBatch& batch,
                                       const RunOptions& options) const final;
 
   // A walk for each of the images at `rows` [M] int64 on the CPU.

@@ -2,19 +2,20 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/lead.h"
-#include "engine/attacks/pass.h"
+#include "engine/attacks/margin.h"
 
 namespace adv {
 namespace {
 
 // Onto the boundary as it looks from here.
-at::Tensor StepOf(const Lead& lead, Norm norm) {
-  const at::Tensor slope = DualSizes(lead.gradient, norm);
+at::Tensor StepOf(const Margin& margin, Norm norm) {
+  const at::Tensor slope = DualSizes(margin.gradient, norm);
   const bool linf = norm == Norm::kLinf;
-  const at::Tensor length = lead.values.abs() / (linf ? slope : slope.square());
-  return (linf ? lead.gradient.sign() : lead.gradient) *
+  const at::Tensor length =
+      margin.values.abs() / (linf ? slope : slope.square());
+  return (linf ? margin.gradient.sign() : margin.gradient) *
          PerPixel(length.to(at::kFloat));
 }
 
@@ -29,9 +30,10 @@ struct Moving {
       *part = SelectRows(*part, kept);
     }
   }
-  void Keep(const at::Tensor& kept, Lead& lead) {
+  void Keep(const at::Tensor& kept, Margin& margin) {
     Keep(kept);
-    for (at::Tensor* part : {&lead.logits, &lead.values, &lead.gradient}) {
+    for (at::Tensor* part :
+         {&margin.logits, &margin.values, &margin.gradient}) {
       *part = SelectRows(*part, kept);
     }
   }
@@ -41,65 +43,66 @@ at::Tensor Not(const at::Tensor& chosen) {
   return chosen.logical_not().nonzero().flatten();
 }
 
-class DeepFool final : public LeadAttack {
+class DeepFool final : public MarginAttack {
  public:
   explicit DeepFool(const DeepFoolConfig& config) : config_(config) {}
   bool HasNorm(Norm) const override { return true; }
 
  private:
-  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+  absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
+                                      const AttackBatch& batch,
                                       const RunOptions& options) const override;
   // The n-th step, after which `moving` are those that can go on. What fools
   // is offered.
-  absl::Status Step(Pass& pass, const AttackBatch& batch, Norm norm, int64_t n,
-                    Moving& moving, NearestSoFar& nearest) const;
+  absl::Status Step(AttackedModel& model, const AttackBatch& batch, Norm norm,
+                    int64_t n, Moving& moving, NearestSoFar& nearest) const;
 
   const DeepFoolConfig config_;
 };
 
-absl::Status DeepFool::Step(Pass& pass, const AttackBatch& batch, Norm norm,
-                            int64_t n, Moving& moving,
+absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
+                            Norm norm, int64_t n, Moving& moving,
                             NearestSoFar& nearest) const {
-  absl::StatusOr<Lead> lead =
-      FindFirstLead(pass, batch, moving.images, moving.rows);
-  if (!lead.ok()) return lead.status();
+  absl::StatusOr<Margin> margin =
+      FindFirstMargin(model, batch, moving.images, moving.rows);
+  if (!margin.ok()) return margin.status();
   // As may be where the overshoot leads out again.
-  const at::Tensor there = pass.Fooled(lead->logits, moving.rows);
-  nearest.Offer(moving.rows, moving.images, lead->logits, there, n - 1);
-  moving.Keep(Not(there), *lead);
+  const at::Tensor there = model.Fooled(margin->logits, moving.rows);
+  nearest.Offer(moving.rows, moving.images, margin->logits, there, n - 1);
+  moving.Keep(Not(there), *margin);
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
   absl::Status status =
-      FindNearestLead(pass, batch, moving.images, moving.rows, norm,
-                      /*within_box=*/true, *lead);
+      FindNearestMargin(model, batch, moving.images, moving.rows, norm,
+                        /*within_box=*/true, *margin);
   if (!status.ok()) return status;
-  moving.Keep(Not(DualSizes(lead->gradient, norm).eq(0)), *lead);
+  moving.Keep(Not(DualSizes(margin->gradient, norm).eq(0)), *margin);
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
-  moving.moved = moving.moved + StepOf(*lead, norm);
+  moving.moved = moving.moved + StepOf(*margin, norm);
   const at::Tensor originals = SelectRows(batch.images, moving.rows);
   moving.images = (originals + moving.moved).clamp(0, 1);
   const at::Tensor beyond =
       (originals + moving.moved * (1 + config_.overshoot)).clamp(0, 1);
-  const absl::StatusOr<at::Tensor> logits = pass.Scores(beyond, moving.rows);
+  const absl::StatusOr<at::Tensor> logits = model.Scores(beyond, moving.rows);
   if (!logits.ok()) return logits.status();
-  const at::Tensor fooled = pass.Fooled(*logits, moving.rows);
+  const at::Tensor fooled = model.Fooled(*logits, moving.rows);
   nearest.Offer(moving.rows, beyond, *logits, fooled, n);
   moving.Keep(Not(fooled));
   return absl::OkStatus();
 }
 
-absl::StatusOr<Nearest> DeepFool::FindNearest(Pass& pass,
+absl::StatusOr<Nearest> DeepFool::FindNearest(AttackedModel& model,
                                               const AttackBatch& batch,
                                               const RunOptions& options) const {
-  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
   const at::Tensor originals = SelectRows(batch.images, rows);
   Moving moving{rows, originals, at::zeros_like(originals)};
   for (int64_t n = 1; n <= config_.steps && moving.rows.numel() > 0; ++n) {
-    absl::Status status = Step(pass, batch, options.norm, n, moving, nearest);
+    absl::Status status = Step(model, batch, options.norm, n, moving, nearest);
     if (!status.ok()) return status;
   }
   return nearest.nearest();

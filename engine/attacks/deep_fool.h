@@ -12,7 +12,7 @@ namespace adv {
 // between the label, which the image has not left yet, and all other classes
 // for planes, and steps onto the nearest:
 //   r = |f| / ||w||_2^2 w (L2),  |f| / ||w||_1 sign(w) (L-inf),
-// with f the other class's lead and w its gradient, both at x + R, where R is
+// with f the other class's margin and w its gradient, both at x + R, where R is
 // the sum of all r so far; w is 0 where the box stops a pixel. The first
 // x + (1 + overshoot) R that fools is the result. (Looking from there, as some
 // implementations do, makes the overshoot one of the last step alone, which is

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/lead.h"
-#include "engine/attacks/pass.h"
+#include "engine/attacks/margin.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/attacks/plane_projection.h"
 
@@ -19,7 +19,7 @@ at::Tensor Products(const at::Tensor& a, const at::Tensor& b) {
   return (ValuesOf(a).to(at::kDouble) * ValuesOf(b)).sum(1);
 }
 
-class Fab final : public LeadAttack {
+class Fab final : public MarginAttack {
  public:
   explicit Fab(const FabConfig& config) : config_(config) {}
   bool HasNorm(Norm) const override { return true; }
@@ -33,19 +33,22 @@ class Fab final : public LeadAttack {
     const at::Tensor originals;  // [M, channels, height, width]
   };
 
-  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+  absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
+                                      const AttackBatch& batch,
                                       const RunOptions& options) const override;
   static at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
                           const NearestSoFar& nearest);
-  // The lead that is 0 on the boundary. `to` [M]: of these classes over the
+  // The margin that is 0 on the boundary. `to` [M]: of these classes over the
   // labels; undefined: see fab.h.
-  static absl::StatusOr<Lead> LeadAt(Pass& pass, const Ground& ground,
-                                     const at::Tensor& to,
-                                     const at::Tensor& images);
+  static absl::StatusOr<Margin> MarginAt(AttackedModel& model,
+                                         const Ground& ground,
+                                         const at::Tensor& to,
+                                         const at::Tensor& images);
   at::Tensor StepFrom(const at::Tensor& images, const at::Tensor& originals,
-                      const Lead& lead, Norm norm) const;
-  absl::Status Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
-                    at::Tensor images, NearestSoFar& nearest) const;
+                      const Margin& margin, Norm norm) const;
+  absl::Status Walk(AttackedModel& model, const Ground& ground,
+                    const at::Tensor& to, at::Tensor images,
+                    NearestSoFar& nearest) const;
 
   const FabConfig config_;
 };
@@ -70,30 +73,30 @@ at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
       .clamp(0, 1);
 }
 
-absl::StatusOr<Lead> Fab::LeadAt(Pass& pass, const Ground& ground,
-                                 const at::Tensor& to,
-                                 const at::Tensor& images) {
+absl::StatusOr<Margin> Fab::MarginAt(AttackedModel& model, const Ground& ground,
+                                     const at::Tensor& to,
+                                     const at::Tensor& images) {
   if (to.defined()) {
-    return FindLead(pass, images, ground.rows,
-                    ground.batch.labels.index_select(0, ground.rows), to);
+    return FindMargin(model, images, ground.rows,
+                      ground.batch.labels.index_select(0, ground.rows), to);
   }
-  absl::StatusOr<Lead> lead =
-      FindFirstLead(pass, ground.batch, images, ground.rows);
-  if (!lead.ok()) return lead;
-  absl::Status status = FindNearestLead(pass, ground.batch, images, ground.rows,
-                                        ground.options.norm,
-                                        /*within_box=*/false, *lead);
+  absl::StatusOr<Margin> margin =
+      FindFirstMargin(model, ground.batch, images, ground.rows);
+  if (!margin.ok()) return margin;
+  absl::Status status = FindNearestMargin(model, ground.batch, images,
+                                          ground.rows, ground.options.norm,
+                                          /*within_box=*/false, *margin);
   if (!status.ok()) return status;
-  return lead;
+  return margin;
 }
 
 at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
-                         const Lead& lead, Norm norm) const {
+                         const Margin& margin, Norm norm) const {
   const at::Tensor move =
-      MovesOntoPlanes(images, lead.gradient, lead.values, norm);
+      MovesOntoPlanes(images, margin.gradient, margin.values, norm);
   const at::Tensor move_of_original = MovesOntoPlanes(
-      originals, lead.gradient,
-      lead.values + Products(lead.gradient, originals - images), norm);
+      originals, margin.gradient,
+      margin.values + Products(margin.gradient, originals - images), norm);
   constexpr double kSmallest = 1e-8;  // both may be 0
   const at::Tensor size = SizesOf(move, norm).clamp_min(kSmallest);
   const at::Tensor size_of_original =
@@ -106,15 +109,16 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
       .clamp(0, 1);
 }
 
-absl::Status Fab::Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
-                       at::Tensor images, NearestSoFar& nearest) const {
+absl::Status Fab::Walk(AttackedModel& model, const Ground& ground,
+                       const at::Tensor& to, at::Tensor images,
+                       NearestSoFar& nearest) const {
   for (int64_t n = 1; n <= config_.steps; ++n) {
-    const absl::StatusOr<Lead> lead = LeadAt(pass, ground, to, images);
-    if (!lead.ok()) return lead.status();
-    images = StepFrom(images, ground.originals, *lead, ground.options.norm);
-    const absl::StatusOr<at::Tensor> logits = pass.Scores(images, ground.rows);
+    const absl::StatusOr<Margin> margin = MarginAt(model, ground, to, images);
+    if (!margin.ok()) return margin.status();
+    images = StepFrom(images, ground.originals, *margin, ground.options.norm);
+    const absl::StatusOr<at::Tensor> logits = model.Scores(images, ground.rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = pass.Fooled(*logits, ground.rows);
+    const at::Tensor fooled = model.Fooled(*logits, ground.rows);
     nearest.Offer(ground.rows, images, *logits, fooled, n);
     const at::Tensor back =
         ground.originals + (images - ground.originals) * config_.beta;
@@ -123,16 +127,17 @@ absl::Status Fab::Walk(Pass& pass, const Ground& ground, const at::Tensor& to,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Nearest> Fab::FindNearest(Pass& pass, const AttackBatch& batch,
+absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
+                                         const AttackBatch& batch,
                                          const RunOptions& options) const {
-  const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+  const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.Missing();
   if (rows.numel() == 0) return nearest.nearest();
   const Ground ground{batch, options, rows, SelectRows(batch.images, rows)};
 
-  const bool one_by_one = !pass.targeted() && config_.target_classes > 0;
+  const bool one_by_one = !model.targeted() && config_.target_classes > 0;
   const at::Tensor others =
       OthersByLogit(nearest.nearest().logits, batch.labels)
           .index_select(0, rows);
@@ -142,7 +147,7 @@ absl::StatusOr<Nearest> Fab::FindNearest(Pass& pass, const AttackBatch& batch,
     const at::Tensor to = one_by_one ? others.select(1, course) : at::Tensor();
     for (int64_t restart = 0; restart < config_.restarts; ++restart) {
       absl::Status status = Walk(
-          pass, ground, to, Start(ground, course, restart, nearest), nearest);
+          model, ground, to, Start(ground, course, restart, nearest), nearest);
       if (!status.ok()) return status;
     }
   }

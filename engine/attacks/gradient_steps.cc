@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/stepping_attack.h"
 
 namespace adv {
@@ -49,8 +49,8 @@ class IterativeLeastLikely final : public SteppingAttack {
   Schedule ScheduleAt(double epsilon) const override {
     return {IgsmSteps(config_.steps, epsilon), config_.step_size};
   }
-  absl::StatusOr<at::Tensor> OwnTargets(Pass& pass) const override {
-    const absl::StatusOr<at::Tensor> logits = pass.CleanScores();
+  absl::StatusOr<at::Tensor> OwnTargets(AttackedModel& model) const override {
+    const absl::StatusOr<at::Tensor> logits = model.CleanScores();
     if (!logits.ok()) return logits.status();
     return logits->argmin(1);
   }

@@ -5,9 +5,9 @@
 #include <limits>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 
 namespace adv {
 namespace {
@@ -93,30 +93,31 @@ at::Tensor NearestSoFar::Missing() const {
 }
 
 absl::StatusOr<Nearest> MinimisingAttack::AtOriginals(
-    Pass& pass, const AttackBatch& batch) {
+    AttackedModel& model, const AttackBatch& batch) {
   const at::Tensor all = AllRows(batch);
   const absl::StatusOr<at::Tensor> logits =
-      pass.transfer() ? pass.Scores(batch.images, all) : pass.CleanLogits();
+      model.transfer() ? model.Scores(batch.images, all) : model.CleanLogits();
   if (!logits.ok()) return logits.status();
   return Nearest{batch.images.clone(), logits->clone(),
-                 pass.Fooled(*logits, all), at::zeros_like(all)};
+                 model.Fooled(*logits, all), at::zeros_like(all)};
 }
 
 absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  absl::StatusOr<Nearest> nearest = FindNearest(pass, batch, options);
+    AttackedModel& model, const AttackBatch& batch,
+    const RunOptions& options) const {
+  absl::StatusOr<Nearest> nearest = FindNearest(model, batch, options);
   if (!nearest.ok()) return nearest.status();
   if (options.eight_bit) {
-    absl::Status status = MoveToLattice(pass, batch, options.norm, *nearest);
+    absl::Status status = MoveToLattice(model, batch, options.norm, *nearest);
     if (!status.ok()) return status;
   }
-  const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+  const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
   if (!clean.ok()) return clean.status();
   at::Tensor logits = nearest->logits;
   const at::Tensor found = nearest->found.nonzero().flatten();
-  if (pass.transfer() && found.numel() > 0) {
+  if (model.transfer() && found.numel() > 0) {
     const absl::StatusOr<at::Tensor> seen =
-        pass.Logits(SelectRows(nearest->images, found), found);
+        model.Logits(SelectRows(nearest->images, found), found);
     if (!seen.ok()) return seen.status();
     logits = clean->index_copy(0, found, *seen);
   }
@@ -133,13 +134,13 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
     result.logits = at::where(inside.unsqueeze(1), logits, *clean);
     // Outside, success is that of the original, which Run counts as 0.
     result.iterations = nearest->iterations;
-    pass.ChargeTo(result);
+    model.ChargeTo(result);
     results.push_back(std::move(result));
   }
   return results;
 }
 
-absl::Status MinimisingAttack::MoveToLattice(Pass& pass,
+absl::Status MinimisingAttack::MoveToLattice(AttackedModel& model,
                                              const AttackBatch& batch,
                                              Norm norm,
                                              Nearest& nearest) const {
@@ -153,9 +154,9 @@ absl::Status MinimisingAttack::MoveToLattice(Pass& pass,
     if (rows.numel() == 0) break;
     const at::Tensor images =
         Round(SelectRows(batch.images, rows), SelectRows(free, rows), rounding);
-    const absl::StatusOr<at::Tensor> logits = pass.Scores(images, rows);
+    const absl::StatusOr<at::Tensor> logits = model.Scores(images, rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = pass.Fooled(*logits, rows);
+    const at::Tensor fooled = model.Fooled(*logits, rows);
     const at::Tensor chosen = fooled.nonzero().flatten();
     const at::Tensor done = rows.index_select(0, chosen);
     nearest.images.index_copy_(0, done, SelectRows(images, chosen));

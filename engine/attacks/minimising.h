@@ -64,25 +64,26 @@ class MinimisingAttack : public Attack {
   static constexpr int64_t kLatticeQueries = 9;
 
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const final;
 
   // The originals as far as they fool the source already, so that each is its
   // own nearest. Costs what the clean logits cost: with a source of its own, a
   // forward.
-  static absl::StatusOr<Nearest> AtOriginals(Pass& pass,
+  static absl::StatusOr<Nearest> AtOriginals(AttackedModel& model,
                                              const AttackBatch& batch);
 
  private:
   // `options.epsilons` may help to choose parameters of the search, never to
-  // give up what is farther. Goes by Pass::Gradient and Pass::Scores alone,
-  // the source's view. An image that fools already is its own nearest.
+  // give up what is farther. Goes by AttackedModel::Gradient and
+  // AttackedModel::Scores alone, the source's view. An image that fools already
+  // is its own nearest.
   virtual absl::StatusOr<Nearest> FindNearest(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;
 
-  absl::Status MoveToLattice(Pass& pass, const AttackBatch& batch, Norm norm,
-                             Nearest& nearest) const;
+  absl::Status MoveToLattice(AttackedModel& model, const AttackBatch& batch,
+                             Norm norm, Nearest& nearest) const;
 };
 
 // [N] double: the size of each of N perturbations.

@@ -4,11 +4,11 @@
 
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 
 namespace adv {
@@ -21,7 +21,7 @@ class Noise final : public BudgetAttack {
 
  private:
   absl::StatusOr<AttackResult> PerturbWithin(
-      double epsilon, Pass& pass, const AttackBatch& batch,
+      double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
   // Noisy images at `rows`, in the ball.
   at::Tensor Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
@@ -31,26 +31,26 @@ class Noise final : public BudgetAttack {
 };
 
 absl::StatusOr<AttackResult> Noise::PerturbWithin(
-    double epsilon, Pass& pass, const AttackBatch& batch,
+    double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
   WorstOf worst(batch.labels.size(0));
   if (options.success == SuccessRule::kAnyIterate) {
-    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(CleanCandidates(
         batch.images, *clean,
-        pass.Fooled(*clean, worst.Standing(batch.labels.device()))));
+        model.Fooled(*clean, worst.Standing(batch.labels.device()))));
   }
   for (int64_t repeat = 0; repeat < config_.repeats; ++repeat) {
     Candidates found;
     found.rows = worst.Standing(batch.labels.device());
     if (found.rows.numel() == 0) break;
     found.images = Draw(epsilon, repeat, found.rows, batch, options);
-    absl::StatusOr<at::Tensor> logits = pass.Logits(found.images, found.rows);
+    absl::StatusOr<at::Tensor> logits = model.Logits(found.images, found.rows);
     if (!logits.ok()) return logits.status();
     found.logits = *std::move(logits);
     found.iterations = at::ones_like(found.rows);
-    if (absl::Status status = Judge(pass, config_.repeats > 1, found);
+    if (absl::Status status = Judge(model, config_.repeats > 1, found);
         !status.ok()) {
       return status;
     }

@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/budget_attack.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/random.h"
 #include "engine/attacks/square_proposals.h"
 
@@ -37,11 +37,11 @@ class Square final : public BudgetAttack {
   struct Search;
 
   absl::StatusOr<AttackResult> PerturbWithin(
-      double epsilon, Pass& pass, const AttackBatch& batch,
+      double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
-  absl::StatusOr<Candidates> Go(Search search, Pass& pass) const;
+  absl::StatusOr<Candidates> Go(Search search, AttackedModel& model) const;
   void Propose(int64_t query, Search& search) const;
-  absl::Status Ask(int64_t query, Pass& pass, Search& search) const;
+  absl::Status Ask(int64_t query, AttackedModel& model, Search& search) const;
 
   const SquareConfig config_;
 };
@@ -85,22 +85,22 @@ struct Square::Search {
 };
 
 absl::StatusOr<AttackResult> Square::PerturbWithin(
-    double epsilon, Pass& pass, const AttackBatch& batch,
+    double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
   const at::Device device = batch.labels.device();
   WorstOf worst(batch.labels.size(0));
   if (options.success == SuccessRule::kAnyIterate) {
-    const absl::StatusOr<at::Tensor> clean = pass.CleanLogits();
+    const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(CleanCandidates(batch.images, *clean,
-                              pass.Fooled(*clean, worst.Standing(device))));
+                              model.Fooled(*clean, worst.Standing(device))));
   }
   for (int64_t restart = 0; restart < config_.restarts; ++restart) {
     const at::Tensor rows = worst.Standing(device);
     if (rows.numel() == 0) break;
     const absl::StatusOr<Candidates> found = Go(
         Search(batch, options, epsilon, static_cast<uint32_t>(restart), rows),
-        pass);
+        model);
     if (!found.ok()) return found.status();
     worst.Add(*found);
   }
@@ -109,13 +109,14 @@ absl::StatusOr<AttackResult> Square::PerturbWithin(
   return result;
 }
 
-absl::StatusOr<Candidates> Square::Go(Search search, Pass& pass) const {
+absl::StatusOr<Candidates> Square::Go(Search search,
+                                      AttackedModel& model) const {
   // In an empty ball all queries are the same.
   const int64_t queries = search.epsilon > 0 ? config_.queries : 1;
   for (int64_t query = 0; query < queries; ++query) {
     if (search.standing.numel() == 0) break;
     Propose(query, search);
-    if (absl::Status status = Ask(query, pass, search); !status.ok()) {
+    if (absl::Status status = Ask(query, model, search); !status.ok()) {
       return status;
     }
   }
@@ -125,17 +126,18 @@ absl::StatusOr<Candidates> Square::Go(Search search, Pass& pass) const {
       search.ball.Snap(search.proposals->images()).to(search.rows.device());
   found.logits = search.logits;
   // By the source's, as Attack::Judge does.
-  found.fooled = pass.Fooled(found.logits, search.rows);
+  found.fooled = model.Fooled(found.logits, search.rows);
   found.objective =
-      Margins(found.logits, search.classes, pass.targeted()).neg();
-  if (pass.transfer()) {
-    absl::StatusOr<at::Tensor> verdict = pass.Logits(found.images, search.rows);
+      Margins(found.logits, search.classes, model.targeted()).neg();
+  if (model.transfer()) {
+    absl::StatusOr<at::Tensor> verdict =
+        model.Logits(found.images, search.rows);
     if (!verdict.ok()) return verdict.status();
     found.logits = *std::move(verdict);
   }
   found.iterations =
       search.squares.to(search.rows.device())
-          .masked_fill(pass.Fooled(found.logits, search.rows).logical_not(),
+          .masked_fill(model.Fooled(found.logits, search.rows).logical_not(),
                        -1);
   return found;
 }
@@ -160,21 +162,22 @@ void Square::Propose(int64_t query, Search& search) const {
   }
 }
 
-absl::Status Square::Ask(int64_t query, Pass& pass, Search& search) const {
+absl::Status Square::Ask(int64_t query, AttackedModel& model,
+                         Search& search) const {
   const at::Device device = search.rows.device();
   const at::Tensor standing = search.standing.to(device);
   const at::Tensor rows = search.rows.index_select(0, standing);
   const at::Tensor& images = search.proposals->images();
-  const absl::StatusOr<at::Tensor> logits = pass.Scores(
+  const absl::StatusOr<at::Tensor> logits = model.Scores(
       search.standing_ball.Snap(
           search.all_stand() ? images : SelectRows(images, search.standing)),
       rows);
   if (!logits.ok()) return logits.status();
   const at::Tensor margins =
       Margins(*logits, search.classes.index_select(0, standing),
-              pass.targeted())
+              model.targeted())
           .cpu();
-  const at::Tensor fooled = pass.Fooled(*logits, rows).cpu();
+  const at::Tensor fooled = model.Fooled(*logits, rows).cpu();
 
   const int64_t* places = search.standing.data_ptr<int64_t>();
   std::vector<int64_t> kept;

@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/candidates.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/attacks/random.h"
 #include "engine/nn/loss.h"
@@ -26,8 +26,9 @@ at::Tensor PlacesOf(const at::Tensor& chosen) {
 class SteppingAttack::Sweep {
  public:
   // `own_targets`: see OwnTargets. Keeps references to all.
-  Sweep(const SteppingAttack& attack, const at::Tensor& own_targets, Pass& pass,
-        const AttackBatch& batch, const RunOptions& options);
+  Sweep(const SteppingAttack& attack, const at::Tensor& own_targets,
+        AttackedModel& model, const AttackBatch& batch,
+        const RunOptions& options);
 
   absl::Status Run();
   // After Run, of each epsilon in turn.
@@ -39,7 +40,7 @@ class SteppingAttack::Sweep {
   at::Tensor ImageRows(const at::Tensor& rows) const {
     return rows.remainder(images_);
   }
-  Pass::Objective ObjectiveOf(const at::Tensor& rows) const;
+  AttackedModel::Objective ObjectiveOf(const at::Tensor& rows) const;
   absl::StatusOr<LogitsAndGradient> CleanGradient();
 
   absl::Status QueueAll();
@@ -65,11 +66,11 @@ class SteppingAttack::Sweep {
 
   const SteppingAttack& attack_;
   const at::Tensor& own_targets_;
-  Pass& clean_pass_;  // of the images
+  AttackedModel& clean_pass_;  // of the images
   const AttackBatch& batch_;
   const RunOptions& options_;
   const int64_t images_;  // N
-  Pass pass_;             // of the rows
+  AttackedModel pass_;    // of the rows
   at::Tensor epsilons_;   // [rows] double
   at::Tensor step_sizes_;
   at::Tensor steps_;  // [rows] int64
@@ -82,16 +83,16 @@ class SteppingAttack::Sweep {
 };
 
 SteppingAttack::Sweep::Sweep(const SteppingAttack& attack,
-                             const at::Tensor& own_targets, Pass& pass,
-                             const AttackBatch& batch,
+                             const at::Tensor& own_targets,
+                             AttackedModel& model, const AttackBatch& batch,
                              const RunOptions& options)
     : attack_(attack),
       own_targets_(own_targets),
-      clean_pass_(pass),
+      clean_pass_(model),
       batch_(batch),
       options_(options),
       images_(batch.labels.size(0)),
-      pass_(pass.Repeated(static_cast<int64_t>(options.epsilons.size()))),
+      pass_(model.Repeated(static_cast<int64_t>(options.epsilons.size()))),
       worst_(images_ * static_cast<int64_t>(options.epsilons.size())),
       starts_(images_ * options.epsilons.size()) {
   std::vector<double> step_sizes;
@@ -157,7 +158,7 @@ absl::StatusOr<AttackResult> SteppingAttack::Sweep::ResultAt(size_t e) {
   return result;
 }
 
-Attack::Pass::Objective SteppingAttack::Sweep::ObjectiveOf(
+AttackedModel::Objective SteppingAttack::Sweep::ObjectiveOf(
     const at::Tensor& rows) const {
   if (!own_targets_.defined()) return pass_.DefaultObjective(rows);
   const at::Tensor targets = own_targets_.index_select(0, ImageRows(rows));
@@ -338,10 +339,11 @@ absl::Status SteppingAttack::Sweep::Finish(Candidates found) {
 }
 
 absl::StatusOr<std::vector<AttackResult>> SteppingAttack::Perturb(
-    Pass& pass, const AttackBatch& batch, const RunOptions& options) const {
-  const absl::StatusOr<at::Tensor> own_targets = OwnTargets(pass);
+    AttackedModel& model, const AttackBatch& batch,
+    const RunOptions& options) const {
+  const absl::StatusOr<at::Tensor> own_targets = OwnTargets(model);
   if (!own_targets.ok()) return own_targets.status();
-  Sweep sweep(*this, *own_targets, pass, batch, options);
+  Sweep sweep(*this, *own_targets, model, batch, options);
   if (absl::Status status = sweep.Run(); !status.ok()) return status;
   std::vector<AttackResult> results;
   for (size_t e = 0; e < options.epsilons.size(); ++e) {

@@ -30,7 +30,7 @@ class SteppingAttack : public Attack {
   };
 
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const final;
 
  private:
@@ -48,7 +48,7 @@ class SteppingAttack : public Attack {
     return gradient;
   }
   // [N], by the attack's own choice of classes; undefined for the default.
-  virtual absl::StatusOr<at::Tensor> OwnTargets(Pass&) const {
+  virtual absl::StatusOr<at::Tensor> OwnTargets(AttackedModel&) const {
     return at::Tensor();
   }
 };

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/records.h"
 
 namespace adv {
 namespace {

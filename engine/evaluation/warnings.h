@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/evaluation/evaluation.h"
+#include "engine/evaluation/plan.h"
+#include "engine/evaluation/report.h"
 
 namespace adv {
 

@@ -25,7 +25,8 @@ struct PassQueue::Request {
   int64_t rows() const { return images.size(0); }
   bool Fits(const Request& other) const {
     return network == other.network &&
-           (loss_gradient == nullptr) == (other.loss_gradient == nullptr);
+           (loss_gradient == nullptr) == (other.loss_gradient == nullptr) &&
+           (network->exact_in_any_batch() || !network->device().is_cpu());
   }
 };
 
@@ -102,7 +103,9 @@ void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
     rows += one->rows();
   }
   const int64_t padding =
-      network.device().is_cpu() ? 0 : std::max<int64_t>(max_rows_ - rows, 0);
+      network.exact_in_any_batch() || network.device().is_cpu()
+          ? 0
+          : std::max<int64_t>(max_rows_ - rows, 0);
   const auto pad = [padding](std::vector<at::Tensor> parts) {
     if (padding > 0) {
       std::vector<int64_t> sizes = parts.front().sizes().vec();

@@ -61,10 +61,10 @@ class PassQueue {
   Stats stats_;
 };
 
-// A network whose passes go through a queue. As any Network its results do not
-// depend on what else is computed with them. On a device other than the CPU,
-// where they might, each pass of at most `max_rows` images is padded to that
-// number.
+// A network whose passes go through a queue. Its results do not depend on what
+// else is computed with them: where they might, on a GPU each pass of at most
+// `max_rows` images is padded to that number, and on a CPU, where padding would
+// cost what it does, each is computed alone.
 class BatchingNetwork final : public Network {
  public:
   // Neither may be null.
@@ -76,6 +76,10 @@ class BatchingNetwork final : public Network {
     return network_->image_shape();
   }
   at::Device device() const override { return network_->device(); }
+  Access access() const override { return network_->access(); }
+  bool exact_in_any_batch() const override {
+    return network_->exact_in_any_batch();
+  }
   at::Tensor Logits(const at::Tensor& images) const override;
   LogitsAndGradient InputGradient(
       const at::Tensor& images,

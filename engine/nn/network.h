@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/nn/access.h"
+
 namespace adv {
 
 // Maps logits [N, classes] to the gradient [N, classes] of some scalar loss,
@@ -30,9 +32,6 @@ struct LogitsAndGradient {
 //
 // Thread-safe: all methods are const and keep no state between calls.
 //
-// On one kind of device, an image's results depend neither on the number of
-// images in the call, nor on its slot, nor on its neighbours.
-//
 // Shapes are checked; a wrong one throws c10::Error (requests are validated
 // before they come here).
 class Network {
@@ -45,11 +44,19 @@ class Network {
   // Where images are best put and results come back: "cpu" or "cuda:0".
   virtual at::Device device() const = 0;
 
+  // What it tells of an image.
+  virtual Access access() const { return Access::kGradients; }
+  // Whether an image's results are the same to the last bit whatever the number
+  // of images in the call, its slot and its neighbours. Where they are not,
+  // calls of one shape, padded if need be, make them so. Ours are on a CPU.
+  virtual bool exact_in_any_batch() const { return device().is_cpu(); }
+
   // Logits [N, classes], float32, without a graph.
   virtual at::Tensor Logits(const at::Tensor& images) const = 0;
 
   // Logits and the gradient with respect to the images, with one forward and
-  // one backward pass. `loss_gradient` is handed the logits of that forward.
+  // one backward pass. Only with access to gradients. `loss_gradient` is handed
+  // the logits of that forward.
   virtual LogitsAndGradient InputGradient(
       const at::Tensor& images, const LogitGradient& loss_gradient) const = 0;
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "engine/training/trainer.h"
-#include "model_store/trainer/lease.h"
+#include "model_store/lease.h"
 
 namespace adv {
 

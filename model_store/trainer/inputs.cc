@@ -11,8 +11,8 @@
 #include "engine/data/imbalance.h"
 #include "engine/nn/device.h"
 #include "model_store/durable_file.h"
+#include "model_store/folder_lock.h"
 #include "model_store/model_store.h"
-#include "model_store/trainer/folder_lock.h"
 #include "model_store/trainer/memory.h"
 
 namespace adv {

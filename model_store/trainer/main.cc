@@ -9,11 +9,13 @@
 #include <string>
 
 #include "engine/nn/device.h"
+#include "model_store/trainer/import_model.h"
 #include "model_store/trainer/inputs.h"
 #include "model_store/trainer/options.h"
 #include "model_store/trainer/reporter.h"
 #include "model_store/trainer/stop_signal.h"
 #include "model_store/trainer/train_all.h"
+#include "net/address.h"
 
 namespace adv {
 namespace {
@@ -25,7 +27,29 @@ int Refuse(const absl::Status& status) {
   return kBadUsage;
 }
 
+int Import(int argc, const char* const* argv) {
+  ImportOptions options;
+  int exit_code = 0;
+  if (!ParseImportOptions(argc, argv, &options, &exit_code)) return exit_code;
+  const absl::StatusOr<ImportedModel> imported = ImportModel(options);
+  if (!imported.ok()) {
+    Refuse(imported.status());
+    return 1;
+  }
+  const v1::ModelManifest& manifest = imported->manifest;
+  std::printf(
+      "imported %s@%d into %s: %d classes, gives %s, %s in any batch\n",
+      manifest.name().c_str(), static_cast<int>(manifest.version()),
+      options.store.c_str(), manifest.class_names_size(),
+      manifest.access() == v1::MODEL_ACCESS_GRADIENTS ? "gradients" : "scores",
+      manifest.exact_in_any_batch() ? "exact" : "not exact");
+  return 0;
+}
+
 int Main(int argc, const char* const* argv) {
+  if (argc > 1 && std::string(argv[1]) == "import") {
+    return Import(argc - 1, argv + 1);
+  }
   int exit_code = 0;
   const std::optional<TrainerOptions> options =
       ParseTrainerOptions(argc, argv, &exit_code);
@@ -33,11 +57,11 @@ int Main(int argc, const char* const* argv) {
   at::set_num_threads(options->threads > 0 ? options->threads : UsableCores());
   Reporter reporter(stderr);
   if (!options->metrics_listen.empty()) {
-    const absl::StatusOr<std::string> address =
-        reporter.metrics().Serve(options->metrics_listen);
+    const absl::StatusOr<Address> address =
+        reporter.metrics().Serve(*ParseAddress(options->metrics_listen));
     if (!address.ok()) return Refuse(address.status());
-    reporter.Note("advtrain",
-                  absl::StrCat("metrics on http://", *address, "/metrics"));
+    reporter.Note("advtrain", absl::StrCat("metrics on http://",
+                                           ToString(*address), "/metrics"));
   }
   const absl::StatusOr<TrainingInputs> inputs =
       PrepareInputs(*options, &reporter);

@@ -1,14 +1,11 @@
 #include "model_store/trainer/metrics.h"
 
-#include <absl/strings/str_cat.h>
 #include <prometheus/counter.h>
-#include <prometheus/exposer.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 namespace adv {
@@ -68,16 +65,14 @@ TrainingMetrics::TrainingMetrics()
 
 TrainingMetrics::~TrainingMetrics() = default;
 
-absl::StatusOr<std::string> TrainingMetrics::Serve(const std::string& address) {
-  try {  // prometheus-cpp tells errors by exceptions
-    exposer_ = std::make_unique<prometheus::Exposer>(address);
-    exposer_->RegisterCollectable(registry_);
-    return absl::StrCat(address.substr(0, address.rfind(':')), ":",
-                        exposer_->GetListeningPorts().at(0));
-  } catch (const std::exception& error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot serve metrics on ", address, ": ", error.what()));
-  }
+absl::StatusOr<Address> TrainingMetrics::Serve(const Address& address) {
+  const HttpHandler metrics = [this] {
+    return HttpPage{200, kPrometheusText, Text()};
+  };
+  auto pages = PageServer::Start(address, {{"/metrics", metrics}});
+  if (!pages.ok()) return pages.status();
+  pages_ = *std::move(pages);
+  return pages_->address();
 }
 
 void TrainingMetrics::SetState(const std::string& model, ModelState state) {

@@ -10,9 +10,9 @@
 
 #include "engine/training/trainer.h"
 #include "model_store/trainer/run_meter.h"
+#include "net/page_server.h"
 
 namespace prometheus {
-class Exposer;
 class Registry;
 }  // namespace prometheus
 
@@ -30,10 +30,10 @@ class TrainingMetrics {
   TrainingMetrics(const TrainingMetrics&) = delete;
   TrainingMetrics& operator=(const TrainingMetrics&) = delete;
 
-  // Serves /metrics on `address`, "127.0.0.1:9465", until the end; port 0 picks
-  // a free one. Returns the address with the real port. UNAVAILABLE if it
-  // cannot listen there.
-  absl::StatusOr<std::string> Serve(const std::string& address);
+  // Serves /metrics on `address` until the end; port 0 picks a free one.
+  // Returns the address with the real port. UNAVAILABLE if it cannot listen
+  // there.
+  absl::StatusOr<Address> Serve(const Address& address);
 
   void SetState(const std::string& model, ModelState state);
   // How a running model stands.
@@ -49,12 +49,13 @@ class TrainingMetrics {
   const std::shared_ptr<prometheus::Registry> registry_;
   struct Families;
   const std::unique_ptr<Families> families_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
 
   std::mutex mutex_;
   std::map<std::string, ModelState> states_;  // guarded by mutex_
   // Of each running model's RunStatus::images_done; guarded by mutex_.
   std::map<std::string, int64_t> images_counted_;
+
+  std::unique_ptr<PageServer> pages_;  // last, since it reads the others
 };
 
 }  // namespace adv

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "engine/data/imbalance.h"
+#include "model_store/lease.h"
 #include "model_store/model_store.h"
-#include "model_store/trainer/lease.h"
 #include "model_store/trainer/reporter.h"
 
 namespace adv {

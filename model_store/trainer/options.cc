@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "engine/nn/vgg.h"
+#include "net/address.h"
 
 namespace adv {
 namespace {
@@ -185,6 +186,13 @@ void AddAdversarialFlags(CLI::App* app, SettingFlags* flags) {
       "Share of the clean images' loss, from 0 to below 1 [fgsm: 0.5, pgd: 0]");
 }
 
+// What is wrong with an address; empty if nothing is.
+std::string MetricsAddressFault(const std::string& text) {
+  AddressRules rules;
+  rules.may_be_unix = false;
+  return std::string(ParseAddress(text, rules).status().message());
+}
+
 void AddSharingFlags(CLI::App* app, TrainerOptions* options,
                      int* metrics_port) {
   const std::string group = "Several models, several workers";
@@ -206,7 +214,10 @@ void AddSharingFlags(CLI::App* app, TrainerOptions* options,
       ->group(group);
   add("--metrics-listen", &options->metrics_listen,
       "HOST:PORT of /metrics for Prometheus; port 0 picks a free one; off: "
-      "none [off]");
+      "none [off]")
+      ->check([](const std::string& text) {
+        return text == "off" ? "" : MetricsAddressFault(text);
+      });
   add("--metrics-port", metrics_port,
       "The same on loopback by its port alone; 0 switches it off")
       ->check(CLI::Range(0, 65535));

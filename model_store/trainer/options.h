@@ -29,7 +29,7 @@ struct TrainerOptions {
   double lease_seconds = 60;
   bool no_wait = false;
   bool force = false;
-  std::string metrics_listen;              // HOST:PORT; empty: none
+  std::string metrics_listen;  // HOST:PORT, a valid one; empty: none
   std::optional<std::string> name_suffix;  // of the published names
   std::optional<bool> shuffle_on_device;   // not given: on all but a CPU
   WeightPrecision precision = WeightPrecision::kFloat16;

@@ -9,18 +9,13 @@
 #include <utility>
 
 #include "engine/nn/device.h"
-#include "engine/nn/golden.h"
 #include "engine/nn/vgg.h"
 #include "engine/training/test_result.h"
 #include "model_store/model_store.h"
+#include "model_store/trainer/golden_outputs.h"
 
 namespace adv {
 namespace {
-
-constexpr int kGoldenImages = 4;
-// Between devices and libraries logits differ by up to some 1e-5; between
-// models by far more.
-constexpr float kGoldenTolerance = 1e-3f;
 
 v1::AdversarialTraining ToProto(const AdversarialTraining& adversarial) {
   v1::AdversarialTraining proto;
@@ -117,19 +112,6 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
     *record.mutable_initial_weights() = ToProto(*inputs.initial);
   }
   return record;
-}
-
-v1::GoldenOutputs MakeGolden(const Network& network) {
-  v1::GoldenOutputs golden;
-  const at::Tensor logits =
-      network.Logits(GoldenInputs(kGoldenImages, network.image_shape()))
-          .to(at::kCPU)
-          .contiguous();
-  const float* values = logits.data_ptr<float>();
-  golden.set_image_count(kGoldenImages);
-  golden.mutable_logits()->Add(values, values + logits.numel());
-  golden.set_tolerance(kGoldenTolerance);
-  return golden;
 }
 
 v1::ModelManifest MakeManifest(const TrainerOptions& options,

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "engine/training/trainer.h"
+#include "model_store/lease.h"
 #include "model_store/trainer/inputs.h"
-#include "model_store/trainer/lease.h"
 #include "model_store/trainer/model_queue.h"
 #include "model_store/trainer/options.h"
 

@@ -3,8 +3,8 @@
 
 #include <absl/status/status.h>
 
+#include "model_store/lease.h"
 #include "model_store/trainer/inputs.h"
-#include "model_store/trainer/lease.h"
 #include "model_store/trainer/model_queue.h"
 #include "model_store/trainer/options.h"
 #include "model_store/trainer/reporter.h"

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "engine/attacks/attack.h"
+#include "engine/attacks/make_attack.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/data/cifar10.h"
 #include "engine/nn/device.h"

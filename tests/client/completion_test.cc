@@ -66,7 +66,7 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
     GTEST_SKIP() << "bash-completion is not installed";
   }
   EXPECT_EQ(Complete("ev"), "evaluate evaluations\n");
-  EXPECT_THAT(Complete("models "), StartsWith("list show table reload"));
+  EXPECT_THAT(Complete("models "), StartsWith("list show table import reload"));
   EXPECT_EQ(Complete("evaluate --sam"), "--samples=\n");
   EXPECT_EQ(Complete("evaluate --no-com"), "--no-compare\n");
   EXPECT_EQ(Complete("evaluate --model=n"), "no-cat\n");

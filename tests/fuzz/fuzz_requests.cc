@@ -17,6 +17,7 @@
 
 #include "adv/v1/attack_evaluation_service.pb.h"
 #include "adv/v1/model_service.pb.h"
+#include "engine/attacks/make_attack.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/codec_evaluation.h"
 #include "server/codec_requests.h"

@@ -16,6 +16,7 @@
 namespace adv {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -39,6 +40,7 @@ class Program {
     pid_ = fork();
     if (pid_ == 0) {
       unsetenv("OMP_WAIT_POLICY");
+      setsid();  // as a service: without a terminal
       dup2(input[0], STDIN_FILENO);
       dup2(output[1], STDOUT_FILENO);
       close(input[1]);
@@ -155,6 +157,34 @@ TEST_F(ProgramTest, ASecondSignalEndsItAtOnce) {
   program.Signal(SIGINT);
   EXPECT_EQ(program.Wait(), 1);
   EXPECT_THAT(ReadAll(log()), HasSubstr("reason=\"second signal\""));
+}
+
+// OpenBLAS is such a library, on any machine with numpy.
+TEST_F(ProgramTest, ServesAndEndsWithALibraryThatCrowdsThreads) {
+  setenv("LD_PRELOAD",
+         (BuildDir() + "/tests/integration/libcrowded_library.so").c_str(), 1);
+  Program program({"--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
+                   "--state=:memory:", "--store=" + (folder_ / "store"),
+                   "--drain-wait-seconds=600"},
+                  log());
+  unsetenv("LD_PRELOAD");
+  ASSERT_THAT(program.ReadLine(), StartsWith("listening on "))
+      << ReadAll(log());
+  program.Signal(SIGTERM);
+  program.Signal(SIGINT);
+  EXPECT_EQ(program.Wait(), 1);
+  EXPECT_THAT(ReadAll(log()), HasSubstr("reason=\"second signal\""));
+}
+
+TEST_F(ProgramTest, AHangUpReloadsWhereThereIsNoTerminal) {
+  Program program(Flags({"--poll-seconds=0"}), log());
+  ASSERT_THAT(program.ReadLine(), StartsWith("listening on "));
+  ASSERT_TRUE(PublishRandomModel(folder_ / "store", "balanced", 1).ok());
+  program.Signal(SIGHUP);
+  program.Signal(SIGTERM);
+  EXPECT_EQ(program.Wait(), 0);
+  EXPECT_THAT(ReadAll(log()), AllOf(HasSubstr("model_loaded model=balanced"),
+                                    HasSubstr("event=exit")));
 }
 
 TEST_F(ProgramTest, EndsWithStandardInputIfAsked) {

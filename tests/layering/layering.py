@@ -42,13 +42,17 @@ RULES = [
     rule("engine/", GRPC, "the engine knows no gRPC"),
     rule("engine/", OPERATIONS,
          "the engine knows no metrics, flags or databases"),
-    rule("engine/", "server/|client/|model_store/",
+    rule("net/", TORCH + "|engine/|model_store/|server/|client/|" + GRPC +
+         "|" + MESSAGES, "addresses and pages know no other room"),
+    rule("engine/", "net/|server/|client/|model_store/",
          "the engine stands alone"),
     rule("model_store/", TORCH + "|engine/",
          "the store keeps models as bytes; only its trainer knows the engine",
          except_room="model_store/trainer/"),
     rule("model_store/", "CLI/|prometheus/",
          "only the trainer is a program, with flags and metrics",
+         except_room="model_store/trainer/"),
+    rule("model_store/", "net/", "only the trainer is a program",
          except_room="model_store/trainer/"),
     rule("model_store/", GRPC, "the store knows no gRPC"),
     rule("model_store/", "server/|client/|sqlite3",
@@ -61,6 +65,7 @@ RULES = [
          "the engine's tests stand alone, as it does"),
     rule("tests/client/", TORCH + "|engine/|model_store/|server/",
          "the client's tests know the service only"),
+    rule("net/", "tests/", "no room depends on tests"),
     rule("engine/", "tests/", "no room depends on tests"),
     rule("model_store/", "tests/", "no room depends on tests"),
     rule("server/", "tests/", "no room depends on tests"),
@@ -80,6 +85,43 @@ def violations_in(path, text):
                 found.append(f"{path}:{number}: includes {include[1]}: "
                              f"{each.why}")
     return found
+
+
+def part_of(path):
+    """A header and the source beside it are one part: "engine/nn/vgg"."""
+    return SOURCE_FILE.sub("", path)
+
+
+def includes(root):
+    """By part of the tree at `root`, the other parts that it includes."""
+    paths = list(source_files(root))
+    parts = {part_of(path): set() for path in paths}
+    for path in paths:
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            found = (INCLUDE.match(line) for line in file)
+            parts[part_of(path)] |= {
+                part_of(match[1]) for match in found
+                if match and part_of(match[1]) in parts}
+    return {part: others - {part} for part, others in parts.items()}
+
+
+def circles(graph):
+    """Groups of parts that include each other, each sorted: in a circle no
+    part can be understood, built or tested before the others."""
+
+    def reached_from(part):
+        reached, waiting = set(), [part]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - reached
+            reached |= new
+            waiting += new
+        return reached
+
+    reach = {part: reached_from(part) for part in graph}
+    found = {tuple(sorted(other for other in reach[part]
+                          if part in reach.get(other, ())))
+             for part in graph if part in reach[part]}
+    return sorted(found)
 
 
 def source_files(root):

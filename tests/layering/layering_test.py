@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import unittest
 
 import layering
@@ -15,9 +16,12 @@ class TreeTest(unittest.TestCase):
     def test_no_include_goes_against_the_layers(self):
         self.assertEqual([], layering.violations(ROOT))
 
+    def test_no_parts_include_each_other_in_a_circle(self):
+        self.assertEqual([], layering.circles(layering.includes(ROOT)))
+
     def test_every_room_is_looked_at(self):
         rooms = {path.split("/")[0] for path in layering.source_files(ROOT)}
-        self.assertLessEqual({"engine", "model_store", "server", "client"},
+        self.assertLessEqual({"net", "engine", "model_store", "server", "client"},
                              rooms)
 
 
@@ -25,6 +29,9 @@ class SelfTest(unittest.TestCase):
     """A forbidden include of each kind is caught, an allowed one is not."""
 
     FORBIDDEN = [
+        ("net/address.cc", "server/options.h"),
+        ("engine/nn/vgg.h", "net/address.h"),
+        ("model_store/publish.cc", "net/address.h"),
         ("engine/nn/vgg.h", "adv/v1/model.pb.h"),
         ("engine/nn/vgg.h", "google/protobuf/message.h"),
         ("engine/nn/vgg.cc", "grpcpp/grpcpp.h"),
@@ -60,6 +67,8 @@ class SelfTest(unittest.TestCase):
         ("model_store/trainer/main.cc", "CLI/CLI.hpp"),
         ("model_store/trainer/metrics.cc", "prometheus/exposer.h"),
         ("client/evaluate.cc", "adv/v1/attack_evaluation_service.grpc.pb.h"),
+        ("server/server.cc", "net/page_server.h"),
+        ("client/channel.cc", "net/address.h"),
         ("server/registry.cc", "engine/nn/vgg.h"),
         ("server/registry.cc", "model_store/model_store.h"),
         ("tests/engine/nn/vgg_test.cc", "tests/engine/toy_network.h"),
@@ -78,6 +87,25 @@ class SelfTest(unittest.TestCase):
             with self.subTest(path=path, header=header):
                 self.assertEqual([], layering.violations_in(
                     path, f'#include "{header}"\n'))
+
+    def test_a_circle_is_caught_with_all_that_is_in_it(self):
+        graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set(),
+                 "e": {"a"}, "f": {"g"}, "g": {"f"}}
+        self.assertEqual([("a", "b", "c"), ("f", "g")],
+                         layering.circles(graph))
+        self.assertEqual([], layering.circles({"a": {"b"}, "b": set()}))
+
+    def test_a_header_and_its_source_are_one_part(self):
+        with tempfile.TemporaryDirectory() as root:
+            for path, include in (("engine/a.h", "engine/b.h"),
+                                  ("engine/b.h", "absl/b.h"),
+                                  ("engine/b.cc", "engine/a.h")):
+                os.makedirs(os.path.join(root, "engine"), exist_ok=True)
+                with open(os.path.join(root, path), "w",
+                          encoding="utf-8") as file:
+                    file.write(f'#include "{include}"\n')
+            self.assertEqual([("engine/a", "engine/b")],
+                             layering.circles(layering.includes(root)))
 
     def test_includes_in_comments_are_no_includes(self):
         self.assertEqual([], layering.violations_in(

@@ -1,6 +1,7 @@
 #include "server/codec_evaluation.h"
 
 #include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 
 #include "server/codec.h"
@@ -275,7 +276,9 @@ TEST(CodecTest, RecordsSurviveTheWayThereAndBack) {
 class ReportCodecTest : public EvaluationCodecTest {
  protected:
   // Both red samples: one stays right, one is fooled.
-  v1::EvaluationReport Encode(const v1::ModelManifest& manifest) const {
+  v1::EvaluationReport Encode(const v1::ModelManifest& manifest,
+                              const std::vector<std::string>& names = {
+                                  "red", "green", "blue"}) const {
     const auto decoded = Decode();
     std::vector<SampleRecord> records(2);
     for (SampleRecord& record : records) {
@@ -286,10 +289,27 @@ class ReportCodecTest : public EvaluationCodecTest {
     records[1].attacks[0].prediction = 2;
     records[1].attacks[0].success = true;
     records[1].attacks[0].iterations = 1;
-    return EncodeReport(BuildReport(decoded->plan, {"a", "b", "c"}, records),
-                        decoded->resolved, manifest, {"red", "green", "blue"});
+    return EncodeReport(BuildReport(decoded->plan, names, records),
+                        decoded->resolved, manifest, names);
   }
 };
+
+TEST_F(ReportCodecTest, AThousandClassesDoNotCostTheirSquare) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 1000; ++i) names.push_back(absl::StrCat("class ", i));
+  const v1::EvaluationReport report = Encode(v1::ModelManifest(), names);
+  const v1::ConfusionMatrix& confusion = report.results(0).confusion();
+  EXPECT_EQ(confusion.classes(), 1000);
+  EXPECT_EQ(confusion.counts_size(), 0);
+  ASSERT_EQ(confusion.entries_size(), 2);
+  EXPECT_EQ(confusion.entries(0).predicted(), 0);
+  EXPECT_EQ(confusion.entries(1).label(), 0);
+  EXPECT_EQ(confusion.entries(1).predicted(), 2);
+  EXPECT_EQ(confusion.entries(1).count(), 1);
+  EXPECT_EQ(report.results(0).goals().source_target().entries_size(), 1);
+  // Some hundred bytes for each class, none for their pairs.
+  EXPECT_LT(report.ByteSizeLong(), 1'000'000);
+}
 
 TEST_F(ReportCodecTest, CountsComeFirstAndRatesNameThem) {
   const v1::EvaluationReport report = Encode(v1::ModelManifest());

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "server/codec_requests.h"
 #include "tests/server/float_images.h"
@@ -19,6 +21,30 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
+// A network that says that it gives less than it does.
+class Limited final : public Network {
+ public:
+  Limited(std::shared_ptr<const Network> network, Access access)
+      : network_(std::move(network)), access_(access) {}
+  int64_t num_classes() const override { return network_->num_classes(); }
+  std::vector<int64_t> image_shape() const override {
+    return network_->image_shape();
+  }
+  at::Device device() const override { return network_->device(); }
+  Access access() const override { return access_; }
+  at::Tensor Logits(const at::Tensor& images) const override {
+    return network_->Logits(images);
+  }
+  LogitsAndGradient InputGradient(const at::Tensor& images,
+                                  const LogitGradient& loss) const override {
+    return network_->InputGradient(images, loss);
+  }
+
+ private:
+  const std::shared_ptr<const Network> network_;
+  const Access access_;
+};
+
 class GenerateCodecTest : public ::testing::Test {
  protected:
   GenerateCodecTest() {
@@ -27,7 +53,8 @@ class GenerateCodecTest : public ::testing::Test {
     request_.mutable_epsilon()->set_levels(8);
   }
   absl::StatusOr<AdversarialTask> Decode() const {
-    const auto model = MakeToyModel();
+    auto model = std::make_shared<ServedModel>(*MakeToyModel());
+    model->network = std::make_shared<Limited>(model->network, access_);
     return DecodeGenerate(request_, model, transfer_ ? MakeToyModel() : model,
                           dataset_, limits_);
   }
@@ -37,6 +64,7 @@ class GenerateCodecTest : public ::testing::Test {
 
   v1::GenerateAdversarialRequest request_;
   bool transfer_ = false;
+  Access access_ = Access::kGradients;
   std::shared_ptr<const Dataset> dataset_;
   Limits limits_;
 };
@@ -54,6 +82,22 @@ TEST_F(GenerateCodecTest, AGoodRequestIsUnderstood) {
   EXPECT_EQ(task->goal.kind, Goal::Kind::kUntargeted);
   EXPECT_EQ(task->options.seed, 7);
   EXPECT_TRUE(task->samples.equal(at::arange(2)));
+}
+
+// Before anything is computed, with what would do.
+TEST_F(GenerateCodecTest, AnAttackThatNeedsMoreThanTheModelGivesIsRefused) {
+  access_ = Access::kScores;
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair(
+                  "model", AllOf(HasSubstr("gives scores"),
+                                 HasSubstr("fgsm needs gradients"),
+                                 HasSubstr("square, hop_skip_jump, boundary, "
+                                           "noise")))));
+  request_.mutable_attack()->mutable_square();
+  EXPECT_THAT(Violations(), IsEmpty());
+  access_ = Access::kDecisions;
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("model", HasSubstr("square needs scores"))));
 }
 
 TEST_F(GenerateCodecTest, EpsilonHasARangeInEitherUnit) {

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "engine/attacks/apgd.h"
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
 #include "engine/attacks/dlr.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "engine/nn/loss.h"
 #include "tests/engine/attacks/test_networks.h"
@@ -36,13 +36,13 @@ class TestApgd final : public Attack {
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override {
     const double epsilon = options.epsilons[0];
     const Ball ball(batch.images, {options.norm, epsilon},
                     {true, options.eight_bit});
     const at::Tensor rows = at::arange(batch.labels.size(0), at::kLong);
-    const Pass::Objective objective = [&](const at::Tensor& logits) {
+    const AttackedModel::Objective objective = [&](const at::Tensor& logits) {
       const at::Tensor gradient =
           dlr_ ? DlrLossGradient(logits, batch.labels)
                : AttackLossGradient(logits, batch.labels);
@@ -59,8 +59,8 @@ class TestApgd final : public Attack {
     at::Tensor rises = at::zeros_like(rows), halved = rows.ge(0);
     AttackResult result;
     result.images = batch.images.clone();
-    result.logits = pass.CleanLogits().value().clone();
-    at::Tensor done = pass.Fooled(result.logits, rows);
+    result.logits = model.CleanLogits().value().clone();
+    at::Tensor done = model.Fooled(result.logits, rows);
     result.iterations = done.to(at::kLong) - 1;
     const std::vector<int64_t> checkpoints = ApgdCheckpoints(steps_);
     for (int64_t n = 0, last = 0; n <= steps_; ++n) {
@@ -76,7 +76,7 @@ class TestApgd final : public Attack {
       }
       const at::Tensor seen = ball.Snap(x);
       const LogitsAndGradient both =
-          pass.Gradient(seen, rows, objective).value();
+          model.Gradient(seen, rows, objective).value();
       g = both.gradient;
       const at::Tensor value = dlr_ ? DlrLoss(both.logits, batch.labels)
                                     : AttackLoss(both.logits, batch.labels);
@@ -88,7 +88,7 @@ class TestApgd final : public Attack {
       best_g = at::where(Wide(better), g, best_g);
       best_loss = at::where(better, value, best_loss);
       // The result: the first that fools, or else the best.
-      const at::Tensor fooled = pass.Fooled(both.logits, rows);
+      const at::Tensor fooled = model.Fooled(both.logits, rows);
       const at::Tensor take = done.logical_not().logical_and(
           faults_.returns_last ? rows.ge(0) : better.logical_or(fooled));
       result.images = at::where(Wide(take), seen, result.images);
@@ -107,7 +107,7 @@ class TestApgd final : public Attack {
       best_then = best_loss;
       rises.zero_();
     }
-    pass.ChargeTo(result);
+    model.ChargeTo(result);
     return std::vector<AttackResult>{std::move(result)};
   }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/attacks/attack.h"
+#include "engine/attacks/make_attack.h"
 
 namespace adv {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/minimising.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/random.h"
 #include "engine/attacks/square.h"
 #include "engine/attacks/square_proposals.h"
@@ -29,21 +29,21 @@ class TestSquare final : public Attack {
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override {
     AttackResult result;
     result.images = batch.images.clone();
-    result.logits = pass.CleanLogits().value().clone();
+    result.logits = model.CleanLogits().value().clone();
     result.iterations = at::zeros_like(batch.labels);
     for (int64_t i = 0; i < batch.labels.size(0); ++i) {
-      Search(i, pass, batch, options, result);
+      Search(i, model, batch, options, result);
     }
-    pass.ChargeTo(result);
+    model.ChargeTo(result);
     return std::vector<AttackResult>{result};
   }
 
  private:
-  void Search(int64_t i, Pass& pass, const AttackBatch& batch,
+  void Search(int64_t i, AttackedModel& model, const AttackBatch& batch,
               const RunOptions& options, AttackResult& result) const {
     const at::Tensor row = Longs({i});
     const auto proposals = MakeSquareProposals(
@@ -65,11 +65,11 @@ class TestSquare final : public Attack {
         proposals->Propose(0, SquareShare(0.8, query, queries_),
                            RandomWords(key, sample));
       }
-      const at::Tensor logits = pass.Scores(proposals->images(), row).value();
+      const at::Tensor logits = model.Scores(proposals->images(), row).value();
       at::Tensor others = logits[0].clone();
       others[label] = -1e30;
       const double margin = (logits[0][label] - others.max()).item<double>();
-      fooled = pass.Fooled(logits, row).item<bool>();
+      fooled = model.Fooled(logits, row).item<bool>();
       if (margin < best || fooled || faults_.keeps_worse) {
         best = margin;
         result.images.index_copy_(0, row, proposals->images());
@@ -184,9 +184,9 @@ class TestDecisions final : public MinimisingAttack {
 
  private:
   absl::StatusOr<Nearest> FindNearest(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override {
-    NearestSoFar nearest(AtOriginals(pass, batch).value(), batch.images,
+    NearestSoFar nearest(AtOriginals(model, batch).value(), batch.images,
                          options.norm);
     const at::Tensor rows = at::arange(batch.labels.size(0), at::kLong);
     const std::vector<int64_t> samples(
@@ -199,8 +199,8 @@ class TestDecisions final : public MinimisingAttack {
                                            samples, batch.images[0].numel())
                                    .view_as(batch.images);
       const at::Tensor images = at::lerp(batch.images, noise, shares);
-      const at::Tensor logits = pass.Scores(images, rows).value();
-      const at::Tensor fooled = pass.Fooled(logits, rows);
+      const at::Tensor logits = model.Scores(images, rows).value();
+      const at::Tensor fooled = model.Fooled(logits, rows);
       nearest.Offer(rows, images, logits, fooled, query);
       const at::Tensor drop = faults_.uses_scores ? logits.amax(1).sigmoid()
                                                   : fooled.to(at::kFloat) * 0.5;

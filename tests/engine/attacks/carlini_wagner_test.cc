@@ -129,9 +129,9 @@ TEST_F(CarliniWagnerTest, ConfidenceIsTheLeadInLogits) {
     EXPECT_TRUE(result.success.all().item<bool>());
     const at::Tensor of_label =
         result.logits.gather(1, batch_.labels.unsqueeze(1)).squeeze(1);
-    const at::Tensor lead = result.logits.amax(1) - of_label;
-    EXPECT_TRUE(lead.ge(confidence).all().item<bool>());
-    EXPECT_TRUE(lead.le(confidence + 1).all().item<bool>());
+    const at::Tensor margin = result.logits.amax(1) - of_label;
+    EXPECT_TRUE(margin.ge(confidence).all().item<bool>());
+    EXPECT_TRUE(margin.le(confidence + 1).all().item<bool>());
   }
 }
 

@@ -67,7 +67,7 @@ struct Problem {
   }
 };
 
-// The nearest plane: value and gradient of the lead.
+// The nearest plane: value and gradient of the margin.
 struct Plane {
   double value = 0;
   at::Tensor w;

@@ -6,8 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
-#include "engine/attacks/pass.h"
 #include "tests/engine/attacks/test_networks.h"
 
 namespace adv {
@@ -20,14 +20,15 @@ class Scripted final : public MinimisingAttack {
   bool HasNorm(Norm) const override { return true; }
 
  private:
-  absl::StatusOr<Nearest> FindNearest(Pass& pass, const AttackBatch& batch,
+  absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
+                                      const AttackBatch& batch,
                                       const RunOptions&) const override {
-    const absl::StatusOr<Nearest> start = AtOriginals(pass, batch);
+    const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
     if (!start.ok()) return start.status();
     Nearest found = found_;
     const at::Tensor all = at::arange(batch.labels.size(0), at::kLong);
     for (int pass_number = 0; pass_number < 2; ++pass_number) {
-      const absl::StatusOr<at::Tensor> logits = pass.Scores(found.images, all);
+      const absl::StatusOr<at::Tensor> logits = model.Scores(found.images, all);
       if (!logits.ok()) return logits.status();
       found.logits = *logits;
     }

@@ -7,8 +7,8 @@
 
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/ball.h"
-#include "engine/attacks/pass.h"
 #include "engine/attacks/perturbations.h"
 #include "tests/engine/attacks/test_networks.h"
 
@@ -40,7 +40,7 @@ class TestSteps final : public Attack {
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
-      Pass& pass, const AttackBatch& batch,
+      AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override {
     std::vector<AttackResult> results;
     if (faults_.skips_epsilon) return results;
@@ -55,8 +55,8 @@ class TestSteps final : public Attack {
     for (int64_t n = 0; n < steps_; ++n) {
       at::Tensor gradient =
           (faults_.clean_gradient || n == 0
-               ? pass.CleanGradient(pass.DefaultObjective(rows))
-               : pass.Gradient(images, rows, pass.DefaultObjective(rows)))
+               ? model.CleanGradient(model.DefaultObjective(rows))
+               : model.Gradient(images, rows, model.DefaultObjective(rows)))
               .value()
               .gradient;
       if (momentum_ > 0) {
@@ -77,10 +77,10 @@ class TestSteps final : public Attack {
     }
     AttackResult result;
     result.images = ball.Snap(images);
-    result.logits = pass.Logits(result.images, rows).value();
+    result.logits = model.Logits(result.images, rows).value();
     if (faults_.not_finite) result.images[0][0][0][0] = std::nan("");
     result.iterations = at::full_like(batch.labels, steps_);
-    pass.ChargeTo(result);
+    model.ChargeTo(result);
     results.push_back(std::move(result));
     return results;
   }

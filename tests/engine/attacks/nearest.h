@@ -136,7 +136,7 @@ inline at::Tensor SizesIn(const AttackResult& result, const AttackBatch& batch,
   return SizesOf(result.images - batch.images, norm);
 }
 
-// Two classes; the second one inside a sphere: its lead is r^2 - |x - c|^2. A
+// Two classes; the second one inside a sphere: its margin is r^2 - |x - c|^2. A
 // step onto the plane that it looks like ends before the sphere.
 class SphereNetwork final : public Network {
  public:
@@ -150,9 +150,9 @@ class SphereNetwork final : public Network {
   at::Device device() const override { return at::kCPU; }
 
   at::Tensor Logits(const at::Tensor& images) const override {
-    const at::Tensor lead =
+    const at::Tensor margin =
         radius_ * radius_ - (images - centre_).square().flatten(1).sum(1);
-    return at::stack({at::zeros_like(lead), lead}, 1);
+    return at::stack({at::zeros_like(margin), margin}, 1);
   }
   LogitsAndGradient InputGradient(const at::Tensor& images,
                                   const LogitGradient& loss) const override {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/attacks/attack.h"
+#include "engine/attacks/make_attack.h"
 #include "engine/nn/network.h"
 #include "tests/engine/toy_network.h"
 

@@ -57,7 +57,8 @@ TEST(BuildReport, Counts) {
       BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples());
   EXPECT_EQ(report.samples, 6);
   EXPECT_THAT(report.samples_per_class, ElementsAre(2, 2, 2));
-  EXPECT_THAT(report.clean_confusion, ElementsAre(2, 0, 0, 1, 1, 0, 0, 1, 1));
+  EXPECT_THAT(report.clean_confusion.Dense(),
+              ElementsAre(2, 0, 0, 1, 1, 0, 0, 1, 1));
   ASSERT_EQ(report.attacks.size(), 1);
   const AttackReport& attack = report.attacks[0];
   EXPECT_EQ(attack.epsilon, 0.5);
@@ -67,7 +68,7 @@ TEST(BuildReport, Counts) {
   EXPECT_EQ(attack.overall.wrong_wrong, 1);
   EXPECT_EQ(attack.per_class[1].right_wrong, 1);
   EXPECT_EQ(attack.per_class[1].wrong_right, 1);
-  EXPECT_THAT(attack.confusion, ElementsAre(1, 1, 0, 0, 1, 1, 1, 1, 0));
+  EXPECT_THAT(attack.confusion.Dense(), ElementsAre(1, 1, 0, 0, 1, 1, 1, 1, 0));
   EXPECT_EQ(attack.target_hits, 0);
   EXPECT_EQ(attack.gradients, 12);
   EXPECT_EQ(attack.forwards, 6);
@@ -286,7 +287,8 @@ TEST(BuildReport, GoalsOfAnUntargetedAdversary) {
           .attacks[0];
   EXPECT_EQ(attack.confidence_reduced, 6);
   EXPECT_EQ(attack.right_to_target, 0);
-  EXPECT_THAT(attack.source_target, ElementsAre(0, 1, 0, 0, 0, 1, 1, 0, 0));
+  EXPECT_THAT(attack.source_target.Dense(),
+              ElementsAre(0, 1, 0, 0, 0, 1, 1, 0, 0));
 }
 
 TEST(BuildReport, GoalsOfATargetedAdversary) {
@@ -297,7 +299,8 @@ TEST(BuildReport, GoalsOfATargetedAdversary) {
       BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, samples).attacks[0];
   EXPECT_EQ(attack.confidence_reduced, 5);
   EXPECT_EQ(attack.right_to_target, 1);
-  EXPECT_THAT(attack.source_target, ElementsAre(0, 1, 0, 0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(attack.source_target.Dense(),
+              ElementsAre(0, 1, 0, 0, 0, 0, 0, 0, 0));
 }
 
 TEST(BuildReport, KindsByTheFirstThatFits) {

@@ -42,6 +42,7 @@ class GatedNetwork final : public Network {
   int64_t num_classes() const override { return toy_->num_classes(); }
   std::vector<int64_t> image_shape() const override { return Shape(); }
   at::Device device() const override { return at::kCPU; }
+  bool exact_in_any_batch() const override { return exact; }
 
   at::Tensor Logits(const at::Tensor& images) const override {
     Enter(images.size(0));
@@ -68,6 +69,8 @@ class GatedNetwork final : public Network {
     return passes_;
   }
   const Network& toy() const { return *toy_; }
+
+  bool exact = true;  // set it before the first pass
 
  private:
   void Enter(int64_t rows) const {
@@ -161,6 +164,16 @@ TEST_F(BatchingNetworkTest, APassIsNoLargerThanAllowedUnlessItIsOne) {
   Start([&] { network_.Logits(Images(11)); });  // alone in any case
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, 4, 11));
+}
+
+// Where company changes the last bits, on a CPU there is none.
+TEST_F(BatchingNetworkTest, WhatIsNotExactIsComputedAlone) {
+  gated_->exact = false;
+  Block();
+  Start([&] { network_.Logits(Images(3)); });
+  Start([&] { network_.Logits(Images(2)); });
+  Finish();
+  EXPECT_THAT(gated_->passes(), ElementsAre(1, 3, 2));
 }
 
 TEST_F(BatchingNetworkTest, NetworksAreNotMixed) {

@@ -180,7 +180,7 @@ class AdvtrainTest(TrainerTest):
               "--parallel=64"], ["not enough memory", "GB are available"]),
             (["--name-suffix=No"], ["balanced-No", "lower-case"]),
             ([f"--metrics-port={self.taken_port()}"],
-             ["cannot serve metrics on 127.0.0.1:"]),
+             ["cannot listen on 127.0.0.1:"]),
         ]
         for flags, needles in cases:
             with self.subTest(flags=flags):

@@ -1,5 +1,5 @@
-#ifndef ADV_MODEL_STORE_TRAINER_FOLDER_LOCK_H_
-#define ADV_MODEL_STORE_TRAINER_FOLDER_LOCK_H_
+#ifndef ADV_MODEL_STORE_FOLDER_LOCK_H_
+#define ADV_MODEL_STORE_FOLDER_LOCK_H_
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -37,4 +37,4 @@ class FolderLock {
 
 }  // namespace adv
 
-#endif  // ADV_MODEL_STORE_TRAINER_FOLDER_LOCK_H_
+#endif  // ADV_MODEL_STORE_FOLDER_LOCK_H_

@@ -1,4 +1,4 @@
-#include "model_store/trainer/lease.h"
+#include "model_store/lease.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "model_store/durable_file.h"
-#include "model_store/trainer/folder_lock.h"
+#include "model_store/folder_lock.h"
 #include "tests/model_store/test_store.h"
 
 namespace adv {

@@ -1,5 +1,5 @@
-#ifndef ADV_MODEL_STORE_TRAINER_LEASE_H_
-#define ADV_MODEL_STORE_TRAINER_LEASE_H_
+#ifndef ADV_MODEL_STORE_LEASE_H_
+#define ADV_MODEL_STORE_LEASE_H_
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "model_store/trainer/process_identity.h"
+#include "model_store/process_identity.h"
 
 namespace adv {
 
@@ -85,4 +85,4 @@ class Lease {
 
 }  // namespace adv
 
-#endif  // ADV_MODEL_STORE_TRAINER_LEASE_H_
+#endif  // ADV_MODEL_STORE_LEASE_H_

@@ -1,4 +1,4 @@
-#include "model_store/trainer/lease.h"
+#include "model_store/lease.h"
 
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "model_store/durable_file.h"
-#include "model_store/trainer/folder_lock.h"
+#include "model_store/folder_lock.h"
 
 namespace adv {
 namespace {

@@ -1,12 +1,12 @@
-#ifndef ADV_ENGINE_ATTACKS_PASS_H_
-#define ADV_ENGINE_ATTACKS_PASS_H_
+#ifndef ADV_ENGINE_ATTACKS_ATTACKED_MODEL_H_
+#define ADV_ENGINE_ATTACKS_ATTACKED_MODEL_H_
 
 #include <ATen/core/Tensor.h>
 #include <absl/status/statusor.h>
 
 #include <functional>
 
-#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_run.h"
 #include "engine/nn/network.h"
 
 namespace adv {
@@ -17,15 +17,16 @@ namespace adv {
 //
 // `rows` [M] int64 says which images of the batch the M given ones are: an
 // image that is done need not be computed any more.
-// Where an image's bits may depend on the shape of the call (any device but the
-// CPU), the batch is padded to N all the same, which is not counted.
+// Where an image's bits may depend on the shape of the call, the batch is
+// padded to N all the same, which is not counted.
 //
 // Not thread-safe; lives as long as one run.
-class Attack::Pass {
+class AttackedModel {
  public:
   // Keeps references to all but `batch`, whose tensors it shares.
-  Pass(const Network& target, const Network& source, const AttackBatch& batch,
-       const std::function<absl::Status()>& before_pass);
+  AttackedModel(const Network& target, const Network& source,
+                const AttackBatch& batch,
+                const std::function<absl::Status()>& before_pass);
 
   // Whether the gradients come from another network than the verdict.
   bool transfer() const { return &target_ != &source_; }
@@ -36,8 +37,8 @@ class Attack::Pass {
   using Objective = std::function<at::Tensor(const at::Tensor& logits)>;
 
   // How many images a pass may have: as many as the batch of the whole run, so
-  // that padding keeps its shape; on the CPU, where that does not matter, at
-  // least so many that larger ones would hardly be cheaper.
+  // that padding keeps its shape; where that does not matter, at least so many
+  // that larger ones would hardly be cheaper.
   int64_t slots() const;
 
   // Whether the goal is a class of its own for each image.
@@ -79,10 +80,10 @@ class Attack::Pass {
 
   // The same networks and hook for `part`, images of this batch; what it
   // costs is its own. Where calls are padded, it is to the size of this one.
-  Pass Part(const AttackBatch& part) const;
+  AttackedModel Part(const AttackBatch& part) const;
   // The same for this batch `times` over, image i being rows i, N + i, 2 N + i
   // and so on. For all but what is clean.
-  Pass Repeated(int64_t times) const;
+  AttackedModel Repeated(int64_t times) const;
   // Adds what a part spent on the images at `rows`.
   void Charge(const AttackResult& spent, const at::Tensor& rows);
 
@@ -91,8 +92,10 @@ class Attack::Pass {
   void ChargeTo(AttackResult& result);
 
  private:
-  Pass(const Network& target, const Network& source, const AttackBatch& batch,
-       const std::function<absl::Status()>& before_pass, int64_t padded_size);
+  AttackedModel(const Network& target, const Network& source,
+                const AttackBatch& batch,
+                const std::function<absl::Status()>& before_pass,
+                int64_t padded_size);
 
   struct Checked {
     LogitsAndGradient found;
@@ -111,6 +114,7 @@ class Attack::Pass {
   const std::function<absl::Status()>& before_pass_;
   const at::Tensor originals_;
   const int64_t padded_size_;
+  const bool pads_;
   const bool targeted_;
   const at::Tensor classes_;  // [N], the targets or the labels
   Checked clean_gradient_;
@@ -120,4 +124,4 @@ class Attack::Pass {
 
 }  // namespace adv
 
-#endif  // ADV_ENGINE_ATTACKS_PASS_H_
+#endif  // ADV_ENGINE_ATTACKS_ATTACKED_MODEL_H_

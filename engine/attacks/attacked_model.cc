@@ -1,4 +1,4 @@
-#include "engine/attacks/pass.h"
+#include "engine/attacks/attacked_model.h"
 
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
@@ -21,33 +21,33 @@ absl::Status CheckFinite(const at::Tensor& values, const char* what) {
 
 }  // namespace
 
-Attack::Pass::Pass(const Network& target, const Network& source,
-                   const AttackBatch& batch,
-                   const std::function<absl::Status()>& before_pass)
-    : Pass(target, source, batch, before_pass, batch.images.size(0)) {}
+AttackedModel::AttackedModel(const Network& target, const Network& source,
+                             const AttackBatch& batch,
+                             const std::function<absl::Status()>& before_pass)
+    : AttackedModel(target, source, batch, before_pass, batch.images.size(0)) {}
 
-Attack::Pass::Pass(const Network& target, const Network& source,
-                   const AttackBatch& batch,
-                   const std::function<absl::Status()>& before_pass,
-                   int64_t padded_size)
+AttackedModel::AttackedModel(const Network& target, const Network& source,
+                             const AttackBatch& batch,
+                             const std::function<absl::Status()>& before_pass,
+                             int64_t padded_size)
     : target_(target),
       source_(source),
       before_pass_(before_pass),
       originals_(batch.images),
       padded_size_(padded_size),
+      pads_(!target.exact_in_any_batch() || !source.exact_in_any_batch()),
       targeted_(batch.targets.defined()),
       classes_(targeted_ ? batch.targets : batch.labels),
       clean_logits_(batch.clean_logits) {
   ResetCosts();
 }
 
-int64_t Attack::Pass::slots() const {
+int64_t AttackedModel::slots() const {
   constexpr int64_t kFewest = 32;
-  return originals_.device().is_cpu() ? std::max(padded_size_, kFewest)
-                                      : padded_size_;
+  return pads_ ? padded_size_ : std::max(padded_size_, kFewest);
 }
 
-Attack::Pass::Objective Attack::Pass::DefaultObjective(
+AttackedModel::Objective AttackedModel::DefaultObjective(
     const at::Tensor& rows) const {
   const at::Tensor classes = classes_.index_select(0, rows);
   return [classes, targeted = targeted_](const at::Tensor& logits) {
@@ -56,29 +56,29 @@ Attack::Pass::Objective Attack::Pass::DefaultObjective(
   };
 }
 
-at::Tensor Attack::Pass::ObjectiveValue(const at::Tensor& logits,
-                                        const at::Tensor& rows) const {
+at::Tensor AttackedModel::ObjectiveValue(const at::Tensor& logits,
+                                         const at::Tensor& rows) const {
   const at::Tensor loss = AttackLoss(logits, classes_.index_select(0, rows));
   return targeted_ ? loss.neg() : loss;
 }
 
-absl::StatusOr<LogitsAndGradient> Attack::Pass::Gradient(
+absl::StatusOr<LogitsAndGradient> AttackedModel::Gradient(
     const at::Tensor& images, const at::Tensor& rows,
     const Objective& objective) {
-  absl::StatusOr<Checked> pass = UncountedGradient(images, objective);
-  if (!pass.ok()) return pass.status();
+  absl::StatusOr<Checked> model = UncountedGradient(images, objective);
+  if (!model.ok()) return model.status();
   zero_gradient_.index_copy_(
-      0, rows, zero_gradient_.index_select(0, rows).logical_or_(pass->zero));
+      0, rows, zero_gradient_.index_select(0, rows).logical_or_(model->zero));
   gradients_.index_add_(0, rows, at::ones_like(rows));
-  return std::move(pass->found);
+  return std::move(model->found);
 }
 
-absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
+absl::StatusOr<LogitsAndGradient> AttackedModel::CleanGradient(
     const Objective& objective) {
   if (!clean_gradient_.zero.defined()) {
-    absl::StatusOr<Checked> pass = UncountedGradient(originals_, objective);
-    if (!pass.ok()) return pass.status();
-    clean_gradient_ = *std::move(pass);
+    absl::StatusOr<Checked> model = UncountedGradient(originals_, objective);
+    if (!model.ok()) return model.status();
+    clean_gradient_ = *std::move(model);
     gradients_.add_(1);
     if (!transfer() && !clean_logits_.defined()) {
       clean_logits_ = clean_gradient_.found.logits;
@@ -88,21 +88,21 @@ absl::StatusOr<LogitsAndGradient> Attack::Pass::CleanGradient(
   return clean_gradient_.found;
 }
 
-absl::StatusOr<at::Tensor> Attack::Pass::Scores(const at::Tensor& images,
-                                                const at::Tensor& rows) {
+absl::StatusOr<at::Tensor> AttackedModel::Scores(const at::Tensor& images,
+                                                 const at::Tensor& rows) {
   absl::StatusOr<at::Tensor> logits = UncountedLogits(source_, images);
   if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
   return logits;
 }
 
-absl::StatusOr<at::Tensor> Attack::Pass::Logits(const at::Tensor& images,
-                                                const at::Tensor& rows) {
+absl::StatusOr<at::Tensor> AttackedModel::Logits(const at::Tensor& images,
+                                                 const at::Tensor& rows) {
   absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, images);
   if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
   return logits;
 }
 
-absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
+absl::StatusOr<at::Tensor> AttackedModel::CleanLogits() {
   if (!clean_logits_.defined()) {
     absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, originals_);
     if (!logits.ok()) return logits;
@@ -111,7 +111,7 @@ absl::StatusOr<at::Tensor> Attack::Pass::CleanLogits() {
   return clean_logits_;
 }
 
-absl::StatusOr<at::Tensor> Attack::Pass::CleanScores() {
+absl::StatusOr<at::Tensor> AttackedModel::CleanScores() {
   if (!transfer()) return CleanLogits();
   if (!clean_scores_.defined()) {
     absl::StatusOr<at::Tensor> logits =
@@ -122,24 +122,24 @@ absl::StatusOr<at::Tensor> Attack::Pass::CleanScores() {
   return clean_scores_;
 }
 
-at::Tensor Attack::Pass::Fooled(const at::Tensor& logits,
-                                const at::Tensor& rows) const {
+at::Tensor AttackedModel::Fooled(const at::Tensor& logits,
+                                 const at::Tensor& rows) const {
   const at::Tensor hit = logits.argmax(1).eq(classes_.index_select(0, rows));
   return targeted_ ? hit : hit.logical_not();
 }
 
-Attack::Pass Attack::Pass::Part(const AttackBatch& part) const {
-  return Pass(target_, source_, part, before_pass_, padded_size_);
+AttackedModel AttackedModel::Part(const AttackBatch& part) const {
+  return AttackedModel(target_, source_, part, before_pass_, padded_size_);
 }
 
-Attack::Pass Attack::Pass::Repeated(int64_t times) const {
+AttackedModel AttackedModel::Repeated(int64_t times) const {
   AttackBatch repeated;
   repeated.images = originals_;
   (targeted_ ? repeated.targets : repeated.labels) = classes_.repeat({times});
   return Part(repeated);
 }
 
-void Attack::Pass::Charge(const AttackResult& spent, const at::Tensor& rows) {
+void AttackedModel::Charge(const AttackResult& spent, const at::Tensor& rows) {
   zero_gradient_.index_copy_(
       0, rows,
       zero_gradient_.index_select(0, rows).logical_or_(spent.zero_gradient));
@@ -147,14 +147,14 @@ void Attack::Pass::Charge(const AttackResult& spent, const at::Tensor& rows) {
   forwards_.index_add_(0, rows, spent.forwards);
 }
 
-void Attack::Pass::ChargeTo(AttackResult& result) {
+void AttackedModel::ChargeTo(AttackResult& result) {
   result.zero_gradient = zero_gradient_;
   result.gradients = gradients_;
   result.forwards = forwards_;
   ResetCosts();
 }
 
-absl::StatusOr<Attack::Pass::Checked> Attack::Pass::UncountedGradient(
+absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
     const at::Tensor& images, const Objective& objective) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const int64_t count = images.size(0);
@@ -177,7 +177,7 @@ absl::StatusOr<Attack::Pass::Checked> Attack::Pass::UncountedGradient(
   return Checked{std::move(found), largest.eq(0)};
 }
 
-absl::StatusOr<at::Tensor> Attack::Pass::UncountedLogits(
+absl::StatusOr<at::Tensor> AttackedModel::UncountedLogits(
     const Network& network, const at::Tensor& images) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const at::Tensor logits = network.Logits(Pad(images).to(network.device()))
@@ -189,13 +189,13 @@ absl::StatusOr<at::Tensor> Attack::Pass::UncountedLogits(
   return logits;
 }
 
-absl::Status Attack::Pass::BeforePass() const {
+absl::Status AttackedModel::BeforePass() const {
   return before_pass_ ? before_pass_() : absl::OkStatus();
 }
 
-at::Tensor Attack::Pass::Pad(const at::Tensor& values) const {
+at::Tensor AttackedModel::Pad(const at::Tensor& values) const {
   const int64_t missing = padded_size_ - values.size(0);
-  if (missing == 0 || originals_.device().is_cpu()) return values;
+  if (missing == 0 || !pads_) return values;
   TORCH_CHECK(missing > 0, "more images than slots");
   // Not by expand, after which cat would leave the images' layout.
   const at::Tensor first =
@@ -203,7 +203,7 @@ at::Tensor Attack::Pass::Pad(const at::Tensor& values) const {
   return at::cat({values, SelectRows(values, first)});
 }
 
-void Attack::Pass::ResetCosts() {
+void AttackedModel::ResetCosts() {
   zero_gradient_ =
       at::zeros_like(classes_, classes_.options().dtype(at::kBool));
   gradients_ = at::zeros_like(classes_);

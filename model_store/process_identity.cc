@@ -1,4 +1,4 @@
-#include "model_store/trainer/process_identity.h"
+#include "model_store/process_identity.h"
 
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>

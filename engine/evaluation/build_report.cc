@@ -1,8 +1,9 @@
+#include "engine/evaluation/build_report.h"
+
 #include <algorithm>
 #include <limits>
 #include <utility>
 
-#include "engine/evaluation/evaluation.h"
 #include "engine/evaluation/warnings.h"
 
 namespace adv {
@@ -52,7 +53,7 @@ void Summarize(IterationSummary& summary) {
 }
 
 void CountGoals(const SampleRecord& sample, const AttackRecord& record,
-                int64_t classes, AttackReport& report) {
+                AttackReport& report) {
   if (record.label_confidence < sample.label_confidence) {
     ++report.confidence_reduced;
   }
@@ -62,7 +63,7 @@ void CountGoals(const SampleRecord& sample, const AttackRecord& record,
   const bool at_target = record.prediction == record.target;
   if (at_target) ++report.right_to_target;
   if (at_target || record.target < 0) {
-    ++report.source_target[sample.label * classes + record.prediction];
+    report.source_target.Add(sample.label, record.prediction);
   }
   if (record.member >= 0) ++report.broken_by_member[record.member];
 }
@@ -78,8 +79,8 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
   report.epsilon = plan.epsilons[position % plan.epsilons.size()];
   report.per_class.resize(classes);
   report.iterations_per_class.resize(classes);
-  report.confusion.resize(classes * classes);
-  report.source_target.resize(classes * classes);
+  report.confusion = PairCounts(classes);
+  report.source_target = PairCounts(classes);
   if (const auto* ensemble =
           std::get_if<AutoAttackConfig>(&plan.attacks[report.attack])) {
     report.broken_by_member.resize(MembersOf(*ensemble).size());
@@ -92,9 +93,9 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
     Count(clean_right, adversarial_right, report.per_class[sample.label]);
     Count(record, report.iterations);
     Count(record, report.iterations_per_class[sample.label]);
-    ++report.confusion[sample.label * classes + record.prediction];
+    report.confusion.Add(sample.label, record.prediction);
     if (record.target >= 0 && record.success) ++report.target_hits;
-    CountGoals(sample, record, classes, report);
+    CountGoals(sample, record, report);
     taxonomy.Count(sample, record, report.kinds);
     report.mean_confidence_drop +=
         sample.label_confidence - record.label_confidence;
@@ -132,10 +133,10 @@ EvaluationReport BuildReport(const EvaluationPlan& plan,
   EvaluationReport report;
   report.samples = static_cast<int64_t>(records.size());
   report.samples_per_class.resize(classes);
-  report.clean_confusion.resize(classes * classes);
+  report.clean_confusion = PairCounts(classes);
   for (const SampleRecord& sample : records) {
     ++report.samples_per_class[sample.label];
-    ++report.clean_confusion[sample.label * classes + sample.prediction];
+    report.clean_confusion.Add(sample.label, sample.prediction);
   }
   for (size_t i = 0; i < plan.attacks.size() * plan.epsilons.size(); ++i) {
     report.attacks.push_back(ReportAttack(plan, i, class_names, records));

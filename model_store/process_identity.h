@@ -1,5 +1,5 @@
-#ifndef ADV_MODEL_STORE_TRAINER_PROCESS_IDENTITY_H_
-#define ADV_MODEL_STORE_TRAINER_PROCESS_IDENTITY_H_
+#ifndef ADV_MODEL_STORE_PROCESS_IDENTITY_H_
+#define ADV_MODEL_STORE_PROCESS_IDENTITY_H_
 
 #include <sys/types.h>
 
@@ -29,4 +29,4 @@ bool HasEnded(const ProcessIdentity& process);
 
 }  // namespace adv
 
-#endif  // ADV_MODEL_STORE_TRAINER_PROCESS_IDENTITY_H_
+#endif  // ADV_MODEL_STORE_PROCESS_IDENTITY_H_

@@ -1,12 +1,12 @@
-#include "engine/attacks/lead.h"
+#include "engine/attacks/margin.h"
 
 #include <ATen/ATen.h>
 
 #include <limits>
 #include <utility>
 
+#include "engine/attacks/attacked_model.h"
 #include "engine/attacks/layout.h"
-#include "engine/attacks/pass.h"
 
 namespace adv {
 namespace {
@@ -49,9 +49,9 @@ at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
 }
 
 // [M] double: to the boundary, if it is a plane; infinite where nothing leads.
-at::Tensor Distances(const Lead& lead, Norm norm) {
-  const at::Tensor slope = DualSizes(lead.gradient, norm);
-  return lead.values.abs().div(slope).masked_fill_(
+at::Tensor Distances(const Margin& margin, Norm norm) {
+  const at::Tensor slope = DualSizes(margin.gradient, norm);
+  return margin.values.abs().div(slope).masked_fill_(
       slope.eq(0), std::numeric_limits<double>::infinity());
 }
 
@@ -63,12 +63,13 @@ at::Tensor DualSizes(const at::Tensor& gradient, Norm norm) {
                              : values.square().sum(1).sqrt();
 }
 
-absl::StatusOr<Lead> LeadAttack::FindLead(Pass& pass, const at::Tensor& images,
-                                          const at::Tensor& rows,
-                                          const at::Tensor& from,
-                                          const at::Tensor& to) {
+absl::StatusOr<Margin> MarginAttack::FindMargin(AttackedModel& model,
+                                                const at::Tensor& images,
+                                                const at::Tensor& rows,
+                                                const at::Tensor& from,
+                                                const at::Tensor& to) {
   absl::StatusOr<LogitsAndGradient> found =
-      pass.Gradient(images, rows, [&](const at::Tensor& logits) {
+      model.Gradient(images, rows, [&](const at::Tensor& logits) {
         const Classes classes = Resolve(logits, from, to);
         return at::zeros_like(logits)
             .scatter_(1, classes.to.unsqueeze(1), 1)
@@ -78,48 +79,51 @@ absl::StatusOr<Lead> LeadAttack::FindLead(Pass& pass, const at::Tensor& images,
   const Classes classes = Resolve(found->logits, from, to);
   at::Tensor values =
       At(found->logits, classes.to) - At(found->logits, classes.from);
-  return Lead{std::move(found->logits), std::move(values),
-              std::move(found->gradient)};
+  return Margin{std::move(found->logits), std::move(values),
+                std::move(found->gradient)};
 }
 
-absl::StatusOr<Lead> LeadAttack::FindGoalLead(Pass& pass,
-                                              const AttackBatch& batch,
-                                              const at::Tensor& images,
-                                              const at::Tensor& rows) {
-  if (pass.targeted()) {
-    return FindLead(pass, images, rows, {},
-                    batch.targets.index_select(0, rows));
+absl::StatusOr<Margin> MarginAttack::FindGoalMargin(AttackedModel& model,
+                                                    const AttackBatch& batch,
+                                                    const at::Tensor& images,
+                                                    const at::Tensor& rows) {
+  if (model.targeted()) {
+    return FindMargin(model, images, rows, {},
+                      batch.targets.index_select(0, rows));
   }
-  return FindLead(pass, images, rows, batch.labels.index_select(0, rows), {});
+  return FindMargin(model, images, rows, batch.labels.index_select(0, rows),
+                    {});
 }
 
-absl::StatusOr<Lead> LeadAttack::FindFirstLead(Pass& pass,
-                                               const AttackBatch& batch,
-                                               const at::Tensor& images,
-                                               const at::Tensor& rows) {
-  if (pass.targeted()) return FindGoalLead(pass, batch, images, rows);
+absl::StatusOr<Margin> MarginAttack::FindFirstMargin(AttackedModel& model,
+                                                     const AttackBatch& batch,
+                                                     const at::Tensor& images,
+                                                     const at::Tensor& rows) {
+  if (model.targeted()) return FindGoalMargin(model, batch, images, rows);
   const at::Tensor labels = batch.labels.index_select(0, rows);
-  return FindLead(pass, images, rows, labels, OtherClass(labels, 0));
+  return FindMargin(model, images, rows, labels, OtherClass(labels, 0));
 }
 
-absl::Status LeadAttack::FindNearestLead(Pass& pass, const AttackBatch& batch,
-                                         const at::Tensor& images,
-                                         const at::Tensor& rows, Norm norm,
-                                         bool within_box, Lead& lead) {
-  if (within_box) lead.gradient = WithinBox(lead.gradient, images);
-  if (pass.targeted()) return absl::OkStatus();
+absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
+                                             const AttackBatch& batch,
+                                             const at::Tensor& images,
+                                             const at::Tensor& rows, Norm norm,
+                                             bool within_box, Margin& margin) {
+  if (within_box) margin.gradient = WithinBox(margin.gradient, images);
+  if (model.targeted()) return absl::OkStatus();
   const at::Tensor labels = batch.labels.index_select(0, rows);
-  at::Tensor nearest = Distances(lead, norm);
-  for (int64_t j = 1; j < lead.logits.size(1) - 1; ++j) {
-    absl::StatusOr<Lead> other =
-        FindLead(pass, images, rows, labels, OtherClass(labels, j));
+  at::Tensor nearest = Distances(margin, norm);
+  for (int64_t j = 1; j < margin.logits.size(1) - 1; ++j) {
+    absl::StatusOr<Margin> other =
+        FindMargin(model, images, rows, labels, OtherClass(labels, j));
     if (!other.ok()) return other.status();
     if (within_box) other->gradient = WithinBox(other->gradient, images);
     const at::Tensor distances = Distances(*other, norm);
     const at::Tensor nearer = distances.lt(nearest);
     nearest = at::where(nearer, distances, nearest);
-    lead.values = at::where(nearer, other->values, lead.values);
-    lead.gradient = at::where(PerPixel(nearer), other->gradient, lead.gradient);
+    margin.values = at::where(nearer, other->values, margin.values);
+    margin.gradient =
+        at::where(PerPixel(nearer), other->gradient, margin.gradient);
   }
   return absl::OkStatus();
 }

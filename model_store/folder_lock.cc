@@ -1,4 +1,4 @@
-#include "model_store/trainer/folder_lock.h"
+#include "model_store/folder_lock.h"
 
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>

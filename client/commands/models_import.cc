@@ -1,0 +1,131 @@
+// advctl models import: advtrain, which has LibTorch, does the work.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/commands.h"
+#include "client/find_program.h"
+
+namespace adv {
+namespace {
+
+struct ImportFlags {
+  std::string file, store, name, shape, classes, preprocess;
+  bool probabilities = false;
+  bool without_gradients = false;
+  bool accept_unstable = false;
+
+  std::vector<std::string> Words(const std::string& program) const {
+    std::vector<std::string> words = {
+        program, "import", absl::StrCat("--store=", store),
+        absl::StrCat("--shape=", shape), absl::StrCat("--classes=", classes)};
+    if (!name.empty()) words.push_back(absl::StrCat("--name=", name));
+    if (!preprocess.empty()) {
+      words.push_back(absl::StrCat("--preprocess=", preprocess));
+    }
+    for (const auto& [given, flag] :
+         {std::pair(probabilities, "--probabilities"),
+          std::pair(without_gradients, "--without-gradients"),
+          std::pair(accept_unstable, "--accept-unstable")}) {
+      if (given) words.emplace_back(flag);
+    }
+    words.insert(words.end(), {"--", file});
+    return words;
+  }
+};
+
+ExitCode Import(Context& context, const ImportFlags& flags) {
+  const auto program =
+      FindProgram("advtrain", "ADVCTL_ADVTRAIN", "model_store/trainer");
+  if (!program.ok()) {
+    context.err() << "advctl: " << program.status().message() << "\n";
+    return kFailed;
+  }
+  std::vector<std::string> words = flags.Words(*program);
+  std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  context.out().flush();
+  pid_t child = 0;
+  const int error = posix_spawn(&child, program->c_str(), nullptr, nullptr,
+                                arguments.data(), environ);
+  if (error != 0) {
+    context.err() << "advctl: " << *program << ": " << std::strerror(error)
+                  << "\n";
+    return kFailed;
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
+  context.err() << "advctl: advtrain was ended by signal " << WTERMSIG(status)
+                << "\n";
+  return kFailed;
+}
+
+}  // namespace
+
+void AddModelsImport(CLI::App* models, Action* action) {
+  CLI::App* import = models->add_subcommand(
+      "import",
+      "Put a TorchScript module of your own into a model store, measured and "
+      "with outputs for a self-test");
+  auto flags = std::make_shared<ImportFlags>();
+  import
+      ->add_option("FILE", flags->file,
+                   "What torch.jit.save wrote. It is code, and is run here: "
+                   "import none that you do not trust")
+      ->required();
+  import->add_option("--store", flags->store, "Folder of the model store")
+      ->type_name("DIR")
+      ->required();
+  import
+      ->add_option("--shape", flags->shape,
+                   "Of an image: CHANNELSxHEIGHTxWIDTH")
+      ->type_name("SHAPE")
+      ->required();
+  import
+      ->add_option("--classes", flags->classes,
+                   "File with the name of each class in a line of its own")
+      ->type_name("FILE")
+      ->required();
+  import
+      ->add_option("--name", flags->name, "Of the model; default: of the file")
+      ->type_name("NAME");
+  import
+      ->add_option("--preprocess", flags->preprocess,
+                   "What the module wants of pixels in [0, 1]: mean=M,M,M,"
+                   "std=S,S,S of each channel, range=255 for bytes, order=bgr")
+      ->type_name("PARTS");
+  import->add_flag("--probabilities", flags->probabilities,
+                   "The module gives probabilities, not logits");
+  import->add_flag("--without-gradients", flags->without_gradients,
+                   "Only its scores may be asked for");
+  import->add_flag("--accept-unstable", flags->accept_unstable,
+                   "Take a module whose results differ between equal calls, "
+                   "or with the images beside one");
+  import->footer(
+      "Example:\n"
+      "  advctl models import resnet.pt --store=models --shape=3x224x224 \\\n"
+      "    --classes=imagenet.txt \\\n"
+      "    --preprocess=mean=.485,.456,.406,std=.229,.224,.225\n"
+      "  advserver --store=models --allow-code-models\n\n"
+      "advtrain does the work: beside advctl, on PATH, or named in "
+      "ADVCTL_ADVTRAIN.");
+  import->callback([action, flags] {
+    *action = [flags](Context& context) { return Import(context, *flags);
+};
+}  // namespace adv
+);
+}
+
+}  // namespace adv

@@ -1,0 +1,44 @@
+#ifndef ADV_ENGINE_EVALUATION_PLAN_H_
+#define ADV_ENGINE_EVALUATION_PLAN_H_
+
+#include <absl/status/status.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/attacks/attack_config.h"
+#include "engine/attacks/attack_run.h"
+#include "engine/attacks/threat_model.h"
+
+namespace adv {
+
+// What is measured: every attack at every epsilon.
+struct EvaluationPlan {
+  std::vector<AttackConfig> attacks;
+  Norm norm = Norm::kLinf;
+  std::vector<double> epsilons;
+  Goal goal;
+  SuccessRule success = SuccessRule::kLastIterate;
+  bool eight_bit = false;
+  uint64_t seed = 0;
+  // At most so many images are attacked together, and on a device other than
+  // the CPU always exactly so many (the last tile is padded), so that an
+  // image's numbers depend on nothing else. [1, 1024].
+  int64_t tile_size = 128;
+};
+
+// A tile size for who names none: 128 on the CPU, 1,000 on a GPU, whose 132
+// multiprocessors smaller batches leave idle.
+int64_t DefaultTileSize(at::Device device);
+
+// INVALID_ARGUMENT with every violation, each naming field, value and range.
+absl::Status Validate(const EvaluationPlan& plan,
+                      const std::vector<int64_t>& image_shape, int64_t classes);
+
+// The plan as options of a run of one of its attacks; before_pass is unset.
+RunOptions RunOptionsOf(const EvaluationPlan& plan);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_EVALUATION_PLAN_H_

@@ -1,0 +1,117 @@
+#include "engine/evaluation/tile.h"
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <utility>
+
+#include "engine/attacks/make_attack.h"
+#include "engine/evaluation/measure.h"
+
+namespace adv {
+namespace {
+
+// By the goal's rule, which may go by the clean logits.
+absl::Status FindTargets(const Network& network, const RunOptions& options,
+                         Tile& tile) {
+  AttackBatch& batch = tile.batch;
+  if (tile.goal.kind == Goal::Kind::kUntargeted || batch.targets.defined()) {
+    return absl::OkStatus();
+  }
+  if (!batch.clean_logits.defined()) {
+    if (options.before_pass) {
+      absl::Status status = options.before_pass();
+      if (!status.ok()) return status;
+    }
+    batch.clean_logits = network.Logits(batch.images).cpu();
+  }
+  absl::StatusOr<at::Tensor> targets = ResolveTargets(
+      tile.goal, batch.labels, batch.clean_logits, batch.samples, options.seed);
+  if (!targets.ok()) return targets.status();
+  batch.targets = *std::move(targets);
+  return absl::OkStatus();
+}
+
+// The first images that the data set has of each class.
+void AddExamples(const Dataset& dataset, int64_t classes, AttackBatch& batch) {
+  // A model need not know the first one; of so many it knows one even of a
+  // class that it is bad at.
+  constexpr int64_t kOfEachClass = 16;
+  std::vector<int64_t> indices;
+  for (int64_t i : FirstOfEachClass(dataset.labels, kOfEachClass)) {
+    const auto label = dataset.labels[i].item<int64_t>();
+    if (label >= 0 && label < classes) indices.push_back(i);
+  }
+  batch.examples = dataset.Pixels(indices);
+  batch.example_classes = dataset.Labels(indices);
+}
+
+// The records of the tile's images under an attack at one epsilon.
+std::vector<AttackRecord> MakeRecords(const AttackResult& result,
+                                      const Tile& tile) {
+  const AttackBatch& batch = tile.batch;
+  const std::vector<Verdict> verdicts =
+      MeasureVerdicts(result.logits, batch.labels, tile.count);
+  const std::vector<Distance> distances =
+      MeasureDistances(result.images, batch.images, tile.count);
+  const at::Tensor success = result.success.cpu();
+  const at::Tensor iterations = result.iterations.cpu();
+  const at::Tensor zero_gradient = result.zero_gradient.cpu();
+  const at::Tensor gradients = result.gradients.cpu();
+  const at::Tensor forwards = result.forwards.cpu();
+  const at::Tensor member =
+      result.member.defined() ? result.member.cpu() : result.member;
+  std::vector<AttackRecord> records;
+  for (int64_t i = 0; i < tile.count; ++i) {
+    AttackRecord record;
+    if (batch.targets.defined()) {
+      record.target = batch.targets[i].item<int64_t>();
+    }
+    record.prediction = verdicts[i].prediction;
+    record.confidence = verdicts[i].confidence;
+    record.label_confidence = verdicts[i].label_confidence;
+    record.success = success[i].item<bool>();
+    record.iterations = iterations[i].item<int64_t>();
+    record.zero_gradient = zero_gradient[i].item<bool>();
+    record.gradients = gradients[i].item<int64_t>();
+    record.forwards = forwards[i].item<int64_t>();
+    record.l0 = distances[i].l0;
+    record.l2 = distances[i].l2;
+    record.linf = distances[i].linf;
+    record.clean_rank = RankOf(batch.clean_logits[i].cpu(), record.prediction);
+    if (member.defined()) record.member = member[i].item<int64_t>();
+    records.push_back(record);
+  }
+  return records;
+}
+
+}  // namespace
+
+absl::Status AttackTile(const Network& network, const Network& source,
+                        const std::vector<AttackConfig>& attacks,
+                        const RunOptions& options, Tile& tile,
+                        const OnAttackResult& on_result) {
+  absl::Status status = FindTargets(network, options, tile);
+  if (!status.ok()) return status;
+  AttackBatch& batch = tile.batch;
+  for (const AttackConfig& config : attacks) {
+    const absl::StatusOr<std::unique_ptr<const Attack>> attack =
+        MakeAttack(config);
+    if (!attack.ok()) return attack.status();
+    if ((*attack)->StartsAtExamples() && batch.targets.defined() &&
+        tile.dataset != nullptr && !batch.examples.defined()) {
+      AddExamples(*tile.dataset, network.num_classes(), batch);
+    }
+    const absl::StatusOr<AttackOutcome> outcome =
+        (*attack)->Run(network, source, batch, options);
+    if (!outcome.ok()) return outcome.status();
+    // The next attack need not find them again.
+    batch.clean_logits = outcome->clean_logits;
+    for (const AttackResult& result : outcome->results) {
+      on_result(result, MakeRecords(result, tile));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace adv

@@ -1,0 +1,45 @@
+#ifndef ADV_ENGINE_EVALUATION_TILE_H_
+#define ADV_ENGINE_EVALUATION_TILE_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "engine/attacks/attack_config.h"
+#include "engine/attacks/attack_run.h"
+#include "engine/attacks/threat_model.h"
+#include "engine/data/dataset.h"
+#include "engine/evaluation/records.h"
+#include "engine/nn/network.h"
+
+namespace adv {
+
+// Images that are attacked together.
+struct Tile {
+  // Images, labels and samples; targets and clean logits where they are known.
+  AttackBatch batch;
+  // Images. The rows of `batch` after them are padding.
+  int64_t count = 0;
+  // Gives the examples that some targeted attacks start at; null: there are
+  // none, and noise is the start.
+  const Dataset* dataset = nullptr;
+  Goal goal;
+};
+
+// One attack at one epsilon is done. `records` are of the tile's images.
+using OnAttackResult = std::function<void(const AttackResult& result,
+                                          std::vector<AttackRecord> records)>;
+
+// Runs every attack at every epsilon of `options`, in order. Afterwards the
+// batch has its targets and its clean logits. `source` gives the gradients;
+// the rest is as Attack::Run says.
+absl::Status AttackTile(const Network& network, const Network& source,
+                        const std::vector<AttackConfig>& attacks,
+                        const RunOptions& options, Tile& tile,
+                        const OnAttackResult& on_result);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_EVALUATION_TILE_H_

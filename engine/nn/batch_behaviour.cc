@@ -1,0 +1,75 @@
+#include "engine/nn/batch_behaviour.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/nn/golden.h"
+
+namespace adv {
+namespace {
+
+constexpr int64_t kImages = 16;
+
+struct Results {
+  at::Tensor logits;    // [N, classes]
+  at::Tensor gradient;  // [N, values]; undefined without gradients
+};
+
+Results Compute(const Network& network, const at::Tensor& images) {
+  if (network.access() != Access::kGradients) {
+    return {network.Logits(images).cpu(), {}};
+  }
+  // Of class 0 for each image, so that nothing else decides the gradient.
+  const LogitsAndGradient found = network.LossGradient(
+      images, at::zeros({images.size(0)}, at::kLong).to(network.device()));
+  return {found.logits.cpu(), found.gradient.flatten(1).cpu()};
+}
+
+// The largest difference of rows, each relative to its largest value. NaN, as
+// of a network that overflows, is infinitely far from anything.
+double Difference(const at::Tensor& a, const at::Tensor& b) {
+  if (!a.defined()) return 0;
+  const at::Tensor apart = (a - b).abs().amax(1).to(at::kDouble);
+  const at::Tensor size = at::maximum(a.abs().amax(1), b.abs().amax(1));
+  return apart.div(size.to(at::kDouble))
+      .masked_fill(apart.eq(0), 0)
+      .nan_to_num(HUGE_VAL, HUGE_VAL)
+      .max()
+      .item<double>();
+}
+
+double Difference(const Results& a, const Results& b) {
+  return std::max(Difference(a.logits, b.logits),
+                  Difference(a.gradient, b.gradient));
+}
+
+Results Rows(const Results& results, const at::Tensor& rows) {
+  return {results.logits.index_select(0, rows),
+          results.gradient.defined() ? results.gradient.index_select(0, rows)
+                                     : results.gradient};
+}
+
+}  // namespace
+
+BatchBehaviour MeasureBatchBehaviour(const Network& network) {
+  const at::Tensor images = GoldenInputs(kImages, network.image_shape());
+  const Results whole = Compute(network, images);
+  BatchBehaviour behaviour;
+  behaviour.between_runs = Difference(whole, Compute(network, images));
+  for (const int64_t size : {1, 2, 3, 7, 8, 15}) {
+    for (const int64_t first : {int64_t{0}, kImages - size}) {
+      // In reverse, so that slots and neighbours are others, too.
+      const at::Tensor rows =
+          at::arange(first, first + size, at::kLong).flip(0);
+      behaviour.between_batches =
+          std::max(behaviour.between_batches,
+                   Difference(Rows(whole, rows),
+                              Compute(network, images.index_select(0, rows))));
+    }
+  }
+  return behaviour;
+}
+
+}  // namespace adv

@@ -1,0 +1,161 @@
+#include "engine/nn/torchscript.h"
+
+#include <absl/strings/str_cat.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/script.h>
+
+#include <exception>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "engine/nn/golden.h"
+
+namespace adv {
+namespace {
+
+// The first line of what LibTorch throws, without its backtrace.
+std::string FirstLine(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+class TorchScriptNetwork final : public Network {
+ public:
+  TorchScriptNetwork(torch::jit::Module module, TorchScriptInterface interface,
+                     at::Device device)
+      : module_(std::move(module)),
+        interface_(std::move(interface)),
+        device_(device) {}
+
+  int64_t num_classes() const override { return interface_.classes; }
+  std::vector<int64_t> image_shape() const override {
+    return interface_.image_shape;
+  }
+  at::Device device() const override { return device_; }
+  Access access() const override { return interface_.access; }
+  bool exact_in_any_batch() const override {
+    return interface_.exact_in_any_batch;
+  }
+
+  at::Tensor Logits(const at::Tensor& images) const override {
+    const at::NoGradGuard without_graph;
+    return Forward(Ready(images));
+  }
+
+  LogitsAndGradient InputGradient(
+      const at::Tensor& images,
+      const LogitGradient& loss_gradient) const override {
+    const at::AutoGradMode with_graph(true);
+    const at::Tensor leaf = Ready(images).detach().requires_grad_(true);
+    const at::Tensor logits = Forward(leaf);
+    at::Tensor detached = logits.detach().contiguous();
+    at::Tensor wanted;
+    {
+      const at::NoGradGuard without_graph;
+      wanted = loss_gradient(detached);
+    }
+    const at::Tensor gradient =
+        torch::autograd::grad({logits}, {leaf}, {wanted}).front();
+    return {std::move(detached),
+            gradient.contiguous(images.suggest_memory_format())};
+  }
+
+ private:
+  // As modules expect images: many call view(), which needs rows side by side.
+  at::Tensor Ready(const at::Tensor& images) const {
+    TORCH_CHECK(images.dim() == 4 &&
+                    images.sizes().slice(1) == at::IntArrayRef(image_shape()),
+                "images of shape ", images.sizes(), " where the model takes ",
+                at::IntArrayRef(image_shape()));
+    return images.to(device_).contiguous();
+  }
+
+  at::Tensor Forward(const at::Tensor& images) const {
+    // Optimised after its first runs, a graph would give other bits than
+    // before.
+    const torch::jit::GraphOptimizerEnabledGuard as_written(false);
+    // forward() is not const, though a module in evaluation mode stays as it
+    // is; copies share everything.
+    torch::jit::Module module = module_;
+    const torch::jit::IValue out =
+        module.forward({Preprocess(images, interface_.preprocessing)});
+    const torch::jit::IValue first =
+        out.isTuple() && !out.toTupleRef().elements().empty()
+            ? out.toTupleRef().elements()[0]
+            : out;
+    TORCH_CHECK(first.isTensor(), "the module gives ", first.tagKind(),
+                " where a tensor is wanted");
+    at::Tensor logits = first.toTensor().to(at::kFloat);
+    TORCH_CHECK(logits.dim() == 2 && logits.size(0) == images.size(0) &&
+                    logits.size(1) == num_classes(),
+                "the module gives a tensor of shape ", logits.sizes(),
+                " where [", images.size(0), ", ", num_classes(), "] is wanted");
+    if (interface_.gives_probabilities) {
+      logits = logits.clamp_min(std::numeric_limits<float>::min()).log();
+    }
+    return logits.contiguous();
+  }
+
+  const torch::jit::Module module_;
+  const TorchScriptInterface interface_;
+  const at::Device device_;
+};
+
+absl::Status CheckInterface(const TorchScriptInterface& interface) {
+  if (interface.image_shape.size() != 3) {
+    return absl::InvalidArgumentError(
+        "image_shape: must be channels, height and width");
+  }
+  for (const int64_t size : interface.image_shape) {
+    if (size < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("image_shape: ", size, " is not above 0"));
+    }
+  }
+  if (interface.classes < 2) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "class_names: ", interface.classes, " are less than the fewest, 2"));
+  }
+  return Validate(interface.preprocessing, interface.image_shape[0]);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Network>> LoadTorchScript(
+    absl::string_view bytes, const TorchScriptInterface& interface,
+    at::Device device) {
+  absl::Status status = CheckInterface(interface);
+  if (!status.ok()) return status;
+  torch::jit::Module module;
+  try {
+    std::istringstream stream{std::string(bytes)};
+    module = torch::jit::load(stream, device);
+    module.eval();
+    for (const at::Tensor& parameter : module.parameters()) {
+      parameter.requires_grad_(false);
+    }
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("is no TorchScript module that this LibTorch can load: ",
+                     FirstLine(error)));
+  }
+  auto network = std::make_unique<TorchScriptNetwork>(std::move(module),
+                                                      interface, device);
+  // A look at two images tells what the module takes and gives.
+  const at::Tensor images = GoldenInputs(2, interface.image_shape);
+  try {
+    network->Logits(images);
+    if (interface.access == Access::kGradients) {
+      network->LossGradient(images, at::zeros({2}, at::kLong));
+    }
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the module does not run: ", FirstLine(error)));
+  }
+  return network;
+}
+
+}  // namespace adv
