@@ -4,10 +4,10 @@
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
 
-#include <filesystem>
 #include <utility>
 
 #include "engine/data/cifar10.h"
+#include "engine/data/open_dataset.h"
 #include "model_store/model_store.h"
 
 namespace adv {
@@ -17,13 +17,6 @@ namespace {
 absl::Status About(const std::string& entry, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("dataset \"", entry,
                                                   "\": ", status.message()));
-}
-
-absl::StatusOr<Dataset> Read(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored)
-             ? ReadCifar10(path, Cifar10Split::kTest)
-             : ReadCifar10File(path);
 }
 
 }  // namespace
@@ -55,7 +48,7 @@ absl::StatusOr<DatasetRegistry> DatasetRegistry::Open(
       return About(entry, absl::InvalidArgumentError(absl::StrCat(
                               "the name ", name, " is taken already")));
     }
-    absl::StatusOr<Dataset> dataset = Read(path);
+    absl::StatusOr<Dataset> dataset = OpenDataset(path);
     if (!dataset.ok()) return About(entry, dataset.status());
     add(name, *std::move(dataset));
   }

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+
+#include "engine/data/read_bytes.h"
 
 namespace adv {
 namespace {
@@ -17,21 +18,6 @@ constexpr int64_t kImageBytes = kChannels * kSide * kSide;
 constexpr int64_t kRecordBytes = 1 + kImageBytes;
 constexpr int64_t kRecordsPerFile = 10000;
 constexpr char kFolder[] = "cifar-10-batches-bin";
-
-absl::StatusOr<std::string> ReadBytes(const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file) {
-    return absl::NotFoundError(absl::StrCat("no readable file ", path));
-  }
-  std::string bytes(size, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(size));
-  if (!file) {
-    return absl::DataLossError(absl::StrCat("reading ", path, " failed"));
-  }
-  return bytes;
-}
 
 // Where the official file `name` lies, in `directory` or its subfolder.
 absl::StatusOr<std::filesystem::path> FindFile(const std::string& directory,

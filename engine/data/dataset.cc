@@ -47,10 +47,11 @@ std::map<int64_t, int64_t> Quotas(
 }  // namespace
 
 at::Tensor Dataset::Pixels(const std::vector<int64_t>& indices) const {
-  return images.index_select(0, IndexTensor(indices))
-      .to(at::kFloat, /*non_blocking=*/false, /*copy=*/false,
-          at::MemoryFormat::ChannelsLast)
-      .div(255);
+  const at::Tensor pixels =
+      images.index_select(0, IndexTensor(indices))
+          .to(at::kFloat, /*non_blocking=*/false, /*copy=*/false,
+              at::MemoryFormat::ChannelsLast);
+  return images.scalar_type() == at::kByte ? pixels.div(255) : pixels;
 }
 
 at::Tensor Dataset::Labels(const std::vector<int64_t>& indices) const {
@@ -59,17 +60,24 @@ at::Tensor Dataset::Labels(const std::vector<int64_t>& indices) const {
 
 std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels) {
   const at::Tensor pixels = images.contiguous();
-  const at::Tensor label_bytes = labels.to(at::kByte).contiguous();
-  const uint8_t* pixel = pixels.data_ptr<uint8_t>();
-  const uint8_t* label = label_bytes.data_ptr<uint8_t>();
-  const int64_t count = label_bytes.size(0);
-  const int64_t image_bytes = count == 0 ? 0 : pixels.numel() / count;
+  const int64_t count = labels.size(0);
+  const bool bytes = pixels.scalar_type() == at::kByte &&
+                     (count == 0 || labels.max().item<int64_t>() <= 255);
+  const at::Tensor numbers =
+      labels.to(bytes ? at::kByte : at::kLong).contiguous();
+  const auto* label = static_cast<const uint8_t*>(numbers.data_ptr());
+  const auto* pixel = static_cast<const uint8_t*>(pixels.data_ptr());
+  const auto label_bytes = static_cast<int64_t>(numbers.itemsize());
+  const int64_t image_bytes =
+      count == 0
+          ? 0
+          : pixels.numel() / count * static_cast<int64_t>(pixels.itemsize());
 
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(
       EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr);
   for (int64_t i = 0; i < count; ++i) {
-    EVP_DigestUpdate(hash.get(), label + i, 1);
+    EVP_DigestUpdate(hash.get(), label + i * label_bytes, label_bytes);
     EVP_DigestUpdate(hash.get(), pixel + i * image_bytes, image_bytes);
   }
   unsigned char digest[EVP_MAX_MD_SIZE];

@@ -13,15 +13,17 @@ namespace adv {
 struct Dataset {
   std::string name;                      // "cifar10-sample"
   std::vector<std::string> class_names;  // index = label
-  at::Tensor images;                     // [N, channels, height, width] uint8
-  at::Tensor labels;                     // [N] int64
+  // [N, channels, height, width], uint8, or float32 in [0, 1]
+  at::Tensor images;
+  at::Tensor labels;  // [N] int64
   // SHA-256 in hex of the records (label byte, then the pixels' planes), so
-  // that for one CIFAR-10 file it is the file's own sha256sum.
+  // that for one CIFAR-10 file it is the file's own sha256sum. With float32
+  // pixels, or labels above 255, a label has 8 bytes, little-endian.
   std::string digest;
 
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
 
-  // The images at `indices` as float32 pixels in [0, 1] (value / 255),
+  // The images at `indices` as float32 pixels in [0, 1] (a byte over 255),
   // channels-last, as networks compute with them.
   at::Tensor Pixels(const std::vector<int64_t>& indices) const;
   // The labels at `indices`.

@@ -1,0 +1,110 @@
+#include "engine/data/array_dataset.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
+
+#include <set>
+#include <utility>
+
+namespace adv {
+namespace {
+
+bool HasChannels(int64_t size) { return size == 1 || size == 3; }
+
+// As [N, channels, height, width]; undefined if it is no array of images.
+at::Tensor ChannelsFirst(const at::Tensor& images) {
+  if (images.dim() == 3) return images.unsqueeze(1);
+  if (images.dim() != 4) return {};
+  if (HasChannels(images.size(1))) return images;
+  if (HasChannels(images.size(3))) return images.permute({0, 3, 1, 2});
+  return {};
+}
+
+absl::StatusOr<at::Tensor> Pixels(const at::Tensor& images) {
+  if (images.scalar_type() == at::kByte) return images.contiguous();
+  if (!images.is_floating_point()) {
+    return absl::InvalidArgumentError(
+        "images: must be uint8, or floating point in [0, 1]");
+  }
+  const at::Tensor pixels = images.to(at::kFloat).contiguous();
+  const at::Tensor outside =
+      pixels.ge(0).logical_and(pixels.le(1)).logical_not();
+  if (outside.any().item<bool>()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "images: ", pixels.masked_select(outside)[0].item<float>(),
+        " is outside [0, 1], where floating point pixels must be"));
+  }
+  return pixels;
+}
+
+absl::StatusOr<at::Tensor> Labels(const at::Tensor& labels, int64_t count) {
+  if (labels.is_floating_point() || labels.dim() != 1 ||
+      labels.size(0) != count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("labels: must be ", count,
+                     " integers, one for each image, and are of shape [",
+                     absl::StrJoin(labels.sizes(), ", "), "]"));
+  }
+  return labels.to(at::kLong).contiguous();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ParseClassNames(
+    const std::string& text) {
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  for (absl::string_view line :
+       absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    const std::string where = absl::StrCat("line ", names.size() + 1);
+    if (line.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": is empty; must be the name of a class"));
+    }
+    if (!seen.insert(std::string(line)).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": names a class a second time"));
+    }
+    names.emplace_back(line);
+  }
+  return names;
+}
+
+absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
+                                         std::vector<std::string> class_names) {
+  const at::Tensor ordered = ChannelsFirst(images);
+  if (!ordered.defined() || ordered.numel() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "images: are of shape [", absl::StrJoin(images.sizes(), ", "),
+        "]; must be [N, channels, height, width] or [N, height, width, "
+        "channels] with 1 or 3 channels, or [N, height, width]"));
+  }
+  const absl::StatusOr<at::Tensor> pixels = Pixels(ordered);
+  if (!pixels.ok()) return pixels.status();
+  const absl::StatusOr<at::Tensor> classes = Labels(labels, pixels->size(0));
+  if (!classes.ok()) return classes.status();
+  const auto largest = classes->max().item<int64_t>();
+  if (class_names.empty() && largest < 1'000'000) {
+    for (int64_t i = 0; i <= std::max<int64_t>(largest, 1); ++i) {
+      class_names.push_back(absl::StrCat(i));
+    }
+  }
+  const auto count = static_cast<int64_t>(class_names.size());
+  if (largest >= count || classes->min().item<int64_t>() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("labels: must be in [0, ", count - 1, "], and reach from ",
+                     classes->min().item<int64_t>(), " to ", largest));
+  }
+  Dataset dataset;
+  dataset.class_names = std::move(class_names);
+  dataset.images = *pixels;
+  dataset.labels = *classes;
+  dataset.digest = DigestRecords(dataset.images, dataset.labels);
+  return dataset;
+}
+
+}  // namespace adv

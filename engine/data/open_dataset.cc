@@ -1,0 +1,205 @@
+#include "engine/data/open_dataset.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+#include <zip.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "engine/data/array_dataset.h"
+#include "engine/data/cifar10.h"
+#include "engine/data/image_folder.h"
+#include "engine/data/npy.h"
+#include "engine/data/read_bytes.h"
+#include "engine/nn/safetensors.h"
+
+namespace adv {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kImages[] = "images";
+constexpr char kLabels[] = "labels";
+constexpr uint64_t kMostBytes = uint64_t{64} << 30;
+
+absl::Status About(const std::string& what, const absl::Status& status) {
+  return absl::Status(status.code(),
+                      absl::StrCat(what, ": ", status.message()));
+}
+
+bool IsFile(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+bool HasFolders(const fs::path& folder) {
+  std::error_code error;
+  return std::any_of(fs::directory_iterator(folder, error),
+                     fs::directory_iterator(),
+                     [](const auto& entry) { return entry.is_directory(); });
+}
+
+// Those in classes.txt of `folder`; none if it is not there.
+absl::StatusOr<std::vector<std::string>> ClassNamesIn(const fs::path& folder) {
+  const std::string path = (folder / "classes.txt").string();
+  if (!IsFile(path)) return std::vector<std::string>();
+  const absl::StatusOr<std::string> text = ReadBytes(path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<std::vector<std::string>> names = ParseClassNames(*text);
+  if (!names.ok()) return About(path, names.status());
+  return names;
+}
+
+absl::StatusOr<Dataset> FromArrays(const absl::StatusOr<at::Tensor>& images,
+                                   const absl::StatusOr<at::Tensor>& labels,
+                                   const fs::path& folder) {
+  if (!images.ok()) return About(kImages, images.status());
+  if (!labels.ok()) return About(kLabels, labels.status());
+  auto names = ClassNamesIn(folder);
+  if (!names.ok()) return names.status();
+  return MakeArrayDataset(*images, *labels, *std::move(names));
+}
+
+absl::StatusOr<at::Tensor> ReadNpy(const fs::path& path) {
+  const absl::StatusOr<std::string> bytes = ReadBytes(path.string());
+  if (!bytes.ok()) return bytes.status();
+  return ParseNpy(*bytes);
+}
+
+// The array `name` of a .npz file, which is an archive of .npy files.
+absl::StatusOr<at::Tensor> ReadMember(zip_t* archive, const char* name) {
+  const std::string file = absl::StrCat(name, ".npy");
+  zip_stat_t found;
+  zip_stat_init(&found);
+  if (zip_stat(archive, file.c_str(), 0, &found) != 0 ||
+      (found.valid & ZIP_STAT_SIZE) == 0) {
+    return absl::InvalidArgumentError("is not in the file");
+  }
+  if (found.size > kMostBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", found.size, " bytes; at most ", kMostBytes));
+  }
+  const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> member(
+      zip_fopen(archive, file.c_str(), 0), &zip_fclose);
+  std::string bytes(found.size, '\0');
+  if (member == nullptr ||
+      zip_fread(member.get(), bytes.data(), bytes.size()) !=
+          static_cast<zip_int64_t>(bytes.size())) {
+    return absl::InvalidArgumentError("cannot be read: the file is damaged");
+  }
+  return ParseNpy(bytes);
+}
+
+absl::StatusOr<Dataset> ReadNpz(const fs::path& path) {
+  int error = 0;
+  const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
+      zip_open(path.c_str(), ZIP_RDONLY, &error), &zip_discard);
+  if (archive == nullptr) {
+    return absl::InvalidArgumentError("is no .npz file");
+  }
+  return FromArrays(ReadMember(archive.get(), kImages),
+                    ReadMember(archive.get(), kLabels), path.parent_path());
+}
+
+absl::StatusOr<at::Tensor> ReadTensor(
+    const std::vector<SafetensorsEntry>& entries, const char* name) {
+  const auto entry =
+      std::find_if(entries.begin(), entries.end(),
+                   [name](const auto& one) { return one.name == name; });
+  if (entry == entries.end()) {
+    return absl::InvalidArgumentError("is not in the file");
+  }
+  const at::ScalarType type = entry->dtype == "U8"    ? at::kByte
+                              : entry->dtype == "I64" ? at::kLong
+                              : entry->dtype == "I32" ? at::kInt
+                                                      : at::kFloat;
+  if (type == at::kFloat) return ReadSafetensor(*entry);
+  at::Tensor tensor = at::empty(entry->shape, type);
+  if (tensor.numel() > 0) {
+    std::memcpy(tensor.data_ptr(), entry->data.data(), entry->data.size());
+  }
+  return tensor;
+}
+
+absl::StatusOr<Dataset> ReadTensors(const fs::path& path) {
+  const absl::StatusOr<std::string> bytes = ReadBytes(path.string());
+  if (!bytes.ok()) return bytes.status();
+  const auto entries = ListSafetensors(*bytes);
+  if (!entries.ok()) return entries.status();
+  return FromArrays(ReadTensor(*entries, kImages),
+                    ReadTensor(*entries, kLabels), path.parent_path());
+}
+
+// A record is a byte of the coarse label, one of the fine label, and an image
+// as CIFAR-10's.
+absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
+  constexpr int64_t kImage = 3 * 32 * 32;
+  const absl::StatusOr<std::string> bytes =
+      ReadBytes((folder / "test.bin").string());
+  if (!bytes.ok()) return bytes.status();
+  const auto size = static_cast<int64_t>(bytes->size());
+  if (size == 0 || size % (2 + kImage) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("test.bin: ", size, " bytes, must be a positive multiple ",
+                     "of ", 2 + kImage, " (CIFAR-100 records)"));
+  }
+  const std::string names_path = (folder / "fine_label_names.txt").string();
+  const absl::StatusOr<std::string> text = ReadBytes(names_path);
+  if (!text.ok()) return text.status();
+  auto names = ParseClassNames(*text);
+  if (!names.ok()) return About(names_path, names.status());
+  const at::Tensor records =
+      at::from_blob(const_cast<char*>(bytes->data()),
+                    {size / (2 + kImage), 2 + kImage}, at::kByte);
+  return MakeArrayDataset(records.narrow(1, 2, kImage).reshape({-1, 3, 32, 32}),
+                          records.select(1, 1).to(at::kLong),
+                          *std::move(names));
+}
+
+absl::StatusOr<Dataset> ReadFolder(const fs::path& folder) {
+  if (IsFile(folder / "images.npy")) {
+    return FromArrays(ReadNpy(folder / "images.npy"),
+                      ReadNpy(folder / "labels.npy"), folder);
+  }
+  if (IsFile(folder / "test.bin")) return ReadCifar100(folder);
+  if (IsFile(folder / "test_batch.bin") ||
+      fs::is_directory(folder / "cifar-10-batches-bin")) {
+    return ReadCifar10(folder.string(), Cifar10Split::kTest);
+  }
+  if (!HasFolders(folder)) {
+    return absl::NotFoundError(absl::StrCat(
+        folder.string(),
+        ": holds neither test_batch.bin (CIFAR-10) nor test.bin (CIFAR-100) "
+        "nor images.npy and labels.npy, and no folder of images for a class"));
+  }
+  return ReadImageFolder(folder.string());
+}
+
+}  // namespace
+
+absl::StatusOr<Dataset> OpenDataset(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    absl::StatusOr<Dataset> dataset = ReadFolder(path);
+    if (!dataset.ok()) return dataset.status();
+    return dataset;
+  }
+  const fs::path extension = fs::path(path).extension();
+  if (extension != ".npz" && extension != ".safetensors") {
+    return ReadCifar10File(path);
+  }
+  if (!IsFile(path)) {
+    return absl::NotFoundError(absl::StrCat("no readable file ", path));
+  }
+  absl::StatusOr<Dataset> dataset =
+      extension == ".npz" ? ReadNpz(path) : ReadTensors(path);
+  if (!dataset.ok()) return About(path, dataset.status());
+  return dataset;
+}
+
+}  // namespace adv
