@@ -1,7 +1,5 @@
 #include "client/image_file.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -12,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/output_file.h"
 #include "stb/stb_image.h"
 #include "stb/stb_image_resize.h"
 #include "stb/stb_image_write.h"
@@ -118,43 +117,7 @@ absl::Status WritePng(const std::string& path, const Image& image) {
                               image.width * kChannels)) {
     return absl::InternalError(absl::StrCat(path, ": cannot encode as PNG"));
   }
-  const std::string draft = absl::StrCat(path, ".part-", getpid());
-  {
-    std::ofstream file(draft, std::ios::binary);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    file.close();
-    if (!file) {
-      const std::string why = std::strerror(errno);
-      std::error_code ignored;
-      fs::remove(draft, ignored);
-      return Wrong(path, absl::StrCat("cannot be written: ", why));
-    }
-  }
-  std::error_code error;
-  fs::rename(draft, path, error);
-  if (error) {
-    std::error_code ignored;
-    fs::remove(draft, ignored);
-    return Wrong(path, absl::StrCat("cannot be written: ", error.message()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckWritable(const std::string& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (fs::is_directory(status)) return Wrong(path, "is a folder, not a file");
-  fs::path folder = fs::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  if (!fs::is_directory(folder, error)) {
-    return Wrong(path, absl::StrCat("cannot be written: there is no folder ",
-                                    folder.string()));
-  }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return Wrong(path,
-                 absl::StrCat("cannot be written: ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
+  return WriteOutput(path, {bytes});
 }
 
 Image Resize(const Image& image, int side) {

@@ -25,11 +25,8 @@ struct Image {
 // dropped, grey becomes RGB, 16 bits become 8. Errors name the file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 
-// Writes a PNG file, whole or not at all.
+// Writes a PNG file as WriteOutput does.
 absl::Status WritePng(const std::string& path, const Image& image);
-
-// An error if a file could not be written there: asked before a long call.
-absl::Status CheckWritable(const std::string& path);
 
 // Resampled to side x side; the same bytes if it has that size already. The
 // aspect ratio is not kept.

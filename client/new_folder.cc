@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "client/output_file.h"
 
 namespace adv {
 namespace {
@@ -18,12 +19,15 @@ absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
 }
 
-// Without "/." or "/" at the end, so that it has a parent to stand in.
+// Where a link leads, and without "/." or "/" at the end, so that it has a
+// parent to stand in.
 fs::path Clean(const std::string& path) {
-  std::error_code error;
-  fs::path clean = fs::absolute(path, error).lexically_normal();
-  if (!clean.has_filename()) clean = clean.parent_path();
-  return clean;
+  const auto clean = [](const fs::path& any) {
+    std::error_code error;
+    const fs::path whole = fs::absolute(any, error).lexically_normal();
+    return whole.has_filename() ? whole : whole.parent_path();
+  };
+  return clean(FollowLinks(clean(path)));
 }
 
 }  // namespace

@@ -1,12 +1,9 @@
 #include "client/safetensors_writer.h"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "client/output_file.h"
 #include "nlohmann/json.hpp"
 
 namespace adv {
@@ -81,20 +78,10 @@ absl::Status WriteSafetensors(
                                             " has ", tensor.bytes.size(),
                                             " bytes, which is not its shape"));
   }
-  errno = 0;
-  std::ofstream file(path, std::ios::binary);
   const std::string header = Header(tensors, metadata);
-  file.write(header.data(), static_cast<std::streamsize>(header.size()));
-  for (const Tensor& tensor : tensors) {
-    file.write(tensor.bytes.data(),
-               static_cast<std::streamsize>(tensor.bytes.size()));
-  }
-  file.close();
-  if (file) return absl::OkStatus();
-  const std::string why = std::strerror(errno);
-  std::error_code ignored;
-  std::filesystem::remove(path, ignored);
-  return absl::InternalError(absl::StrCat(path, ": cannot be written: ", why));
+  std::vector<absl::string_view> pieces = {header};
+  for (const Tensor& tensor : tensors) pieces.push_back(tensor.bytes);
+  return WriteOutput(path, pieces);
 }
 
 }  // namespace adv

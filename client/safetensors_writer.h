@@ -24,8 +24,9 @@ std::string Int64Bytes(const std::vector<std::int64_t>& values);
 // Writes a file in the safetensors format: the length of the header as 8 bytes
 // little-endian, the header in JSON padded with spaces to a multiple of 8, then
 // the tensors in the given order without gaps. Names are unique and not
-// "__metadata__", which is where `metadata` goes. An error names the file,
-// or the tensor whose bytes do not fit its shape; then no file is left.
+// "__metadata__", which is where `metadata` goes. Written as WriteOutput does;
+// an error may also name the tensor whose bytes do not fit its shape, and then
+// nothing is written.
 absl::Status WriteSafetensors(
     const std::string& path, const std::vector<Tensor>& tensors,
     const std::map<std::string, std::string>& metadata);

@@ -49,6 +49,32 @@ absl::Status WriteAll(int fd, const std::string& path,
   return absl::OkStatus();
 }
 
+// Where a chain of symbolic links ends, whether or not there is something.
+std::string FollowLinks(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel has it
+  std::filesystem::path target = path;
+  std::error_code error;
+  for (int i = 0; i < kMostLinks; ++i) {
+    const std::filesystem::path next =
+        std::filesystem::read_symlink(target, error);
+    if (error) break;  // it is no link
+    target = target.parent_path() / next;
+  }
+  return target.string();
+}
+
+// An error if what is there cannot be replaced by a file.
+absl::Status CheckReplaceable(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) {
+    return errno == ENOENT ? absl::OkStatus()
+                           : FileError(path, "cannot replace", errno);
+  }
+  if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, ": not a regular file, which alone can be written durably"));
+}
+
 // Fills `bytes` and returns how many there were; fewer only at the file's end.
 absl::StatusOr<size_t> ReadUpTo(int fd, const std::string& path, char* bytes,
                                 size_t size) {
@@ -129,16 +155,20 @@ absl::Status WriteFileSynced(const std::string& path, absl::string_view bytes) {
 
 absl::Status WriteFileDurably(const std::string& path,
                               absl::string_view bytes) {
-  const std::string temporary = path + ".tmp";
-  absl::Status status = WriteFileSynced(temporary, bytes);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+  absl::Status status = CheckReplaceable(path);
+  if (!status.ok()) return status;
+  const std::string target = FollowLinks(path);
+  const std::string temporary = target + ".tmp";
+  ::unlink(temporary.c_str());  // what is there must not be written through
+  status = WriteFileSynced(temporary, bytes);
+  if (status.ok() && ::rename(temporary.c_str(), target.c_str()) != 0) {
     status = FileError(path, "cannot replace", errno);
   }
   if (!status.ok()) {
     ::unlink(temporary.c_str());
     return status;
   }
-  return SyncFolder(ParentOf(path));
+  return SyncFolder(ParentOf(target));
 }
 
 absl::Status SyncFolder(const std::string& path) {

@@ -28,7 +28,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 // Replaces the file at `path` in one step: whoever opens it, also after a
 // crash, finds either all of the old bytes or all of the new ones. OK means
 // that the new ones are on the disk; after an error it is one or the other.
-// Writes to <path>.tmp first, so a file may have one writer at a time.
+// A symbolic link stays, its target is replaced; a pipe or a device stays and
+// is FAILED_PRECONDITION. Writes to <path>.tmp first (of a link <target>.tmp),
+// so a file may have one writer at a time.
 absl::Status WriteFileDurably(const std::string& path, absl::string_view bytes);
 
 // Writes a file and syncs it, but not its folder. Not atomic: a crash or an

@@ -15,6 +15,7 @@
 #include "client/goal.h"
 #include "client/image_file.h"
 #include "client/norm.h"
+#include "client/output_file.h"
 #include "client/printers/images.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"

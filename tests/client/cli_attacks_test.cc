@@ -1,6 +1,9 @@
 // The real program against the fake server: attacks and their parameters, the
 // transfer matrix, saved images.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -155,6 +158,20 @@ TEST_F(CliTest, TransferDetachesLikeAnEvaluation) {
   EXPECT_EQ(process.Wait(), 1);
   EXPECT_THAT(process.err(), HasSubstr("Detached; the evaluation goes on"));
   EXPECT_THAT(process.err(), HasSubstr("run the same command again"));
+}
+
+TEST_F(CliTest, AnImageGoesThroughAPipeThatStaysOne) {
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  const int reader = open(Path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  const Outcome outcome =
+      Run({"attack", MakeImage("cat.png"), "--out=" + Path("pipe")});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  char bytes[8] = {};
+  EXPECT_EQ(read(reader, bytes, sizeof(bytes)), 8);
+  EXPECT_EQ(std::string(bytes + 1, 3), "PNG");
+  close(reader);
+  EXPECT_TRUE(fs::is_fifo(Path("pipe")));
 }
 
 class SaveTest : public CliTest {

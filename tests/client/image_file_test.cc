@@ -104,14 +104,6 @@ TEST_F(ImageFileTest, RefusesTruncatedAndGiganticImages) {
   EXPECT_THAT(ErrorOf(Path("b.png")), HasSubstr("64 million"));
 }
 
-TEST_F(ImageFileTest, KnowsBeforehandWhereItCannotWrite) {
-  EXPECT_TRUE(CheckWritable(Path("out.png")).ok());
-  EXPECT_THAT(std::string(CheckWritable(Path("no/out.png")).message()),
-              HasSubstr("there is no folder"));
-  EXPECT_THAT(std::string(CheckWritable(folder_.string()).message()),
-              HasSubstr("is a folder"));
-}
-
 TEST(ComparisonTest, DrawsOriginalChangeAndResult) {
   Image original{2, 1, std::string("\x10\x20\x30\x40\x50\x60", 6)};
   Image adversarial = original;

@@ -56,6 +56,43 @@ TEST(DurableFileTest, WritesBesideTheWorkingFolder) {
   EXPECT_TRUE(std::filesystem::is_directory(folder / "one/two"));
 }
 
+TEST(DurableFileTest, LinksAreFollowedAndStay) {
+  TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "there");
+  std::filesystem::create_symlink("second", folder / "first");
+  std::filesystem::create_symlink("there/file", folder / "second");
+  for (const char* bytes : {"new", "replaced"}) {
+    ASSERT_TRUE(WriteFileDurably(folder / "first", bytes).ok());
+    EXPECT_EQ(BytesOf(folder / "there/file"), bytes);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / "first"));
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / "second"));
+  }
+  std::filesystem::create_symlink("circle", folder / "circle");
+  EXPECT_FALSE(WriteFileDurably(folder / "circle", "x").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "circle"));
+}
+
+TEST(DurableFileTest, APipeIsRefusedAndStays) {
+  TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const absl::Status status = WriteFileDurably(pipe, "x");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              StartsWith(pipe + ": not a regular file"));
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST(DurableFileTest, AStrangersDraftIsNotWrittenThrough) {
+  TemporaryFolder folder;
+  SetBytes(folder / "precious", "kept");
+  std::filesystem::create_symlink("precious", folder / "state.tmp");
+  ASSERT_TRUE(WriteFileDurably(folder / "state", "new").ok());
+  EXPECT_EQ(BytesOf(folder / "precious"), "kept");
+  EXPECT_FALSE(std::filesystem::is_symlink(folder / "state"));
+  EXPECT_EQ(BytesOf(folder / "state"), "new");
+}
+
 TEST(DurableFileTest, FailedReplacementLeavesTheOldFileAndNoOther) {
   TemporaryFolder folder;
   const std::string path = folder / "state";
