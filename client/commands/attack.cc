@@ -10,6 +10,7 @@
 #include "client/attack_flags.h"
 #include "client/attack_text.h"
 #include "client/commands/commands.h"
+#include "client/distinct_files.h"
 #include "client/epsilon.h"
 #include "client/flag_errors.h"
 #include "client/goal.h"
@@ -202,6 +203,10 @@ void Print(const v1::GenerateAdversarialResponse& response,
 ExitCode Run(Context& context, const Flags& flags) {
   auto request = BaseRequest(flags);
   if (!request.ok()) return context.Fail(request.status(), kUsage);
+  const auto distinct =
+      CheckDistinct({{"--out", flags.out}, {"--compare", ComparePath(flags)}},
+                    {{"IMAGE", flags.image}});
+  if (!distinct.ok()) return context.Fail(distinct, kUsage);
   for (const std::string& path : {flags.out, ComparePath(flags)}) {
     const auto status = CheckWritable(path);
     if (!status.ok()) return context.Fail(status);

@@ -7,6 +7,7 @@
 #include "client/attack_flags.h"
 #include "client/attack_text.h"
 #include "client/commands/commands.h"
+#include "client/distinct_files.h"
 #include "client/epsilon.h"
 #include "client/evaluation_plan.h"
 #include "client/evaluation_run.h"
@@ -189,11 +190,25 @@ class Evaluate {
   std::size_t number_ = 0, total_ = 0;
 };
 
+// What a private server reads must not become the folder of the images.
+absl::Status CheckSave(const GlobalOptions& options, const std::string& save) {
+  std::vector<NamedFile> inputs;
+  for (const std::string& store : options.stores) {
+    inputs.push_back({"--store", store});
+  }
+  for (const std::string& dataset : options.datasets) {
+    inputs.push_back({"--dataset", dataset.substr(dataset.find('=') + 1)});
+  }
+  return CheckDistinct({{"--save", save}}, inputs);
+}
+
 ExitCode Run(Context& context, EvaluateFlags flags) {
   TakeLocalDataset(&flags, &context.options());
   auto plan = PlanEvaluations(flags);
   if (!plan.ok()) return context.Fail(plan.status(), kUsage);
   if (!flags.save.empty()) {
+    const auto distinct = CheckSave(context.options(), flags.save);
+    if (!distinct.ok()) return context.Fail(distinct, kUsage);
     const auto status = CheckNewFolder(flags.save);
     if (!status.ok()) return context.Fail(status);
   }

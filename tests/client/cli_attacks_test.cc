@@ -174,6 +174,39 @@ TEST_F(CliTest, AnImageGoesThroughAPipeThatStaysOne) {
   EXPECT_TRUE(fs::is_fifo(Path("pipe")));
 }
 
+TEST_F(CliTest, NoOutputIsAnotherFileOfTheCommand) {
+  const std::string image = MakeImage("cat.png");
+  const std::string bytes = Read(image);
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--out=" + image},
+      {"--out=" + Path("./cat.png")},
+      {"--out=" + Path("b.png"), "--compare=" + Path("./b.png")},
+      {"--out=" + Path("b.png"), "--compare=" + image}};
+  for (std::vector<std::string> arguments : wrong) {
+    arguments.insert(arguments.begin(), {"attack", image});
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("give each a file of its own"));
+  }
+  // The picture beside the image has a name that nobody typed.
+  const std::string taken = MakeImage("dog-compare.png");
+  const Outcome outcome = Run({"attack", taken, "--out=" + Path("dog.png")});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--compare: "));
+  EXPECT_EQ(Read(image), bytes);
+  EXPECT_TRUE(server_->log().attacks.empty());
+}
+
+TEST_F(CliTest, NoOutputIsWhereStandardOutputGoes) {
+  const std::string image = MakeImage("cat.png");
+  Process process({"/bin/sh", "-c",
+                   Advctl() + " --server=" + server_->address() + " attack " +
+                       image + " --out=" + Path("b.png") + " > " +
+                       Path("b.png")});
+  EXPECT_EQ(process.Wait(), 2);
+  EXPECT_THAT(process.err(), HasSubstr("is the file of standard output"));
+}
+
 class SaveTest : public CliTest {
  protected:
   void Start(FakeOptions options) {
