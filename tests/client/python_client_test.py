@@ -1,6 +1,8 @@
 """The Python package against a fake server written with the same stubs."""
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -150,6 +152,92 @@ class ClientTest(unittest.TestCase):
             adv_client.parse_epsilon("1/8")
         with self.assertRaisesRegex(ValueError, "fgsm, igsm"):
             self.client.generate_adversarial(self.images, attack="fgms")
+
+
+    def test_fractions_are_no_classes(self):
+        for wrong in ({"labels": [1.7, 2.2]}, {"labels": 1.5},
+                      {"labels": [1, float("nan")]}, {"labels": ["cat", "3"]},
+                      {"labels": [[1, 2]]}, {"labels": [None]},
+                      {"target": 1.5}, {"target": [5, 6.5]}):
+            with self.subTest(wrong=wrong):
+                with self.assertRaisesRegex(ValueError, "whole number"):
+                    self.client.generate_adversarial(self.images, **wrong)
+        self.assertIsNone(self.fake.request)
+
+    def test_whole_numbers_of_any_type_are_classes(self):
+        for labels in ([3, 4], [3.0, 4.0], numpy.array([3, 4], numpy.uint8),
+                       numpy.array([3, 4], numpy.float32), ["3", "4"]):
+            with self.subTest(labels=labels):
+                self.client.generate_adversarial(self.images, labels=labels,
+                                                 target=numpy.float64(5))
+                self.assertEqual([3, 4], self.fake.request.labels)
+                self.assertEqual(
+                    5, self.fake.request.goal.targeted.target_class)
+
+    def test_one_value_is_a_list_of_one(self):
+        for attacks, epsilons in (("fgsm", "8/255"), (["fgsm"], ["8/255"])):
+            self.client.evaluate("no-cat", attacks=attacks, epsilons=epsilons)
+            spec = self.fake.request.spec
+            self.assertEqual([8], [e.levels for e in spec.epsilons])
+            self.assertEqual(["fgsm"], [a.WhichOneof("kind")
+                                        for a in spec.attacks])
+        self.client.evaluate("no-cat", attacks=("pgd", {"steps": 3}),
+                             epsilons=.01)
+        spec = self.fake.request.spec
+        self.assertEqual([3], [a.pgd.steps for a in spec.attacks])
+        self.assertEqual([.01], [e.pixels for e in spec.epsilons])
+        self.client.evaluate("no-cat", attacks=("fgsm", "igsm"),
+                             epsilons=(i / 255 for i in range(3)))
+        self.assertEqual(2, len(self.fake.request.spec.attacks))
+        self.assertEqual(3, len(self.fake.request.spec.epsilons))
+
+    def test_attacks_have_the_names_of_advctl(self):
+        for name, field in (("bim", "igsm"), ("mim", "mi_fgsm"),
+                            ("cw", "carlini_wagner"), ("hsj", "hop_skip_jump"),
+                            ("AutoAttack", "auto_attack"), ("PGD", "pgd"),
+                            ("ill", "iterative_least_likely")):
+            with self.subTest(name=name):
+                self.client.generate_adversarial(self.images, attack=name)
+                self.assertEqual(
+                    field, self.fake.request.attack.WhichOneof("kind"))
+        self.client.evaluate("no-cat", attacks=[
+            ("apgd-t", {"steps": 7}), "fab-t",
+            ("auto-attack", {"members": ["apgd-dlr", "square"]})])
+        apgd, fab, ensemble = self.fake.request.spec.attacks
+        self.assertEqual(attack_pb2.APGD_LOSS_TARGETED_DLR, apgd.apgd.loss)
+        self.assertEqual(7, apgd.apgd.steps)
+        self.assertEqual(9, fab.fab.target_classes)
+        self.assertEqual(attack_pb2.APGD_LOSS_DLR,
+                         ensemble.auto_attack.members[0].apgd.loss)
+        with self.assertRaisesRegex(ValueError, "sets loss already"):
+            self.client.generate_adversarial(
+                self.images, attack=("apgd-t", {"loss": "APGD_LOSS_CE"}))
+
+    def test_advctl_has_the_same_names(self):
+        advctl = os.path.join(os.environ.get("ADV_BUILD_DIR", ""), "client",
+                              "advctl")
+        if not os.path.exists(advctl):
+            self.skipTest("advctl is not built")
+        theirs = {}
+        for field in attack_pb2.Attack.DESCRIPTOR.fields:
+            shown = json.loads(subprocess.run(
+                [advctl, "attacks", "show", field.name, "--output=json"],
+                check=True, capture_output=True).stdout)
+            theirs.update({a["name"]: a["attack"] for a in shown["aliases"]})
+        ours = {}
+        for alias, (attack, parameters) in adv_client.client.ALIASES.items():
+            ours[alias] = attack + "".join(
+                f":{key.replace('_', '-')}=" + str(value).replace(
+                    "APGD_LOSS_", "").replace("_", "-").lower()
+                for key, value in parameters.items())
+        self.assertEqual(theirs, ours)
+
+    def test_sizes_that_are_none_are_refused(self):
+        for wrong in ("", "/255", "x", "nan", "inf", -.1, "-1/255", None,
+                      "1/255,2/255", "8/255/255"):
+            with self.subTest(wrong=wrong):
+                with self.assertRaisesRegex(ValueError, "write N/255"):
+                    adv_client.parse_epsilon(wrong)
 
 
 class StubsTest(unittest.TestCase):

@@ -1,6 +1,7 @@
 """Client and what it returns. See the package for how to use it."""
 
 import json
+import math
 from typing import Any, NamedTuple
 
 import grpc
@@ -49,18 +50,90 @@ def connect(address="localhost:50051"):
 def parse_epsilon(value):
     """"8/255" in grey levels, or a number in pixel units (0 to 1)."""
     message = stubs.load("attack_pb2").Epsilon()
-    if isinstance(value, str) and "/" in value:
-        levels, unit = value.split("/", 1)
-        if unit != "255":
-            raise ValueError(f"epsilon {value!r}: write N/255 or a number "
-                             "from 0 to 1")
-        message.levels = float(levels)
+    wrong = ValueError(f"epsilon {value!r}: write N/255 or a number from 0 "
+                       "to 1")
+    number, slash, unit = (value.partition("/") if isinstance(value, str)
+                           else (value, "", ""))
+    if slash and unit.strip() != "255":
+        raise wrong
+    try:
+        size = float(number)
+    except (TypeError, ValueError):
+        raise wrong from None
+    if not 0 <= size < math.inf:  # nor NaN
+        raise wrong
+    if slash:
+        message.levels = size
+    elif size > 1:
+        raise ValueError(f"epsilon {value!r}: more than 1, the whole range "
+                         f"of a pixel; for grey levels write '{value}/255'")
     else:
-        message.pixels = float(value)
-        if message.pixels > 1:
-            raise ValueError(f"epsilon {value!r}: more than 1, the whole range "
-                             f"of a pixel; for grey levels write '{value}/255'")
+        message.pixels = size
     return message
+
+
+def _whole_number(value, what):
+    """The int that a value is; a fraction is an error and never cut."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or not (isinstance(value, str) or number == value):
+        raise ValueError(f"{what} {value!r}: a whole number is needed")
+    return number
+
+
+def _whole_numbers(values, what):
+    return [_whole_number(value, what)
+            for value in numpy.atleast_1d(values).tolist()]
+
+
+def _epsilons(values):
+    """One size is a list of one."""
+    one = isinstance(values, str) or not numpy.iterable(values)
+    return [parse_epsilon(value) for value in ([values] if one else values)]
+
+
+def _attacks(attacks):
+    """One attack is a list of one: a name, a message, or (name, {...})."""
+    pb = stubs.load("attack_pb2")
+    one = isinstance(attacks, (str, pb.Attack)) or (
+        isinstance(attacks, tuple) and len(attacks) == 2
+        and isinstance(attacks[1], dict))
+    return [_attack(attack) for attack in ([attacks] if one else attacks)]
+
+
+# advctl's: names that the field has, with what they stand for.
+ALIASES = {
+    "bim": ("igsm", {}),
+    "ill": ("iterative-least-likely", {}),
+    "mim": ("mi-fgsm", {}),
+    "apgd-ce": ("apgd", {}),
+    "apgd-dlr": ("apgd", {"loss": "APGD_LOSS_DLR"}),
+    "apgd-t": ("apgd", {"loss": "APGD_LOSS_TARGETED_DLR"}),
+    "cw": ("carlini-wagner", {}),
+    "fab-t": ("fab", {"target_classes": 9}),
+    "hsj": ("hop-skip-jump", {}),
+}
+
+
+def _letters(name):
+    """What of an attack's name counts: "AutoAttack" is "auto-attack"."""
+    return name.replace("-", "").replace("_", "").lower()
+
+
+def _find_attack(name):
+    """The field of an attack's name or alias, and the alias's parameters."""
+    fields = stubs.load("attack_pb2").Attack.DESCRIPTOR.fields
+    meant, parameters = name, {}
+    for alias, (attack, given) in ALIASES.items():
+        if _letters(alias) == _letters(name):
+            meant, parameters = attack, given
+    for field in fields:
+        if _letters(field.name) == _letters(meant):
+            return field, parameters
+    known = [f.name.replace("_", "-") for f in fields] + list(ALIASES)
+    raise ValueError(f"attack {name!r}: known are {', '.join(known)}")
 
 
 def _attack(attack):
@@ -68,16 +141,19 @@ def _attack(attack):
     pb = stubs.load("attack_pb2")
     if isinstance(attack, pb.Attack):
         return attack
-    name, parameters = (attack, {}) if isinstance(attack, str) else attack
+    name, given = (attack, {}) if isinstance(attack, str) else attack
+    field, parameters = _find_attack(name)
     parameters = dict(parameters)
+    for key, value in given.items():
+        key = key.replace("-", "_")
+        if key in parameters:
+            raise ValueError(f"attack {name!r}: it sets {key} already")
+        parameters[key] = value
     if "step_size" in parameters:
         parameters["step_size"] = parse_epsilon(parameters["step_size"])
-    field = name.replace("-", "_")
-    kind = pb.Attack.DESCRIPTOR.fields_by_name.get(field)
-    if kind is None:
-        known = [f.name for f in pb.Attack.DESCRIPTOR.fields]
-        raise ValueError(f"attack {name!r}: known are {', '.join(known)}")
-    return pb.Attack(**{field: getattr(pb, kind.message_type.name)(
+    if "members" in parameters:
+        parameters["members"] = _attacks(parameters["members"])
+    return pb.Attack(**{field.name: getattr(pb, field.message_type.name)(
         **parameters)})
 
 
@@ -93,10 +169,11 @@ def _goal(target):
         return pb.Goal(targeted=pb.TargetedGoal(rule=rule))
     if numpy.ndim(target) == 0:
         return pb.Goal(targeted=pb.TargetedGoal(
-            rule=pb.TARGET_RULE_FIXED, target_class=int(target)))
+            rule=pb.TARGET_RULE_FIXED,
+            target_class=_whole_number(target, "target")))
     return pb.Goal(targeted=pb.TargetedGoal(
         rule=pb.TARGET_RULE_PER_IMAGE,
-        target_classes=[int(t) for t in target]))
+        target_classes=_whole_numbers(target, "target")))
 
 
 def _batch(images):
@@ -166,7 +243,8 @@ class Client:
                              timeout=CALL_SECONDS):
         """Perturbs images; labels default to the model's own predictions.
 
-        attack is a name, or (name, {"steps": 20, "step_size": "1/255"}).
+        attack is a name of advctl's ("pgd", "bim", "apgd-t"), or
+        (name, {"steps": 20, "step_size": "1/255"}).
         target is None, a class, one class per image, "least_likely", "next"
         or "random". uint8 images are attacked on their lattice (eight_bit).
         """
@@ -178,7 +256,7 @@ class Client:
             epsilon=parse_epsilon(epsilon), goal=_goal(target),
             eight_bit=bool(eight_bit), seed=seed)
         if labels is not None:
-            request.labels.extend(int(l) for l in numpy.atleast_1d(labels))
+            request.labels.extend(_whole_numbers(labels, "label"))
         if source_model is not None:
             request.source_model = source_model
         response = self._stub.GenerateAdversarial(request, timeout=timeout)
@@ -194,14 +272,15 @@ class Client:
                  dataset="", samples=0, seed=0, target=None, source_model=None,
                  progress=None, timeout=EVALUATION_SECONDS):
         """Runs an evaluation, or attaches to it; returns the Evaluation
-        message with its report. progress(EvaluationProgress) is called on the
+        message with its report. One attack or epsilon need not stand in a
+        list. progress(EvaluationProgress) is called on the
         way. Interrupting the call leaves the evaluation running.
         """
         pb = stubs.load("evaluation_pb2")
         spec = pb.EvaluationSpec(
             model=model, dataset=dataset, samples=samples, seed=seed,
-            attacks=[_attack(a) for a in attacks],
-            epsilons=[parse_epsilon(e) for e in epsilons], goal=_goal(target))
+            attacks=_attacks(attacks), epsilons=_epsilons(epsilons),
+            goal=_goal(target))
         if source_model is not None:
             spec.source_model = source_model
         evaluation = pb.Evaluation()
