@@ -1,6 +1,5 @@
 #include "client/connection.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
@@ -22,16 +21,18 @@ Clock::time_point In(double seconds) {
                             std::chrono::duration<double>(seconds));
 }
 
+enum class Answer { kConnected, kRefused, kNoneInTime };
+
 // Stops at the first refusal instead of backing off until the deadline, so
 // that a missing server is told at once.
-bool WaitUntilConnected(grpc::Channel& channel, double seconds) {
+Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
   const auto deadline = In(seconds);
   for (;;) {
     const grpc_connectivity_state state = channel.GetState(true);
-    if (state == GRPC_CHANNEL_READY) return true;
-    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
-        !channel.WaitForStateChange(state, deadline)) {
-      return false;
+    if (state == GRPC_CHANNEL_READY) return Answer::kConnected;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return Answer::kRefused;
+    if (!channel.WaitForStateChange(state, deadline)) {
+      return Answer::kNoneInTime;
     }
   }
 }
@@ -57,9 +58,21 @@ void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
   watch->Finish();
 }
 
-absl::Status Unreachable(const std::string& address) {
+absl::Status TooLate(const std::string& address, double seconds) {
+  return absl::DeadlineExceededError(absl::StrCat(
+      "no connection to ", address, " within ", seconds,
+      " s (DEADLINE_EXCEEDED); --timeout sets the limit, and may be too "
+      "short"));
+}
+
+absl::Status Unreachable(const std::string& address, Answer answer) {
+  const std::string when =
+      answer == Answer::kNoneInTime
+          ? absl::StrCat(" within ", kConnectSeconds,
+                         " s; --timeout=SECONDS gives a busy one more")
+          : "";
   return absl::UnavailableError(
-      absl::StrCat("no server answers at ", address,
+      absl::StrCat("no server answers at ", address, when,
                    "\n\nStart one:           advserver"
                    "\nor name another:     advctl --server=HOST:PORT ..."
                    "\n                     (or set ADVCTL_SERVER)"
@@ -90,10 +103,15 @@ absl::Status Connection::Connect(const GlobalOptions& options) {
   const auto target = TargetOf(address_);
   if (!target.ok()) return target.status();
   const auto channel = MakeChannel(*target, options.balance);
-  const double patience = timeout_seconds_ > 0
-                              ? std::min(timeout_seconds_, kConnectSeconds)
-                              : kConnectSeconds;
-  if (!WaitUntilConnected(*channel, patience)) return Unreachable(address_);
+  const bool limited = timeout_seconds_ > 0;
+  const double patience = limited ? timeout_seconds_ : kConnectSeconds;
+  const Answer answer = WaitUntilConnected(*channel, patience);
+  if (answer == Answer::kNoneInTime && limited) {
+    return TooLate(address_, patience);
+  }
+  if (answer != Answer::kConnected) {
+    return Unreachable(address_, answer);
+  }
   if (local_ != nullptr) WaitUntilServing(channel);
   evaluation_ = v1::AttackEvaluationService::NewStub(channel);
   models_ = v1::ModelService::NewStub(channel);

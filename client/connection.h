@@ -25,7 +25,9 @@ inline constexpr double kEvaluationSeconds = 24 * 3600;
 class Connection {
  public:
   // Connects. Errors: InvalidArgument if the address makes no sense,
-  // Unavailable if nobody answers there or the private server did not start.
+  // DeadlineExceeded if the time that --timeout gives is over before anybody
+  // answers or refuses, Unavailable if nobody answers there or the private
+  // server did not start.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(
       const GlobalOptions& options);
   ~Connection();

@@ -8,6 +8,15 @@
 #include "client/errors.h"
 
 namespace adv {
+namespace {
+
+// Of a connection that could not be made.
+ExitCode CodeOf(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return kUsage;
+  return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
+}
+
+}  // namespace
 
 Context::Context(GlobalOptions options, std::ostream& out, std::ostream& err)
     : options_(std::move(options)),
@@ -21,8 +30,7 @@ Connection* Context::Connect() {
   if (connection_ != nullptr) return connection_.get();
   auto connection = Connection::Open(options_);
   if (!connection.ok()) {
-    const bool usage = absl::IsInvalidArgument(connection.status());
-    connect_error_ = Fail(connection.status(), usage ? kUsage : kUnreachable);
+    connect_error_ = Fail(connection.status(), CodeOf(connection.status()));
     return nullptr;
   }
   connection_ = *std::move(connection);

@@ -1,4 +1,8 @@
 // The real program against the fake server: exit codes, messages, files.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -33,6 +37,32 @@ TEST_F(CliTest, NobodyAnswers) {
   EXPECT_THAT(process.err(), HasSubstr("advserver"));
   EXPECT_THAT(process.err(), HasSubstr("--local"));
   EXPECT_EQ(process.out(), "");
+}
+
+TEST_F(CliTest, ATimeThatIsTooShortIsToldAsSuch) {
+  const Outcome live = Run({"models", "list", "--timeout=0.000001"});
+  EXPECT_EQ(live.code, 1);
+  EXPECT_THAT(live.err, HasSubstr("DEADLINE_EXCEEDED"));
+  EXPECT_THAT(live.err, HasSubstr("--timeout sets the limit"));
+  EXPECT_THAT(live.err, Not(HasSubstr("no server answers")));
+  // One that listens and says nothing.
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listener, any, length), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  ASSERT_EQ(getsockname(listener, any, &length), 0);
+  const std::string silent =
+      "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  Process process(
+      {Advctl(), "--server=" + silent, "--timeout=0.2", "models", "list"});
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("no connection to " + silent +
+                                       " within 0.2 s (DEADLINE_EXCEEDED)"));
+  close(listener);
 }
 
 TEST_F(CliTest, TheAddressComesFromTheEnvironment) {
