@@ -13,6 +13,7 @@
 #include "client/context.h"
 #include "client/printers/ascii.h"
 #include "client/printers/style.h"
+#include "command_line/empty_value.h"
 
 namespace adv {
 namespace {
@@ -189,6 +190,10 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   AddGlobalOptions(app, &options, &output);
   Action action;
   AddCommands(app, &action);
+  if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
+    err << "advctl: " << status.message() << std::endl;
+    return kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 knows no other way

@@ -97,7 +97,8 @@ struct Setting {
 
   absl::Status Members() const {
     for (const auto piece : absl::StrSplit(text, '+')) {
-      const auto member = FindAttack(std::string(piece));
+      const auto member =
+          FindAttack(std::string(absl::StripAsciiWhitespace(piece)));
       if (!member.ok()) return member.status();
       if (member->has_auto_attack()) {
         return Wrong("a list of members: auto-attack cannot be one of them");

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -125,7 +126,7 @@ absl::StatusOr<std::string> TargetOf(const std::string& server) {
   if (HasScheme(server)) return server;
   std::vector<Address> addresses;
   for (const auto piece : absl::StrSplit(server, ',')) {
-    auto address = ParseServer(piece);
+    auto address = ParseServer(absl::StripAsciiWhitespace(piece));
     if (!address.ok()) return address.status();
     addresses.push_back(*std::move(address));
   }

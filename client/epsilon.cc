@@ -4,10 +4,12 @@
 #include <cmath>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 
 namespace adv {
 namespace {
@@ -22,6 +24,10 @@ std::optional<double> ParseNumber(const std::string& text) {
     return std::nullopt;
   }
   return value;
+}
+
+std::string Stripped(absl::string_view text) {
+  return std::string(absl::StripAsciiWhitespace(text));
 }
 
 absl::Status Wrong(const std::string& text, const std::string& why) {
@@ -74,7 +80,7 @@ absl::StatusOr<Range> ParseRange(const std::string& text, v1::Norm norm) {
   Range range;
   v1::Epsilon* const into[] = {&range.first, &range.last, &range.step};
   for (int i = 0; i < 3; ++i) {
-    auto epsilon = ParseEpsilon(parts[i], norm);
+    auto epsilon = ParseEpsilon(Stripped(parts[i]), norm);
     if (!epsilon.ok()) return epsilon.status();
     *into[i] = *std::move(epsilon);
   }
@@ -159,7 +165,7 @@ absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text,
   std::vector<v1::Epsilon> epsilons;
   std::vector<std::string> errors;
   for (const auto piece : absl::StrSplit(text, ',')) {
-    const std::string part(piece);
+    const std::string part = Stripped(piece);
     absl::Status status;
     if (part.find(':') != std::string::npos) {
       status = AppendRange(part, norm, &epsilons);

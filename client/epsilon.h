@@ -24,8 +24,9 @@ absl::StatusOr<v1::Epsilon> ParseStepSize(const std::string& text,
                                           v1::Norm norm = v1::NORM_LINF);
 
 // Reads values and ranges with commas between: "0.01,2/255" or
-// "0:8/255:1/255" (start, last, step; the last value is included). The error
-// has a line for each wrong one.
+// "0:8/255:1/255" (start, last, step; the last value is included). Blanks
+// around commas and colons do not matter. The error has a line for each wrong
+// one.
 absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(
     const std::string& text, v1::Norm norm = v1::NORM_LINF);
 

@@ -5,10 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <map>
 #include <optional>
 #include <system_error>
 
+#include "command_line/empty_value.h"
 #include "engine/attacks/attack_config.h"
 #include "net/address.h"
 
@@ -155,6 +157,10 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   AddComputing(app, &options);
   AddLimits(app, &options.limits);
   AddOperating(app, &options, &metrics_port);
+  if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
+    std::cerr << "advserver: " << status.message() << std::endl;
+    return {std::nullopt, 2};
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

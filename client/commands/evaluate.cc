@@ -16,6 +16,7 @@
 #include "client/printers/report.h"
 #include "client/save_run.h"
 #include "client/whole_number.h"
+#include "command_line/list.h"
 
 namespace adv {
 namespace {
@@ -216,21 +217,16 @@ ExitCode Run(Context& context, EvaluateFlags flags) {
 }
 
 void AddWhat(CLI::App* command, EvaluateFlags* flags) {
-  command
-      ->add_option("--model", flags->models,
-                   "Models to attack, NAME or NAME@VERSION, with commas "
-                   "between")
+  AddList(command, "--model", &flags->models,
+          "Models to attack, NAME or NAME@VERSION, with commas between")
       ->type_name("NAMES")
-      ->delimiter(',')
       ->required();
-  command
-      ->add_option("--attack", flags->attacks,
-                   "Attacks with commas between, each NAME or "
-                   "NAME:PARAMETER=VALUE:... (attacks list, attacks show); "
-                   "default fgsm,igsm. Names of the field work, too: bim, mim, "
-                   "cw, ill, hsj, apgd-ce, apgd-dlr, apgd-t, fab-t")
-      ->type_name("ATTACKS")
-      ->delimiter(',');
+  AddList(command, "--attack", &flags->attacks,
+          "Attacks with commas between, each NAME or "
+          "NAME:PARAMETER=VALUE:... (attacks list, attacks show); "
+          "default fgsm,igsm. Names of the field work, too: bim, mim, "
+          "cw, ill, hsj, apgd-ce, apgd-dlr, apgd-t, fab-t")
+      ->type_name("ATTACKS");
   command
       ->add_option("--norm", flags->norm,
                    "How epsilon is measured: linf or l2; default the first "

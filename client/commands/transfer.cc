@@ -16,6 +16,7 @@
 #include "client/printers/report.h"
 #include "client/transfer_matrix.h"
 #include "client/whole_number.h"
+#include "command_line/list.h"
 
 namespace adv {
 namespace {
@@ -173,25 +174,19 @@ ExitCode Run(Context& context, const Flags& flags) {
 }
 
 void AddOptions(CLI::App* command, Flags* flags) {
-  command
-      ->add_option("--sources", flags->sources,
-                   "Models that give the gradients, with commas between, or "
-                   "all")
+  AddList(command, "--sources", &flags->sources,
+          "Models that give the gradients, with commas between, or "
+          "all")
       ->type_name("NAMES")
-      ->delimiter(',')
       ->required();
-  command
-      ->add_option("--targets", flags->targets,
-                   "Models that are attacked, with commas between, or all")
+  AddList(command, "--targets", &flags->targets,
+          "Models that are attacked, with commas between, or all")
       ->type_name("NAMES")
-      ->delimiter(',')
       ->required();
   flags->evaluate.attacks = {"fgsm"};
-  command
-      ->add_option("--attack", flags->evaluate.attacks,
-                   "One attack, NAME or NAME:PARAMETER=VALUE:...; default fgsm")
-      ->type_name("ATTACK")
-      ->delimiter(',');
+  AddList(command, "--attack", &flags->evaluate.attacks,
+          "One attack, NAME or NAME:PARAMETER=VALUE:...; default fgsm")
+      ->type_name("ATTACK");
   command
       ->add_option("--epsilon", flags->evaluate.epsilons,
                    "One size: 2/255 or 0.01; default 0.01 for fgsm, 2/255 for "

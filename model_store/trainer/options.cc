@@ -8,7 +8,10 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <iostream>
 
+#include "command_line/empty_value.h"
+#include "command_line/list.h"
 #include "engine/nn/vgg.h"
 #include "net/address.h"
 
@@ -43,7 +46,9 @@ struct SettingFlags {
 bool ParseDrops(const std::string& text, std::vector<LearningRateDrop>* drops) {
   drops->clear();
   if (text == "none") return true;
-  for (absl::string_view part : absl::StrSplit(text, ',')) {
+  const auto parts = SplitList(text);
+  if (!parts.ok()) return false;
+  for (const std::string& part : *parts) {
     const std::vector<absl::string_view> pair = absl::StrSplit(part, ':');
     LearningRateDrop drop;
     if (pair.size() != 2 || !absl::SimpleAtod(pair[0], &drop.after_fraction) ||
@@ -224,12 +229,11 @@ void AddSharingFlags(CLI::App* app, TrainerOptions* options,
 }
 
 void AddRunFlags(CLI::App* app, TrainerOptions* options) {
-  app->add_option("--models", options->models,
-                  "Models to train, separated by commas: balanced, no-CLASS, "
-                  "only-CLASS, or all")
+  AddList(app, "--models", &options->models,
+          "Models to train, separated by commas: balanced, no-CLASS, "
+          "only-CLASS, or all")
       ->required()
-      ->allow_extra_args(false)
-      ->delimiter(',');
+      ->allow_extra_args(false);
   app->add_option("--data", options->data,
                   "Folder of CIFAR-10 in the official binary layout")
       ->required();
@@ -308,6 +312,11 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
   AddSharingFlags(&app, &options, &metrics_port);
   AddSettingFlags(&app, &flags);
   AddAdversarialFlags(&app, &flags);
+  if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
+    std::cerr << "advtrain: " << status.message() << std::endl;
+    *exit_code = kBadUsage;
+    return std::nullopt;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

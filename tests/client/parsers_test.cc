@@ -65,6 +65,12 @@ TEST(EpsilonTest, ReadsListsAndRanges) {
   EXPECT_EQ((*ParseEpsilons("0:0.3:0.1"))[3].pixels(), 0.3);
 }
 
+TEST(EpsilonTest, BlanksDoNotMatter) {
+  EXPECT_THAT(Texts(" 0.01 ,\t2/255, 0 : 2/255 : 1/255"),
+              ElementsAre("0.01", "2/255", "0/255", "1/255"));
+  EXPECT_THAT(Error("0.1, ,0.2"), HasSubstr("'' is not a size"));
+}
+
 TEST(EpsilonTest, SuggestsLevelsForABareNumberAboveOne) {
   EXPECT_THAT(Error("2"), HasSubstr("write 2/255"));
   EXPECT_THAT(Error("300"), Not(HasSubstr("300/255")));
@@ -212,6 +218,8 @@ TEST(ChannelTest, Targets) {
   EXPECT_EQ(*TargetOf("[::1]:7"), "dns:///[::1]:7");
   EXPECT_EQ(*TargetOf("unix:/run/adv.sock"), "unix:/run/adv.sock");
   EXPECT_EQ(*TargetOf("127.0.0.1:1,127.0.0.2:2"),
+            "ipv4:127.0.0.1:1,127.0.0.2:2");
+  EXPECT_EQ(*TargetOf(" 127.0.0.1:1 , 127.0.0.2:2"),
             "ipv4:127.0.0.1:1,127.0.0.2:2");
   for (const char* wrong : {"", "host:", "host:x", "host:0", "host:65536",
                             ":50051", "a,,b", "http://host:1"}) {

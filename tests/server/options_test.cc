@@ -92,5 +92,20 @@ TEST(OptionsTest, TheStateFolderFollowsTheStandard) {
   EXPECT_EQ(DefaultStateFolder(), "/home/ada/.local/state/adv");
 }
 
+TEST(OptionsTest, AnEmptyValueIsNeverADefault) {
+  for (const char* flag :
+       {"--listen", "--address-file", "--store", "--dataset", "--state",
+        "--device", "--workers", "--metrics-listen", "--metrics-port"}) {
+    const ParsedOptions word = Parse({flag, "", "--insecure"});
+    EXPECT_FALSE(word.options) << flag;
+    EXPECT_EQ(word.exit_code, 2) << flag;
+    const std::string sign = std::string(flag) + "=";
+    // What follows is no value either.
+    const ParsedOptions next = Parse({sign.c_str(), "--insecure"});
+    EXPECT_FALSE(next.options) << flag;
+    EXPECT_EQ(next.exit_code, 2) << flag;
+  }
+}
+
 }  // namespace
 }  // namespace adv

@@ -179,5 +179,32 @@ TEST(OptionsTest, SizesArePixelsOrGreyLevels) {
   }
 }
 
+TEST(OptionsTest, AnEmptyValueIsNeverADefault) {
+  for (const char* flag :
+       {"--seed", "--epochs", "--patience", "--max-loss", "--name-suffix",
+        "--dataset-name", "--checkpoint-dir", "--init-from", "--also-test",
+        "--metrics-listen", "--lr-drops", "--device"}) {
+    const Parsed word = Parse({flag, ""});
+    EXPECT_FALSE(word.options) << flag;
+    EXPECT_EQ(word.exit_code, 2) << flag;
+    const std::string sign = std::string(flag) + "=";
+    const Parsed next = Parse({sign.c_str(), "--force"});
+    EXPECT_FALSE(next.options) << flag;
+    EXPECT_EQ(next.exit_code, 2) << flag;
+  }
+}
+
+TEST(OptionsTest, MembersOfListsAreNotEmptyAndBlanksDoNotMatter) {
+  const Parsed parsed =
+      Parse({"--models= no-cat , balanced", "--lr-drops=0.6:0.3 , 0.85:0.1"});
+  ASSERT_TRUE(parsed.options.has_value());
+  EXPECT_THAT(parsed.options->models, ElementsAre("balanced", "no-cat"));
+  EXPECT_EQ(parsed.options->settings.learning_rate_drops.size(), 2u);
+  for (const char* wrong : {"--models=a,,b", "--models=a,",
+                            "--models= ", "--lr-drops=0.6:0.3,,0.85:0.1"}) {
+    EXPECT_FALSE(Parse({wrong}).options) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace adv

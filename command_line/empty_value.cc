@@ -1,0 +1,30 @@
+#include "command_line/empty_value.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+
+namespace adv {
+
+absl::Status CheckNoEmptyValue(int argc, const char* const* argv) {
+  bool flags = true;
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view word = argv[i];
+    if (word == "--") flags = false;
+    const bool ends_in_nothing =
+        flags && absl::StartsWith(word, "-") && absl::EndsWith(word, "=");
+    if (!word.empty() && !ends_in_nothing) continue;
+    const absl::string_view before = argv[i - 1];
+    if (word.empty() && !(flags && absl::StartsWith(before, "-"))) {
+      return absl::InvalidArgumentError(
+          "a word of the command line is empty; leave it out");
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(word.empty() ? before : absl::StripSuffix(word, "="),
+                     ": its value is empty; give one, or leave the flag out"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace adv
