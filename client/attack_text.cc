@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "client/attack_docs.h"
 #include "client/attack_parameters.h"
+#include "client/epsilon.h"
 #include "client/printers/numbers.h"
 
 namespace adv {
@@ -104,6 +105,38 @@ std::string StepsPhrase(const Message& kind) {
   return text;
 }
 
+// Whether the field asks for something else than its default.
+bool IsChosen(const v1::Attack& attack, const FieldDescriptor& field) {
+  const Message& kind = *Kind(attack);
+  return IsSet(kind, field) &&
+         (field.is_repeated() ||
+          !IsDefault(attack, field, ParameterValue(kind, field)));
+}
+
+v1::Epsilon SizeOf(const Message& kind, const FieldDescriptor& field) {
+  v1::Epsilon size;
+  size.CopyFrom(kind.GetReflection()->GetMessage(kind, &field));
+  return size;
+}
+
+// Of two attacks of one kind.
+bool SameParameter(const v1::Attack& a, const v1::Attack& b,
+                   const FieldDescriptor& field) {
+  const bool chosen = IsChosen(a, field);
+  if (chosen != IsChosen(b, field)) return false;
+  if (!chosen) return true;
+  if (field.is_repeated()) {
+    const auto& ours = a.auto_attack().members();
+    const auto& theirs = b.auto_attack().members();
+    return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                      SameAttack);
+  }
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    return SameSize(SizeOf(*Kind(a), field), SizeOf(*Kind(b), field));
+  }
+  return ParameterValue(*Kind(a), field) == ParameterValue(*Kind(b), field);
+}
+
 }  // namespace
 
 std::string AttackName(const v1::Attack& attack) {
@@ -144,6 +177,16 @@ std::string TypedAttack(const v1::Attack& attack) {
                     ParameterValue(*kind, field));
   }
   return text;
+}
+
+bool SameAttack(const v1::Attack& a, const v1::Attack& b) {
+  if (a.kind_case() != b.kind_case()) return false;
+  const Message* kind = Kind(a);
+  if (kind == nullptr) return true;
+  for (int i = 0; i < kind->GetDescriptor()->field_count(); ++i) {
+    if (!SameParameter(a, b, *kind->GetDescriptor()->field(i))) return false;
+  }
+  return true;
 }
 
 bool NeedsNoGradients(const v1::Attack& attack) {

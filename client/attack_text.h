@@ -21,6 +21,10 @@ std::string AttackParameters(const v1::Attack& attack);
 // As --attack takes it, with every parameter that is set: "pgd:steps=20".
 std::string TypedAttack(const v1::Attack& attack);
 
+// Whether two attacks do the same, however they were typed: a parameter at its
+// default is as good as none.
+bool SameAttack(const v1::Attack& a, const v1::Attack& b);
+
 // True if the attack asks for no gradients: its forwards are queries.
 bool NeedsNoGradients(const v1::Attack& attack);
 

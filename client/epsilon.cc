@@ -1,5 +1,6 @@
 #include "client/epsilon.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -53,6 +54,9 @@ absl::StatusOr<v1::Epsilon> ParseLevels(const std::string& text,
   epsilon.set_levels(*levels);
   return epsilon;
 }
+
+// Nearer than this many grey levels, two sizes are one.
+constexpr double kSameLevels = 1e-9;
 
 struct Range {
   v1::Epsilon first, last, step;
@@ -120,6 +124,18 @@ absl::Status AppendRange(const std::string& text, v1::Norm norm,
   return absl::OkStatus();
 }
 
+// Of sizes that are there twice the first.
+std::vector<v1::Epsilon> WithoutRepeats(const std::vector<v1::Epsilon>& all) {
+  std::vector<v1::Epsilon> kept;
+  for (const v1::Epsilon& one : all) {
+    const bool known = std::any_of(
+        kept.begin(), kept.end(),
+        [&one](const v1::Epsilon& other) { return SameSize(one, other); });
+    if (!known) kept.push_back(one);
+  }
+  return kept;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
@@ -176,8 +192,12 @@ absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text,
     }
     if (!status.ok()) errors.emplace_back(status.message());
   }
-  if (errors.empty()) return epsilons;
+  if (errors.empty()) return WithoutRepeats(epsilons);
   return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+}
+
+bool SameSize(const v1::Epsilon& a, const v1::Epsilon& b) {
+  return std::abs(Pixels(a) - Pixels(b)) * kLevels < kSameLevels;
 }
 
 double Pixels(const v1::Epsilon& epsilon) {
@@ -191,7 +211,8 @@ std::string EpsilonText(const v1::Epsilon& epsilon) {
   // Servers answer in pixel units: 0.00784313725 was 2/255.
   const double levels = epsilon.pixels() * kLevels;
   const std::string text = absl::StrFormat("%g", levels);
-  return std::abs(*ParseNumber(text) - levels) < 1e-9 ? text + "/255" : pixels;
+  return std::abs(*ParseNumber(text) - levels) < kSameLevels ? text + "/255"
+                                                             : pixels;
 }
 
 }  // namespace adv

@@ -25,13 +25,16 @@ absl::StatusOr<v1::Epsilon> ParseStepSize(const std::string& text,
 
 // Reads values and ranges with commas between: "0.01,2/255" or
 // "0:8/255:1/255" (start, last, step; the last value is included). Blanks
-// around commas and colons do not matter. The error has a line for each wrong
-// one.
+// around commas and colons do not matter, and a size that is there twice is
+// there once. The error has a line for each wrong one.
 absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(
     const std::string& text, v1::Norm norm = v1::NORM_LINF);
 
 // In pixel units.
 double Pixels(const v1::Epsilon& epsilon);
+
+// Whether they are one size, whatever the units and the last digits.
+bool SameSize(const v1::Epsilon& a, const v1::Epsilon& b);
 
 // The way people write it: "8/255" or "0.031", whatever the unit, to six
 // digits. The value must be finite.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/attack_flags.h"
+#include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/flag_errors.h"
 #include "client/norm.h"
@@ -32,6 +33,18 @@ absl::StatusOr<std::vector<v1::Attack>> TypedAttacks(const EvaluateFlags& flags,
   return attacks;
 }
 
+// Of attacks that are there twice the first.
+std::vector<v1::Attack> WithoutRepeats(const std::vector<v1::Attack>& all) {
+  std::vector<v1::Attack> kept;
+  for (const v1::Attack& one : all) {
+    const bool known = std::any_of(
+        kept.begin(), kept.end(),
+        [&one](const v1::Attack& other) { return SameAttack(one, other); });
+    if (!known) kept.push_back(one);
+  }
+  return kept;
+}
+
 absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
                                                 v1::Norm norm) {
   auto typed = TypedAttacks(flags, norm);
@@ -51,7 +64,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
   if (auto status = ApplySteps(step_flags, &attacks); !status.ok()) {
     return status;
   }
-  if (!flags.thesis_mode) return attacks;
+  if (!flags.thesis_mode) return WithoutRepeats(attacks);
   for (v1::Attack& attack : attacks) {
     if (!attack.has_fgsm()) {
       return absl::InvalidArgumentError(
@@ -59,7 +72,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
     }
     attack.mutable_fgsm()->set_thesis_mode(true);
   }
-  return attacks;
+  return WithoutRepeats(attacks);
 }
 
 absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags,

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "client/evaluation_run.h"
 #include "client/new_folder.h"
 #include "client/printers/json.h"
+#include "client/printers/numbers.h"
 #include "client/printers/report.h"
 #include "client/save_run.h"
 #include "client/whole_number.h"
@@ -86,10 +88,13 @@ class Evaluate {
       results.emplace_back();
       const ExitCode code = Measure(model, &results.back().evaluations);
       if (code != kOk) return code;
+      if (IsRepeat(results)) results.pop_back();
     }
     if (!plan_.compare.empty()) {
-      const ExitCode code = Measure(plan_.compare, &results.front().beside);
+      ModelResults& first = results.front();
+      const ExitCode code = Measure(plan_.compare, &first.beside);
       if (code != kOk) return code;
+      if (SameModel(first.beside, first.evaluations)) first.beside.clear();
     }
     Print(results);
     if (flags_.save.empty()) return kOk;
@@ -148,6 +153,25 @@ class Evaluate {
       if (code != kOk) return code;
     }
     return kOk;
+  }
+
+  // NAME and NAME@VERSION may be one model, which only the server knows; it
+  // measures it once.
+  static bool SameModel(const std::vector<v1::Evaluation>& a,
+                        const std::vector<v1::Evaluation>& b) {
+    const auto name = [](const std::vector<v1::Evaluation>& evaluations) {
+      return ModelText(evaluations.front().report().resolved().model());
+    };
+    return name(a) == name(b);
+  }
+
+  // Whether the last one is of a model that is there already.
+  static bool IsRepeat(const std::vector<ModelResults>& results) {
+    return std::any_of(results.begin(), results.end() - 1,
+                       [&results](const ModelResults& one) {
+                         return SameModel(one.evaluations,
+                                          results.back().evaluations);
+                       });
   }
 
   static std::vector<v1::Evaluation> All(

@@ -264,5 +264,32 @@ TEST(AttackFlagsTest, StepsGoToTheAttacksThatHaveThem) {
               HasSubstr("--steps: --attack sets it already"));
 }
 
+TEST(SameAttackTest, HoweverItIsTyped) {
+  const auto same = [](const char* a, const char* b) {
+    const auto first = ParseAttack(a), second = ParseAttack(b);
+    EXPECT_TRUE(first.ok() && second.ok()) << a << " " << b;
+    EXPECT_EQ(SameAttack(*first, *second), SameAttack(*second, *first));
+    return SameAttack(*first, *second);
+  };
+  EXPECT_TRUE(same("bim", "igsm"));
+  EXPECT_TRUE(same("apgd-ce", "apgd"));
+  EXPECT_TRUE(same("apgd:loss=ce", "apgd"));  // its default
+  EXPECT_TRUE(same("igsm:step-size=1/255", "igsm"));
+  EXPECT_TRUE(
+      same("igsm:step-size=2/255", "bim:step_size=0.00784313725490196"));
+  EXPECT_TRUE(same("pgd:restarts=5:steps=20", "pgd:steps=20:restarts=5"));
+  EXPECT_TRUE(same("auto-attack:members=apgd-ce+square",
+                   "autoattack:members=apgd + square"));
+  EXPECT_FALSE(same("bim", "fgsm"));
+  EXPECT_FALSE(same("apgd", "apgd-dlr"));
+  EXPECT_FALSE(same("apgd-t", "apgd-dlr"));
+  EXPECT_FALSE(same("pgd:steps=20", "pgd:steps=21"));
+  EXPECT_FALSE(same("auto-attack:members=apgd-ce+square",
+                    "auto-attack:members=apgd-t+square"));
+  EXPECT_FALSE(same("auto-attack:members=apgd+square",
+                    "auto-attack:members=square+apgd"));
+  EXPECT_FALSE(same("auto-attack", "auto-attack:members=square"));
+}
+
 }  // namespace
 }  // namespace adv

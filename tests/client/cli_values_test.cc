@@ -103,5 +103,29 @@ TEST_F(CliTest, BlanksAroundCommasDoNotMatter) {
   EXPECT_EQ(process.Wait(), 0) << process.err();
 }
 
+TEST_F(CliTest, WhatIsThereTwiceIsMeasuredOnce) {
+  const Outcome twice =
+      Run({"evaluate", "--model=no-cat,balanced,no-cat,balanced@1",
+           "--attack=bim,fgsm,igsm,BIM:step-size=1/255", "--epsilon",
+           "2/255,0.00784313725490196,0:2/255:1/255"});
+  ASSERT_EQ(twice.code, 0) << twice.err;
+  const auto asked = server_->log().evaluations;
+  ASSERT_GE(asked.size(), 2u);
+  EXPECT_EQ(asked[0].spec().attacks_size(), 2);
+  EXPECT_EQ(asked[0].spec().epsilons_size(), 3);
+  const Outcome once =
+      Run({"evaluate", "--model=no-cat,balanced", "--attack=bim,fgsm",
+           "--epsilon", "2/255,0/255,1/255"});
+  EXPECT_EQ(twice.out, once.out);
+  const std::vector<std::string> alone = {"evaluate", "--model=no-cat",
+                                          "--no-compare"};
+  EXPECT_EQ(Run({"evaluate", "--model=no-cat", "--compare=no-cat@1"}).out,
+            Run(alone).out);
+  EXPECT_EQ(Run({"transfer", "--sources=no-cat,no-cat", "--targets=all,all",
+                 "--attack=fgsm,fgsm", "--epsilon=0.01,0.01"})
+                .out,
+            Run({"transfer", "--sources=no-cat", "--targets=all"}).out);
+}
+
 }  // namespace
 }  // namespace adv

@@ -65,6 +65,16 @@ TEST(EpsilonTest, ReadsListsAndRanges) {
   EXPECT_EQ((*ParseEpsilons("0:0.3:0.1"))[3].pixels(), 0.3);
 }
 
+TEST(EpsilonTest, OneSizeIsThereOnce) {
+  EXPECT_THAT(Texts("2/255,0.00784313725490196,0.01,2.0/255,.01"),
+              ElementsAre("2/255", "0.01"));
+  EXPECT_THAT(Texts("1/255,0:2/255:1/255,0"),
+              ElementsAre("1/255", "0/255", "2/255"));
+  // Shown alike, but not one.
+  EXPECT_EQ(Texts("0.1234567,0.12345678").size(), 2u);
+  EXPECT_EQ((*ParseEpsilons("0.00784313725490196,2/255"))[0].levels(), 0);
+}
+
 TEST(EpsilonTest, BlanksDoNotMatter) {
   EXPECT_THAT(Texts(" 0.01 ,\t2/255, 0 : 2/255 : 1/255"),
               ElementsAre("0.01", "2/255", "0/255", "1/255"));
