@@ -12,8 +12,9 @@ absl::Status CheckNoEmptyValue(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     const absl::string_view word = argv[i];
     if (word == "--") flags = false;
-    const bool ends_in_nothing =
-        flags && absl::StartsWith(word, "-") && absl::EndsWith(word, "=");
+    // Not "--dataset=name=", whose value is something.
+    const bool ends_in_nothing = flags && absl::StartsWith(word, "-") &&
+                                 word.find('=') == word.size() - 1;
     if (!word.empty() && !ends_in_nothing) continue;
     const absl::string_view before = argv[i - 1];
     if (word.empty() && !(flags && absl::StartsWith(before, "-"))) {

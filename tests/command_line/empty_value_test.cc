@@ -34,7 +34,8 @@ TEST(EmptyValueTest, AWordOfItsOwnIsNotEmptyEither) {
 
 TEST(EmptyValueTest, OtherWordsPass) {
   EXPECT_EQ(Error({}), "");
-  EXPECT_EQ(Error({"a", "--b", "--c=d", "--e==f", "x=", "=", "-"}), "");
+  EXPECT_EQ(Error({"a", "--b", "--c=d", "--e==f", "--g=h=", "x=", "=", "-"}),
+            "");
   EXPECT_EQ(Error({"--", "--file="}), "");
 }
 
