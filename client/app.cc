@@ -13,6 +13,7 @@
 #include "client/context.h"
 #include "client/printers/ascii.h"
 #include "client/printers/style.h"
+#include "client/printers/visible.h"
 #include "command_line/empty_value.h"
 
 namespace adv {
@@ -166,9 +167,9 @@ ExitCode ParseFailure(const CLI::App& app, const CLI::ParseError& error,
   const bool no_such =
       dynamic_cast<const CLI::RequiredError*>(&error) && !strangers.empty();
   err << "advctl: "
-      << (no_such ? absl::StrCat("there is no command '", Reached(app), " ",
-                                 strangers.front(), "'")
-                  : std::string(error.what()))
+      << Visible(no_such ? absl::StrCat("there is no command '", Reached(app),
+                                        " ", strangers.front(), "'")
+                         : std::string(error.what()))
       << "\nSee: " << Reached(app) << " --help" << std::endl;
   return kUsage;
 }
@@ -191,7 +192,7 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   Action action;
   AddCommands(app, &action);
   if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
-    err << "advctl: " << status.message() << std::endl;
+    err << "advctl: " << Visible(status.message()) << std::endl;
     return kUsage;
   }
   try {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/errors.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -66,12 +67,12 @@ ExitCode Context::Usage(const std::string& message) {
 }
 
 void Context::Verbose(const std::string& line) {
-  if (options_.verbose) err_ << "advctl: " << line << std::endl;
+  if (options_.verbose) err_ << "advctl: " << Visible(line) << std::endl;
 }
 
 void Context::PrintError(const std::string& message) {
   out_.flush();
-  err_ << "advctl: " << message << std::endl;
+  err_ << "advctl: " << VisibleLines(message) << std::endl;
 }
 
 }  // namespace adv

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/output_file.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -59,9 +60,9 @@ absl::Status CheckDistinct(const std::vector<NamedFile>& outputs,
     const std::optional<Place> place = PlaceOf(output.path);
     for (const Known& other : known) {
       if (!place || place != other.place) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(output.name, ": ", output.path, " is the file of ",
-                       other.name, ", too; give each a file of its own"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          output.name, ": ", Visible(output.path), " is the file of ",
+          other.name, ", too; give each a file of its own"));
     }
     known.push_back({output.name, place});
   }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "adv/v1/attack.pb.h"
 #include "client/attack_parameters.h"
+#include "client/printers/visible.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -148,9 +149,10 @@ std::string InWords(const std::string& message) {
 void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
   for (const auto& violation : bad.field_violations()) {
     const std::string flag = FlagOf(violation.field());
-    absl::StrAppend(text, "\n  ", flag.empty() ? violation.field() : flag, ": ",
-                    InWords(violation.description()));
-    if (!flag.empty()) absl::StrAppend(text, "  [", violation.field(), "]");
+    const std::string field = Visible(violation.field());
+    absl::StrAppend(text, "\n  ", flag.empty() ? field : flag, ": ",
+                    Visible(InWords(violation.description())));
+    if (!flag.empty()) absl::StrAppend(text, "  [", field, "]");
   }
 }
 
@@ -223,7 +225,7 @@ std::string Explain(const grpc::Status& status) {
   }
   // The violations say all that the message says, and where.
   if (bad.field_violations().empty()) {
-    absl::StrAppend(&text, ": ", InWords(status.error_message()));
+    absl::StrAppend(&text, ": ", Visible(InWords(status.error_message())));
   }
   AppendViolations(bad, &text);
   if (retry.has_retry_delay()) {

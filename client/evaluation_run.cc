@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -14,7 +15,7 @@ std::string HowToReturn(const v1::Evaluation& evaluation) {
   if (evaluation.id().empty()) return "run the same command again";
   return absl::StrCat(
       "run the same command again, or: advctl evaluations show ",
-      ShortId(evaluation.id()));
+      Visible(ShortId(evaluation.id())));
 }
 
 ExitCode Cancel(Context& context, Connection& connection,
@@ -26,7 +27,7 @@ ExitCode Cancel(Context& context, Connection& connection,
   const grpc::Status status =
       connection.evaluation().CancelEvaluation(call.get(), request, &response);
   if (!status.ok()) return context.Fail(status);
-  context.err() << "Cancelled " << ShortId(id)
+  context.err() << "Cancelled " << Visible(ShortId(id))
                 << "; what was done so far is kept." << std::endl;
   return kFailed;
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -65,9 +66,10 @@ absl::StatusOr<int> FindClass(const std::string& text,
       index < names.size()) {
     return index;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", text, "' is not a class; allowed are ", absl::StrJoin(names, ", "),
-      " or an index from 0 to ", names.size() - 1));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", text, "' is not a class; allowed are ",
+                   Visible(absl::StrJoin(names, ", ")),
+                   " or an index from 0 to ", names.size() - 1));
 }
 
 absl::StatusOr<v1::Goal> ResolveGoal(const GoalText& goal,

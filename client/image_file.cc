@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/output_file.h"
+#include "client/printers/visible.h"
 #include "stb/stb_image.h"
 #include "stb/stb_image_resize.h"
 #include "stb/stb_image_write.h"
@@ -25,7 +26,7 @@ constexpr std::int64_t kMaxPixels = 64'000'000;
 constexpr int kChannels = 3;
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+  return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
 absl::StatusOr<std::string> ReadBytes(const std::string& path) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/output_file.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+  return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
 // Where a link leads, and without "/." or "/" at the end, so that it has a

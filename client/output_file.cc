@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr int kMostLinks = 40;  // as the kernel has it
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+  return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
 absl::Status CannotWrite(const std::string& path, int error) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "client/printers/numbers.h"
 #include "client/printers/style.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -66,7 +67,7 @@ void Progress::Begin(const std::string& label) {
   End();
   // Short evaluations share the time between two lines.
   if (label_.empty()) last_line_ = now_();
-  label_ = label;
+  label_ = Visible(label);
   if (columns_ == 0) return;
   out_ << "\r\x1b[K" << label_ << " ..." << std::flush;
   drawn_ = true;

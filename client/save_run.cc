@@ -9,6 +9,7 @@
 #include "client/new_folder.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
+#include "client/printers/visible.h"
 #include "client/record_pages.h"
 #include "client/saved_images.h"
 
@@ -164,7 +165,7 @@ ExitCode SaveImages(Context& context, Connection& connection,
                            ? context.out()
                            : context.err();
   told << "\nSaved " << CountText(static_cast<std::int64_t>(saving.images()))
-       << " images to " << folder << ".\n";
+       << " images to " << Visible(folder) << ".\n";
   return kOk;
 }
 

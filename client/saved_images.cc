@@ -14,6 +14,7 @@
 #include "client/norm.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 #include "client/safetensors_writer.h"
 
 namespace adv {
@@ -64,7 +65,7 @@ std::string LayoutName(const v1::ImageBatch& images) {
 
 // As part of a file's name.
 std::string FileText(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"/", "_"}, {" ", "_"}});
+  return absl::StrReplaceAll(Visible(text), {{"/", "_"}, {" ", "_"}});
 }
 
 std::map<std::string, std::string> Metadata(const v1::Evaluation& evaluation,

@@ -21,6 +21,7 @@
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 #include "client/whole_number.h"
 
 namespace adv {
@@ -189,8 +190,9 @@ void Print(const v1::GenerateAdversarialResponse& response,
   }
   context.out() << AttackText(response, request.epsilon(), request.goal(),
                               context.style())
-                << "\nSaved " << flags.out << " (the attacked image) and "
-                << ComparePath(flags) << "\n(original, ";
+                << "\nSaved " << Visible(flags.out)
+                << " (the attacked image) and " << Visible(ComparePath(flags))
+                << "\n(original, ";
   if (response.results(0).record().l0() == 0) {
     context.out() << "no perturbation";
   } else {

@@ -10,6 +10,7 @@
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 #include "client/whole_number.h"
 
 namespace adv {
@@ -51,9 +52,9 @@ ExitCode ReadAll(Context& context, const Flags& flags,
 void PrintTable(const Flags& flags, const Results& results, Context& context) {
   for (std::size_t i = 0; i < results.images.size(); ++i) {
     context.out() << (i > 0 ? "\n" : "")
-                  << context.style().Bold(flags.images[i])
+                  << context.style().Bold(Visible(flags.images[i]))
                   << context.style().Dim(
-                         absl::StrCat("  ", ModelText(results.model)))
+                         Visible(absl::StrCat("  ", ModelText(results.model))))
                   << "\n"
                   << ClassificationText(results.images[i], context.style());
   }

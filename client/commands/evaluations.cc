@@ -12,6 +12,7 @@
 #include "client/printers/numbers.h"
 #include "client/printers/records.h"
 #include "client/printers/report.h"
+#include "client/printers/visible.h"
 #include "client/record_pages.h"
 #include "client/whole_number.h"
 
@@ -122,7 +123,7 @@ ExitCode Cancel(Context& context, const std::string& id) {
       server->evaluation().CancelEvaluation(call.get(), request, &response);
   if (!status.ok()) return context.Fail(status);
   if (context.options().output == OutputFormat::kTable) {
-    context.out() << ShortId(response.evaluation().id()) << " is "
+    context.out() << Visible(ShortId(response.evaluation().id())) << " is "
                   << StateText(response.evaluation().state()) << ".\n";
   } else if (context.options().output == OutputFormat::kCsv) {
     context.out() << EvaluationTable({response.evaluation()}).ToCsv();
@@ -143,11 +144,11 @@ ExitCode Delete(Context& context, const std::string& id) {
       server->evaluation().DeleteEvaluation(call.get(), request, &response);
   if (!status.ok()) return context.Fail(status);
   if (context.options().output == OutputFormat::kTable) {
-    context.out() << "Deleted " << id << ".\n";
+    context.out() << "Deleted " << Visible(id) << ".\n";
   } else if (context.options().output == OutputFormat::kJson) {
     context.out() << JsonText({{"deleted", id}});
   } else {
-    context.out() << "deleted\n" << id << "\n";
+    context.out() << "deleted\n" << CsvField(Visible(id)) << "\n";
   }
   return kOk;
 }

@@ -7,6 +7,7 @@
 #include "client/commands/commands.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -33,9 +34,9 @@ ExitCode List(Context& context) {
   for (const v1::Model& model : response.models()) {
     if (model.error().empty()) continue;
     context.out() << "\n"
-                  << context.style().Mark(
-                         absl::StrCat(model.name(), "@", model.version(), ": "))
-                  << model.error() << "\n";
+                  << context.style().Mark(Visible(absl::StrCat(
+                         model.name(), "@", model.version(), ": ")))
+                  << Visible(model.error()) << "\n";
   }
   if (response.models().empty()) {
     context.out() << "\nThe server has no models: give it a folder with "

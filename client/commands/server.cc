@@ -4,15 +4,16 @@
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
 
 std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   const v1::Limits& limits = info.limits();
-  std::string text =
-      absl::StrCat(style.Bold(absl::StrCat("advserver ", info.version())),
-                   " on ", info.device(), "\n");
+  std::string text = absl::StrCat(
+      style.Bold(Visible(absl::StrCat("advserver ", info.version()))), " on ",
+      Visible(info.device()), "\n");
   const auto line = [&](const char* name, const std::string& value) {
     absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 12)),
                     WrapWords(value, 100, 14, 14), "\n");

@@ -6,6 +6,7 @@
 #include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -63,8 +64,8 @@ std::string UnfinishedText(const v1::Evaluation& evaluation,
                            const Style& style) {
   std::string text = EvaluationTable({evaluation}).ToText(style, 0);
   if (!evaluation.error().empty()) {
-    absl::StrAppend(&text, "\n", style.Mark("error: "), evaluation.error(),
-                    "\n");
+    absl::StrAppend(&text, "\n", style.Mark("error: "),
+                    Visible(evaluation.error()), "\n");
   }
   return text;
 }

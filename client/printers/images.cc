@@ -9,6 +9,7 @@
 #include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -19,7 +20,7 @@ constexpr int kTextWidth = 100;
 constexpr int kShownClasses = 3;
 
 std::string ScoreLine(const v1::ClassScore& score, int bar) {
-  return absl::StrCat(PadRight(score.class_name(), 10), "  ",
+  return absl::StrCat(PadRight(Visible(score.class_name()), 10), "  ",
                       Bar(score.probability(), bar), "  ",
                       PadLeft(PercentText(score.probability()), 5), "%");
 }
@@ -27,7 +28,7 @@ std::string ScoreLine(const v1::ClassScore& score, int bar) {
 std::string ClassName(const v1::AdversarialResult& result, int label) {
   for (const auto* list : {&result.clean(), &result.adversarial()}) {
     for (const v1::ClassScore& score : list->top()) {
-      if (score.label() == label) return score.class_name();
+      if (score.label() == label) return Visible(score.class_name());
     }
   }
   return absl::StrCat("class ", label);
@@ -125,9 +126,9 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
   const std::string parameters = AttackParameters(response.attack());
   if (!parameters.empty()) absl::StrAppend(&title, ", ", parameters);
   absl::StrAppend(&title, ", on ", ModelText(response.model()));
-  std::string text =
-      absl::StrCat(style.Dim(title), "\n\n", BeforeAfter(result, style), "\n",
-                   Verdict(result, goal, style), "\n");
+  std::string text = absl::StrCat(style.Dim(Visible(title)), "\n\n",
+                                  BeforeAfter(result, style), "\n",
+                                  Verdict(result, goal, style), "\n");
   const std::string warnings = Warnings(response, style);
   if (record.l0() == 0) {
     return absl::StrCat(text, "No value was changed.\n", warnings);

@@ -9,6 +9,7 @@
 #include "client/comparison.h"
 #include "client/printers/models.h"
 #include "client/printers/numbers.h"
+#include "client/printers/visible.h"
 #include "client/protocol.h"
 
 namespace adv {
@@ -224,13 +225,20 @@ std::string Tests(const v1::TrainingRecord& training, const Style& style) {
   return table.ToText(style) + "\n";
 }
 
+// The first characters of a text.
+std::string Beginning(const std::string& text, std::size_t characters) {
+  std::size_t bytes = text.size();
+  while (DisplayWidth(text.substr(0, bytes)) > characters) --bytes;
+  return text.substr(0, bytes);
+}
+
 std::string Confusion(const v1::ModelManifest& manifest, const Style& style) {
   const auto& counts = manifest.training().test().confusion();
   const int classes = manifest.class_names_size();
   if (classes == 0 || counts.size() != classes * classes) return "";
   std::vector<Table::Column> columns = {{"true/said"}};
   for (const std::string& name : manifest.class_names()) {
-    columns.push_back({name.substr(0, kShortName), true});
+    columns.push_back({Beginning(Visible(name), kShortName), true});
   }
   columns.push_back({"recall", true});
   Table table(columns);
@@ -271,9 +279,9 @@ std::string ModelText(const v1::Model& model, const Style& style) {
   lines.Add("format", Format(manifest));
   lines.Add("gives", Access(manifest));
   const v1::TrainingRecord& training = manifest.training();
-  const std::string head =
-      absl::StrCat(style.Bold(absl::StrCat(model.name(), "@", model.version())),
-                   "  ", StateText(model.state()), "\n", lines.text());
+  const std::string head = absl::StrCat(
+      style.Bold(Visible(absl::StrCat(model.name(), "@", model.version()))),
+      "  ", StateText(model.state()), "\n", lines.text());
   if (!manifest.has_training()) return head;
   return absl::StrCat(head, "\n", style.Bold("Training"), "\n",
                       Training(manifest, style), "\n", Curves(training, style),

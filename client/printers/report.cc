@@ -12,6 +12,7 @@
 #include "client/printers/numbers.h"
 #include "client/printers/result_details.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -41,7 +42,7 @@ std::string Header(const ModelResults& results, const Style& style) {
   if (resolved.spec().success() == v1::SUCCESS_RULE_ANY_ITERATE) {
     text += ", any iterate counts";
   }
-  return style.Dim(text) + "\n\n";
+  return style.Dim(Visible(text)) + "\n\n";
 }
 
 std::vector<std::string> Cells(const std::string& name,
@@ -94,7 +95,8 @@ std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
     // Over the last two columns, where the comparison stands.
     const std::string plain = DetailTable(view).ToText(Style(false));
     const std::size_t width = DisplayWidth(plain.substr(0, plain.find('\n')));
-    const std::string other = ModelText(view.beside_report->resolved().model());
+    const std::string other =
+        Visible(ModelText(view.beside_report->resolved().model()));
     const std::size_t used = DisplayWidth(title) + DisplayWidth(other);
     if (width > used) line += std::string(width - used, ' ');
     line += style.Bold(other);
@@ -202,7 +204,7 @@ std::string Footer(const ModelResults& results, const Style& style,
   }
   text += table.ToText(style);
   if (!can_ask_again) return text;
-  const std::string id = ShortId(results.evaluations.front().id());
+  const std::string id = Visible(ShortId(results.evaluations.front().id()));
   absl::StrAppend(&text, "\nSee one again:  advctl evaluations show ", id,
                   "\nImage by image: advctl evaluations records ", id,
                   " --output=csv\n");

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -54,7 +55,8 @@ std::string WrapWords(const std::string& text, std::size_t width,
   std::string lines;
   std::size_t column = first;
   bool starts_line = true;
-  for (const auto piece : absl::StrSplit(text, ' ')) {
+  const std::string visible = Visible(text);
+  for (const auto piece : absl::StrSplit(visible, ' ')) {
     const std::string word(piece);
     const std::size_t size = DisplayWidth(word);
     if (!starts_line && column + 1 + size > width) {

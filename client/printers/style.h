@@ -37,7 +37,7 @@ std::string PadLeft(const std::string& text, std::size_t width);
 
 // `text` broken at spaces so that no line goes beyond column `width`. The first
 // line begins at column `first`, where it will be put; the others are indented
-// by `indent` spaces. Without a newline at the end.
+// by `indent` spaces. Shown as Visible. Without a newline at the end.
 std::string WrapWords(const std::string& text, std::size_t width,
                       std::size_t indent, std::size_t first = 0);
 

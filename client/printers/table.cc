@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -21,7 +22,12 @@ void AppendCsvLine(const std::vector<std::string>& cells, std::string* out) {
 
 }  // namespace
 
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (Column& column : columns_) column.header = Visible(column.header);
+}
+
 void Table::AddRow(std::vector<std::string> cells, Row row) {
+  for (std::string& cell : cells) cell = Visible(cell);
   cells.resize(columns_.size());
   lines_.push_back({std::move(cells), row});
 }

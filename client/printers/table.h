@@ -17,7 +17,8 @@ class Table {
   };
   enum class Row { kPlain, kBold, kMarked };
 
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  // Headers and cells are shown as Visible.
+  explicit Table(std::vector<Column> columns);
 
   // One cell per column; missing ones are empty.
   void AddRow(std::vector<std::string> cells, Row row = Row::kPlain);

@@ -9,6 +9,7 @@
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 
 namespace adv {
 namespace {
@@ -50,11 +51,12 @@ std::string Corner(const TransferMatrix& matrix) {
 std::size_t LastColumn(const TransferMatrix& matrix, std::size_t begin) {
   std::size_t used = DisplayWidth(Corner(matrix)) + 2;
   for (const std::string& source : matrix.sources) {
-    used = std::max(used, DisplayWidth(source) + 2);
+    used = std::max(used, DisplayWidth(Visible(source)) + 2);
   }
   std::size_t end = begin;
   while (end < matrix.targets.size()) {
-    used += 2 + std::max(kNarrowest, DisplayWidth(matrix.targets[end]) + 1);
+    used += 2 + std::max(kNarrowest,
+                         DisplayWidth(Visible(matrix.targets[end])) + 1);
     if (used > kReportWidth && end > begin) break;
     ++end;
   }
@@ -162,7 +164,7 @@ std::string Warnings(const TransferMatrix& matrix, const Style& style) {
 std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
                          const Style& style) {
   std::string text =
-      absl::StrCat(style.Dim(Title(matrix)), "\n\n",
+      absl::StrCat(style.Dim(Visible(Title(matrix))), "\n\n",
                    style.Bold("All classes: " + MeasureText(measure)), "\n",
                    Blocks(matrix, measure, Overall, false, style));
   bool any_marked = false;

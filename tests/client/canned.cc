@@ -301,4 +301,35 @@ grpc::Status BadRequest(
           rich.SerializeAsString()};
 }
 
+void AppendToTexts(const std::string& tail,
+                   google::protobuf::Message* message) {
+  using google::protobuf::FieldDescriptor;
+  const auto& reflection = *message->GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(*message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const bool text = field->type() == FieldDescriptor::TYPE_STRING;
+    const bool nested = field->type() == FieldDescriptor::TYPE_MESSAGE;
+    if (!field->is_repeated()) {
+      if (text) {
+        reflection.SetString(message, field,
+                             reflection.GetString(*message, field) + tail);
+      } else if (nested) {
+        AppendToTexts(tail, reflection.MutableMessage(message, field));
+      }
+      continue;
+    }
+    for (int i = 0; i < reflection.FieldSize(*message, field); ++i) {
+      if (text) {
+        reflection.SetRepeatedString(
+            message, field, i,
+            reflection.GetRepeatedString(*message, field, i) + tail);
+      } else if (nested) {
+        AppendToTexts(tail,
+                      reflection.MutableRepeatedMessage(message, field, i));
+      }
+    }
+  }
+}
+
 }  // namespace adv::testing

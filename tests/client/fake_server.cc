@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -108,7 +109,7 @@ class FakeServer::Evaluations final
       AddScore(5, .12, result);
       AddScore(2, .0004, result);
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   // Adds epsilon to every byte that has room for it.
@@ -124,7 +125,7 @@ class FakeServer::Evaluations final
     *response->mutable_attack() = request->attack();
     if (request->has_dataset_images()) {
       AddDatasetImages(*request, fake_.options_.odd_image, response);
-      return grpc::Status::OK;
+      return fake_.Answer(response);
     }
     *response->mutable_images() = request->images();
     const int change = static_cast<int>(Pixels(request->epsilon()) * 255);
@@ -160,7 +161,7 @@ class FakeServer::Evaluations final
             record, record->GetDescriptor()->FindFieldByName(size));
       }
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   grpc::Status EvaluateRobustness(
@@ -172,7 +173,8 @@ class FakeServer::Evaluations final
       fake_.log_.evaluations.push_back(*request);
       if (!fake_.options_.fail.ok()) return fake_.options_.fail;
     }
-    const v1::Evaluation done = CannedEvaluation(request->spec());
+    v1::Evaluation done = CannedEvaluation(request->spec());
+    fake_.Answer(&done);
     v1::EvaluateRobustnessResponse message;
     *message.mutable_evaluation() = done;
     message.mutable_evaluation()->clear_report();
@@ -213,7 +215,7 @@ class FakeServer::Evaluations final
       response->mutable_evaluation()->set_state(v1::EVALUATION_STATE_RUNNING);
       response->mutable_evaluation()->set_samples_done(500);
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   // Two pages of one evaluation each.
@@ -230,7 +232,7 @@ class FakeServer::Evaluations final
       one->set_state(v1::EVALUATION_STATE_CANCELLED);
       one->set_samples_done(256);
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   grpc::Status CancelEvaluation(
@@ -241,7 +243,7 @@ class FakeServer::Evaluations final
     fake_.log_.cancelled.push_back(request->id());
     response->mutable_evaluation()->set_id(request->id());
     response->mutable_evaluation()->set_state(v1::EVALUATION_STATE_CANCELLED);
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   grpc::Status DeleteEvaluation(grpc::ServerContext* context,
@@ -278,7 +280,7 @@ class FakeServer::Evaluations final
 
 class FakeServer::Models final : public v1::ModelService::Service {
  public:
-  explicit Models(const FakeOptions& options) : options_(options) {}
+  explicit Models(FakeServer& fake) : fake_(fake), options_(fake.options_) {}
 
   grpc::Status ListModels(grpc::ServerContext* context,
                           const v1::ListModelsRequest*,
@@ -288,21 +290,21 @@ class FakeServer::Models final : public v1::ModelService::Service {
       model.mutable_manifest()->mutable_training()->clear_epochs();
       *response->add_models() = model;
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
   grpc::Status GetModel(grpc::ServerContext* context,
                         const v1::GetModelRequest* request,
                         v1::GetModelResponse* response) override {
     if (!options_.fail.ok()) return options_.fail;
-    const std::string name =
-        request->model().substr(0, request->model().find('@'));
+    const std::string name(absl::StripSuffix(
+        request->model().substr(0, request->model().find('@')), options_.tail));
     for (const v1::Model& model : options_.models) {  // the newest is last
       if (model.name() == name && model.state() == v1::MODEL_STATE_READY) {
         *response->mutable_model() = model;
       }
     }
-    if (response->has_model()) return grpc::Status::OK;
+    if (response->has_model()) return fake_.Answer(response);
     return {grpc::StatusCode::NOT_FOUND,
             absl::StrCat("unknown model '", request->model(),
                          "'; known are balanced, no-cat")};
@@ -315,16 +317,17 @@ class FakeServer::Models final : public v1::ModelService::Service {
     auto* loaded = response->add_loaded();
     loaded->set_name("no-dog");
     loaded->set_version(2);
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
  private:
+  FakeServer& fake_;
   const FakeOptions& options_;
 };
 
 class FakeServer::Info final : public v1::ServerService::Service {
  public:
-  explicit Info(const FakeOptions& options) : options_(options) {}
+  explicit Info(FakeServer& fake) : fake_(fake), options_(fake.options_) {}
 
   grpc::Status GetServerInfo(grpc::ServerContext* context,
                              const v1::GetServerInfoRequest*,
@@ -347,18 +350,19 @@ class FakeServer::Info final : public v1::ServerService::Service {
     for (const char* name : {"fgsm", "igsm", "mi_fgsm", "boundary"}) {
       response->add_attacks(name);
     }
-    return grpc::Status::OK;
+    return fake_.Answer(response);
   }
 
  private:
+  FakeServer& fake_;
   const FakeOptions& options_;
 };
 
 FakeServer::FakeServer(FakeOptions options)
     : options_(std::move(options)),
       evaluations_(std::make_unique<Evaluations>(*this)),
-      models_(std::make_unique<Models>(options_)),
-      info_(std::make_unique<Info>(options_)) {
+      models_(std::make_unique<Models>(*this)),
+      info_(std::make_unique<Info>(*this)) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
@@ -373,6 +377,11 @@ FakeServer::FakeServer(FakeOptions options)
 
 FakeServer::~FakeServer() {
   server_->Shutdown(std::chrono::system_clock::now());
+}
+
+grpc::Status FakeServer::Answer(google::protobuf::Message* message) const {
+  if (!options_.tail.empty()) AppendToTexts(options_.tail, message);
+  return grpc::Status::OK;
 }
 
 FakeLog FakeServer::log() {

@@ -10,6 +10,7 @@
 #include "adv/v1/attack_evaluation_service.grpc.pb.h"
 #include "adv/v1/model_service.grpc.pb.h"
 #include "adv/v1/server_service.grpc.pb.h"
+#include "google/protobuf/message.h"
 #include "grpcpp/server.h"
 
 namespace adv::testing {
@@ -32,6 +33,9 @@ v1::Model CannedModel(const std::string& name);
 grpc::Status BadRequest(
     const std::vector<std::pair<std::string, std::string>>& violations);
 
+// Appends `tail` to every text of a message, and of those in it.
+void AppendToTexts(const std::string& tail, google::protobuf::Message* message);
+
 // What the fake does otherwise than answer.
 struct FakeOptions {
   // Every call fails with this, if it is not OK.
@@ -49,6 +53,8 @@ struct FakeOptions {
   // was wrong before anything was changed.
   std::vector<std::string> attack_warnings;
   bool wrong_from_the_start = false;
+  // Stands at the end of every text of every answer.
+  std::string tail;
   // Listed without curves, as the server does it; asked for by name, the last
   // one that is ready.
   std::vector<v1::Model> models = {CannedModel("balanced"),
@@ -77,6 +83,9 @@ class FakeServer {
   class Evaluations;
   class Models;
   class Info;
+
+  // OK, after the texts of the message have got their tail.
+  grpc::Status Answer(google::protobuf::Message* message) const;
 
   const FakeOptions options_;
   std::mutex mutex_;

@@ -11,6 +11,7 @@
 #include "client/printers/numbers.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
+#include "client/printers/visible.h"
 #include "client/progress.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -131,6 +132,34 @@ TEST(StyleTest, WrapsAtSpaces) {
 TEST(StyleTest, PlainStyleAddsNothing) {
   EXPECT_EQ(Style(false).Mark("cat"), "cat");
   EXPECT_EQ(Style(true).Mark("cat"), "\x1b[1;33mcat\x1b[0m");
+}
+
+TEST(VisibleTest, ControlCharactersAreSpelledOut) {
+  EXPECT_EQ(Visible("plain ä/猫/😀 – ▶ back\\slash"),
+            "plain ä/猫/😀 – ▶ back\\slash");
+  EXPECT_EQ(Visible("a\nb\rc\td"), "a\\nb\\rc\\td");
+  EXPECT_EQ(Visible("\x1b[2J\x07\x7f"), "\\x1b[2J\\x07\\x7f");
+  EXPECT_EQ(Visible(absl::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(Visible("\xc2\x9b 31m"), "\\u009b 31m");    // CSI in one character
+  EXPECT_EQ(Visible("a\xe2\x80\xae b"), "a\\u202e b");  // right to left
+  EXPECT_EQ(Visible("\xe2\x80\xa8"), "\\u2028");        // line separator
+  EXPECT_EQ(VisibleLines("a\x1b\nb\n"), "a\\x1b\nb\n");
+}
+
+TEST(VisibleTest, BytesThatAreNoUtf8AreSpelledOut) {
+  EXPECT_EQ(Visible("\xff\x9b!"), "\\xff\\x9b!");
+  EXPECT_EQ(Visible("cut \xe2\x96"), "cut \\xe2\\x96");
+  EXPECT_EQ(Visible("\xe2 cut"), "\\xe2 cut");
+  EXPECT_EQ(Visible("\xc0\x9b"), "\\xc0\\x9b");           // overlong
+  EXPECT_EQ(Visible("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
+  EXPECT_EQ(Visible("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
+}
+
+TEST(TableTest, ShowsNoControlCharacters) {
+  Table table({{"a\x1b"}, {"b"}});
+  table.AddRow({"x\ny", "\"\x9b"});
+  EXPECT_EQ(table.ToText(Style(false), 0), "a\\x1b  b\nx\\ny   \"\\x9b\n");
+  EXPECT_EQ(table.ToCsv(), "a\\x1b,b\nx\\ny,\"\"\"\\x9b\"\n");
 }
 
 TEST(TableTest, AlignsAndMarks) {
