@@ -212,6 +212,16 @@ std::string FlagOf(const std::string& field) {
   return "";
 }
 
+std::string ReasonOf(const grpc::Status& status) {
+  google::rpc::Status rich;
+  google::rpc::ErrorInfo info;
+  if (!rich.ParseFromString(status.error_details())) return "";
+  for (const auto& detail : rich.details()) {
+    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
+  }
+  return info.reason();
+}
+
 std::string Explain(const grpc::Status& status) {
   std::string text = Headline(status);
   google::rpc::Status rich;

@@ -11,6 +11,9 @@ namespace adv {
 // Which exit status a failed call means.
 ExitCode ExitCodeOf(grpc::StatusCode code);
 
+// ErrorInfo.reason of a failed call; empty if it has none.
+std::string ReasonOf(const grpc::Status& status);
+
 // A failed call for people: the message, and every field violation with the
 // flag it came from. Several lines, without a newline at the end.
 std::string Explain(const grpc::Status& status);

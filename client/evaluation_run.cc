@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "client/errors.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"
 
@@ -53,6 +54,20 @@ ExitCode Interrupted(Context& context, Connection& connection,
   return kFailed;
 }
 
+void TellWhatBecameOfIt(Context& context, const grpc::Status& status,
+                        ExitCode code, const v1::Evaluation& evaluation) {
+  const std::string reason = ReasonOf(status);
+  if (reason == "EVALUATION_FAILED" || reason == "STORAGE_FULL" ||
+      reason == "OUT_OF_MEMORY") {
+    context.err() << "What was done so far is kept; to resume it, run the same "
+                     "command again."
+                  << std::endl;
+  } else if (code != kRefused) {
+    context.err() << "The evaluation may still go on; to come back, "
+                  << HowToReturn(evaluation) << std::endl;
+  }
+}
+
 void Take(const v1::EvaluateRobustnessResponse& message, Progress& progress,
           v1::Evaluation* evaluation) {
   if (message.has_evaluation()) *evaluation = message.evaluation();
@@ -95,10 +110,8 @@ ExitCode RunEvaluation(Context& context, Connection& connection,
         "the server ended the evaluation without a report"));
   }
   const ExitCode code = context.Fail(status);
-  const bool lives_on = !connection.is_private() && code != kRefused;
-  if (lives_on && !evaluation->id().empty()) {
-    context.err() << "The evaluation may still go on; to come back, "
-                  << HowToReturn(*evaluation) << std::endl;
+  if (!connection.is_private() && !evaluation->id().empty()) {
+    TellWhatBecameOfIt(context, status, code, *evaluation);
   }
   return code;
 }

@@ -101,13 +101,61 @@ void AttackEvaluationService::OnStorage(UnaryCall* call,
 }
 
 grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
-    grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
-    v1::ClassifyResponse* response) {
-  auto* call = new UnaryCall(context, classify_, parts_);
-  Borrow(call, request->model(), request->model(),
-         [this, call, request, response](ModelPtr model, const ModelPtr&) {
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, classify_, parts_}, this,
+                 &AttackEvaluationService::OnClassify);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, generate_adversarial_, parts_},
+                 this, &AttackEvaluationService::OnGenerateAdversarial);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GetEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, get_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnGetEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, list_evaluations_, parts_}, this,
+                 &AttackEvaluationService::OnListEvaluations);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::CancelEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, cancel_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnCancelEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::DeleteEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, delete_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnDeleteEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, list_evaluation_records_, parts_},
+                 this, &AttackEvaluationService::OnListEvaluationRecords);
+}
+
+void AttackEvaluationService::OnClassify(UnaryCall* call,
+                                         const v1::ClassifyRequest& request,
+                                         v1::ClassifyResponse* response) {
+  Borrow(call, request.model(), request.model(),
+         [this, call, &request, response](ModelPtr model, const ModelPtr&) {
            absl::StatusOr<ClassifyTask> task =
-               DecodeClassify(*request, std::move(model), parts_.limits);
+               DecodeClassify(request, std::move(model), parts_.limits);
            if (!task.ok()) return task.status();
            const int64_t images = task->images.size(0);
            JobOptions options =
@@ -125,87 +173,79 @@ grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
                             return absl::OkStatus();
                           });
          });
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
-    grpc::CallbackServerContext* context,
-    const v1::GenerateAdversarialRequest* request,
+void AttackEvaluationService::OnGenerateAdversarial(
+    UnaryCall* call, const v1::GenerateAdversarialRequest& request,
     v1::GenerateAdversarialResponse* response) {
-  auto* call = new UnaryCall(context, generate_adversarial_, parts_);
-  Borrow(
-      call, request->model(),
-      request->has_source_model() ? request->source_model() : request->model(),
-      [this, call, request, response](ModelPtr model, ModelPtr source) {
-        absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
-        if (request->has_dataset_images()) {
-          const std::string& name = request->dataset_images().dataset();
-          dataset = parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
-          if (!dataset.ok()) return RefuseDataset(dataset.status(), name);
-        }
-        absl::StatusOr<AdversarialTask> task =
-            DecodeGenerate(*request, std::move(model), std::move(source),
-                           *dataset, parts_.limits);
-        if (!task.ok()) return task.status();
-        const int64_t cost = task->images.size(0) *
-                             AttackCost(task->attack, task->options.epsilons,
-                                        task->model->network->num_classes());
-        JobOptions options = MakeJobOptions("generate", cost, task->images);
-        return Compute(
-            call, std::move(options),
-            [this, request, response,
-             task = *std::move(task)](const BeforePass& before_pass) {
-              const absl::StatusOr<AdversarialImages> images =
-                  Perturb(task, before_pass);
-              if (!images.ok()) return images.status();
-              EncodeGenerate(*request, task, *images, response);
-              parts_.metrics.CountAttacked(
-                  task.model->manifest.name(), AttackName(task.attack),
-                  task.images.size(0), SumOfGradients(images->records));
-              return absl::OkStatus();
-            });
-      });
-  return call->reactor();
+  Borrow(call, request.model(),
+         request.has_source_model() ? request.source_model() : request.model(),
+         [this, call, &request, response](ModelPtr model, ModelPtr source) {
+           absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
+           if (request.has_dataset_images()) {
+             const std::string& name = request.dataset_images().dataset();
+             dataset =
+                 parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
+             if (!dataset.ok()) return RefuseDataset(dataset.status(), name);
+           }
+           absl::StatusOr<AdversarialTask> task =
+               DecodeGenerate(request, std::move(model), std::move(source),
+                              *dataset, parts_.limits);
+           if (!task.ok()) return task.status();
+           const int64_t cost = task->images.size(0) *
+                                AttackCost(task->attack, task->options.epsilons,
+                                           task->model->network->num_classes());
+           JobOptions options = MakeJobOptions("generate", cost, task->images);
+           return Compute(
+               call, std::move(options),
+               [this, &request, response,
+                task = *std::move(task)](const BeforePass& before_pass) {
+                 const absl::StatusOr<AdversarialImages> images =
+                     Perturb(task, before_pass);
+                 if (!images.ok()) return images.status();
+                 EncodeGenerate(request, task, *images, response);
+                 parts_.metrics.CountAttacked(
+                     task.model->manifest.name(), AttackName(task.attack),
+                     task.images.size(0), SumOfGradients(images->records));
+                 return absl::OkStatus();
+               });
+         });
 }
 
-grpc::ServerWriteReactor<v1::EvaluateRobustnessResponse>*
+grpc::ServerWriteReactor<grpc::ByteBuffer>*
 AttackEvaluationService::EvaluateRobustness(
-    grpc::CallbackServerContext* context,
-    const v1::EvaluateRobustnessRequest* request) {
-  auto* stream =
-      new EvaluationStream(context, *request, parts_, evaluate_robustness_);
-  if (!parts_.storage.Run([stream] { stream->Open(); })) {
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  auto* stream = new EvaluationStream(context, parts_, evaluate_robustness_);
+  const absl::Status status = stream->Read(Released(request));
+  if (!status.ok()) {
+    stream->Refuse(status);
+  } else if (!parts_.storage.Run([stream] { stream->Open(); })) {
     stream->Refuse(TooManyCalls("the disk"));
   }
   return stream;
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::GetEvaluation(
-    grpc::CallbackServerContext* context,
-    const v1::GetEvaluationRequest* request,
+void AttackEvaluationService::OnGetEvaluation(
+    UnaryCall* call, const v1::GetEvaluationRequest& request,
     v1::GetEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, get_evaluation_, parts_);
-  OnStorage(call, [this, request, response] {
-    auto evaluation = parts_.evaluations.Get(request->id());
+  OnStorage(call, [this, &request, response] {
+    auto evaluation = parts_.evaluations.Get(request.id());
     if (!evaluation.ok()) {
-      return RefuseEvaluationId(evaluation.status(), request->id());
+      return RefuseEvaluationId(evaluation.status(), request.id());
     }
     *response->mutable_evaluation() = *std::move(evaluation);
     return absl::OkStatus();
   });
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
-    grpc::CallbackServerContext* context,
-    const v1::ListEvaluationsRequest* request,
+void AttackEvaluationService::OnListEvaluations(
+    UnaryCall* call, const v1::ListEvaluationsRequest& request,
     v1::ListEvaluationsResponse* response) {
-  auto* call = new UnaryCall(context, list_evaluations_, parts_);
-  OnStorage(call, [this, request, response] {
-    const absl::StatusOr<int64_t> size = DecodePageSize(*request);
+  OnStorage(call, [this, &request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(request);
     if (!size.ok()) return size.status();
     auto page =
-        parts_.evaluations.List(*size, request->page_token(), request->model());
+        parts_.evaluations.List(*size, request.page_token(), request.model());
     if (!page.ok()) return RefusePageToken(page.status());
     for (v1::Evaluation& evaluation : page->evaluations) {
       *response->add_evaluations() = std::move(evaluation);
@@ -213,48 +253,39 @@ grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::CancelEvaluation(
-    grpc::CallbackServerContext* context,
-    const v1::CancelEvaluationRequest* request,
+void AttackEvaluationService::OnCancelEvaluation(
+    UnaryCall* call, const v1::CancelEvaluationRequest& request,
     v1::CancelEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, cancel_evaluation_, parts_);
-  OnStorage(call, [this, request, response] {
-    auto evaluation = parts_.evaluations.Cancel(request->id());
+  OnStorage(call, [this, &request, response] {
+    auto evaluation = parts_.evaluations.Cancel(request.id());
     if (!evaluation.ok()) {
-      return RefuseEvaluationId(evaluation.status(), request->id());
+      return RefuseEvaluationId(evaluation.status(), request.id());
     }
     *response->mutable_evaluation() = *std::move(evaluation);
     return absl::OkStatus();
   });
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::DeleteEvaluation(
-    grpc::CallbackServerContext* context,
-    const v1::DeleteEvaluationRequest* request,
+void AttackEvaluationService::OnDeleteEvaluation(
+    UnaryCall* call, const v1::DeleteEvaluationRequest& request,
     v1::DeleteEvaluationResponse* response) {
-  auto* call = new UnaryCall(context, delete_evaluation_, parts_);
-  OnStorage(call, [this, request] {
-    return RefuseEvaluationId(parts_.evaluations.Delete(request->id()),
-                              request->id());
+  OnStorage(call, [this, &request] {
+    return RefuseEvaluationId(parts_.evaluations.Delete(request.id()),
+                              request.id());
   });
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
-    grpc::CallbackServerContext* context,
-    const v1::ListEvaluationRecordsRequest* request,
+void AttackEvaluationService::OnListEvaluationRecords(
+    UnaryCall* call, const v1::ListEvaluationRecordsRequest& request,
     v1::ListEvaluationRecordsResponse* response) {
-  auto* call = new UnaryCall(context, list_evaluation_records_, parts_);
-  OnStorage(call, [this, request, response] {
-    const absl::StatusOr<int64_t> size = DecodePageSize(*request);
+  OnStorage(call, [this, &request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(request);
     if (!size.ok()) return size.status();
-    const auto id = parts_.store.ResolveId(request->id());
-    if (!id.ok()) return RefuseEvaluationId(id.status(), request->id());
-    auto page = parts_.evaluations.Records(*id, *size, request->page_token());
+    const auto id = parts_.store.ResolveId(request.id());
+    if (!id.ok()) return RefuseEvaluationId(id.status(), request.id());
+    auto page = parts_.evaluations.Records(*id, *size, request.page_token());
     if (!page.ok()) return RefusePageToken(page.status());
     for (v1::EvaluationRecord& record : page->records) {
       *response->add_records() = std::move(record);
@@ -262,7 +293,6 @@ grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });
-  return call->reactor();
 }
 
 }  // namespace adv

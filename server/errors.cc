@@ -95,10 +95,13 @@ const std::vector<ReasonRow>& ErrorTable() {
        "above"},
       {Reason::kStorageFull, "STORAGE_FULL", Code::kResourceExhausted,
        "the disk of the evaluation store is full, or --max-state-bytes is "
-       "reached"},
+       "reached; an evaluation that runs then fails with it, and resumes once "
+       "there is room"},
       {Reason::kOutOfMemory, "OUT_OF_MEMORY", Code::kResourceExhausted,
        "the server's or its device's memory does not hold this work; fewer "
        "images at once need less"},
+      {Reason::kMessageTooLarge, "MESSAGE_TOO_LARGE", Code::kResourceExhausted,
+       "a compressed request is larger than --max-message-bytes when inflated"},
       {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
        "refused at once: the queue alone would take longer than the deadline"},
       {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,
@@ -157,6 +160,10 @@ absl::Status Overloaded(Reason reason, absl::string_view message,
 std::string ReasonName(const absl::Status& status) {
   google::rpc::ErrorInfo info;
   return Find(status, &info) ? info.reason() : "";
+}
+
+bool HasReason(const absl::Status& status, Reason reason) {
+  return ReasonName(status) == Row(reason).name;
 }
 
 std::string Quote(absl::string_view bytes) {

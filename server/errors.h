@@ -25,6 +25,7 @@ enum class Reason {
   kTooManyEvaluations,
   kStorageFull,
   kOutOfMemory,
+  kMessageTooLarge,
   kDeadlineTooShort,
   kDeadlineExceeded,
   kCancelled,
@@ -63,6 +64,8 @@ absl::Status Overloaded(Reason reason, absl::string_view message,
 
 // The name in the status's ErrorInfo; empty for a status made elsewhere.
 std::string ReasonName(const absl::Status& status);
+
+bool HasReason(const absl::Status& status, Reason reason);
 
 // Outside bytes as an error may show them: in quotes, escaped, cut short.
 std::string Quote(absl::string_view bytes);

@@ -277,6 +277,7 @@ void EvaluationRunner::End(EvaluationRun& run) {
   if (saved.ok() && ended.has_report() && options_.on_report) {
     options_.on_report(ended.report());
   }
+  absl::Status outcome;
   std::vector<std::shared_ptr<EvaluationChannel>> listeners;
   MutexLock event_lock(run.event_mutex);
   {
@@ -295,13 +296,15 @@ void EvaluationRunner::End(EvaluationRun& run) {
     } else {
       ++stats_.failed;
     }
+    outcome = run.report ? saved : run.outcome;
     listeners = std::move(run.listeners);
     runs_.erase(run.id);
     changed_.NotifyAll();
   }
   // From here on the runner may be gone.
   run.last_event_sent = true;
-  for (const auto& listener : listeners) listener->Send(ended);
+  const EvaluationEnd end{std::move(ended), outcome};
+  for (const auto& listener : listeners) listener->Send(end);
 }
 
 void EvaluationRunner::SendProgress(EvaluationRun& run) {

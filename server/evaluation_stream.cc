@@ -11,9 +11,12 @@
 namespace adv {
 
 EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
-                                   const v1::EvaluateRobustnessRequest& request,
                                    const Parts& parts, RpcMetrics& metrics)
-    : request_(request), parts_(parts), frame_(context, metrics, parts) {}
+    : parts_(parts), frame_(context, metrics, parts) {}
+
+absl::Status EvaluationStream::Read(grpc::ByteBuffer* request) {
+  return ReadMessage(request, parts_.limits.message_bytes, &request_);
+}
 
 void EvaluationStream::Open() {
   absl::StatusOr<StartedEvaluation> started;
@@ -30,7 +33,7 @@ void EvaluationStream::Open() {
       subscription_ = std::move(started->subscription);
       v1::Evaluation& evaluation = started->evaluation;
       id_ = evaluation.id();
-      if (subscription_ == nullptr) TakeEnd(evaluation);
+      if (subscription_ == nullptr) TakeEnd({evaluation, absl::OkStatus()});
       parts_.log.Info("evaluation",
                       {{"evaluation_id", evaluation.id()},
                        {"model", evaluation.resolved().spec().model()},
@@ -97,21 +100,21 @@ void EvaluationStream::OnEvent(const EvaluationEvent& event) {
     if (const auto* progress = std::get_if<v1::EvaluationProgress>(&event)) {
       *progress_.emplace().mutable_progress() = *progress;
     } else {
-      TakeEnd(std::get<v1::Evaluation>(event));
+      TakeEnd(std::get<EvaluationEnd>(event));
     }
   }
   Proceed();
 }
 
-void EvaluationStream::TakeEnd(const v1::Evaluation& evaluation) {
+void EvaluationStream::TakeEnd(const EvaluationEnd& end) {
+  const v1::Evaluation& evaluation = end.evaluation;
   evaluation_ended_ = true;
   if (end_) return;  // cancelled meanwhile
   if (evaluation.state() == v1::EVALUATION_STATE_SUCCEEDED) {
     *report_.emplace().mutable_report() = evaluation.report();
     end_ = absl::OkStatus();
   } else if (evaluation.state() == v1::EVALUATION_STATE_FAILED) {
-    end_ = Error(Reason::kEvaluationFailed, evaluation.error(),
-                 {{"evaluation_id", evaluation.id()}});
+    end_ = FailedEvaluation(end.outcome, evaluation.id());
   } else {
     end_ = Error(
         parts_.draining ? Reason::kDraining : Reason::kEvaluationCancelled,
@@ -150,9 +153,11 @@ void EvaluationStream::Proceed() {
       if (next == nullptr && *message) next = message;
     }
     if (next != nullptr) {
-      current_ = *std::move(*next);
+      const absl::Status encoded = WriteMessage(**next, &current_);
       next->reset();
-      writing_ = true;
+      writing_ = encoded.ok();
+      if (!encoded.ok()) end_ = end = encoded;
+      finished_ = !encoded.ok();
     } else if (end_) {
       finished_ = true;
       end = end_;

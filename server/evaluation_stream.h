@@ -19,12 +19,14 @@ namespace adv {
 // progress, never holds up the evaluation. Deletes itself when gRPC is done
 // with it.
 class EvaluationStream final
-    : public grpc::ServerWriteReactor<v1::EvaluateRobustnessResponse> {
+    : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  // `request` lives as long as the call; `parts` and `metrics` longer.
-  EvaluationStream(grpc::CallbackServerContext* context,
-                   const v1::EvaluateRobustnessRequest& request,
-                   const Parts& parts, RpcMetrics& metrics);
+  // `parts` and `metrics` live longer than the call.
+  EvaluationStream(grpc::CallbackServerContext* context, const Parts& parts,
+                   RpcMetrics& metrics);
+
+  // Reads the request, first of all. If it fails, Refuse is next.
+  absl::Status Read(grpc::ByteBuffer* request);
 
   // Resolves the specification and starts or attaches. May wait for disks.
   // Once; Refuse instead of it ends the call.
@@ -41,12 +43,12 @@ class EvaluationStream final
   absl::StatusOr<ResolvedEvaluation> Resolve() const;
   absl::StatusOr<StartedEvaluation> Start();
   void OnEvent(const EvaluationEvent& event) ADV_EXCLUDES(mutex_);
-  void TakeEnd(const v1::Evaluation& evaluation) ADV_REQUIRES(mutex_);
+  void TakeEnd(const EvaluationEnd& end) ADV_REQUIRES(mutex_);
   // Writes what is next or finishes, if it is time for either. Nothing of
   // this may be touched after it.
   void Proceed() ADV_EXCLUDES(mutex_);
 
-  const v1::EvaluateRobustnessRequest& request_;
+  v1::EvaluateRobustnessRequest request_;
   const Parts& parts_;
   CallFrame frame_;
 
@@ -63,7 +65,7 @@ class EvaluationStream final
   std::optional<Response> report_ ADV_GUARDED_BY(mutex_);
   // What to finish with after those.
   std::optional<absl::Status> end_ ADV_GUARDED_BY(mutex_);
-  Response current_;  // gRPC reads it while writing_
+  grpc::ByteBuffer current_;  // gRPC reads it while writing_
   // Destroyed first: after that no event comes.
   std::unique_ptr<Subscription> subscription_;
 };

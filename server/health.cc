@@ -14,8 +14,8 @@ constexpr auto kInterval = std::chrono::milliseconds(500);
 }  // namespace
 
 Health::Health(grpc::HealthCheckServiceInterface* service,
-               const ModelRegistry* models)
-    : service_(service), models_(models) {
+               const ModelRegistry* models, const Acceptor* acceptor)
+    : service_(service), models_(models), acceptor_(acceptor) {
   service_->SetServingStatus("", true);
   {
     const MutexLock lock(mutex_);
@@ -48,12 +48,12 @@ void Health::Refresh() {
   std::map<std::string, bool> serving = models_->Serving();
   // Those that are gone must not stay as they were.
   for (const std::string& name : known_) serving.emplace(name, false);
+  const bool open = !draining_ && acceptor_->accepting();
   ready_ = false;
   for (const auto& [name, serves] : serving) {
     known_.insert(name);
-    ready_ |= serves && !draining_;
-    service_->SetServingStatus(absl::StrCat("model/", name),
-                               serves && !draining_);
+    ready_ |= serves && open;
+    service_->SetServingStatus(absl::StrCat("model/", name), serves && open);
   }
   service_->SetServingStatus(kReadiness, ready_);
 }

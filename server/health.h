@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "server/acceptor.h"
 #include "server/model_registry.h"
 #include "server/mutex.h"
 
@@ -14,14 +15,15 @@ namespace adv {
 
 // What grpc.health.v1 answers:
 //   ""                              liveness: SERVING, always
-//   adv.v1.AttackEvaluationService  readiness: a model serves, no drain
+//   adv.v1.AttackEvaluationService  readiness: a model serves, no drain, and
+//                                   the port accepts connections
 //   model/<name>                    whether a version of that model serves
 // Thread-safe.
 class Health {
  public:
-  // Neither is owned; both must outlive it.
+  // None is owned; all must outlive it.
   Health(grpc::HealthCheckServiceInterface* service,
-         const ModelRegistry* models);
+         const ModelRegistry* models, const Acceptor* acceptor);
   ~Health();
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
@@ -36,6 +38,7 @@ class Health {
 
   grpc::HealthCheckServiceInterface* const service_;
   const ModelRegistry* const models_;
+  const Acceptor* const acceptor_;
   mutable Mutex mutex_;
   CondVar stop_;
   RealClock clock_;

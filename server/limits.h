@@ -31,6 +31,8 @@ struct Limits {
   uint64_t evaluation_records = 1'000'000;
   // Bytes of the evaluation store's file; its journal comes on top.
   uint64_t state_bytes = uint64_t{8} << 30;
+  // Connections at once, about; fewer if the limit of open files is lower.
+  uint32_t connections = 4096;
 };
 
 }  // namespace adv

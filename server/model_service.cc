@@ -21,9 +21,28 @@ ModelService::ModelService(const Parts& parts)
       reload_models_(Method(parts, "ReloadModels")) {}
 
 grpc::ServerUnaryReactor* ModelService::ListModels(
-    grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
-    v1::ListModelsResponse* response) {
-  auto* call = new UnaryCall(context, list_models_, parts_);
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, list_models_, parts_}, this,
+                 &ModelService::OnListModels);
+}
+
+grpc::ServerUnaryReactor* ModelService::GetModel(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, get_model_, parts_}, this,
+                 &ModelService::OnGetModel);
+}
+
+grpc::ServerUnaryReactor* ModelService::ReloadModels(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, reload_models_, parts_}, this,
+                 &ModelService::OnReloadModels);
+}
+
+void ModelService::OnListModels(UnaryCall* call, const v1::ListModelsRequest&,
+                                v1::ListModelsResponse* response) {
   for (v1::Model& model : parts_.models.List()) {
     v1::ModelManifest* manifest = model.mutable_manifest();
     manifest->mutable_training()->clear_epochs();
@@ -31,24 +50,20 @@ grpc::ServerUnaryReactor* ModelService::ListModels(
     *response->add_models() = std::move(model);
   }
   call->Finish(absl::OkStatus());
-  return call->reactor();
 }
 
-grpc::ServerUnaryReactor* ModelService::GetModel(
-    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
-    v1::GetModelResponse* response) {
-  auto* call = new UnaryCall(context, get_model_, parts_);
-  absl::StatusOr<v1::Model> model = parts_.models.Get(request->model());
+void ModelService::OnGetModel(UnaryCall* call,
+                              const v1::GetModelRequest& request,
+                              v1::GetModelResponse* response) {
+  absl::StatusOr<v1::Model> model = parts_.models.Get(request.model());
   const absl::Status status = model.status();
   if (status.ok()) *response->mutable_model() = *std::move(model);
-  call->Finish(RefuseModel(status, request->model(), "model"));
-  return call->reactor();
+  call->Finish(RefuseModel(status, request.model(), "model"));
 }
 
-grpc::ServerUnaryReactor* ModelService::ReloadModels(
-    grpc::CallbackServerContext* context, const v1::ReloadModelsRequest*,
-    v1::ReloadModelsResponse* response) {
-  auto* call = new UnaryCall(context, reload_models_, parts_);
+void ModelService::OnReloadModels(UnaryCall* call,
+                                  const v1::ReloadModelsRequest&,
+                                  v1::ReloadModelsResponse* response) {
   const bool accepted = parts_.loader.Run([this, call, response] {
     ReloadResult result = parts_.models.Reload();
     LogReload(result, &parts_.log);
@@ -61,7 +76,6 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
     call->Finish(absl::OkStatus());
   });
   if (!accepted) call->Finish(TooManyCalls("models to load"));
-  return call->reactor();
 }
 
 }  // namespace adv

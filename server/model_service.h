@@ -7,24 +7,33 @@
 
 namespace adv {
 
-class ModelService final : public v1::ModelService::CallbackService {
+class ModelService final
+    : public RawMethods<v1::ModelService::Service,
+                        v1::ModelService::WithRawCallbackMethod_ListModels,
+                        v1::ModelService::WithRawCallbackMethod_GetModel,
+                        v1::ModelService::WithRawCallbackMethod_ReloadModels> {
  public:
   // `parts` must outlive it.
   explicit ModelService(const Parts& parts);
 
-  grpc::ServerUnaryReactor* ListModels(
-      grpc::CallbackServerContext* context,
-      const v1::ListModelsRequest* request,
-      v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
-                                     const v1::GetModelRequest* request,
-                                     v1::GetModelResponse* response) override;
-  grpc::ServerUnaryReactor* ReloadModels(
-      grpc::CallbackServerContext* context,
-      const v1::ReloadModelsRequest* request,
-      v1::ReloadModelsResponse* response) override;
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ReloadModels(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
 
  private:
+  void OnListModels(UnaryCall* call, const v1::ListModelsRequest& request,
+                    v1::ListModelsResponse* response);
+  void OnGetModel(UnaryCall* call, const v1::GetModelRequest& request,
+                  v1::GetModelResponse* response);
+  void OnReloadModels(UnaryCall* call, const v1::ReloadModelsRequest& request,
+                      v1::ReloadModelsResponse* response);
+
   const Parts& parts_;
   RpcMetrics& list_models_;
   RpcMetrics& get_model_;

@@ -102,6 +102,8 @@ void AddLimits(CLI::App& app, Limits* limits) {
       "Samples times attacks times epsilons of one evaluation");
   add("--max-state-bytes", &limits->state_bytes, int64_t{1} << 46,
       "Bytes of the evaluation store's file");
+  add("--max-connections", &limits->connections, 1 << 20,
+      "Connections at once, as far as the limit of open files allows");
   add("--max-evaluations", &limits->concurrent_evaluations, 1024,
       "Evaluations at once");
 }

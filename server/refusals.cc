@@ -84,6 +84,21 @@ absl::Status RefuseEvaluation(const absl::Status& status, bool full) {
   }
 }
 
+absl::Status FailedEvaluation(const absl::Status& outcome,
+                              absl::string_view id) {
+  Reason reason = Reason::kEvaluationFailed;
+  std::string message(outcome.message());
+  if (HasReason(outcome, Reason::kOutOfMemory)) {
+    reason = Reason::kOutOfMemory;
+  } else if (absl::IsResourceExhausted(outcome)) {
+    reason = Reason::kStorageFull;
+    absl::StrAppend(&message,
+                    "; the evaluation has failed; it resumes once there is "
+                    "room and it is asked for again");
+  }
+  return Error(reason, message, {{"evaluation_id", std::string(id)}});
+}
+
 absl::Status RefuseEvaluationId(const absl::Status& status,
                                 absl::string_view id) {
   if (IsFinal(status)) return status;

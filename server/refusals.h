@@ -29,6 +29,10 @@ absl::Status RefuseJob(const absl::Status& status, const Executor& executor,
 // may.
 absl::Status RefuseEvaluation(const absl::Status& status, bool full);
 
+// What the streams of an evaluation that failed with `outcome` end with.
+absl::Status FailedEvaluation(const absl::Status& outcome,
+                              absl::string_view id);
+
 // Of EvaluationStore::ResolveId and what follows from it.
 absl::Status RefuseEvaluationId(const absl::Status& status,
                                 absl::string_view id);

@@ -160,24 +160,33 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
                       absl::StrCat("--state: ", store.status().message()));
 }
 
+// How long a peer may leave what it is sent unacknowledged.
+std::chrono::seconds Patience(const Options& options) {
+  constexpr int kMost = 20;
+  return std::chrono::seconds(std::min(options.keepalive_seconds, kMost));
+}
+
 // Clients that are gone without a word (a pulled cable, a dropped entry of a
 // NAT) hold streams and memory until somebody asks; and those who ask us may do
 // so as often as kLeastPing.
 void SetKeepalive(const Options& options, grpc::ServerBuilder* builder) {
   constexpr int kMilliseconds = 1000;
-  constexpr int kMostTimeout = 20;  // seconds
-  constexpr int kLeastPing = 10;    // seconds
+  constexpr int kLeastPing = 10;  // seconds
+  constexpr int kHandshake = 20;  // seconds
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               options.keepalive_seconds * kMilliseconds);
   builder->AddChannelArgument(
       GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-      std::min(options.keepalive_seconds, kMostTimeout) * kMilliseconds);
+      std::chrono::milliseconds(Patience(options)).count());
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Not only beside data: an idle connection's peer is asked again and again.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder->AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kLeastPing * kMilliseconds);
+  // A connection that says nothing takes a place from those that would.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              kHandshake * kMilliseconds);
 }
 
 void EnablePlugins() {
@@ -278,29 +287,43 @@ absl::Status Server::LoadModels() {
 
 absl::Status Server::Listen() {
   EnablePlugins();
+  auto listener = Listener::Open(options_.listen, Patience(options_));
+  if (!listener.ok()) {
+    return absl::UnavailableError(absl::StrCat("--listen: cannot listen on ",
+                                               options_.listen, ": ",
+                                               listener.status().message()));
+  }
+  const int port = (*listener)->port();
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
-                           &port);
+  connections_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(options_.limits.message_bytes));
   builder.SetMaxSendMessageSize(-1);
-  // A second server on the same port would get half of the calls.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // ReadMessage inflates, within the limit.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   SetKeepalive(options_, &builder);
   builder.RegisterService(&attack_evaluation_service_);
   builder.RegisterService(&model_service_);
   builder.RegisterService(&server_service_);
   grpc_ = builder.BuildAndStart();
-  if (grpc_ == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "--listen: cannot listen on ", options_.listen,
-        "; perhaps another program does, or the address is not this host's"));
-  }
+  if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
+  acceptor_ = std::make_unique<Acceptor>(
+      *std::move(listener), static_cast<int>(options_.limits.connections),
+      [this](int listening, int connection) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+            parameters;
+        parameters.listener_fd = listening;
+        parameters.fd = connection;
+        connections_->HandleNewConnection(&parameters);
+      },
+      &log_);
   Address address = *ParseAddress(options_.listen);
   if (!address.is_unix()) address.port = port;
   address_ = ToString(address);
-  health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_);
+  health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_,
+                                     acceptor_.get());
   return absl::OkStatus();
 }
 
@@ -351,6 +374,7 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   std::this_thread::sleep_for(wait);
   evaluations_.Stop();
   const Clock::Time end = std::chrono::steady_clock::now() + grace;
+  acceptor_->Stop();
   // Takes no calls from now on and returns when the last has ended.
   const std::future<void> shutdown = std::async(std::launch::async, [&] {
     grpc_->Shutdown(std::chrono::system_clock::now() + grace);

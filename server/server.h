@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 #include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "engine/nn/batching_network.h"
 #include "net/page_server.h"
+#include "server/acceptor.h"
 #include "server/attack_evaluation_service.h"
 #include "server/health.h"
 #include "server/model_service.h"
@@ -77,7 +79,9 @@ class Server {
   AttackEvaluationService attack_evaluation_service_;
   ModelService model_service_;
   ServerService server_service_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<PageServer> http_;
 };

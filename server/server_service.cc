@@ -11,12 +11,16 @@ ServerService::ServerService(const Parts& parts, v1::GetServerInfoResponse info)
                                          "GetServerInfo")) {}
 
 grpc::ServerUnaryReactor* ServerService::GetServerInfo(
-    grpc::CallbackServerContext* context, const v1::GetServerInfoRequest*,
-    v1::GetServerInfoResponse* response) {
-  auto* call = new UnaryCall(context, get_server_info_, parts_);
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, get_server_info_, parts_}, this,
+                 &ServerService::Answer);
+}
+
+void ServerService::Answer(UnaryCall* call, const v1::GetServerInfoRequest&,
+                           v1::GetServerInfoResponse* response) {
   *response = info_;
   call->Finish(absl::OkStatus());
-  return call->reactor();
 }
 
 }  // namespace adv

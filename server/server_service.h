@@ -7,17 +7,22 @@
 
 namespace adv {
 
-class ServerService final : public v1::ServerService::CallbackService {
+class ServerService final
+    : public RawMethods<
+          v1::ServerService::Service,
+          v1::ServerService::WithRawCallbackMethod_GetServerInfo> {
  public:
   // `info` is what it answers. `parts` must outlive it.
   ServerService(const Parts& parts, v1::GetServerInfoResponse info);
 
-  grpc::ServerUnaryReactor* GetServerInfo(
-      grpc::CallbackServerContext* context,
-      const v1::GetServerInfoRequest* request,
-      v1::GetServerInfoResponse* response) override;
+  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
 
  private:
+  void Answer(UnaryCall* call, const v1::GetServerInfoRequest& request,
+              v1::GetServerInfoResponse* response);
+
   const Parts& parts_;
   const v1::GetServerInfoResponse info_;
   RpcMetrics& get_server_info_;

@@ -4,6 +4,8 @@
 #include <absl/strings/str_cat.h>
 #include <sqlite3.h>
 
+#include <cerrno>
+
 #include "server/errors.h"
 
 namespace adv {
@@ -12,7 +14,14 @@ namespace {
 absl::Status FromSqlite(int code, sqlite3* handle) {
   const std::string message =
       handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-  switch (code & 0xff) {  // the primary code of an extended one
+  int primary = code & 0xff;
+  // To SQLite a used-up quota is any error of a write.
+  const int cause = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  if (primary == SQLITE_IOERR &&
+      (cause == ENOSPC || cause == EDQUOT || cause == EFBIG)) {
+    primary = SQLITE_FULL;
+  }
+  switch (primary) {
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(
           absl::StrCat("no room on the disk, or the limit of the evaluation "

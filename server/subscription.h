@@ -1,6 +1,8 @@
 #ifndef ADV_SERVER_SUBSCRIPTION_H_
 #define ADV_SERVER_SUBSCRIPTION_H_
 
+#include <absl/status/status.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -12,9 +14,14 @@
 
 namespace adv {
 
-// Either progress or, last, the evaluation as it ended: SUCCEEDED with its
-// report, FAILED or CANCELLED with the error.
-using EvaluationEvent = std::variant<v1::EvaluationProgress, v1::Evaluation>;
+// An evaluation as it ended: SUCCEEDED with its report, FAILED or CANCELLED
+// with the error.
+struct EvaluationEnd {
+  v1::Evaluation evaluation;
+  absl::Status outcome;  // what the error comes from
+};
+// Either progress or, last, the end.
+using EvaluationEvent = std::variant<v1::EvaluationProgress, EvaluationEnd>;
 // Called by one thread at a time. Must be quick (it holds up computing), must
 // not throw.
 using EvaluationListener = std::function<void(const EvaluationEvent&)>;

@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -81,19 +82,24 @@ class Server:
     """A real advserver on a port of its own, killed at the latest when the
     test (or the module, with ModuleScope) ends."""
 
-    LISTENING = re.compile(r"listening on (\S+:\d+)")
+    LISTENING = re.compile(r"listening on (\S+:\S+)")
 
-    def __init__(self, test, *flags, state=None, metrics="off"):
+    def __init__(self, test, *flags, state=None, metrics="off", limit=None,
+                 listen="127.0.0.1:0", variables=None):
+        """`limit`: (resource, (soft, hard)) as resource.setrlimit takes it;
+        `variables`: of its environment, beside the tests' own."""
         self.state = state or temporary_folder(test)
         self._log_path = os.path.join(temporary_folder(test), "log")
         self._listening = threading.Event()
         self.address = None
         self._errors = open(self._log_path, "wb")
         self.process = subprocess.Popen(
-            [ADVSERVER, "--listen=127.0.0.1:0", f"--store={ZOO}",
+            [ADVSERVER, f"--listen={listen}", f"--store={ZOO}",
              f"--state={self.state}", f"--metrics-listen={metrics}", *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self._errors, env=environment(), text=True)
+            stderr=self._errors, text=True,
+            env={**environment(), **(variables or {})},
+            preexec_fn=limit and (lambda: resource.setrlimit(*limit)))
         test.addCleanup(self._discard)
         self._output = []
         self._reader = threading.Thread(target=self._read, daemon=True)

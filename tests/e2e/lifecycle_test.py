@@ -6,7 +6,7 @@ import unittest
 import grpc
 
 import wire
-from harness import Server, main, needs_zoo, read_sample, stubs, \
+from harness import Server, advctl, main, needs_zoo, read_sample, stubs, \
     temporary_folder
 
 DEADLINE = 120
@@ -123,6 +123,29 @@ class CrashTest(unittest.TestCase):
                 return now.samples_done
             time.sleep(.02)
         self.fail("nothing done in time")
+
+
+@needs_zoo
+class FullDiskTest(unittest.TestCase):
+
+    COMMAND = ("evaluate", "--model=no-cat", "--samples=200", "--attack=fgsm",
+               "--epsilon=1/255:8/255:1/255")
+    REFUSED = 4
+
+    def test_an_evaluation_fails_and_resumes_once_there_is_room(self):
+        state = temporary_folder(self)
+        server = Server(self, "--max-state-bytes=1", state=state)
+        done = advctl(*self.COMMAND, server=server.address)
+        self.assertEqual(self.REFUSED, done.returncode, done.stderr)
+        self.assertIn("it resumes once there is room", done.stderr)
+        self.assertIn("run the same command again", done.stderr)
+        self.assertNotIn("may still go on", done.stderr)
+        server.terminate()
+        self.assertEqual(0, server.wait())
+
+        server = Server(self, state=state)
+        done = advctl(*self.COMMAND, server=server.address)
+        self.assertEqual(0, done.returncode, done.stderr)
 
 
 if __name__ == "__main__":

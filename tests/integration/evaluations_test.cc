@@ -242,9 +242,11 @@ TEST_F(EvaluationsTest, TheStoreGrowsNoLargerThanItMay) {
   }
   std::vector<Response> messages;
   const grpc::Status status = Evaluate(request, &messages);
-  EXPECT_EQ(ReasonOf(status), "EVALUATION_FAILED");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(status), "STORAGE_FULL");
   EXPECT_THAT(status.error_message(),
               HasSubstr("limit of the evaluation store"));
+  EXPECT_THAT(status.error_message(), HasSubstr("resumes once there is room"));
   ExpectServes();
 }
 

@@ -1,7 +1,6 @@
 // Classify and GenerateAdversarial over a real connection.
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include <algorithm>
 #include <cmath>
@@ -274,21 +273,6 @@ TEST_F(RequestsTest, AMessageAboveTheLimitIsRefused) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   *request.mutable_images() = Images(1);
   EXPECT_TRUE(Classify(request).ok());
-}
-
-TEST_F(RequestsTest, MalformedBytesDoNotHurt) {
-  grpc::GenericStub generic(channel_);
-  grpc::Slice garbage(std::string(100, '\xff'));
-  const grpc::ByteBuffer request(&garbage, 1);
-  grpc::ByteBuffer response;
-  const auto context = Context();
-  std::promise<grpc::Status> done;
-  generic.UnaryCall(context.get(), "/adv.v1.AttackEvaluationService/Classify",
-                    {}, &request, &response, [&](grpc::Status status) {
-                      done.set_value(std::move(status));
-                    });
-  EXPECT_FALSE(done.get_future().get().ok());
-  ExpectServes();
 }
 
 TEST_F(RequestsTest, APassedDeadlineEndsTheCall) {

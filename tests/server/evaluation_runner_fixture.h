@@ -62,7 +62,7 @@ class Listener {
       } else {
         EXPECT_FALSE(ended_) << "two ends";
         ended_ = true;
-        end_ = std::get<v1::Evaluation>(event);
+        end_ = std::get<EvaluationEnd>(event).evaluation;
       }
       changed_.NotifyAll();
     };
