@@ -142,7 +142,7 @@ TEST_F(EvaluationRunnerTest, ConcurrentEvaluationsShareTheExecutor) {
   std::atomic<int64_t> others{-1};
   Listener c;
   auto attached = runner_->Start(Toy(1), [&](const EvaluationEvent& event) {
-    if (std::holds_alternative<v1::Evaluation>(event)) {
+    if (std::holds_alternative<EvaluationEnd>(event)) {
       others = runner_->Get(ToyId(2))->samples_done();
     }
     c.AsFunction()(event);
