@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "client/norm.h"
 
 namespace adv {
 namespace {
@@ -317,12 +316,6 @@ const AttackDocs* FindAttackDocs(const std::string& name) {
       all.begin(), all.end(),
       [&](const AttackDocs& docs) { return SameAttackName(docs.name, full); });
   return found == all.end() ? nullptr : &*found;
-}
-
-std::string NormsText(const std::vector<v1::Norm>& norms) {
-  return absl::StrJoin(norms, ", ", [](std::string* out, v1::Norm norm) {
-    out->append(NormName(norm));
-  });
 }
 
 std::string KindText(const AttackDocs& attack) {

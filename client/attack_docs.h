@@ -57,9 +57,6 @@ std::string AliasesText(const AttackDocs& attack);
 // parameters; null if there is none.
 const AttackDocs* FindAttackDocs(const std::string& name);
 
-// "linf, l2".
-std::string NormsText(const std::vector<v1::Norm>& norms);
-
 // "within epsilon" or "smallest".
 std::string KindText(const AttackDocs& attack);
 

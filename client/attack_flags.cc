@@ -1,10 +1,13 @@
 #include "client/attack_flags.h"
 
+#include <cmath>
 #include <functional>
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -12,12 +15,144 @@
 #include "client/attack_docs.h"
 #include "client/attack_parameters.h"
 #include "client/attack_text.h"
+#include "client/epsilon.h"
 
 namespace adv {
 namespace {
 
+using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+
+// A parameter that is being set.
+struct Setting {
+  const std::string& text;
+  v1::Norm norm;
+  const FieldDescriptor& field;
+  const std::string& range;  // as documented; may be empty
+  Message* kind;
+
+  absl::Status Wrong(const std::string& allowed) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is not ", allowed));
+  }
+
+  absl::Status Count() const {
+    std::uint32_t value = 0;
+    if (!absl::SimpleAtoi(text, &value)) {
+      return Wrong(absl::StrCat("a count; allowed are whole numbers, ",
+                                range.empty() ? "0 to 4294967295" : range));
+    }
+    kind->GetReflection()->SetUInt32(kind, &field, value);
+    return absl::OkStatus();
+  }
+
+  absl::Status Number() const {
+    double value = 0;
+    if (!absl::SimpleAtod(text, &value) || !std::isfinite(value)) {
+      return Wrong(absl::StrCat("a number; allowed is ",
+                                range.empty() ? "any, as 0.05" : range));
+    }
+    kind->GetReflection()->SetDouble(kind, &field, value);
+    return absl::OkStatus();
+  }
+
+  absl::Status Bool() const {
+    if (text != "true" && text != "false") {
+      return Wrong("a choice; allowed are true and false");
+    }
+    kind->GetReflection()->SetBool(kind, &field, text == "true");
+    return absl::OkStatus();
+  }
+
+  absl::Status Enum() const {
+    const EnumDescriptor& values = *field.enum_type();
+    for (int i = 0; i < values.value_count(); ++i) {
+      const int number = values.value(i)->number();
+      if (number == 0 ||
+          EnumName(values, number) != absl::StrReplaceAll(text, {{"_", "-"}}))
+        continue;
+      kind->GetReflection()->SetEnumValue(kind, &field, number);
+      return absl::OkStatus();
+    }
+    return Wrong(absl::StrCat("a value; allowed are ",
+                              absl::StrJoin(EnumNames(values), ", ")));
+  }
+
+  absl::Status Size() const {
+    const auto size = ParseStepSize(text, norm);
+    if (!size.ok()) return size.status();
+    kind->GetReflection()->MutableMessage(kind, &field)->CopyFrom(*size);
+    return absl::OkStatus();
+  }
+
+  absl::Status Members() const {
+    for (const auto piece : absl::StrSplit(text, '+')) {
+      const auto member =
+          FindAttack(std::string(absl::StripAsciiWhitespace(piece)));
+      if (!member.ok()) return member.status();
+      if (member->has_auto_attack()) {
+        return Wrong("a list of members: auto-attack cannot be one of them");
+      }
+      kind->GetReflection()->AddMessage(kind, &field)->CopyFrom(*member);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Set() const {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_UINT32:
+        return Count();
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return Number();
+      case FieldDescriptor::CPPTYPE_BOOL:
+        return Bool();
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return Enum();
+      default:
+        return field.is_repeated() ? Members() : Size();
+    }
+  }
+};
+
+std::string DocumentedRange(const v1::Attack& attack,
+                            const FieldDescriptor& field) {
+  const AttackDocs* docs = FindAttackDocs(AttackName(attack));
+  if (docs == nullptr) return "";
+  for (const ParameterDocs& one : docs->parameters) {
+    if (one.name == ParameterName(field)) return one.range;
+  }
+  return "";
+}
+
+// Sets a parameter from what was typed; dashes and underscores are alike.
+// `norm` says how large a size may be. Errors name the parameter, and what the
+// attack has or what is allowed.
+absl::Status SetParameter(const std::string& name, const std::string& value,
+                          v1::Norm norm, v1::Attack* attack) {
+  Message* kind =
+      v1::Attack::GetReflection()->MutableMessage(attack, KindField(*attack));
+  const Descriptor& type = *kind->GetDescriptor();
+  const FieldDescriptor* field =
+      type.FindFieldByName(absl::StrReplaceAll(name, {{"-", "_"}}));
+  if (field == nullptr) {
+    std::vector<std::string> names;
+    names.reserve(type.field_count());
+    for (int i = 0; i < type.field_count(); ++i) {
+      names.push_back(ParameterName(*type.field(i)));
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(AttackName(*attack), " has no parameter '", name,
+                     "'; it has ", absl::StrJoin(names, ", ")));
+  }
+  const std::string range = DocumentedRange(*attack, *field);
+  absl::Status status = Setting{value, norm, *field, range, kind}.Set();
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(ParameterName(*field), " of ",
+                                                 AttackName(*attack), ": ",
+                                                 status.message()));
+}
 
 // Sets `name` on the attacks that have it, unless they have a value already.
 // An error if there are none.

@@ -17,6 +17,9 @@ namespace adv {
 // The attack's own message in the oneof: its field, null if none is set.
 const google::protobuf::FieldDescriptor* KindField(const v1::Attack& attack);
 
+// As typed: "mi-fgsm"; empty if no attack is set.
+std::string AttackName(const v1::Attack& attack);
+
 // As typed: "step-size".
 std::string ParameterName(const google::protobuf::FieldDescriptor& field);
 
@@ -24,17 +27,14 @@ std::string ParameterName(const google::protobuf::FieldDescriptor& field);
 // "attacks joined by +", or the values of an enumeration, "ce, dlr, ...".
 std::string ParameterType(const google::protobuf::FieldDescriptor& field);
 
-// The values of an enumeration as typed: "targeted-dlr"; without UNSPECIFIED.
+// A value of an enumeration as typed: "targeted-dlr".
+std::string EnumName(const google::protobuf::EnumDescriptor& values,
+                     int number);
+// All of them, without UNSPECIFIED.
 std::vector<std::string> EnumNames(
     const google::protobuf::EnumDescriptor& values);
 
-// Sets a parameter from what was typed; dashes and underscores are alike.
-// `norm` says how large a size may be. Errors name the parameter, and what the
-// attack has or what is allowed.
-absl::Status SetParameter(const std::string& name, const std::string& value,
-                          v1::Norm norm, v1::Attack* attack);
-
-// The value as SetParameter takes it (members without their parameters).
+// The value as it is typed (members without their parameters).
 std::string ParameterValue(const google::protobuf::Message& kind,
                            const google::protobuf::FieldDescriptor& field);
 

@@ -139,11 +139,6 @@ bool SameParameter(const v1::Attack& a, const v1::Attack& b,
 
 }  // namespace
 
-std::string AttackName(const v1::Attack& attack) {
-  const FieldDescriptor* field = KindField(attack);
-  return field == nullptr ? "" : ParameterName(*field);
-}
-
 std::string AttackTitle(const v1::Attack& attack) {
   const std::string name = AttackName(attack);
   const AttackDocs* docs = FindAttackDocs(name);

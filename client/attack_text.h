@@ -8,9 +8,6 @@
 
 namespace adv {
 
-// As typed: "mi-fgsm"; empty if no attack is set.
-std::string AttackName(const v1::Attack& attack);
-
 // For tables: "MI-FGSM".
 std::string AttackTitle(const v1::Attack& attack);
 

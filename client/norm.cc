@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/attack_docs.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 
 namespace adv {
 namespace {
@@ -48,6 +49,12 @@ std::string NormName(v1::Norm norm) {
 
 std::string NormTitle(v1::Norm norm) {
   return norm == v1::NORM_L2 ? "L2" : norm == v1::NORM_L1 ? "L1" : "L-inf";
+}
+
+std::string NormsText(const std::vector<v1::Norm>& norms) {
+  return absl::StrJoin(norms, ", ", [](std::string* out, v1::Norm norm) {
+    out->append(NormName(norm));
+  });
 }
 
 std::vector<v1::Norm> NormsOf(const v1::Attack& attack) {

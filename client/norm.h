@@ -18,6 +18,9 @@ std::string NormName(v1::Norm norm);
 // For people: "L-inf", "L2".
 std::string NormTitle(v1::Norm norm);
 
+// "linf, l2".
+std::string NormsText(const std::vector<v1::Norm>& norms);
+
 // The norms that the attack has; of an AutoAttack those that all members have.
 std::vector<v1::Norm> NormsOf(const v1::Attack& attack);
 

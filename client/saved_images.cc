@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 #include "client/epsilon.h"
 #include "client/goal.h"
 #include "client/image_file.h"

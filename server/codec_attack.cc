@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "engine/attacks/attack_traits.h"
 #include "engine/attacks/ball.h"
-#include "engine/attacks/make_attack.h"
 #include "server/codec_images.h"
 
 namespace adv {
@@ -20,13 +20,11 @@ std::string Path(absl::string_view field, absl::string_view part) {
   return absl::StrCat(field, ".", part);
 }
 
-// The one of `attacks` that does not have `norm`; null if all have it. (What
-// is wrong with a config was reported already.)
+// The one of `attacks` that does not have `norm`; null if all have it.
 const AttackConfig* Without(Norm norm,
                             const std::vector<AttackConfig>& attacks) {
   for (const AttackConfig& config : attacks) {
-    const auto attack = MakeAttack(config);
-    if (attack.ok() && !(*attack)->HasNorm(norm)) return &config;
+    if (!TraitsOf(config).HasNorm(norm)) return &config;
   }
   return nullptr;
 }
@@ -55,7 +53,7 @@ std::vector<std::string> AttacksWithin(Access access) {
   std::vector<std::string> names;
   for (const AttackConfig& config : AllKinds(
            std::make_index_sequence<std::variant_size_v<AttackConfig>>())) {
-    if (AccessOf(config) <= access) names.push_back(AttackName(config));
+    if (TraitsOf(config).access <= access) names.push_back(AttackName(config));
   }
   return names;
 }
@@ -254,25 +252,24 @@ SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
 void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
                  const AttackSource& source, absl::string_view goal_field,
                  FieldViolations* violations) {
-  const auto attack = MakeAttack(config);
-  if (!attack.ok()) return;  // reported already
-  if (AccessOf(config) > source.access) {
+  const AttackTraits traits = TraitsOf(config);
+  if (traits.access > source.access) {
     violations->Add(
         source.field,
         absl::StrCat("gives ", AccessName(source.access), "; ",
-                     AttackName(config), " needs ",
-                     AccessName(AccessOf(config)), ", these do not: ",
+                     AttackName(config), " needs ", AccessName(traits.access),
+                     ", these do not: ",
                      absl::StrJoin(AttacksWithin(source.access), ", ")));
   }
-  if (targeted && !(*attack)->TakesTargets()) {
+  if (targeted && !traits.takes_targets) {
     violations->Add(goal_field,
                     absl::StrCat("is targeted, which ", AttackName(config),
                                  " cannot be; must be untargeted"));
   }
-  if (classes < (*attack)->MinClasses()) {
+  if (classes < traits.min_classes) {
     violations->Add(
         "model", absl::StrCat("has ", classes, " classes; ", AttackName(config),
-                              " needs ", (*attack)->MinClasses()));
+                              " needs ", traits.min_classes));
   }
 }
 

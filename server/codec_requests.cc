@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/attacks/make_attack.h"
+#include "engine/attacks/attack_traits.h"
 #include "engine/evaluation/warnings.h"
 #include "server/codec.h"
 #include "server/codec_attack.h"
@@ -299,7 +299,7 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   plan.epsilons = task.options.epsilons;
   plan.eight_bit = task.options.eight_bit;
   if (task.goal.kind == Goal::Kind::kTargeted && task.dataset == nullptr &&
-      MakeAttack(task.attack).value()->StartsAtExamples()) {
+      TraitsOf(task.attack).starts_at_examples) {
     response->add_warnings(absl::StrCat(
         AttackName(task.attack),
         " has noise alone to start from on the way to a target, which seldom "

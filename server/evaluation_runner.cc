@@ -277,6 +277,7 @@ void EvaluationRunner::End(EvaluationRun& run) {
   if (saved.ok() && ended.has_report() && options_.on_report) {
     options_.on_report(ended.report());
   }
+  if (options_.on_end) options_.on_end();
   absl::Status outcome;
   std::vector<std::shared_ptr<EvaluationChannel>> listeners;
   MutexLock event_lock(run.event_mutex);

@@ -34,6 +34,9 @@ struct EvaluationRunnerOptions {
   // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
   // quick and must not throw. May be empty.
   std::function<void(const v1::EvaluationReport&)> on_report;
+  // Called once for each evaluation that ended, whatever came of it, when its
+  // tensors are gone. Must not throw. May be empty.
+  std::function<void()> on_end;
 };
 
 struct EvaluationRunnerStats {

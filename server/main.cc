@@ -1,7 +1,6 @@
 // advserver: serves models, attacks and evaluations over gRPC.
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -47,17 +46,6 @@ bool HasTerminal() {
   if (terminal < 0) return false;
   close(terminal);
   return true;
-}
-
-// glibc raises the size from which it gives memory back at once to that of the
-// largest block that was freed, up to 32 MiB. Then blocks of each shape of a
-// batch stay in the arena of each thread for ever. A size that is set stays;
-// whoever sets it in the environment decides.
-void GiveMemoryBack() {
-  constexpr int kFrom = 256 << 10;
-  if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr) {
-    mallopt(M_MMAP_THRESHOLD, kFrom);
-  }
 }
 
 // Who closes our standard input after a SIGTERM is not impatient, so only the
@@ -124,7 +112,6 @@ int Serve(const adv::Options& options) {
 int main(int argc, char** argv) {
   RestartWithQuietThreads(argv);
   adv::CatchSignals();
-  GiveMemoryBack();
   const adv::ParsedOptions parsed = adv::ParseOptions(argc, argv);
   if (!parsed.options) return parsed.exit_code;
   return Serve(*parsed.options);

@@ -7,6 +7,7 @@
 #include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
+#include <malloc.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -95,6 +96,9 @@ EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
   for (const std::string& library : Libraries()) {
     runner.environment.add_libraries(library);
   }
+  // Tensors of each shape of a batch split up the arenas of malloc, which would
+  // keep what they freed for good: a gigabyte after batches of twenty shapes.
+  runner.on_end = [] { malloc_trim(0); };
   runner.on_report = [metrics](const v1::EvaluationReport& report) {
     metrics->SetAccuracies(report);
   };

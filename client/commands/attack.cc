@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/attack_flags.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 #include "client/commands/commands.h"
 #include "client/distinct_files.h"
 #include "client/epsilon.h"

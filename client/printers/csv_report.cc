@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/attack_parameters.h"
 #include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/goal.h"

@@ -3,7 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"

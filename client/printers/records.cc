@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "client/attack_parameters.h"
 #include "client/attack_text.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"

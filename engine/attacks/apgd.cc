@@ -172,21 +172,9 @@ void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
 class Apgd final : public BudgetAttack {
  public:
   explicit Apgd(const ApgdConfig& config)
-      : config_(config), checkpoints_(ApgdCheckpoints(config.steps)) {}
-
-  bool HasNorm(Norm) const override { return true; }
-  bool TakesTargets() const override { return config_.loss != Loss::kDlr; }
-  int64_t MinClasses() const override {
-    switch (config_.loss) {
-      case Loss::kCrossEntropy:
-        return 2;
-      case Loss::kDlr:
-        return 3;
-      case Loss::kTargetedDlr:
-        return 4;
-    }
-    return 2;
-  }
+      : BudgetAttack(TraitsOf(config)),
+        config_(config),
+        checkpoints_(ApgdCheckpoints(config.steps)) {}
 
  private:
   struct Run {

@@ -41,8 +41,8 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
 
 }  // namespace
 
-absl::Status Attack::Validate(const RunOptions& options,
-                              const AttackProblem& problem) const {
+absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
+                         const AttackProblem& problem) {
   Violations violations;
   if (options.epsilons.empty()) {
     violations.Add("epsilon: at least one is needed");
@@ -57,21 +57,23 @@ absl::Status Attack::Validate(const RunOptions& options,
                                   "least that eight_bit can change (or 0)"));
     }
   }
-  if (!HasNorm(options.norm)) {
+  if (!traits.linf && !traits.l2) {
+    violations.Add("members: have no norm in common");
+  } else if (!traits.HasNorm(options.norm)) {
     const Norm other = options.norm == Norm::kL2 ? Norm::kLinf : Norm::kL2;
     violations.Add(absl::StrCat("norm: ", NormName(options.norm),
                                 " is not one that this attack has, which is ",
                                 NormName(other)));
   }
-  if (problem.targeted && !TakesTargets()) {
+  if (problem.targeted && !traits.takes_targets) {
     violations.Add("goal: this attack leads to no class that is chosen for it");
   }
-  if (problem.classes < MinClasses()) {
+  if (problem.classes < traits.min_classes) {
     violations.Add(absl::StrCat("model: has ", problem.classes,
                                 " classes where this attack needs ",
-                                MinClasses()));
+                                traits.min_classes));
   }
-  if (options.eight_bit && MayLeaveBox()) {
+  if (options.eight_bit && traits.may_leave_box) {
     violations.Add(
         "eight_bit: images of thesis_mode leave the box, bytes cannot");
   }
@@ -84,8 +86,8 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
                                           const RunOptions& options) const {
   int64_t values_per_image = 1;
   for (int64_t size : target.image_shape()) values_per_image *= size;
-  absl::Status status = Validate(
-      options,
+  absl::Status status = ValidateRun(
+      traits_, options,
       {values_per_image, target.num_classes(), batch.targets.defined()});
   if (!status.ok()) return status;
   if (options.success == SuccessRule::kAnyIterate && &target != &source) {
@@ -112,7 +114,7 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
     AttackResult& result = (*results)[i];
     result.epsilon = options.epsilons[i];
     const Ball ball(ready.images, {options.norm, result.epsilon},
-                    {!MayLeaveBox(), options.eight_bit});
+                    {!traits_.may_leave_box, options.eight_bit});
     if (status = ball.Check(result.images); !status.ok()) return status;
     result.success = model.Fooled(result.logits, all);
     result.iterations =

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/attacks/attack_run.h"
+#include "engine/attacks/attack_traits.h"
 #include "engine/attacks/threat_model.h"
 #include "engine/nn/network.h"
 
@@ -23,6 +24,14 @@ struct AttackProblem {
   bool targeted = false;
 };
 
+// INVALID_ARGUMENT if there is no epsilon or one is out of range, if an attack
+// of such traits does not have that norm (the message names what it has) or
+// goal or needs more classes, or if 8-bit results are asked of one that may
+// leave the box. All violations at once, joined with "; ", each "field: what
+// is wrong".
+absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
+                         const AttackProblem& problem);
+
 // An attack. Thread-safe: immutable once made.
 //
 // Run keeps the promise for all attacks: whatever Perturb proposes is checked
@@ -30,36 +39,21 @@ struct AttackProblem {
 // rounding, see Ball::Check) is an INTERNAL error, never a result.
 class Attack {
  public:
+  explicit Attack(const AttackTraits& traits = {}) : traits_(traits) {}
   virtual ~Attack() = default;
 
-  // INVALID_ARGUMENT if there is no epsilon or one is out of range, if the
-  // attack does not have that norm (the message names what it has) or goal or
-  // needs more classes, or if 8-bit results are asked of an attack that may
-  // leave the box. All violations at once, joined with "; ", each "field: what
-  // is wrong".
-  absl::Status Validate(const RunOptions& options,
-                        const AttackProblem& problem) const;
+  const AttackTraits& traits() const { return traits_; }
 
-  // INVALID_ARGUMENT if `options` are not valid, shapes disagree, a pixel is
-  // NaN or outside [0, 1], a label or target is not a class, a target equals
-  // its label, or kAnyIterate meets a source of its own. INTERNAL if a network
-  // gives a value that is not finite. Gradients come from `source`, which is
-  // `target` itself (the same object) but for transfer; the verdict (logits,
-  // success) always from `target`.
+  // INVALID_ARGUMENT if `options` are not valid (ValidateRun), shapes disagree,
+  // a pixel is NaN or outside [0, 1], a label or target is not a class, a
+  // target equals its label, or kAnyIterate meets a source of its own. INTERNAL
+  // if a network gives a value that is not finite. Gradients come from
+  // `source`, which is `target` itself (the same object) but for transfer; the
+  // verdict (logits, success) always from `target`.
   absl::StatusOr<AttackOutcome> Run(const Network& target,
                                     const Network& source,
                                     const AttackBatch& batch,
                                     const RunOptions& options) const;
-
-  virtual bool HasNorm(Norm norm) const = 0;
-  // Whether it can lead to a class that the caller chose.
-  virtual bool TakesTargets() const { return true; }
-  // The fewest classes that its loss is defined for.
-  virtual int64_t MinClasses() const { return 2; }
-  // Whether on its way to a target it starts at AttackBatch::examples.
-  virtual bool StartsAtExamples() const { return false; }
-  // Whether results may leave the box: the thesis mode of FGSM alone.
-  virtual bool MayLeaveBox() const { return false; }
 
  protected:
   // One proposal per epsilon, in order: images, logits of exactly those
@@ -84,6 +78,9 @@ class Attack {
   static absl::StatusOr<std::vector<AttackResult>> PerturbRows(
       const Attack& attack, AttackedModel& model, const AttackBatch& batch,
       const at::Tensor& rows, const RunOptions& options);
+
+ private:
+  const AttackTraits traits_;
 };
 
 }  // namespace adv

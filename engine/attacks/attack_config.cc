@@ -31,23 +31,6 @@ std::string Name(const HopSkipJumpConfig&) { return "hop_skip_jump"; }
 std::string Name(const BoundaryConfig&) { return "boundary"; }
 std::string Name(const NoiseConfig&) { return "noise"; }
 
-// Most climb a gradient.
-template <typename Config>
-Access AccessOfOne(const Config&) {
-  return Access::kGradients;
-}
-Access AccessOfOne(const SquareConfig&) { return Access::kScores; }
-Access AccessOfOne(const HopSkipJumpConfig&) { return Access::kDecisions; }
-Access AccessOfOne(const BoundaryConfig&) { return Access::kDecisions; }
-Access AccessOfOne(const NoiseConfig&) { return Access::kNone; }
-Access AccessOfOne(const AutoAttackConfig& config) {
-  Access most = Access::kNone;
-  for (const AnyAttack& member : MembersOf(config)) {
-    most = std::max(most, AccessOf(member.config));
-  }
-  return most;
-}
-
 // Collects what is outside its range.
 class Ranges {
  public:
@@ -168,10 +151,6 @@ std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config) {
   FabConfig fab_t;
   fab_t.target_classes = 9;
   return {{ApgdConfig()}, {apgd_t}, {fab_t}, {SquareConfig()}};
-}
-
-Access AccessOf(const AttackConfig& config) {
-  return std::visit([](const auto& one) { return AccessOfOne(one); }, config);
 }
 
 absl::Status Validate(const AttackConfig& config) {

@@ -9,8 +9,6 @@
 #include <variant>
 #include <vector>
 
-#include "engine/nn/access.h"
-
 namespace adv {
 
 inline constexpr int64_t kMaxSteps = 10000;
@@ -173,10 +171,6 @@ std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config);
 
 // As in the proto's oneof: "fgsm", "iterative_least_likely", "auto_attack".
 std::string AttackName(const AttackConfig& config);
-
-// The least that an attack must be told of the model. An AutoAttack needs what
-// the member needs that needs most.
-Access AccessOf(const AttackConfig& config);
 
 // INVALID_ARGUMENT with every violation, each naming field, value and range.
 absl::Status Validate(const AttackConfig& config);

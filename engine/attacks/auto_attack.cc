@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,35 +16,8 @@ using Members = std::vector<std::unique_ptr<const Attack>>;
 
 class AutoAttack final : public BudgetAttack {
  public:
-  explicit AutoAttack(Members members) : members_(std::move(members)) {}
-
-  bool HasNorm(Norm norm) const override {
-    return std::all_of(
-        members_.begin(), members_.end(),
-        [norm](const auto& member) { return member->HasNorm(norm); });
-  }
-  bool TakesTargets() const override {
-    return std::all_of(
-        members_.begin(), members_.end(),
-        [](const auto& member) { return member->TakesTargets(); });
-  }
-  int64_t MinClasses() const override {
-    int64_t most = 2;
-    for (const auto& member : members_) {
-      most = std::max(most, member->MinClasses());
-    }
-    return most;
-  }
-  bool StartsAtExamples() const override {
-    return std::any_of(
-        members_.begin(), members_.end(),
-        [](const auto& member) { return member->StartsAtExamples(); });
-  }
-  bool MayLeaveBox() const override {
-    return std::any_of(
-        members_.begin(), members_.end(),
-        [](const auto& member) { return member->MayLeaveBox(); });
-  }
+  AutoAttack(const AttackTraits& traits, Members members)
+      : BudgetAttack(traits), members_(std::move(members)) {}
 
  private:
   // What `member` makes of the images at `rows`, at one epsilon.
@@ -117,12 +89,12 @@ absl::StatusOr<Candidates> AutoAttack::RunMember(
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(Members members) {
-  auto attack = std::make_unique<const AutoAttack>(std::move(members));
-  if (!attack->HasNorm(Norm::kLinf) && !attack->HasNorm(Norm::kL2)) {
+absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
+    const AttackTraits& traits, Members members) {
+  if (!traits.linf && !traits.l2) {
     return absl::InvalidArgumentError("members: have no norm in common");
   }
-  return attack;
+  return std::make_unique<const AutoAttack>(traits, std::move(members));
 }
 
 }  // namespace adv

@@ -17,11 +17,11 @@ namespace adv {
 // whose image it is; costs are those of all members. Every member draws from
 // the run's seed as if it were run alone.
 //
-// It has the norms that all members have, takes targets if all do, needs the
-// classes of the one that needs most, and may leave the box if one may.
+// `traits` are TraitsOf its config, `members` those of the config in order.
 // INVALID_ARGUMENT if the members have no norm in common; at least one is
 // given.
 absl::StatusOr<std::unique_ptr<const Attack>> MakeAutoAttack(
+    const AttackTraits& traits,
     std::vector<std::unique_ptr<const Attack>> members);
 
 }  // namespace adv

@@ -135,8 +135,7 @@ class BoundaryWalk final : public DecisionWalk {
 class Boundary final : public DecisionAttack {
  public:
   explicit Boundary(const BoundaryConfig& config)
-      : DecisionAttack(config.queries) {}
-  bool HasNorm(Norm norm) const override { return norm == Norm::kL2; }
+      : DecisionAttack(TraitsOf(config), config.queries) {}
 
  private:
   std::unique_ptr<DecisionWalk> StartWalk(

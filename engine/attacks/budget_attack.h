@@ -12,6 +12,9 @@ namespace adv {
 // An attack that looks for the worst image within an epsilon, at each by
 // itself.
 class BudgetAttack : public Attack {
+ public:
+  using Attack::Attack;
+
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
       AttackedModel& model, const AttackBatch& batch,

@@ -76,8 +76,8 @@ class Constants {
 
 class CarliniWagner final : public MarginAttack {
  public:
-  explicit CarliniWagner(const CarliniWagnerConfig& config) : config_(config) {}
-  bool HasNorm(Norm norm) const override { return norm == Norm::kL2; }
+  explicit CarliniWagner(const CarliniWagnerConfig& config)
+      : MarginAttack(TraitsOf(config)), config_(config) {}
 
  private:
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,

@@ -97,8 +97,8 @@ class DecisionWalk {
 // of that class, the nearest first.
 class DecisionAttack : public MinimisingAttack {
  public:
-  explicit DecisionAttack(int64_t queries) : queries_(queries) {}
-  bool StartsAtExamples() const final { return true; }
+  DecisionAttack(const AttackTraits& traits, int64_t queries)
+      : MinimisingAttack(traits), queries_(queries) {}
 
  private:
   struct Walker;

@@ -45,8 +45,8 @@ at::Tensor Not(const at::Tensor& chosen) {
 
 class DeepFool final : public MarginAttack {
  public:
-  explicit DeepFool(const DeepFoolConfig& config) : config_(config) {}
-  bool HasNorm(Norm) const override { return true; }
+  explicit DeepFool(const DeepFoolConfig& config)
+      : MarginAttack(TraitsOf(config)), config_(config) {}
 
  private:
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,

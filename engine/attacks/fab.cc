@@ -21,8 +21,8 @@ at::Tensor Products(const at::Tensor& a, const at::Tensor& b) {
 
 class Fab final : public MarginAttack {
  public:
-  explicit Fab(const FabConfig& config) : config_(config) {}
-  bool HasNorm(Norm) const override { return true; }
+  explicit Fab(const FabConfig& config)
+      : MarginAttack(TraitsOf(config)), config_(config) {}
 
  private:
   // What all walks share.

@@ -11,8 +11,8 @@ namespace {
 
 class Fgsm final : public SteppingAttack {
  public:
-  explicit Fgsm(const FgsmConfig& config) : config_(config) {}
-  bool MayLeaveBox() const override { return config_.thesis_mode; }
+  explicit Fgsm(const FgsmConfig& config)
+      : SteppingAttack(TraitsOf(config)), config_(config) {}
 
  private:
   Schedule ScheduleAt(double epsilon) const override { return {1, epsilon}; }
@@ -29,7 +29,8 @@ class Fgsm final : public SteppingAttack {
 
 class Igsm final : public SteppingAttack {
  public:
-  explicit Igsm(const IgsmConfig& config) : config_(config) {}
+  explicit Igsm(const IgsmConfig& config)
+      : SteppingAttack(TraitsOf(config)), config_(config) {}
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
@@ -42,8 +43,7 @@ class Igsm final : public SteppingAttack {
 class IterativeLeastLikely final : public SteppingAttack {
  public:
   explicit IterativeLeastLikely(const IterativeLeastLikelyConfig& config)
-      : config_(config) {}
-  bool TakesTargets() const override { return false; }
+      : SteppingAttack(TraitsOf(config)), config_(config) {}
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
@@ -60,8 +60,8 @@ class IterativeLeastLikely final : public SteppingAttack {
 
 class Pgd final : public SteppingAttack {
  public:
-  explicit Pgd(const PgdConfig& config) : config_(config) {}
-  bool HasNorm(Norm) const override { return true; }
+  explicit Pgd(const PgdConfig& config)
+      : SteppingAttack(TraitsOf(config)), config_(config) {}
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
@@ -76,7 +76,8 @@ class Pgd final : public SteppingAttack {
 
 class MiFgsm final : public SteppingAttack {
  public:
-  explicit MiFgsm(const MiFgsmConfig& config) : config_(config) {}
+  explicit MiFgsm(const MiFgsmConfig& config)
+      : SteppingAttack(TraitsOf(config)), config_(config) {}
 
  private:
   Schedule ScheduleAt(double epsilon) const override {

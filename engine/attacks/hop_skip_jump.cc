@@ -193,8 +193,7 @@ class HopSkipJumpWalk final : public DecisionWalk {
 class HopSkipJump final : public DecisionAttack {
  public:
   explicit HopSkipJump(const HopSkipJumpConfig& config)
-      : DecisionAttack(config.queries) {}
-  bool HasNorm(Norm) const override { return true; }
+      : DecisionAttack(TraitsOf(config), config.queries) {}
 
  private:
   std::unique_ptr<DecisionWalk> StartWalk(

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/attacks/apgd.h"
+#include "engine/attacks/attack_traits.h"
 #include "engine/attacks/auto_attack.h"
 #include "engine/attacks/boundary.h"
 #include "engine/attacks/carlini_wagner.h"
@@ -35,7 +36,7 @@ Made Make(const AutoAttackConfig& config) {
     if (!made.ok()) return made.status();
     members.push_back(*std::move(made));
   }
-  return MakeAutoAttack(std::move(members));
+  return MakeAutoAttack(TraitsOf(config), std::move(members));
 }
 Made Make(const NoiseConfig& config) { return MakeNoise(config); }
 Made Make(const DeepFoolConfig& config) { return MakeDeepFool(config); }

@@ -23,6 +23,9 @@ at::Tensor DualSizes(const at::Tensor& gradient, Norm norm);
 
 // A minimising attack that goes by such margins.
 class MarginAttack : public MinimisingAttack {
+ public:
+  using MinimisingAttack::MinimisingAttack;
+
  protected:
   // Of the classes `to` over `from`, [M] int64 each, by one gradient pass. One
   // of them may be undefined: the class with the largest logit but for the

@@ -59,6 +59,9 @@ class NearestSoFar {
 // original, as Ball::Snap does, would undo most of them: they lie just across
 // the boundary.)
 class MinimisingAttack : public Attack {
+ public:
+  using Attack::Attack;
+
  protected:
   // The most queries that 8-bit results cost an image after the search.
   static constexpr int64_t kLatticeQueries = 9;

@@ -16,8 +16,8 @@ namespace {
 
 class Noise final : public BudgetAttack {
  public:
-  explicit Noise(const NoiseConfig& config) : config_(config) {}
-  bool HasNorm(Norm) const override { return true; }
+  explicit Noise(const NoiseConfig& config)
+      : BudgetAttack(TraitsOf(config)), config_(config) {}
 
  private:
   absl::StatusOr<AttackResult> PerturbWithin(

@@ -30,8 +30,8 @@ at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
 
 class Square final : public BudgetAttack {
  public:
-  explicit Square(const SquareConfig& config) : config_(config) {}
-  bool HasNorm(Norm) const override { return true; }
+  explicit Square(const SquareConfig& config)
+      : BudgetAttack(TraitsOf(config)), config_(config) {}
 
  private:
   struct Search;

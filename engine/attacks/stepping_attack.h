@@ -21,7 +21,7 @@ namespace adv {
 // that is over leaves its slot at once, and the next one takes it.
 class SteppingAttack : public Attack {
  public:
-  bool HasNorm(Norm norm) const override { return norm == Norm::kLinf; }
+  using Attack::Attack;
 
  protected:
   struct Schedule {

@@ -2,9 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
-#include <memory>
-
-#include "engine/attacks/make_attack.h"
+#include "engine/attacks/attack.h"
+#include "engine/attacks/attack_traits.h"
 #include "engine/attacks/violations.h"
 
 namespace adv {
@@ -41,9 +40,9 @@ absl::Status Validate(const EvaluationPlan& plan,
   const AttackProblem problem{values_per_image, classes,
                               plan.goal.kind == Goal::Kind::kTargeted};
   for (const AttackConfig& config : plan.attacks) {
-    absl::StatusOr<std::unique_ptr<const Attack>> attack = MakeAttack(config);
-    violations.AddAll(attack.ok() ? (*attack)->Validate(options, problem)
-                                  : attack.status());
+    const absl::Status valid = Validate(config);
+    violations.AddAll(
+        valid.ok() ? ValidateRun(TraitsOf(config), options, problem) : valid);
   }
   if (plan.goal.kind == Goal::Kind::kTargeted &&
       plan.goal.rule == Goal::TargetRule::kFixed &&

@@ -98,7 +98,7 @@ absl::Status AttackTile(const Network& network, const Network& source,
     const absl::StatusOr<std::unique_ptr<const Attack>> attack =
         MakeAttack(config);
     if (!attack.ok()) return attack.status();
-    if ((*attack)->StartsAtExamples() && batch.targets.defined() &&
+    if ((*attack)->traits().starts_at_examples && batch.targets.defined() &&
         tile.dataset != nullptr && !batch.examples.defined()) {
       AddExamples(*tile.dataset, network.num_classes(), batch);
     }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "engine/attacks/attack_traits.h"
 #include "engine/attacks/ball.h"
 #include "engine/evaluation/effort.h"
 
@@ -161,9 +162,9 @@ void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
 void WarnOfNoise(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   for (size_t noise = 0; noise < attacks.size(); ++noise) {
-    if (AccessOf(attacks[noise]) != Access::kNone) continue;
+    if (TraitsOf(attacks[noise]).access != Access::kNone) continue;
     for (size_t i = 0; i < attacks.size(); ++i) {
-      if (AccessOf(attacks[i]) == Access::kNone ||
+      if (TraitsOf(attacks[i]).access == Access::kNone ||
           at.Right(noise) >= at.Right(i)) {
         continue;
       }
@@ -180,14 +181,14 @@ void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   std::optional<size_t> best;
   for (size_t i = 0; i < attacks.size(); ++i) {
-    if (AccessOf(attacks[i]) == Access::kGradients &&
+    if (TraitsOf(attacks[i]).access == Access::kGradients &&
         (!best || at.Right(i) < at.Right(*best))) {
       best = i;
     }
   }
   if (!best) return;
   for (size_t i = 0; i < attacks.size(); ++i) {
-    const Access access = AccessOf(attacks[i]);
+    const Access access = TraitsOf(attacks[i]).access;
     if ((access != Access::kScores && access != Access::kDecisions) ||
         at.Right(i) >= at.Right(*best)) {
       continue;
@@ -234,9 +235,10 @@ std::vector<std::string> FindUnchecked(const EvaluationPlan& plan) {
     return {"whether weaker attacks do better: needs an untargeted goal"};
   }
   const auto any = [&plan](const std::function<bool(Access)>& has) {
-    return std::any_of(
-        plan.attacks.begin(), plan.attacks.end(),
-        [&](const AttackConfig& config) { return has(AccessOf(config)); });
+    return std::any_of(plan.attacks.begin(), plan.attacks.end(),
+                       [&](const AttackConfig& config) {
+                         return has(TraitsOf(config).access);
+                       });
   };
   bool more = false;
   for (const AttackConfig& a : plan.attacks) {

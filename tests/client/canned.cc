@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/attack_flags.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 #include "client/epsilon.h"
 #include "client/printers/numbers.h"
 #include "google/rpc/error_details.pb.h"

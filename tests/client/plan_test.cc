@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_text.h"
+#include "client/attack_parameters.h"
 #include "client/epsilon.h"
 #include "client/evaluation_plan.h"
 #include "gmock/gmock.h"

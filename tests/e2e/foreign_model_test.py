@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 import grpc
+import numpy
 import torch
 from torch import nn
 
@@ -105,6 +106,27 @@ def per_channel(values):
 PREPROCESS = f"mean={per_channel(MEAN)},std={per_channel(STD)}"
 
 
+def write_classes(path, count):
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"class {i}\n" for i in range(count))
+
+
+def write_safetensors(path, **arrays):
+    """As the library of that name does."""
+    kinds = {"uint8": "U8", "int64": "I64"}
+    header, end = {}, 0
+    for name, array in arrays.items():
+        header[name] = {"dtype": kinds[array.dtype.name],
+                        "shape": array.shape,
+                        "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(array.tobytes())
+
+
 class Imported:
     """A store of its own, filled by advctl models import."""
 
@@ -117,8 +139,7 @@ class Imported:
         path = os.path.join(self.folder, f"{name}.pt")
         (through or torch.jit.script)(network).save(path)
         names = os.path.join(self.folder, f"{name}.txt")
-        with open(names, "w", encoding="utf-8") as file:
-            file.writelines(f"class {i}\n" for i in range(classes))
+        write_classes(names, classes)
         return advctl("models", "import", path, f"--store={self.store}",
                       f"--shape={'x'.join(map(str, shape))}",
                       f"--classes={names}", *flags)
@@ -162,7 +183,39 @@ class ForeignModelTest(unittest.TestCase):
         assert done.returncode == 0, done.stderr
         cls.imported = imported
         cls.server = Server(Scope, "--allow-code-models",
-                            f"--store={imported.store}")
+                            f"--store={imported.store}",
+                            *(f"--dataset={name}={path}"
+                              for name, path in cls.write_data(Scope)))
+
+    @classmethod
+    def write_data(cls, scope):
+        """A data set for each model, each in another format, labelled with
+        the model's predictions."""
+        for name, (network, shape, classes, prepare, _) in cls.models.items():
+            folder = temporary_folder(scope)
+            images = torch.randint(256, (24, *shape), dtype=torch.uint8,
+                                   generator=torch.Generator().manual_seed(5))
+            with torch.no_grad():
+                labels = network(prepare(images / 255)).argmax(1)
+            path = folder
+            if name == "digits":  # floats, gray, without an axis for it
+                numpy.save(os.path.join(folder, "images.npy"),
+                           (images[:, 0] / 255).numpy())
+                numpy.save(os.path.join(folder, "labels.npy"), labels.numpy())
+            elif name == "residual":
+                path = os.path.join(folder, "data.npz")
+                numpy.savez(path, images=images.permute(0, 2, 3, 1).numpy(),
+                            labels=labels.numpy().astype("int32"))
+            elif name == "residual-too":
+                path = os.path.join(folder, "data.npz")
+                numpy.savez_compressed(path, images=images.numpy(),
+                                       labels=labels.numpy())
+            else:
+                path = os.path.join(folder, "data.safetensors")
+                write_safetensors(path, images=images.numpy(),
+                                  labels=labels.numpy())
+            write_classes(os.path.join(folder, "classes.txt"), classes)
+            yield name, path
 
     def setUp(self):
         self.service = wire.service(wire.connect(self, self.server.address))
@@ -245,6 +298,38 @@ class ForeignModelTest(unittest.TestCase):
                         wire.attack("fgsm"), 8 / 255, source_model="thousand")
         self.assertEqual(grpc.StatusCode.INVALID_ARGUMENT,
                          caught.exception.code())
+
+    def test_evaluations_on_data_of_ones_own(self):
+        for name, (network, shape, classes, prepare, _) in self.models.items():
+            report = self.evaluate(name, "--attack=fgsm,noise",
+                                   "--epsilon=8/255", "--samples=24")
+            again = self.evaluate(name, "--attack=fgsm,noise",
+                                  "--epsilon=8/255", "--samples=24")
+            self.assertEqual(report["records_sha256"],
+                             again["records_sha256"], name)
+            self.assertEqual(classes, len(report["class_names"]))
+            # Labels are Python's own predictions.
+            self.assertEqual("24", report["clean_accuracy"]["count"], name)
+            fgsm, noise = report["results"]
+            self.assertLess(int(fgsm["overall"]["robust_accuracy"]["count"]),
+                            int(noise["overall"]["robust_accuracy"]["count"]))
+            self.assertLess(len(json.dumps(report)), 3_000_000, name)
+
+    def test_a_transfer_between_models_of_ones_own(self):
+        report = self.evaluate("residual", "--source-model=residual-too",
+                               "--attack=pgd:steps=4", "--epsilon=8/255",
+                               "--samples=16")
+        self.assertEqual("residual-too",
+                         report["resolved"]["source_model"]["name"])
+
+    def evaluate(self, model, *flags):
+        """The report of advctl on the model's own data set."""
+        done = advctl("evaluate", f"--model={model}", f"--dataset={model}",
+                      "--no-compare", "--output=json", *flags,
+                      server=self.server.address)
+        self.assertEqual(0, done.returncode, done.stderr)
+        evaluation, = json.loads(done.stdout)["evaluations"]
+        return evaluation["report"]
 
     def test_without_gradients_other_attacks_do(self):
         images = self.images("digits")

@@ -210,10 +210,9 @@ void FuzzGenerate(const v1::GenerateAdversarialRequest& request) {
   CheckSteps(task->attack);
   const auto attack = MakeAttack(task->attack);
   Require(attack.ok(), "the engine takes the attack");
-  Require((*attack)
-              ->Validate(task->options,
-                         {ValuesPerImage(network), network.num_classes(),
-                          request.goal().has_targeted()})
+  Require(ValidateRun((*attack)->traits(), task->options,
+                      {ValuesPerImage(network), network.num_classes(),
+                       request.goal().has_targeted()})
               .ok(),
           "the engine takes the options");
   const auto images = Perturb(*task, [] { return absl::OkStatus(); });

@@ -32,7 +32,6 @@ class TestApgd final : public Attack {
  public:
   TestApgd(int64_t steps, bool dlr, Faults faults)
       : steps_(steps), dlr_(dlr), faults_(faults) {}
-  bool HasNorm(Norm) const override { return true; }
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(

@@ -97,7 +97,7 @@ class ApgdTest : public ::testing::Test {
   std::string Error(const ApgdConfig& config, int64_t classes, bool targeted) {
     AttackProblem problem{48, classes, targeted};
     return std::string(
-        Make(config)->Validate(AtEpsilons({0.1}), problem).message());
+        ValidateRun(TraitsOf(config), AtEpsilons({0.1}), problem).message());
   }
 
   const ReluNetwork network_{82};

@@ -19,7 +19,7 @@ int64_t Count(const at::Tensor& chosen) { return chosen.sum().item<int64_t>(); }
 
 std::string ErrorOf(const AttackConfig& config, const RunOptions& options,
                     const AttackProblem& problem) {
-  return std::string(Make(config)->Validate(options, problem).message());
+  return std::string(ValidateRun(TraitsOf(config), options, problem).message());
 }
 
 class AutoAttackTest : public ::testing::Test {

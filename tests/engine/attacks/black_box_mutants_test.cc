@@ -25,7 +25,6 @@ class TestSquare final : public Attack {
  public:
   TestSquare(int64_t queries, SquareFaults faults)
       : queries_(queries), faults_(faults) {}
-  bool HasNorm(Norm norm) const override { return norm == Norm::kLinf; }
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(
@@ -180,7 +179,6 @@ class TestDecisions final : public MinimisingAttack {
  public:
   TestDecisions(int64_t queries, DecisionFaults faults)
       : queries_(queries + (faults.overruns ? 1 : 0)), faults_(faults) {}
-  bool HasNorm(Norm) const override { return true; }
 
  private:
   absl::StatusOr<Nearest> FindNearest(

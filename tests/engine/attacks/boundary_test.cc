@@ -151,8 +151,8 @@ TEST(Boundary, DoesNotGoBackWhereTheBoxBringsItNearer) {
 }
 
 TEST(Boundary, IsForL2) {
-  EXPECT_TRUE(Make(BoundaryConfig{})->HasNorm(Norm::kL2));
-  EXPECT_FALSE(Make(BoundaryConfig{})->HasNorm(Norm::kLinf));
+  EXPECT_TRUE(Make(BoundaryConfig{})->traits().HasNorm(Norm::kL2));
+  EXPECT_FALSE(Make(BoundaryConfig{})->traits().HasNorm(Norm::kLinf));
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ class CarliniWagnerTest : public ::testing::Test {
 
 TEST_F(CarliniWagnerTest, HasL2Alone) {
   const auto attack = Make(CarliniWagnerConfig{});
-  EXPECT_TRUE(attack->HasNorm(Norm::kL2));
-  EXPECT_FALSE(attack->HasNorm(Norm::kLinf));
+  EXPECT_TRUE(attack->traits().HasNorm(Norm::kL2));
+  EXPECT_FALSE(attack->traits().HasNorm(Norm::kLinf));
 }
 
 // With the paper's parameters, but for fewer steps.

@@ -54,7 +54,7 @@ class ClosedFormTest : public ::testing::TestWithParam<AttackCase> {
         << distance;
   }
 
-  const int64_t others_ = Make(GetParam().config)->MinClasses() - 2;
+  const int64_t others_ = Make(GetParam().config)->traits().min_classes - 2;
 };
 
 INSTANTIATE_TEST_SUITE_P(All, ClosedFormTest,

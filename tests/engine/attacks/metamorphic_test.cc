@@ -75,7 +75,7 @@ TEST_P(MetamorphicTest, ConstantAddedToAllLogits) {
 // Cross-entropy's gradient underflows at such margins. With as few classes as
 // the attack takes, the direction of its loss does not depend on the scale.
 TEST_P(MetamorphicTest, ScaledLogitsOfFewClasses) {
-  const int64_t classes = attack_->MinClasses();
+  const int64_t classes = attack_->traits().min_classes;
   AttackBatch batch = batch_;
   batch.labels = Part(classes, 1).Logits(batch.images).argmax(1);
   const AttackResult plain = Run(Part(classes, 1), batch);
@@ -186,7 +186,8 @@ TEST_P(MetamorphicTest, MemoryFormat) {
 // The verdict on stored bytes is that of the same images as floats, and the
 // lattice costs hardly a success.
 TEST_P(MetamorphicTest, FloatAgainstEightBit) {
-  if (attack_->MayLeaveBox()) GTEST_SKIP() << "bytes cannot leave the box";
+  if (attack_->traits().may_leave_box)
+    GTEST_SKIP() << "bytes cannot leave the box";
   RunOptions options = Options();
   const AttackResult plain =
       RunOne(GetParam().config, network_, batch_, options);
@@ -219,7 +220,7 @@ TEST_P(MetamorphicTest, SeedsReproduce) {
 TEST_P(MetamorphicTest, LeadsToTheTarget) {
   AttackBatch batch = batch_;
   batch.targets = (batch.labels + 2).remainder(5);
-  if (!attack_->TakesTargets()) {
+  if (!attack_->traits().takes_targets) {
     EXPECT_FALSE(attack_->Run(network_, network_, batch, Options()).ok());
     return;
   }
@@ -235,7 +236,7 @@ TEST_P(MetamorphicTest, CostsAreWhatTheNetworkSaw) {
   AttackBatch batch = batch_;
   batch.clean_logits = network_.Logits(batch.images);
   for (bool targeted : {false, true}) {
-    if (targeted && !attack_->TakesTargets()) continue;
+    if (targeted && !attack_->traits().takes_targets) continue;
     if (targeted) batch.targets = (batch.labels + 1).remainder(5);
     RunOptions options = Options();
     options.epsilons.push_back(options.epsilons[0] / 2);
@@ -257,7 +258,7 @@ TEST_P(MetamorphicTest, NoPassCopiesImagesIntoAnotherLayout) {
   const CountingNetwork counting(RandomNetwork(20)), source(RandomNetwork(22));
   for (bool eight_bit : {false, true}) {
     RunOptions options = Options();
-    options.eight_bit = eight_bit && !attack_->MayLeaveBox();
+    options.eight_bit = eight_bit && !attack_->traits().may_leave_box;
     ASSERT_TRUE(attack_->Run(counting, source, batch_, options).ok());
     for (SuccessRule rule :
          {SuccessRule::kLastIterate, SuccessRule::kAnyIterate}) {

@@ -17,7 +17,6 @@ namespace {
 class Scripted final : public MinimisingAttack {
  public:
   explicit Scripted(Nearest found) : found_(std::move(found)) {}
-  bool HasNorm(Norm) const override { return true; }
 
  private:
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,

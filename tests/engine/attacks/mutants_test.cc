@@ -36,7 +36,6 @@ class TestSteps final : public Attack {
         steps_(steps),
         faults_(faults),
         momentum_(momentum) {}
-  bool HasNorm(Norm) const override { return true; }
 
  protected:
   absl::StatusOr<std::vector<AttackResult>> Perturb(

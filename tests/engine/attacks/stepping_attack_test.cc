@@ -124,13 +124,13 @@ TEST_F(SteppingAttackTest, ASweepIsItsEpsilonsOneByOneBitForBit) {
          {AttackConfig(PgdConfig{{}, 5, 3}), AttackConfig(MiFgsmConfig{{}, 5}),
           AttackConfig(IterativeLeastLikelyConfig{0.01, 5})}) {
       const auto attack = Make(config);
-      if (mode.targeted && !attack->TakesTargets()) continue;
+      if (mode.targeted && !attack->traits().takes_targets) continue;
       // With a start of its own, nothing clean is shared.
       const bool drawn = AttackName(config) == "pgd";
       AttackBatch batch = RandomBatch(*network_, 24, 71);
       if (mode.targeted) batch.targets = (batch.labels + 1).remainder(5);
       for (Norm norm : {Norm::kLinf, Norm::kL2}) {
-        if (!attack->HasNorm(norm)) continue;
+        if (!attack->traits().HasNorm(norm)) continue;
         RunOptions options = AtEpsilon(0, norm);
         options.success = mode.success;
         options.eight_bit = mode.eight_bit;

@@ -1,0 +1,95 @@
+#include "engine/attacks/attack_traits.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace adv {
+namespace {
+
+AttackTraits LinfAlone() {
+  AttackTraits traits;
+  traits.l2 = false;
+  return traits;
+}
+
+AttackTraits ByDecisions() {
+  AttackTraits traits;
+  traits.access = Access::kDecisions;
+  traits.starts_at_examples = true;
+  return traits;
+}
+
+AttackTraits Of(const FgsmConfig& config) {
+  AttackTraits traits = LinfAlone();
+  traits.may_leave_box = config.thesis_mode;
+  return traits;
+}
+AttackTraits Of(const IgsmConfig&) { return LinfAlone(); }
+AttackTraits Of(const IterativeLeastLikelyConfig&) {
+  AttackTraits traits = LinfAlone();
+  traits.takes_targets = false;
+  return traits;
+}
+AttackTraits Of(const PgdConfig&) { return {}; }
+AttackTraits Of(const MiFgsmConfig&) { return LinfAlone(); }
+AttackTraits Of(const ApgdConfig& config) {
+  AttackTraits traits;
+  traits.takes_targets = config.loss != ApgdConfig::Loss::kDlr;
+  switch (config.loss) {
+    case ApgdConfig::Loss::kCrossEntropy:
+      break;
+    case ApgdConfig::Loss::kDlr:
+      traits.min_classes = 3;
+      break;
+    case ApgdConfig::Loss::kTargetedDlr:
+      traits.min_classes = 4;
+      break;
+  }
+  return traits;
+}
+AttackTraits Of(const DeepFoolConfig&) { return {}; }
+AttackTraits Of(const CarliniWagnerConfig&) {
+  AttackTraits traits;
+  traits.linf = false;
+  return traits;
+}
+AttackTraits Of(const FabConfig&) { return {}; }
+AttackTraits Of(const SquareConfig&) {
+  AttackTraits traits;
+  traits.access = Access::kScores;
+  return traits;
+}
+AttackTraits Of(const HopSkipJumpConfig&) { return ByDecisions(); }
+AttackTraits Of(const BoundaryConfig&) {
+  AttackTraits traits = ByDecisions();
+  traits.linf = false;
+  return traits;
+}
+AttackTraits Of(const NoiseConfig&) {
+  AttackTraits traits;
+  traits.access = Access::kNone;
+  return traits;
+}
+AttackTraits Of(const AutoAttackConfig& config) {
+  AttackTraits all;
+  all.access = Access::kNone;
+  for (const AnyAttack& member : MembersOf(config)) {
+    const AttackTraits one = TraitsOf(member.config);
+    all.linf &= one.linf;
+    all.l2 &= one.l2;
+    all.access = std::max(all.access, one.access);
+    all.takes_targets &= one.takes_targets;
+    all.min_classes = std::max(all.min_classes, one.min_classes);
+    all.starts_at_examples |= one.starts_at_examples;
+    all.may_leave_box |= one.may_leave_box;
+  }
+  return all;
+}
+
+}  // namespace
+
+AttackTraits TraitsOf(const AttackConfig& config) {
+  return std::visit([](const auto& one) { return Of(one); }, config);
+}
+
+}  // namespace adv

@@ -1,0 +1,36 @@
+#ifndef ADV_ENGINE_ATTACKS_ATTACK_TRAITS_H_
+#define ADV_ENGINE_ATTACKS_ATTACK_TRAITS_H_
+
+#include <cstdint>
+
+#include "engine/attacks/attack_config.h"
+#include "engine/attacks/threat_model.h"
+#include "engine/nn/access.h"
+
+namespace adv {
+
+// What an attack is, whatever it is run on.
+struct AttackTraits {
+  bool linf = true, l2 = true;  // the norms that it has
+  // The least that it must be told of the network that it asks.
+  Access access = Access::kGradients;
+  // Whether it can lead to a class that the caller chose.
+  bool takes_targets = true;
+  // The fewest classes that its loss is defined for.
+  int64_t min_classes = 2;
+  // Whether on its way to a target it starts at AttackBatch::examples.
+  bool starts_at_examples = false;
+  // Whether results may leave the box: the thesis mode of FGSM alone.
+  bool may_leave_box = false;
+
+  bool HasNorm(Norm norm) const { return norm == Norm::kLinf ? linf : l2; }
+};
+
+// An AutoAttack has the norms that all its members have, takes targets if all
+// do, starts at examples or leaves the box if one does, and needs the classes
+// and the access of the member that needs most.
+AttackTraits TraitsOf(const AttackConfig& config);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_ATTACKS_ATTACK_TRAITS_H_
