@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t kMaxFileBytes = 64'000'000;
 constexpr std::int64_t kMaxPixels = 64'000'000;
 constexpr int kChannels = 3;
+constexpr char kPng[] = "\x89PNG\r\n\x1a\n";
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
@@ -58,10 +59,53 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   return bytes;
 }
 
+absl::Status TooManyPixels(const std::string& path, std::int64_t width,
+                           std::int64_t height) {
+  return Wrong(path, absl::StrCat("has ", width, "x", height,
+                                  " pixels; images may have 64 million"));
+}
+
 // stb reads more formats than these two; nobody asked for their risks.
 bool IsPngOrJpeg(const std::string& bytes) {
-  return absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n") ||
+  return absl::StartsWith(bytes, kPng) ||
          absl::StartsWith(bytes, "\xff\xd8\xff");
+}
+
+// The four bytes at `at`, the first one being the largest.
+std::int64_t BigEndian(const std::string& bytes, std::size_t at) {
+  std::int64_t value = 0;
+  for (std::size_t i = at; i < at + 4; ++i) {
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return value;
+}
+
+// What is wrong with a header that stb does not read: it takes images for
+// damaged that are too large for it. A PNG's size stands right behind its name.
+absl::Status WrongHeader(const std::string& path, const std::string& bytes) {
+  constexpr std::size_t kWidth = 16, kHeight = 20, kEnd = 24;
+  if (absl::StartsWith(bytes, kPng) && bytes.size() >= kEnd) {
+    const std::int64_t width = BigEndian(bytes, kWidth);
+    const std::int64_t height = BigEndian(bytes, kHeight);
+    if (width > 0 && height > kMaxPixels / width) {
+      return TooManyPixels(path, width, height);
+    }
+  }
+  return Wrong(path, "is not a PNG or JPEG image");
+}
+
+// Over white, so that what an invisible pixel hides does not matter.
+std::string OnWhite(const stbi_uc* rgba, std::size_t pixels) {
+  std::string rgb;
+  rgb.reserve(pixels * kChannels);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const int alpha = rgba[4 * i + 3];
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      const int value = rgba[4 * i + c] * alpha + (255 - alpha) * 255;
+      rgb.push_back(static_cast<char>((value + 127) / 255));
+    }
+  }
+  return rgb;
 }
 
 void AppendBytes(void* out, void* data, int size) {
@@ -93,20 +137,18 @@ absl::StatusOr<Image> ReadImage(const std::string& path) {
   if (!IsPngOrJpeg(*bytes) ||
       !stbi_info_from_memory(data, size, &image.width, &image.height,
                              &channels)) {
-    return Wrong(path, "is not a PNG or JPEG image");
+    return WrongHeader(path, *bytes);
   }
   if (std::int64_t{image.width} * image.height > kMaxPixels) {
-    return Wrong(path, absl::StrCat("has ", image.width, "x", image.height,
-                                    " pixels; images may have 64 million"));
+    return TooManyPixels(path, image.width, image.height);
   }
-  stbi_uc* pixels = stbi_load_from_memory(data, size, &image.width,
-                                          &image.height, &channels, kChannels);
+  stbi_uc* pixels = stbi_load_from_memory(
+      data, size, &image.width, &image.height, &channels, STBI_rgb_alpha);
   if (pixels == nullptr) {
     return Wrong(path, absl::StrCat("is damaged: ", stbi_failure_reason()));
   }
-  image.pixels.assign(
-      reinterpret_cast<const char*>(pixels),
-      static_cast<std::size_t>(image.width) * image.height * kChannels);
+  image.pixels =
+      OnWhite(pixels, static_cast<std::size_t>(image.width) * image.height);
   stbi_image_free(pixels);
   return image;
 }

@@ -21,8 +21,9 @@ struct Image {
   std::string pixels;
 };
 
-// Reads a PNG or JPEG file: at most 64 MB, and 64 million pixels. Alpha is
-// dropped, grey becomes RGB, 16 bits become 8. Errors name the file.
+// Reads a PNG or JPEG file: at most 64 MB, and 64 million pixels. What is
+// transparent lies on white, grey becomes RGB, 16 bits become 8. Errors name
+// the file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 
 // Writes a PNG file as WriteOutput does.

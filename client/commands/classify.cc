@@ -142,7 +142,7 @@ void AddClassify(CLI::App& app, Action* action) {
   command
       ->add_option("IMAGE", flags->images,
                    "PNG or JPEG files, at most 64 MB each; resized to 32x32, "
-                   "alpha dropped")
+                   "what is transparent on white")
       ->type_name("FILE")
       ->required();
   command

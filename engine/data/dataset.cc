@@ -18,29 +18,30 @@ at::Tensor IndexTensor(const std::vector<int64_t>& indices) {
   return at::tensor(indices, at::kLong);
 }
 
-// The images each class gives to a sample of `count` of `size`: its share
-// rounded down, and one more for the largest remainders (of equals, the lower
-// label).
+// The images each class gives to a sample of `count`: the same number, as far
+// as it has so many; what others lack is shared out among those that have more.
+// Where the rest does not divide, lower labels give one more.
 std::map<int64_t, int64_t> Quotas(
-    const std::map<int64_t, std::vector<int64_t>>& by_label, int64_t count,
-    int64_t size) {
-  struct Remainder {
-    int64_t value;
-    int64_t label;
-  };
+    const std::map<int64_t, std::vector<int64_t>>& by_label, int64_t count) {
   std::map<int64_t, int64_t> quotas;
-  std::vector<Remainder> remainders;
   int64_t left = count;
-  for (const auto& [label, indices] : by_label) {
-    const int64_t product = static_cast<int64_t>(indices.size()) * count;
-    quotas[label] = product / size;
-    left -= quotas[label];
-    remainders.push_back({product % size, label});
+  while (left > 0) {
+    std::vector<int64_t> open;  // labels that have more
+    for (const auto& [label, indices] : by_label) {
+      if (static_cast<int64_t>(indices.size()) > quotas[label]) {
+        open.push_back(label);
+      }
+    }
+    const auto classes = static_cast<int64_t>(open.size());
+    const int64_t each = left / classes;
+    for (int64_t k = 0; k < classes && left > 0; ++k) {
+      const auto size = static_cast<int64_t>(by_label.at(open[k]).size());
+      int64_t& quota = quotas[open[k]];
+      const int64_t more = std::min(std::max<int64_t>(each, 1), size - quota);
+      quota += more;
+      left -= more;
+    }
   }
-  std::stable_sort(
-      remainders.begin(), remainders.end(),
-      [](const Remainder& a, const Remainder& b) { return a.value > b.value; });
-  for (int64_t i = 0; i < left; ++i) ++quotas[remainders[i].label];
   return quotas;
 }
 
@@ -97,7 +98,7 @@ std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
     return sample;
   }
   const auto by_label = IndicesByLabel(labels);
-  const std::map<int64_t, int64_t> quotas = Quotas(by_label, count, size);
+  const std::map<int64_t, int64_t> quotas = Quotas(by_label, count);
   std::mt19937_64 random(seed);
   for (const auto& [label, indices] : by_label) {
     const std::vector<int64_t> chosen =

@@ -34,8 +34,9 @@ struct Dataset {
 std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels);
 
 // `count` of the indices 0 .. size-1 in rising order, the same for the same
-// seed and stratified: each class's share is within one image of its share of
-// `labels`. All of them if count is 0 or >= size.
+// seed: the same number of each class, within one image, as far as it has so
+// many; others make up for those that have fewer. All of them if count is 0 or
+// >= size.
 std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
                                    uint64_t seed);
 

@@ -201,6 +201,21 @@ void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
   }
 }
 
+// Overall figures count images, so that larger classes count for more.
+void WarnOfUnevenClasses(const EvaluationReport& report, Warnings& warnings) {
+  int64_t fewest = report.samples, most = 0;
+  for (const int64_t images : report.samples_per_class) {
+    if (images == 0) continue;
+    fewest = std::min(fewest, images);
+    most = std::max(most, images);
+  }
+  if (most - fewest > 1) {
+    warnings.push_back(
+        absl::StrCat("classes are not even: they have ", fewest, " to ", most,
+                     " of the images, and overall figures weigh them so"));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> SettingWarnings(const EvaluationPlan& plan) {
@@ -215,6 +230,7 @@ std::vector<std::string> SettingWarnings(const EvaluationPlan& plan) {
 std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
                                       const EvaluationReport& report) {
   Warnings warnings = SettingWarnings(plan);
+  WarnOfUnevenClasses(report, warnings);
   for (const AttackReport& attack : report.attacks) {
     WarnOfZeroGradients(plan, report.samples, attack, warnings);
   }

@@ -53,12 +53,15 @@ TEST_F(ImageFileTest, PngRoundTripKeepsEveryByte) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
-TEST_F(ImageFileTest, DropsAlphaAndSpreadsGrey) {
-  const unsigned char rgba[] = {10, 20, 30, 0, 40, 50, 60, 255};
-  ASSERT_TRUE(stbi_write_png(Path("rgba.png").c_str(), 2, 1, 4, rgba, 8));
+TEST_F(ImageFileTest, LaysWhatIsTransparentOnWhiteAndSpreadsGrey) {
+  const unsigned char rgba[] = {10, 20,  30, 0,   40,  50,
+                                60, 255, 0,  100, 255, 51};
+  ASSERT_TRUE(stbi_write_png(Path("rgba.png").c_str(), 3, 1, 4, rgba, 12));
   const auto colour = ReadImage(Path("rgba.png"));
   ASSERT_TRUE(colour.ok());
-  EXPECT_EQ(At(*colour, 0, 0), (std::vector<int>{10, 20, 30}));
+  EXPECT_EQ(At(*colour, 0, 0), (std::vector<int>{255, 255, 255}));
+  EXPECT_EQ(At(*colour, 1, 0), (std::vector<int>{40, 50, 60}));
+  EXPECT_EQ(At(*colour, 2, 0), (std::vector<int>{204, 224, 255}));
   const unsigned char grey[] = {7, 200};
   ASSERT_TRUE(stbi_write_png(Path("grey.png").c_str(), 2, 1, 1, grey, 2));
   const auto spread = ReadImage(Path("grey.png"));
@@ -102,6 +105,13 @@ TEST_F(ImageFileTest, RefusesTruncatedAndGiganticImages) {
   bytes[18] = bytes[22] = '\x3e';
   std::ofstream(Path("b.png"), std::ios::binary) << bytes;
   EXPECT_THAT(ErrorOf(Path("b.png")), HasSubstr("64 million"));
+  // 100,000 x 100,000, which stb takes for damage; and 2^31 of them.
+  for (const char* side : {"\x00\x01\x86\xa0", "\x7f\xff\xff\xff"}) {
+    bytes.replace(16, 4, side, 4).replace(20, 4, side, 4);
+    std::ofstream(Path("c.png"), std::ios::binary) << bytes;
+    EXPECT_THAT(ErrorOf(Path("c.png")), HasSubstr("64 million"));
+  }
+  EXPECT_THAT(ErrorOf(Path("c.png")), HasSubstr("2147483647x2147483647"));
 }
 
 TEST(ComparisonTest, DrawsOriginalChangeAndResult) {

@@ -86,7 +86,7 @@ TEST(SampleIndicesTest, AllInOrderIfCountIsZeroOrTooLarge) {
   }
 }
 
-TEST(SampleIndicesTest, RisingDistinctAndStratified) {
+TEST(SampleIndicesTest, RisingDistinctAndBalancedAsFarAsClassesReach) {
   const std::vector<int64_t> sizes = {500, 500, 100, 7};
   const at::Tensor labels = LabelsOf(sizes);
   for (const int64_t count : {1, 3, 10, 333, 1000, 1106}) {
@@ -97,11 +97,20 @@ TEST(SampleIndicesTest, RisingDistinctAndStratified) {
               sample.size());
     std::map<int64_t, int64_t> counts = CountByLabel(labels, sample);
     for (size_t label = 0; label < sizes.size(); ++label) {
-      const double share = static_cast<double>(count * sizes[label]) / 1107;
-      EXPECT_LT(std::abs(static_cast<double>(counts[label]) - share), 1.0)
-          << count << " images, class " << label;
+      if (counts[label] == sizes[label]) continue;  // it has no more
+      for (const auto& [other, others] : counts) {
+        EXPECT_LE(others, counts[label] + 1)
+            << count << " images, classes " << label << " and " << other;
+      }
     }
   }
+}
+
+TEST(SampleIndicesTest, ASmallClassGivesAllThatItHas) {
+  const at::Tensor labels = LabelsOf({50, 2});
+  auto counts = CountByLabel(labels, SampleIndices(labels, 10, 0));
+  EXPECT_EQ(counts[0], 8);
+  EXPECT_EQ(counts[1], 2);
 }
 
 TEST(SampleIndicesTest, EqualClassesGetEqualParts) {
