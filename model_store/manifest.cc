@@ -7,6 +7,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "model_store/names.h"
@@ -67,6 +68,25 @@ absl::Status CheckFiles(const v1::ModelManifest& manifest) {
   return absl::OkStatus();
 }
 
+// Class names go to terminals and files of others.
+absl::Status CheckClassNames(const v1::ModelManifest& manifest) {
+  std::set<std::string> seen;
+  for (int i = 0; i < manifest.class_names_size(); ++i) {
+    const std::string& name = manifest.class_names(i);
+    const auto fault = [&](absl::string_view rule) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("class_names[", i, "] ", Quoted(name), rule));
+    };
+    if (name.empty() || std::any_of(name.begin(), name.end(), [](char c) {
+          return absl::ascii_iscntrl(static_cast<unsigned char>(c));
+        })) {
+      return fault(" must be text without control characters");
+    }
+    if (!seen.insert(name).second) return fault(" is there twice");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string Quoted(absl::string_view bytes) {
@@ -95,7 +115,8 @@ absl::Status CheckManifest(const v1::ModelManifest& manifest,
     return absl::InvalidArgumentError(absl::StrCat(
         "version ", manifest.version(), " must be its folder's, ", version));
   }
-  return CheckFiles(manifest);
+  absl::Status status = CheckClassNames(manifest);
+  return status.ok() ? CheckFiles(manifest) : status;
 }
 
 absl::StatusOr<std::string> ManifestToJson(const v1::ModelManifest& manifest) {

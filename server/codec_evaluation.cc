@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model_store/model_store.h"
+#include "server/class_match.h"
 #include "server/codec_attack.h"
 
 namespace adv {
@@ -25,6 +26,13 @@ int64_t ValuesPerImage(const Network& network) {
   return values;
 }
 
+void CheckClasses(const std::vector<std::string>& names,
+                  const v1::ModelManifest& model, const char* field,
+                  FieldViolations* violations) {
+  const std::string mismatch = ClassMismatch(names, model);
+  if (!mismatch.empty()) violations->Add(field, mismatch);
+}
+
 // Data set and source must take part in the model's world: its image shape
 // and its classes.
 void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
@@ -38,6 +46,9 @@ void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
         absl::StrCat("has other images or classes than the model;",
                      " must have images {", absl::StrJoin(shape, ", "), "} of ",
                      network.num_classes(), " classes"));
+  } else {
+    CheckClasses(inputs.dataset->class_names, inputs.model->manifest,
+                 "spec.dataset", violations);
   }
   const Network& source = *inputs.source_model->network;
   if (source.image_shape() != shape ||
@@ -46,6 +57,10 @@ void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
         "spec.source_model",
         absl::StrCat("must take images {", absl::StrJoin(shape, ", "), "} of ",
                      network.num_classes(), " classes, as the model does"));
+  } else {
+    const auto& names = inputs.source_model->manifest.class_names();
+    CheckClasses({names.begin(), names.end()}, inputs.model->manifest,
+                 "spec.source_model", violations);
   }
 }
 

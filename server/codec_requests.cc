@@ -11,6 +11,7 @@
 
 #include "engine/attacks/attack_traits.h"
 #include "engine/evaluation/warnings.h"
+#include "server/class_match.h"
 #include "server/codec.h"
 #include "server/codec_attack.h"
 #include "server/codec_images.h"
@@ -62,6 +63,10 @@ void CheckSource(const ServedModel& model, const ServedModel& source,
                  FieldViolations* violations) {
   if (source.network->image_shape() == model.network->image_shape() &&
       source.network->num_classes() == model.network->num_classes()) {
+    const auto& names = source.manifest.class_names();
+    const std::string mismatch =
+        ClassMismatch({names.begin(), names.end()}, model.manifest);
+    if (!mismatch.empty()) violations->Add("source_model", mismatch);
     return;
   }
   violations->Add("source_model",
@@ -83,6 +88,9 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen,
                     "same");
     return;
   }
+  const std::string mismatch =
+      ClassMismatch(dataset.class_names, task->model->manifest);
+  if (!mismatch.empty()) violations->Add("dataset_images.dataset", mismatch);
   const auto count = static_cast<uint32_t>(chosen.indices_size());
   if (count < 1 || count > limits.images_per_request) {
     violations->Add("dataset_images.indices",

@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <absl/strings/ascii.h>
+#include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -51,6 +53,24 @@ absl::StatusOr<at::Tensor> Labels(const at::Tensor& labels, int64_t count) {
   return labels.to(at::kLong).contiguous();
 }
 
+absl::Status CheckNames(const std::vector<std::string>& names) {
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (std::any_of(name.begin(), name.end(), [](char c) {
+          return absl::ascii_iscntrl(static_cast<unsigned char>(c));
+        })) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("class name '", absl::CHexEscape(name),
+                       "': must have no control characters"));
+    }
+    if (!seen.insert(name).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("class name '", name, "': is there twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ParseClassNames(
@@ -83,6 +103,8 @@ absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
         "]; must be [N, channels, height, width] or [N, height, width, "
         "channels] with 1 or 3 channels, or [N, height, width]"));
   }
+  absl::Status status = CheckNames(class_names);
+  if (!status.ok()) return status;
   const absl::StatusOr<at::Tensor> pixels = Pixels(ordered);
   if (!pixels.ok()) return pixels.status();
   const absl::StatusOr<at::Tensor> classes = Labels(labels, pixels->size(0));

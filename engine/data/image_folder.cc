@@ -69,7 +69,9 @@ absl::StatusOr<at::Tensor> ReadImage(const fs::path& path) {
   const int size = static_cast<int>(bytes->size());
   int width = 0, height = 0, channels = 0;
   if (!stbi_info_from_memory(data, size, &width, &height, &channels)) {
-    return Wrong(path, absl::StrCat("is damaged: ", stbi_failure_reason()));
+    return Wrong(path, absl::StrCat("is damaged, or too large (at most ",
+                                    kLongestSide, " pixels a side are read): ",
+                                    stbi_failure_reason()));
   }
   if (width > kLongestSide || height > kLongestSide) {
     return Wrong(path,

@@ -126,6 +126,30 @@ TEST(CheckManifestTest, RefusesAnotherSchemaNameOrVersion) {
             "version 8 must be its folder's, 7");
 }
 
+TEST(CheckManifestTest, RefusesClassNamesThatAreNoTextOrThereTwice) {
+  for (const char* wrong : {"", "\x1b[2J", "a\nb", "\x7f"}) {
+    EXPECT_THAT(ErrorAfter([wrong](v1::ModelManifest* manifest) {
+                  manifest->set_class_names(0, wrong);
+                }),
+                HasSubstr("class_names[0]"));
+  }
+  EXPECT_THAT(ErrorAfter([](v1::ModelManifest* manifest) {
+                manifest->set_class_names(1, manifest->class_names(0));
+              }),
+              HasSubstr("class_names[1] 'airplane' is there twice"));
+}
+
+TEST(CheckManifestTest, RefusesFormatsThatNobodyReads) {
+  EXPECT_THAT(ErrorAfter([](v1::ModelManifest* manifest) {
+                manifest->set_format("pickle");
+              }),
+              HasSubstr("format 'pickle' must be vgg or torchscript"));
+  EXPECT_THAT(ErrorAfter([](v1::ModelManifest* manifest) {
+                manifest->set_format("torchscript");
+              }),
+              HasSubstr("files must list model.pt"));
+}
+
 TEST(CheckManifestTest, RefusesFileNamesThatCouldLeaveTheFolder) {
   for (const std::string name :
        {"", ".", "..", "/etc/passwd", "../weights.safetensors", "a/b", "a\\b",

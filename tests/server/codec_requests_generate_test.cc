@@ -100,6 +100,25 @@ TEST_F(GenerateCodecTest, AnAttackThatNeedsMoreThanTheModelGivesIsRefused) {
               ElementsAre(Pair("model", HasSubstr("square needs scores"))));
 }
 
+// Labels are indices, so another order would be silently wrong.
+TEST_F(GenerateCodecTest, ClassesMustBeTheModelsInItsOrder) {
+  auto dataset = std::make_shared<Dataset>();
+  dataset->images = at::zeros({4, 3, 2, 2}, at::kByte);
+  dataset->labels = at::zeros({4}, at::kLong);
+  dataset->class_names = {"green", "red", "blue"};
+  dataset_ = dataset;
+  request_.clear_images();
+  request_.mutable_dataset_images()->add_indices(0);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("dataset_images.dataset",
+                               AllOf(HasSubstr("green, red, blue"),
+                                     HasSubstr("red, green, blue")))));
+  dataset->class_names = {"red", "green", "blue"};
+  EXPECT_THAT(Violations(), IsEmpty());
+  dataset->class_names = {"0", "1", "2"};  // it came without names
+  EXPECT_THAT(Violations(), IsEmpty());
+}
+
 TEST_F(GenerateCodecTest, EpsilonHasARangeInEitherUnit) {
   request_.mutable_epsilon()->set_levels(255.5);
   EXPECT_THAT(Violations(),
