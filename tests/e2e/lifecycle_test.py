@@ -55,7 +55,7 @@ class TerminateTest(unittest.TestCase):
                          kept.state)
 
     def test_readiness_goes_before_the_server_does(self):
-        server = Server(self, "--drain-seconds=2")
+        server = Server(self, "--drain-wait-seconds=2")
         channel = wire.connect(self, server.address)
         pb = stubs.health_pb2
         watch = stubs.health_pb2_grpc.HealthStub(channel).Watch(
