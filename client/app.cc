@@ -10,10 +10,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
-#include "client/context.h"
 #include "client/printers/ascii.h"
 #include "client/printers/style.h"
 #include "client/printers/visible.h"
+#include "client/session/context.h"
 #include "command_line/empty_value.h"
 
 namespace adv {

@@ -14,11 +14,11 @@
 #include <thread>
 
 #include "model_store/durable_file.h"
-#include "server/acceptor.h"
-#include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
 #include "server/signals.h"
+#include "server/telemetry/log.h"
+#include "server/wire/acceptor.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/limits.h"
-#include "server/log.h"
+#include "server/telemetry/log.h"
 
 namespace adv {
 

@@ -3,16 +3,16 @@
 
 #include <atomic>
 
-#include "server/call_count.h"
-#include "server/dataset_registry.h"
-#include "server/evaluation_runner.h"
-#include "server/evaluation_store.h"
-#include "server/executor.h"
+#include "server/compute/executor.h"
+#include "server/evaluations/evaluation_runner.h"
+#include "server/evaluations/evaluation_store.h"
 #include "server/limits.h"
-#include "server/log.h"
-#include "server/metrics.h"
-#include "server/model_registry.h"
-#include "server/worker.h"
+#include "server/models/dataset_registry.h"
+#include "server/models/model_registry.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
+#include "server/wire/call_count.h"
+#include "server/wire/worker.h"
 
 namespace adv {
 

@@ -19,8 +19,8 @@
 #include "engine/nn/device.h"
 #include "grpc/health/v1/health.pb.h"
 #include "model_store/durable_file.h"
-#include "server/codec_attack.h"
-#include "server/reload_log.h"
+#include "server/codec/codec_attack.h"
+#include "server/telemetry/reload_log.h"
 
 namespace adv {
 namespace {

@@ -11,13 +11,13 @@
 
 #include "engine/nn/batching_network.h"
 #include "net/page_server.h"
-#include "server/acceptor.h"
-#include "server/attack_evaluation_service.h"
-#include "server/health.h"
-#include "server/model_service.h"
 #include "server/options.h"
 #include "server/parts.h"
-#include "server/server_service.h"
+#include "server/wire/acceptor.h"
+#include "server/wire/attack_evaluation_service.h"
+#include "server/wire/health.h"
+#include "server/wire/model_service.h"
+#include "server/wire/server_service.h"
 
 namespace adv {
 

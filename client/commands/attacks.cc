@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "client/attack_docs.h"
-#include "client/attack_flags.h"
+#include "client/attacks/attack_docs.h"
+#include "client/attacks/attack_flags.h"
 #include "client/commands/commands.h"
 #include "client/printers/attack_docs.h"
 #include "client/printers/json.h"

@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
-#include "client/image_file.h"
+#include "client/images/image_file.h"
 #include "client/printers/images.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
 #include "client/printers/visible.h"
-#include "client/whole_number.h"
 
 namespace adv {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "CLI/App.hpp"
-#include "client/context.h"
+#include "client/session/context.h"
 
 namespace adv {
 

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "client/attack_docs.h"
+#include "client/attacks/attack_docs.h"
 #include "client/commands/commands.h"
 #include "client/commands/completion_scripts.h"
 

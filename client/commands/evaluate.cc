@@ -5,19 +5,19 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
-#include "client/attack_text.h"
+#include "client/attacks/attack_flags.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
+#include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
-#include "client/distinct_files.h"
-#include "client/epsilon.h"
-#include "client/evaluation_plan.h"
-#include "client/evaluation_run.h"
-#include "client/new_folder.h"
+#include "client/evaluations/evaluation_plan.h"
+#include "client/evaluations/evaluation_run.h"
+#include "client/evaluations/save_run.h"
+#include "client/files/distinct_files.h"
+#include "client/files/new_folder.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
-#include "client/save_run.h"
-#include "client/whole_number.h"
 #include "command_line/list.h"
 
 namespace adv {

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
+#include "client/evaluations/record_pages.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/records.h"
 #include "client/printers/report.h"
 #include "client/printers/visible.h"
-#include "client/record_pages.h"
-#include "client/whole_number.h"
 
 namespace adv {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
-#include "client/find_program.h"
+#include "client/session/find_program.h"
 
 namespace adv {
 namespace {

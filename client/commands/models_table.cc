@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
-#include "client/comparison.h"
+#include "client/evaluations/comparison.h"
 #include "client/printers/comparison.h"
 #include "client/printers/json.h"
 

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
-#include "client/evaluation_plan.h"
-#include "client/evaluation_run.h"
+#include "client/evaluations/evaluation_plan.h"
+#include "client/evaluations/evaluation_run.h"
+#include "client/evaluations/transfer_matrix.h"
 #include "client/printers/json.h"
 #include "client/printers/report.h"
-#include "client/transfer_matrix.h"
-#include "client/whole_number.h"
 #include "command_line/list.h"
 
 namespace adv {

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "client/attack_parameters.h"
-#include "client/norm.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/norm.h"
 
 namespace adv {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/attack_docs.h"
+#include "client/attacks/attack_docs.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
 #include "nlohmann/json.hpp"

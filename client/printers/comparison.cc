@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/evaluations/protocol.h"
 #include "client/printers/models.h"
 #include "client/printers/numbers.h"
-#include "client/protocol.h"
 
 namespace adv {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/comparison.h"
+#include "client/evaluations/comparison.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
 #include "nlohmann/json.hpp"

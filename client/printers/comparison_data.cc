@@ -4,11 +4,11 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "client/evaluations/protocol.h"
 #include "client/printers/comparison.h"
 #include "client/printers/json.h"
 #include "client/printers/models.h"
 #include "client/printers/numbers.h"
-#include "client/protocol.h"
 
 namespace adv {
 namespace {

@@ -3,8 +3,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_parameters.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"
 

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/attack_text.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"
 

@@ -6,11 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "client/comparison.h"
+#include "client/evaluations/comparison.h"
+#include "client/evaluations/protocol.h"
 #include "client/printers/models.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"
-#include "client/protocol.h"
 
 namespace adv {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "client/comparison.h"
+#include "client/evaluations/comparison.h"
 #include "client/printers/numbers.h"
 
 namespace adv {

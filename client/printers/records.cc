@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_parameters.h"
-#include "client/attack_text.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 
 namespace adv {

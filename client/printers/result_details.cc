@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_text.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/table.h"
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_text.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 
 namespace adv {
 

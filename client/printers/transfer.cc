@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_text.h"
+#include "client/attacks/attack_text.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"

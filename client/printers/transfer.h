@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "client/evaluations/transfer_matrix.h"
 #include "client/printers/style.h"
-#include "client/transfer_matrix.h"
 #include "nlohmann/json.hpp"
 
 namespace adv {

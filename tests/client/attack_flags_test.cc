@@ -1,15 +1,15 @@
 // Attacks as typed and as told, and what is documented of them.
-#include "client/attack_flags.h"
+#include "client/attacks/attack_flags.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "client/attack_docs.h"
-#include "client/attack_parameters.h"
-#include "client/attack_text.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_docs.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/attack_docs.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

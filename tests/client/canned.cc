@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "client/attack_flags.h"
-#include "client/attack_parameters.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_flags.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"

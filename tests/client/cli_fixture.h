@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "client/image_file.h"
+#include "client/images/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"

@@ -1,15 +1,15 @@
 // The models beside the thesis: which rows there are, what is in them, and the
 // intervals.
-#include "client/comparison.h"
+#include "client/evaluations/comparison.h"
 
 #include <string>
 #include <vector>
 
-#include "client/difference.h"
+#include "client/evaluations/difference.h"
+#include "client/evaluations/protocol.h"
+#include "client/evaluations/thesis.h"
 #include "client/printers/comparison.h"
 #include "client/printers/numbers.h"
-#include "client/protocol.h"
-#include "client/thesis.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"

@@ -1,5 +1,5 @@
 // Files that are one, however they are spelled.
-#include "client/distinct_files.h"
+#include "client/files/distinct_files.h"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "client/image_file.h"
+#include "client/images/image_file.h"
 
 #include <filesystem>
 #include <fstream>

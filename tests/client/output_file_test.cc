@@ -1,5 +1,5 @@
 // What is there already when something is to be written.
-#include "client/output_file.h"
+#include "client/files/output_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,8 +9,8 @@
 #include <fstream>
 #include <string>
 
-#include "client/new_folder.h"
-#include "client/safetensors_writer.h"
+#include "client/files/new_folder.h"
+#include "client/images/safetensors_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/folder_fixture.h"

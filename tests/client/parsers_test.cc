@@ -2,10 +2,10 @@
 #include <string>
 #include <vector>
 
-#include "client/channel.h"
-#include "client/epsilon.h"
-#include "client/errors.h"
-#include "client/goal.h"
+#include "client/attacks/epsilon.h"
+#include "client/attacks/goal.h"
+#include "client/session/channel.h"
+#include "client/session/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/attack_parameters.h"
-#include "client/epsilon.h"
-#include "client/evaluation_plan.h"
+#include "client/attacks/attack_parameters.h"
+#include "client/attacks/epsilon.h"
+#include "client/evaluations/evaluation_plan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

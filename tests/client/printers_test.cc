@@ -12,7 +12,7 @@
 #include "client/printers/style.h"
 #include "client/printers/table.h"
 #include "client/printers/visible.h"
-#include "client/progress.h"
+#include "client/session/progress.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

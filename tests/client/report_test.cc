@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "client/attack_flags.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_flags.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
 #include "client/printers/records.h"

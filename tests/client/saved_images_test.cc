@@ -1,5 +1,5 @@
 // The images of an evaluation on disk: asked for again, checked, written.
-#include "client/saved_images.h"
+#include "client/images/saved_images.h"
 
 #include <cstdint>
 #include <cstring>
@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "client/attack_flags.h"
-#include "client/image_file.h"
-#include "client/new_folder.h"
-#include "client/safetensors_writer.h"
+#include "client/attacks/attack_flags.h"
+#include "client/files/new_folder.h"
+#include "client/images/image_file.h"
+#include "client/images/safetensors_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

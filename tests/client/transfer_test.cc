@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/attack_flags.h"
-#include "client/epsilon.h"
+#include "client/attacks/attack_flags.h"
+#include "client/attacks/epsilon.h"
+#include "client/evaluations/transfer_matrix.h"
 #include "client/printers/report.h"
-#include "client/transfer_matrix.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"

@@ -19,13 +19,13 @@
 #include "adv/v1/model_service.pb.h"
 #include "engine/attacks/make_attack.h"
 #include "google/rpc/error_details.pb.h"
-#include "server/codec_evaluation.h"
-#include "server/codec_requests.h"
-#include "server/dataset_registry.h"
-#include "server/errors.h"
-#include "server/evaluation_store.h"
-#include "server/model_registry.h"
-#include "server/refusals.h"
+#include "server/codec/codec_evaluation.h"
+#include "server/codec/codec_requests.h"
+#include "server/evaluations/evaluation_store.h"
+#include "server/models/dataset_registry.h"
+#include "server/models/model_registry.h"
+#include "server/wire/errors.h"
+#include "server/wire/explain.h"
 #include "tests/server/toy_model.h"
 #include "tests/server/violations.h"
 
@@ -146,7 +146,7 @@ bool Accepted(const absl::StatusOr<Result>& result) {
 
 void CheckModelName(const std::string& name, absl::string_view field) {
   const auto model = TheContext().models.Borrow(name);
-  CheckRefusal(RefuseModel(model.status(), name, field));
+  CheckRefusal(ExplainModel(model.status(), name, field));
 }
 
 void CheckImages(const at::Tensor& images, const Network& network) {
@@ -235,7 +235,7 @@ void FuzzEvaluate(const v1::EvaluateRobustnessRequest& request) {
       dataset.ok()) {
     inputs.dataset = *dataset;
   } else {
-    CheckRefusal(RefuseDataset(dataset.status(), spec.dataset()));
+    CheckRefusal(ExplainDataset(dataset.status(), spec.dataset()));
   }
   const auto decoded = DecodeEvaluationSpec(spec, inputs, context.limits);
   if (!Accepted(decoded)) return;
@@ -264,7 +264,7 @@ void FuzzEvaluations(const v1::ListEvaluationsRequest& request) {
   Require(*size >= 1 && *size <= 1000, "a page has 1 to 1000 evaluations");
   const auto page =
       TheContext().store->List(*size, request.page_token(), request.model());
-  if (!page.ok()) CheckRefusal(RefusePageToken(page.status()));
+  if (!page.ok()) CheckRefusal(ExplainPageToken(page.status()));
 }
 
 void FuzzRecords(const v1::ListEvaluationRecordsRequest& request) {
@@ -275,22 +275,22 @@ void FuzzRecords(const v1::ListEvaluationRecordsRequest& request) {
   }
   const auto id = store.ResolveId(request.id());
   if (!id.ok()) {
-    CheckRefusal(RefuseEvaluationId(id.status(), request.id()));
+    CheckRefusal(ExplainEvaluationId(id.status(), request.id()));
   } else if (size.ok()) {
     const auto page = store.Records(*id, *size, request.page_token());
-    if (!page.ok()) CheckRefusal(RefusePageToken(page.status()));
+    if (!page.ok()) CheckRefusal(ExplainPageToken(page.status()));
   }
 }
 
 // GetEvaluation; CancelEvaluation and DeleteEvaluation have the same field.
 void FuzzId(const v1::GetEvaluationRequest& request) {
   const auto id = TheContext().store->ResolveId(request.id());
-  if (!id.ok()) CheckRefusal(RefuseEvaluationId(id.status(), request.id()));
+  if (!id.ok()) CheckRefusal(ExplainEvaluationId(id.status(), request.id()));
 }
 
 void FuzzModel(const v1::GetModelRequest& request) {
   const auto model = TheContext().models.Get(request.model());
-  CheckRefusal(RefuseModel(model.status(), request.model(), "model"));
+  CheckRefusal(ExplainModel(model.status(), request.model(), "model"));
   CheckModelName(request.model(), "model");
 }
 

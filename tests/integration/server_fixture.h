@@ -13,8 +13,8 @@
 #include "adv/v1/model_service.grpc.pb.h"
 #include "adv/v1/server_service.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
-#include "server/log.h"
 #include "server/server.h"
+#include "server/telemetry/log.h"
 #include "tests/server/temporary_folder.h"
 
 namespace adv {

@@ -35,14 +35,14 @@ class SelfTest(unittest.TestCase):
         ("engine/nn/vgg.h", "adv/v1/model.pb.h"),
         ("engine/nn/vgg.h", "google/protobuf/message.h"),
         ("engine/nn/vgg.cc", "grpcpp/grpcpp.h"),
-        ("engine/attacks/fgsm.cc", "server/codec.h"),
+        ("engine/attacks/fgsm.cc", "server/codec/codec.h"),
         ("engine/attacks/fgsm.cc", "client/image.h"),
         ("engine/data/cifar10.cc", "model_store/model_store.h"),
         ("engine/data/cifar10.cc", "prometheus/counter.h"),
         ("engine/data/cifar10.cc", "CLI/CLI.hpp"),
         ("engine/data/cifar10.cc", "tests/engine/toy_network.h"),
         ("engine/data/cifar10.cc", "command_line/list.h"),
-        ("command_line/list.cc", "client/epsilon.h"),
+        ("command_line/list.cc", "client/attacks/epsilon.h"),
         ("command_line/list.cc", "adv/v1/model.pb.h"),
         ("model_store/publish.cc", "command_line/list.h"),
         ("model_store/publish.cc", "torch/torch.h"),
@@ -58,7 +58,7 @@ class SelfTest(unittest.TestCase):
         ("client/evaluate.cc", "ATen/ATen.h"),
         ("client/evaluate.cc", "engine/attacks/attack_config.h"),
         ("client/evaluate.cc", "model_store/model_store.h"),
-        ("client/evaluate.cc", "server/codec.h"),
+        ("client/evaluate.cc", "server/codec/codec.h"),
         ("server/main.cc", "client/evaluate.h"),
         ("tests/engine/nn/vgg_test.cc", "model_store/model_store.h"),
         ("tests/client/table_test.cc", "engine/nn/network.h"),
@@ -75,7 +75,7 @@ class SelfTest(unittest.TestCase):
         ("client/evaluate.cc", "command_line/list.h"),
         ("client/evaluate.cc", "adv/v1/attack_evaluation_service.grpc.pb.h"),
         ("server/server.cc", "net/page_server.h"),
-        ("client/channel.cc", "net/address.h"),
+        ("client/session/channel.cc", "net/address.h"),
         ("server/registry.cc", "engine/nn/vgg.h"),
         ("server/registry.cc", "model_store/model_store.h"),
         ("tests/engine/nn/vgg_test.cc", "tests/engine/toy_network.h"),
@@ -116,7 +116,7 @@ class SelfTest(unittest.TestCase):
 
     def test_includes_in_comments_are_no_includes(self):
         self.assertEqual([], layering.violations_in(
-            "engine/nn/vgg.h", '// #include "server/codec.h"\n'))
+            "engine/nn/vgg.h", '// #include "server/codec/codec.h"\n'))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-#include "server/acceptor.h"
+#include "server/wire/acceptor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <sstream>
 #include <vector>
 
-#include "server/mutex.h"
+#include "server/compute/mutex.h"
 
 namespace adv {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/codec_attack_config.h"
+#include "server/codec/codec_attack_config.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>

@@ -1,10 +1,10 @@
-#include "server/codec_evaluation.h"
+#include "server/codec/codec_evaluation.h"
 
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 
-#include "server/codec.h"
+#include "server/codec/codec.h"
 #include "tests/server/toy_model.h"
 #include "tests/server/violations.h"
 

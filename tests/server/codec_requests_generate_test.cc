@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/codec_requests.h"
+#include "server/codec/codec_requests.h"
 #include "tests/server/float_images.h"
 #include "tests/server/toy_model.h"
 #include "tests/server/violations.h"

@@ -1,4 +1,4 @@
-#include "server/codec_requests.h"
+#include "server/codec/codec_requests.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "server/cost.h"
+#include "server/compute/cost.h"
 
 #include <gtest/gtest.h>
 

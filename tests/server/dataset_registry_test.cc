@@ -1,4 +1,4 @@
-#include "server/dataset_registry.h"
+#include "server/models/dataset_registry.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "server/errors.h"
+#include "server/wire/errors.h"
 
 #include <gmock/gmock.h>
 

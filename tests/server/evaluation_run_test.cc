@@ -1,4 +1,4 @@
-#include "server/evaluation_run.h"
+#include "server/evaluations/evaluation_run.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -12,10 +12,10 @@
 #include <variant>
 #include <vector>
 
-#include "server/evaluation_runner.h"
-#include "server/evaluation_store.h"
-#include "server/executor.h"
-#include "server/mutex.h"
+#include "server/compute/executor.h"
+#include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_runner.h"
+#include "server/evaluations/evaluation_store.h"
 #include "tests/engine/toy_network.h"
 #include "tests/server/manual_clock.h"
 

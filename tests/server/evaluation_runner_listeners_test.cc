@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/evaluation_runner.h"
+#include "server/evaluations/evaluation_runner.h"
 #include "tests/server/evaluation_runner_fixture.h"
 #include "tests/server/gate.h"
 

@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "server/deterministic_bytes.h"
-#include "server/evaluation_runner.h"
+#include "server/codec/deterministic_bytes.h"
+#include "server/evaluations/evaluation_runner.h"
 #include "tests/server/evaluation_runner_fixture.h"
 #include "tests/server/gate.h"
 #include "tests/server/temporary_folder.h"

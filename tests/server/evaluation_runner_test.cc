@@ -1,4 +1,4 @@
-#include "server/evaluation_runner.h"
+#include "server/evaluations/evaluation_runner.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <string>
 #include <variant>
 
-#include "server/deterministic_bytes.h"
+#include "server/codec/deterministic_bytes.h"
 #include "tests/server/evaluation_runner_fixture.h"
 #include "tests/server/gate.h"
 

@@ -1,4 +1,4 @@
-#include "server/evaluation_store.h"
+#include "server/evaluations/evaluation_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "server/deterministic_bytes.h"
+#include "server/codec/deterministic_bytes.h"
 #include "tests/server/temporary_folder.h"
 
 namespace adv {

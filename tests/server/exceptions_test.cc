@@ -1,11 +1,11 @@
-#include "server/exceptions.h"
+#include "server/compute/exceptions.h"
 
 #include <gtest/gtest.h>
 
 #include <new>
 #include <stdexcept>
 
-#include "server/errors.h"
+#include "server/wire/errors.h"
 
 namespace adv {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "server/executor.h"
+#include "server/compute/executor.h"
 #include "tests/server/executor_fixture.h"
 #include "tests/server/gate.h"
 

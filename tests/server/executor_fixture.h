@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "server/executor.h"
-#include "server/mutex.h"
+#include "server/compute/executor.h"
+#include "server/compute/mutex.h"
 #include "tests/server/gate.h"
 #include "tests/server/manual_clock.h"
 

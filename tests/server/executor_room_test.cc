@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "server/executor.h"
+#include "server/compute/executor.h"
 #include "tests/server/executor_fixture.h"
 
 namespace adv {

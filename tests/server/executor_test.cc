@@ -1,5 +1,5 @@
 // What runs, and in which order.
-#include "server/executor.h"
+#include "server/compute/executor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #ifndef ADV_TESTS_SERVER_GATE_H_
 #define ADV_TESTS_SERVER_GATE_H_
 
-#include "server/mutex.h"
+#include "server/compute/mutex.h"
 
 namespace adv {
 

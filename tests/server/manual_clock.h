@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "server/clock.h"
-#include "server/mutex.h"
+#include "server/compute/clock.h"
+#include "server/compute/mutex.h"
 
 namespace adv {
 

@@ -13,8 +13,8 @@
 #include "engine/nn/golden.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/vgg.h"
-#include "server/model_registry.h"
-#include "server/mutex.h"
+#include "server/compute/mutex.h"
+#include "server/models/model_registry.h"
 #include "tests/server/manual_clock.h"
 #include "tests/server/temporary_folder.h"
 

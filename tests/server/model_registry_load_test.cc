@@ -8,7 +8,7 @@
 #include <string>
 
 #include "engine/nn/safetensors.h"
-#include "server/model_registry.h"
+#include "server/models/model_registry.h"
 #include "tests/server/model_registry_fixture.h"
 
 namespace adv {

@@ -1,4 +1,4 @@
-#include "server/sqlite.h"
+#include "server/evaluations/sqlite.h"
 
 #include <gtest/gtest.h>
 

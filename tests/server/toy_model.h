@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "server/served_model.h"
+#include "server/models/served_model.h"
 #include "tests/engine/toy_network.h"
 
 namespace adv {

@@ -1,4 +1,4 @@
-#include "server/worker.h"
+#include "server/wire/worker.h"
 
 #include <gtest/gtest.h>
 

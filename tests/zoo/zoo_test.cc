@@ -16,8 +16,8 @@
 #include "engine/evaluation/evaluation.h"
 #include "engine/evaluation/statistics.h"
 #include "engine/nn/golden.h"
-#include "server/codec.h"
-#include "server/deterministic_bytes.h"
+#include "server/codec/codec.h"
+#include "server/codec/deterministic_bytes.h"
 #include "tests/zoo/zoo_models.h"
 
 namespace adv {

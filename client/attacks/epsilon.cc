@@ -1,0 +1,218 @@
+#include "client/attacks/epsilon.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+
+namespace adv {
+namespace {
+
+constexpr double kLevels = 255;
+
+std::optional<double> ParseNumber(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::string Stripped(absl::string_view text) {
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+absl::Status Wrong(const std::string& text, const std::string& why) {
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' ", why));
+}
+
+absl::StatusOr<v1::Epsilon> ParseLevels(const std::string& text,
+                                        std::size_t slash, v1::Norm norm) {
+  const auto levels = ParseNumber(text.substr(0, slash));
+  const std::string denominator = text.substr(slash + 1);
+  const bool large = norm == v1::NORM_L2;
+  if (!levels || denominator != "255") {
+    return Wrong(text,
+                 absl::StrCat("is not a number of grey levels; write "
+                              "N/255 with N from 0",
+                              large ? "" : " to 255", ", for example 8/255"));
+  }
+  if (*levels < 0 || (*levels > kLevels && !large)) {
+    return Wrong(text, large ? "is negative; allowed are 0 or more"
+                             : "is outside the allowed 0/255 to 255/255");
+  }
+  v1::Epsilon epsilon;
+  epsilon.set_levels(*levels);
+  return epsilon;
+}
+
+// Nearer than this many grey levels, two sizes are one.
+constexpr double kSameLevels = 1e-9;
+
+struct Range {
+  v1::Epsilon first, last, step;
+};
+
+double Value(const v1::Epsilon& epsilon) {
+  return epsilon.has_levels() ? epsilon.levels() : epsilon.pixels();
+}
+
+// Zero is zero in either unit, so that "0:8/255:1/255" may be written.
+bool SameUnit(const Range& range) {
+  const auto fits = [&](const v1::Epsilon& e) {
+    return Value(e) == 0 || e.has_levels() == range.step.has_levels();
+  };
+  return fits(range.first) && fits(range.last);
+}
+
+absl::StatusOr<Range> ParseRange(const std::string& text, v1::Norm norm) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ':');
+  if (parts.size() != 3) {
+    return Wrong(text,
+                 "is not a range; write START:LAST:STEP, for example "
+                 "0:8/255:1/255");
+  }
+  Range range;
+  v1::Epsilon* const into[] = {&range.first, &range.last, &range.step};
+  for (int i = 0; i < 3; ++i) {
+    auto epsilon = ParseEpsilon(Stripped(parts[i]), norm);
+    if (!epsilon.ok()) return epsilon.status();
+    *into[i] = *std::move(epsilon);
+  }
+  if (Value(range.step) <= 0) return Wrong(text, "needs a step above 0");
+  if (!SameUnit(range)) {
+    return Wrong(text, "mixes N/255 and pixel units; use one of them");
+  }
+  if (Value(range.last) < Value(range.first)) {
+    return Wrong(text, "ends before it starts");
+  }
+  return range;
+}
+
+absl::Status AppendRange(const std::string& text, v1::Norm norm,
+                         std::vector<v1::Epsilon>* into) {
+  const auto range = ParseRange(text, norm);
+  if (!range.ok()) return range.status();
+  const double first = Value(range->first), step = Value(range->step);
+  // A hair of tolerance: 0:0.3:0.1 includes 0.3.
+  const double count = std::floor((Value(range->last) - first) / step + 1e-9);
+  if (count >= kMaxRangeValues) {
+    return Wrong(text, absl::StrCat("stands for more than ", kMaxRangeValues,
+                                    " values; take a larger step"));
+  }
+  for (int i = 0; i <= static_cast<int>(count); ++i) {
+    // Twelve digits, so that 3 * 0.1 is 0.3 and not 0.30000000000000004.
+    const double value =
+        *ParseNumber(absl::StrFormat("%.12g", first + i * step));
+    v1::Epsilon epsilon;
+    if (range->step.has_levels()) {
+      epsilon.set_levels(value);
+    } else {
+      epsilon.set_pixels(value);
+    }
+    into->push_back(epsilon);
+  }
+  return absl::OkStatus();
+}
+
+// Of sizes that are there twice the first.
+std::vector<v1::Epsilon> WithoutRepeats(const std::vector<v1::Epsilon>& all) {
+  std::vector<v1::Epsilon> kept;
+  for (const v1::Epsilon& one : all) {
+    const bool known = std::any_of(
+        kept.begin(), kept.end(),
+        [&one](const v1::Epsilon& other) { return SameSize(one, other); });
+    if (!known) kept.push_back(one);
+  }
+  return kept;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
+                                         v1::Norm norm) {
+  const std::size_t slash = text.find('/');
+  if (slash != std::string::npos) return ParseLevels(text, slash, norm);
+  const auto pixels = ParseNumber(text);
+  const bool large = norm == v1::NORM_L2;
+  if (!pixels) {
+    return Wrong(text, large ? "is not a size; write pixel units as 0.5 or "
+                               "grey levels as 128/255"
+                             : "is not a size; write grey levels as 8/255 or "
+                               "pixel units from 0 to 1 as 0.031");
+  }
+  if (*pixels > 1 && !large) {
+    const std::string hint =
+        *pixels <= kLevels
+            ? absl::StrCat("; for grey levels write ", text, "/255")
+            : "";
+    return Wrong(text, "is more than 1, the whole range of a pixel" + hint);
+  }
+  if (*pixels < 0) {
+    return Wrong(text, absl::StrCat("is negative; allowed are 0 ",
+                                    large ? "or more" : "to 1"));
+  }
+  v1::Epsilon epsilon;
+  epsilon.set_pixels(*pixels);
+  return epsilon;
+}
+
+absl::StatusOr<v1::Epsilon> ParseStepSize(const std::string& text,
+                                          v1::Norm norm) {
+  auto size = ParseEpsilon(text, norm);
+  const bool negative = !text.empty() && text.front() == '-';
+  if (negative || (size.ok() && Pixels(*size) <= 0)) {
+    return Wrong(text, "is not the size of a step; it must be above 0");
+  }
+  return size;
+}
+
+absl::StatusOr<std::vector<v1::Epsilon>> ParseEpsilons(const std::string& text,
+                                                       v1::Norm norm) {
+  std::vector<v1::Epsilon> epsilons;
+  std::vector<std::string> errors;
+  for (const auto piece : absl::StrSplit(text, ',')) {
+    const std::string part = Stripped(piece);
+    absl::Status status;
+    if (part.find(':') != std::string::npos) {
+      status = AppendRange(part, norm, &epsilons);
+    } else if (auto epsilon = ParseEpsilon(part, norm); epsilon.ok()) {
+      epsilons.push_back(*std::move(epsilon));
+    } else {
+      status = epsilon.status();
+    }
+    if (!status.ok()) errors.emplace_back(status.message());
+  }
+  if (errors.empty()) return WithoutRepeats(epsilons);
+  return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+}
+
+bool SameSize(const v1::Epsilon& a, const v1::Epsilon& b) {
+  return std::abs(Pixels(a) - Pixels(b)) * kLevels < kSameLevels;
+}
+
+double Pixels(const v1::Epsilon& epsilon) {
+  return epsilon.has_levels() ? epsilon.levels() / kLevels : epsilon.pixels();
+}
+
+std::string EpsilonText(const v1::Epsilon& epsilon) {
+  if (epsilon.has_levels()) return absl::StrFormat("%g/255", epsilon.levels());
+  const std::string pixels = absl::StrFormat("%g", epsilon.pixels());
+  if (*ParseNumber(pixels) == epsilon.pixels()) return pixels;
+  // Servers answer in pixel units: 0.00784313725 was 2/255.
+  const double levels = epsilon.pixels() * kLevels;
+  const std::string text = absl::StrFormat("%g", levels);
+  return std::abs(*ParseNumber(text) - levels) < kSameLevels ? text + "/255"
+                                                             : pixels;
+}
+
+}  // namespace adv

@@ -1,0 +1,30 @@
+#ifndef ADV_CLIENT_EVALUATIONS_DIFFERENCE_H_
+#define ADV_CLIENT_EVALUATIONS_DIFFERENCE_H_
+
+#include "adv/v1/evaluation.pb.h"
+
+namespace adv {
+
+// A difference of two shares, in [-1, 1], with its 95 % interval.
+struct Difference {
+  double value;
+  double lower;
+  double upper;
+};
+
+// `a` minus `b`, both with at least one image and their Wilson intervals. The
+// interval is Newcombe's hybrid score interval: method 10 of R. G. Newcombe,
+// "Interval estimation for the difference between independent proportions:
+// comparison of eleven methods", Statistics in Medicine 17 (1998) 873-890.
+//
+// It takes the shares for independent. Two models measured on the same images
+// mostly fail on the same ones, so that their difference varies less: there
+// the interval is wider than need be, and one that excludes 0 can be relied on.
+Difference MakeDifference(const v1::Rate& a, const v1::Rate& b);
+
+// Whether 0 is outside the interval.
+bool ExcludesZero(const Difference& difference);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_EVALUATIONS_DIFFERENCE_H_

@@ -1,0 +1,22 @@
+#ifndef ADV_CLIENT_EVALUATIONS_RECORD_PAGES_H_
+#define ADV_CLIENT_EVALUATIONS_RECORD_PAGES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "adv/v1/evaluation.pb.h"
+#include "client/session/connection.h"
+#include "grpcpp/support/status.h"
+
+namespace adv {
+
+// The first `limit` records of an evaluation (those done so far, if it still
+// runs), page by page, in index order.
+grpc::Status FetchRecords(Connection& connection, const std::string& id,
+                          std::uint64_t limit,
+                          std::vector<v1::EvaluationRecord>* records);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_EVALUATIONS_RECORD_PAGES_H_

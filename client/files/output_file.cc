@@ -1,0 +1,117 @@
+#include "client/files/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/printers/visible.h"
+
+namespace adv {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMostLinks = 40;  // as the kernel has it
+
+absl::Status Wrong(const std::string& path, const std::string& why) {
+  return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
+}
+
+absl::Status CannotWrite(const std::string& path, int error) {
+  return Wrong(path, absl::StrCat("cannot be written: ", std::strerror(error)));
+}
+
+// 0, or the errno of what failed. Closes `fd`.
+int WriteAndClose(int fd, const std::vector<absl::string_view>& pieces) {
+  int error = 0;
+  for (absl::string_view left : pieces) {
+    while (error == 0 && !left.empty()) {
+      const ssize_t written = write(fd, left.data(), left.size());
+      if (written >= 0) {
+        left.remove_prefix(static_cast<std::size_t>(written));
+      } else if (errno != EINTR) {
+        error = errno;
+      }
+    }
+  }
+  // Some file systems report a failed write only here.
+  if (close(fd) != 0 && error == 0) error = errno;
+  return error;
+}
+
+// What is there, through links; a mode of 0 if there is nothing.
+absl::Status Look(const std::string& path, struct stat* info) {
+  *info = {};
+  if (stat(path.c_str(), info) == 0) {
+    return S_ISDIR(info->st_mode) ? Wrong(path, "is a folder, not a file")
+                                  : absl::OkStatus();
+  }
+  return errno == ENOENT ? absl::OkStatus() : CannotWrite(path, errno);
+}
+
+bool IsReplaced(const struct stat& info) {
+  return info.st_mode == 0 || S_ISREG(info.st_mode);
+}
+
+}  // namespace
+
+fs::path FollowLinks(fs::path path) {
+  std::error_code error;
+  for (int i = 0; i < kMostLinks; ++i) {
+    const fs::path next = fs::read_symlink(path, error);
+    if (error) break;  // it is no link
+    path = path.parent_path() / next;
+  }
+  return path;
+}
+
+absl::Status WriteOutput(const std::string& path,
+                         const std::vector<absl::string_view>& pieces) {
+  struct stat info;
+  if (auto status = Look(path, &info); !status.ok()) return status;
+  if (!IsReplaced(info)) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    const int error = fd < 0 ? errno : WriteAndClose(fd, pieces);
+    return error == 0 ? absl::OkStatus() : CannotWrite(path, error);
+  }
+  const std::string target = FollowLinks(path).string();
+  const std::string draft = absl::StrCat(target, ".part-", getpid());
+  unlink(draft.c_str());  // of a process that died and had this number
+  const int fd =
+      open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) return CannotWrite(path, errno);
+  if (info.st_mode != 0) fchmod(fd, info.st_mode & 0777);
+  int error = WriteAndClose(fd, pieces);
+  if (error == 0 && std::rename(draft.c_str(), target.c_str()) != 0) {
+    error = errno;
+  }
+  if (error == 0) return absl::OkStatus();
+  unlink(draft.c_str());
+  return CannotWrite(path, error);
+}
+
+absl::Status CheckWritable(const std::string& path) {
+  struct stat info;
+  if (auto status = Look(path, &info); !status.ok()) return status;
+  if (!IsReplaced(info)) {
+    return access(path.c_str(), W_OK) == 0 ? absl::OkStatus()
+                                           : CannotWrite(path, errno);
+  }
+  fs::path folder = FollowLinks(path).parent_path();
+  if (folder.empty()) folder = ".";
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return Wrong(path, absl::StrCat("cannot be written: there is no folder ",
+                                    folder.string()));
+  }
+  return access(folder.c_str(), W_OK | X_OK) == 0 ? absl::OkStatus()
+                                                  : CannotWrite(path, errno);
+}
+
+}  // namespace adv

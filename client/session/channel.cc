@@ -1,0 +1,163 @@
+#include "client/session/channel.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "net/address.h"
+#include "nlohmann/json.hpp"
+
+namespace adv {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kDefaultPort = 50051;
+constexpr int kMaxReplyBytes = 256 << 20;  // records of a large evaluation
+
+// Deleting twice is not the same as deleting once (the second is NOT_FOUND),
+// so DeleteEvaluation is not here.
+constexpr const char* kIdempotent[] = {"Classify",
+                                       "GenerateAdversarial",
+                                       "EvaluateRobustness",
+                                       "GetEvaluation",
+                                       "ListEvaluations",
+                                       "CancelEvaluation",
+                                       "ListEvaluationRecords"};
+
+json RetriedNames() {
+  json names = json::array();
+  for (const char* method : kIdempotent) {
+    names.push_back(
+        {{"service", "adv.v1.AttackEvaluationService"}, {"method", method}});
+  }
+  names.push_back({{"service", "adv.v1.ModelService"}});
+  names.push_back({{"service", "adv.v1.ServerService"}});
+  return names;
+}
+
+bool HasScheme(const std::string& server) {
+  for (const char* scheme :
+       {"dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:"}) {
+    if (absl::StartsWith(server, scheme)) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Address> ParseServer(absl::string_view text) {
+  AddressRules rules;
+  rules.lowest_port = 1;
+  rules.default_port = kDefaultPort;
+  absl::StatusOr<Address> address = ParseAddress(text, rules);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--server: ", address.status().message()));
+  }
+  return address;
+}
+
+absl::StatusOr<std::string> Resolve(const Address& address) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(
+      address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
+  if (error != 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "--server: cannot resolve ", address.host, ": ", gai_strerror(error)));
+  }
+  std::vector<std::string> numbers;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    char text[INET_ADDRSTRLEN];
+    const auto* in = reinterpret_cast<const sockaddr_in*>(one->ai_addr);
+    inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+    numbers.push_back(absl::StrCat(text, ":", address.port));
+  }
+  freeaddrinfo(found);
+  return absl::StrJoin(numbers, ",");
+}
+
+// Whether every address of a gRPC target is of this machine.
+bool IsOfThisMachine(absl::string_view target) {
+  if (absl::StartsWith(target, "unix")) return true;
+  for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (absl::ConsumePrefix(&target, scheme)) break;
+  }
+  for (const absl::string_view piece : absl::StrSplit(target, ',')) {
+    const auto address = ParseAddress(piece);
+    if (!address.ok() || !IsLoopback(*address)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string ServiceConfig(const std::string& balance) {
+  json config = {{"methodConfig",
+                  {{{"name", RetriedNames()},
+                    {"retryPolicy",
+                     {{"maxAttempts", 5},
+                      {"initialBackoff", "0.2s"},
+                      {"maxBackoff", "3s"},
+                      {"backoffMultiplier", 2},
+                      {"retryableStatusCodes",
+                       {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}}}}}}}};
+  if (!balance.empty()) {
+    config["loadBalancingConfig"] = {{{balance, json::object()}}};
+    config["healthCheckConfig"] = {
+        {"serviceName", "adv.v1.AttackEvaluationService"}};
+  }
+  return config.dump();
+}
+
+absl::StatusOr<std::string> TargetOf(const std::string& server) {
+  if (HasScheme(server)) return server;
+  std::vector<Address> addresses;
+  for (const auto piece : absl::StrSplit(server, ',')) {
+    auto address = ParseServer(absl::StripAsciiWhitespace(piece));
+    if (!address.ok()) return address.status();
+    addresses.push_back(*std::move(address));
+  }
+  if (addresses.size() == 1) {
+    return absl::StrCat("dns:///", ToString(addresses[0]));
+  }
+  std::vector<std::string> resolved;
+  for (const Address& address : addresses) {
+    if (absl::StrContains(address.host, ':')) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--server: '[", address.host,
+          "]' stands in a list, whose addresses are names or IPv4; a list of "
+          "IPv6 alone is ipv6:[::1]:50051,[::1]:50052"));
+    }
+    auto numbers = Resolve(address);
+    if (!numbers.ok()) return numbers.status();
+    resolved.push_back(*std::move(numbers));
+  }
+  return absl::StrCat("ipv4:", absl::StrJoin(resolved, ","));
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
+                                           const std::string& balance) {
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(ServiceConfig(balance));
+  arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
+  arguments.SetUserAgentPrefix("advctl/" ADV_VERSION);
+  // A proxy for the web is no way to one's own machine.
+  if (IsOfThisMachine(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+}  // namespace adv

@@ -1,0 +1,134 @@
+#include "client/session/connection.h"
+
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "client/session/channel.h"
+#include "client/session/local_server.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/channel.h"
+
+namespace adv {
+namespace {
+
+using Clock = std::chrono::system_clock;
+
+constexpr double kConnectSeconds = 5;
+constexpr double kModelLoadSeconds = 60;
+
+Clock::time_point In(double seconds) {
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                            std::chrono::duration<double>(seconds));
+}
+
+enum class Answer { kConnected, kRefused, kNoneInTime };
+
+// Stops at the first refusal instead of backing off until the deadline, so
+// that a missing server is told at once.
+Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
+  const auto deadline = In(seconds);
+  for (;;) {
+    const grpc_connectivity_state state = channel.GetState(true);
+    if (state == GRPC_CHANNEL_READY) return Answer::kConnected;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return Answer::kRefused;
+    if (!channel.WaitForStateChange(state, deadline)) {
+      return Answer::kNoneInTime;
+    }
+  }
+}
+
+// A private server listens before its models are loaded. Servers without this
+// health name are taken as they are.
+void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
+  const auto stub = grpc::health::v1::Health::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(In(kModelLoadSeconds));
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service("adv.v1.AttackEvaluationService");
+  const auto watch = stub->Watch(&context, request);
+  grpc::health::v1::HealthCheckResponse response;
+  while (watch->Read(&response)) {
+    if (response.status() ==
+        grpc::health::v1::HealthCheckResponse::NOT_SERVING) {
+      continue;
+    }
+    break;
+  }
+  context.TryCancel();
+  watch->Finish();
+}
+
+absl::Status TooLate(const std::string& address, double seconds) {
+  return absl::DeadlineExceededError(absl::StrCat(
+      "no connection to ", address, " within ", seconds,
+      " s (DEADLINE_EXCEEDED); --timeout sets the limit, and may be too "
+      "short"));
+}
+
+absl::Status Unreachable(const std::string& address, Answer answer) {
+  const std::string when =
+      answer == Answer::kNoneInTime
+          ? absl::StrCat(" within ", kConnectSeconds,
+                         " s; --timeout=SECONDS gives a busy one more")
+          : "";
+  return absl::UnavailableError(
+      absl::StrCat("no server answers at ", address, when,
+                   "\n\nStart one:           advserver"
+                   "\nor name another:     advctl --server=HOST:PORT ..."
+                   "\n                     (or set ADVCTL_SERVER)"
+                   "\nor use a private one for this call alone:"
+                   "\n                     advctl --local ..."));
+}
+
+}  // namespace
+
+Connection::~Connection() = default;
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
+    const GlobalOptions& options) {
+  auto connection = std::unique_ptr<Connection>(new Connection);
+  connection->timeout_seconds_ = options.timeout_seconds;
+  connection->address_ = options.server;
+  if (options.local) {
+    auto local = LocalServer::Start(options.stores, options.datasets);
+    if (!local.ok()) return local.status();
+    connection->local_ = *std::move(local);
+    connection->address_ = connection->local_->address();
+  }
+  if (auto status = connection->Connect(options); !status.ok()) return status;
+  return connection;
+}
+
+absl::Status Connection::Connect(const GlobalOptions& options) {
+  const auto target = TargetOf(address_);
+  if (!target.ok()) return target.status();
+  const auto channel = MakeChannel(*target, options.balance);
+  const bool limited = timeout_seconds_ > 0;
+  const double patience = limited ? timeout_seconds_ : kConnectSeconds;
+  const Answer answer = WaitUntilConnected(*channel, patience);
+  if (answer == Answer::kNoneInTime && limited) {
+    return TooLate(address_, patience);
+  }
+  if (answer != Answer::kConnected) {
+    return Unreachable(address_, answer);
+  }
+  if (local_ != nullptr) WaitUntilServing(channel);
+  evaluation_ = v1::AttackEvaluationService::NewStub(channel);
+  models_ = v1::ModelService::NewStub(channel);
+  server_ = v1::ServerService::NewStub(channel);
+  return absl::OkStatus();
+}
+
+std::unique_ptr<grpc::ClientContext> Connection::NewCall(
+    double default_seconds) const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(
+      In(timeout_seconds_ > 0 ? timeout_seconds_ : default_seconds));
+  return context;
+}
+
+std::string Connection::log_path() const {
+  return local_ == nullptr ? "" : local_->log_path();
+}
+
+}  // namespace adv

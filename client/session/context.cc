@@ -1,0 +1,78 @@
+#include "client/session/context.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/printers/visible.h"
+#include "client/session/errors.h"
+
+namespace adv {
+namespace {
+
+// Of a connection that could not be made.
+ExitCode CodeOf(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return kUsage;
+  return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
+}
+
+}  // namespace
+
+Context::Context(GlobalOptions options, std::ostream& out, std::ostream& err)
+    : options_(std::move(options)),
+      out_(out),
+      err_(err),
+      style_(Style::For(STDOUT_FILENO, options_.no_color)) {}
+
+Context::~Context() = default;
+
+Connection* Context::Connect() {
+  if (connection_ != nullptr) return connection_.get();
+  auto connection = Connection::Open(options_);
+  if (!connection.ok()) {
+    connect_error_ = Fail(connection.status(), CodeOf(connection.status()));
+    return nullptr;
+  }
+  connection_ = *std::move(connection);
+  Verbose(absl::StrCat("connected to ",
+                       connection_->is_private() ? "a private server at " : "",
+                       connection_->address()));
+  return connection_.get();
+}
+
+ExitCode Context::Fail(const grpc::Status& status) {
+  std::string message = Explain(status);
+  const ExitCode code = ExitCodeOf(status.error_code());
+  if (code != kRefused && connection_ != nullptr && connection_->is_private()) {
+    absl::StrAppend(&message,
+                    "\n  log of the private server: ", connection_->log_path());
+  }
+  PrintError(message);
+  return code;
+}
+
+ExitCode Context::Fail(const absl::Status& status, ExitCode code) {
+  PrintError(std::string(status.message()));
+  return code;
+}
+
+ExitCode Context::Usage(const std::string& flag, const absl::Status& status) {
+  return Usage(absl::StrCat(flag, ": ", status.message()));
+}
+
+ExitCode Context::Usage(const std::string& message) {
+  PrintError(message);
+  return kUsage;
+}
+
+void Context::Verbose(const std::string& line) {
+  if (options_.verbose) err_ << "advctl: " << Visible(line) << std::endl;
+}
+
+void Context::PrintError(const std::string& message) {
+  out_.flush();
+  err_ << "advctl: " << VisibleLines(message) << std::endl;
+}
+
+}  // namespace adv

@@ -1,0 +1,27 @@
+#ifndef ADV_CLIENT_SESSION_ERRORS_H_
+#define ADV_CLIENT_SESSION_ERRORS_H_
+
+#include <string>
+
+#include "client/exit_code.h"
+#include "grpcpp/support/status.h"
+
+namespace adv {
+
+// Which exit status a failed call means.
+ExitCode ExitCodeOf(grpc::StatusCode code);
+
+// ErrorInfo.reason of a failed call; empty if it has none.
+std::string ReasonOf(const grpc::Status& status);
+
+// A failed call for people: the message, and every field violation with the
+// flag it came from. Several lines, without a newline at the end.
+std::string Explain(const grpc::Status& status);
+
+// The flag behind a request's field: "spec.epsilons[1].pixels" -> "--epsilon
+// (value 2)". Empty if none maps.
+std::string FlagOf(const std::string& field);
+
+}  // namespace adv
+
+#endif  // ADV_CLIENT_SESSION_ERRORS_H_

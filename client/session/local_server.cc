@@ -1,0 +1,157 @@
+#include "client/session/local_server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/session/find_program.h"
+
+namespace adv {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kStartLimit = std::chrono::seconds(60);
+constexpr char kListening[] = "listening on ";
+constexpr std::size_t kLogTail = 2000;
+
+std::string TailOf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  const std::string all = text.str();
+  return all.size() > kLogTail ? all.substr(all.size() - kLogTail) : all;
+}
+
+// Runs in the child, between fork and exec: async-signal-safe calls alone.
+[[noreturn]] void BecomeServer(char* const* arguments, int output, int log,
+                               pid_t parent) {
+  // Ctrl-C at the terminal is for advctl, which decides what it means.
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // it died before prctl
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  dup2(output, STDOUT_FILENO);
+  dup2(log, STDERR_FILENO);
+  execv(arguments[0], arguments);
+  _exit(127);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
+    const std::vector<std::string>& stores,
+    const std::vector<std::string>& datasets) {
+  const auto program = FindProgram("advserver", "ADVCTL_ADVSERVER", "server");
+  if (!program.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--local: ", program.status().message()));
+  }
+  std::vector<std::string> arguments = {
+      *program, "--listen=127.0.0.1:0",
+      "--state=:memory:", "--metrics-listen=off"};
+  for (const auto& store : stores) {
+    arguments.push_back(absl::StrCat("--store=", store));
+  }
+  for (const auto& dataset : datasets) {
+    arguments.push_back(absl::StrCat("--dataset=", dataset));
+  }
+  auto server = std::unique_ptr<LocalServer>(new LocalServer);
+  if (auto status = server->Spawn(arguments); !status.ok()) return status;
+  if (auto status = server->WaitForAddress(); !status.ok()) return status;
+  return server;
+}
+
+absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
+  std::error_code error;
+  log_path_ = (fs::temp_directory_path(error) / "advserver-XXXXXX").string();
+  const int log = mkostemp(log_path_.data(), O_CLOEXEC);
+  if (log < 0) {
+    return absl::UnavailableError(
+        absl::StrCat("--local: cannot create a log file ", log_path_, ": ",
+                     std::strerror(errno)));
+  }
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    close(log);
+    return absl::UnavailableError(
+        absl::StrCat("--local: no pipe: ", std::strerror(errno)));
+  }
+  std::vector<char*> words;
+  for (const auto& word : arguments) {
+    words.push_back(const_cast<char*>(word.c_str()));
+  }
+  words.push_back(nullptr);
+  const pid_t self = getpid();
+  child_ = fork();
+  if (child_ == 0) BecomeServer(words.data(), ends[1], log, self);
+  const int fork_error = errno;
+  output_ = ends[0];
+  close(ends[1]);
+  close(log);
+  if (child_ < 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "--local: cannot start a process: ", std::strerror(fork_error)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LocalServer::WaitForAddress() {
+  const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
+  std::string text;
+  bool ended = false;
+  while (!ended) {
+    for (const auto line : absl::StrSplit(text, '\n')) {
+      // The last piece may be half a line; a whole one has its newline.
+      const bool whole = line.data() + line.size() != text.data() + text.size();
+      if (whole && absl::StartsWith(line, kListening)) {
+        address_ = std::string(line.substr(sizeof(kListening) - 1));
+        return absl::OkStatus();
+      }
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd wait = {output_, POLLIN, 0};
+    if (left.count() <= 0 || poll(&wait, 1, left.count()) == 0) break;
+    char buffer[512];
+    const ssize_t count = read(output_, buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
+    ended = count <= 0;
+    if (!ended) text.append(buffer, count);
+  }
+  keep_log_ = true;
+  return absl::UnavailableError(absl::StrCat(
+      "--local: the private server ",
+      ended ? "ended instead of listening" : "did not listen within 60 s",
+      "; its log, ", log_path_, ", ends with:\n", TailOf(log_path_)));
+}
+
+LocalServer::~LocalServer() {
+  if (child_ > 0) {
+    // It has no state worth a polite end.
+    kill(child_, SIGKILL);
+    while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (output_ >= 0) close(output_);
+  std::error_code ignored;
+  if (!keep_log_) fs::remove(log_path_, ignored);
+}
+
+}  // namespace adv

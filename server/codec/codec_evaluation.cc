@@ -1,0 +1,241 @@
+#include "server/codec/codec_evaluation.h"
+
+#include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "model_store/model_store.h"
+#include "server/codec/codec_attack.h"
+#include "server/models/class_match.h"
+
+namespace adv {
+namespace {
+
+constexpr double kDefaultEpsilon = 8.0 / 255;
+constexpr uint32_t kMaxTileSize = 1024;
+// Grows whenever the same specification would give other records.
+constexpr uint32_t kRecordVersion = 2;
+
+int64_t ValuesPerImage(const Network& network) {
+  int64_t values = 1;
+  for (const int64_t size : network.image_shape()) values *= size;
+  return values;
+}
+
+void CheckClasses(const std::vector<std::string>& names,
+                  const v1::ModelManifest& model, const char* field,
+                  FieldViolations* violations) {
+  const std::string mismatch = ClassMismatch(names, model);
+  if (!mismatch.empty()) violations->Add(field, mismatch);
+}
+
+// Data set and source must take part in the model's world: its image shape
+// and its classes.
+void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
+  const Network& network = *inputs.model->network;
+  const std::vector<int64_t> shape = network.image_shape();
+  if (inputs.dataset->images.sizes().slice(1) != at::IntArrayRef(shape) ||
+      static_cast<int64_t>(inputs.dataset->class_names.size()) !=
+          network.num_classes()) {
+    violations->Add(
+        "spec.dataset",
+        absl::StrCat("has other images or classes than the model;",
+                     " must have images {", absl::StrJoin(shape, ", "), "} of ",
+                     network.num_classes(), " classes"));
+  } else {
+    CheckClasses(inputs.dataset->class_names, inputs.model->manifest,
+                 "spec.dataset", violations);
+  }
+  const Network& source = *inputs.source_model->network;
+  if (source.image_shape() != shape ||
+      source.num_classes() != network.num_classes()) {
+    violations->Add(
+        "spec.source_model",
+        absl::StrCat("must take images {", absl::StrJoin(shape, ", "), "} of ",
+                     network.num_classes(), " classes, as the model does"));
+  } else {
+    const auto& names = inputs.source_model->manifest.class_names();
+    CheckClasses({names.begin(), names.end()}, inputs.model->manifest,
+                 "spec.source_model", violations);
+  }
+}
+
+void DecodeAttacks(const v1::EvaluationSpec& spec, const Limits& limits,
+                   EvaluationPlan* plan, FieldViolations* violations) {
+  if (static_cast<uint32_t>(spec.attacks_size()) > limits.attacks) {
+    violations->Add("spec.attacks", absl::StrCat("has ", spec.attacks_size(),
+                                                 " entries; must have at most ",
+                                                 limits.attacks));
+    return;
+  }
+  for (int i = 0; i < spec.attacks_size(); ++i) {
+    plan->attacks.push_back(DecodeAttack(spec.attacks(i),
+                                         absl::StrCat("spec.attacks[", i, "]"),
+                                         limits, violations));
+  }
+  if (plan->attacks.empty()) plan->attacks = {FgsmConfig(), IgsmConfig()};
+}
+
+void DecodeEpsilons(const v1::EvaluationSpec& spec, const Limits& limits,
+                    int64_t values_per_image, EvaluationPlan* plan,
+                    FieldViolations* violations) {
+  if (static_cast<uint32_t>(spec.epsilons_size()) > limits.epsilons) {
+    violations->Add(
+        "spec.epsilons",
+        absl::StrCat("has ", spec.epsilons_size(),
+                     " entries; must have at most ", limits.epsilons));
+    return;
+  }
+  for (int i = 0; i < spec.epsilons_size(); ++i) {
+    plan->epsilons.push_back(
+        DecodeEpsilon(spec.epsilons(i), absl::StrCat("spec.epsilons[", i, "]"),
+                      plan->norm, values_per_image, violations));
+  }
+  if (plan->epsilons.empty()) plan->epsilons = {kDefaultEpsilon};
+}
+
+void DecodeTileSize(const v1::EvaluationSpec& spec, at::Device device,
+                    EvaluationPlan* plan, FieldViolations* violations) {
+  if (spec.tile_size() > kMaxTileSize) {
+    violations->Add(
+        "spec.tile_size",
+        absl::StrCat("is ", spec.tile_size(), "; must be 1 to ", kMaxTileSize,
+                     ", or 0 for ", DefaultTileSize(device)));
+  }
+  plan->tile_size =
+      spec.tile_size() > 0 ? spec.tile_size() : DefaultTileSize(device);
+}
+
+// The samples of an evaluation. Toward a fixed target they are images of the
+// other classes: an image of the target has nowhere to go.
+std::vector<int64_t> ChooseSamples(const Dataset& dataset, const Goal& goal,
+                                   uint64_t count, uint64_t seed) {
+  const bool fixed = goal.kind == Goal::Kind::kTargeted &&
+                     goal.rule == Goal::TargetRule::kFixed;
+  const at::Tensor candidates =
+      fixed ? dataset.labels.ne(goal.target_class).nonzero().flatten()
+            : at::arange(dataset.size(), at::kLong);
+  const auto samples = static_cast<int64_t>(
+      std::min(count, static_cast<uint64_t>(candidates.size(0))));
+  std::vector<int64_t> chosen =
+      SampleIndices(dataset.labels.index_select(0, candidates), samples, seed);
+  for (int64_t& index : chosen) index = candidates[index].item<int64_t>();
+  return chosen;
+}
+
+EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
+                          const EvaluationInputs& inputs, const Limits& limits,
+                          FieldViolations* violations) {
+  const Network& network = *inputs.model->network;
+  const AttackSource source{
+      inputs.source_model == inputs.model ? "spec.model" : "spec.source_model",
+      inputs.source_model->network->access()};
+  EvaluationPlan plan;
+  DecodeAttacks(spec, limits, &plan, violations);
+  plan.norm = DecodeNorm(spec.norm(), "spec.norm", plan.attacks, violations);
+  DecodeEpsilons(spec, limits, ValuesPerImage(network), &plan, violations);
+  for (size_t i = 0; i < plan.attacks.size(); ++i) {
+    CheckSteps(plan.attacks[i], absl::StrCat("spec.attacks[", i, "]"),
+               plan.epsilons, limits, violations);
+    CheckAttack(plan.attacks[i], spec.goal().has_targeted(),
+                network.num_classes(), source, "spec.goal", violations);
+  }
+  plan.goal =
+      DecodeGoal(spec.goal(), "spec.goal", network.num_classes(), violations);
+  plan.success = DecodeSuccess(spec.success(), "spec.success",
+                               inputs.source_model != inputs.model, violations);
+  plan.eight_bit = spec.eight_bit();
+  plan.seed = spec.seed();
+  DecodeTileSize(spec, network.device(), &plan, violations);
+  if (plan.eight_bit) {
+    CheckEightBit(plan.attacks, plan.norm, plan.epsilons, "spec.eight_bit",
+                  violations);
+  }
+  return plan;
+}
+
+// Each result is kept, and the report is made of all of them at once.
+void CheckRecords(size_t samples, const EvaluationPlan& plan,
+                  const Limits& limits, FieldViolations* violations) {
+  const uint64_t each = plan.attacks.size() * plan.epsilons.size();
+  if (each * samples <= limits.evaluation_records) return;
+  violations->Add(
+      "spec.samples",
+      absl::StrCat(samples, " samples times ", plan.attacks.size(),
+                   " attacks times ", plan.epsilons.size(), " epsilons make ",
+                   each * samples, " results; must be at most ",
+                   limits.evaluation_records, ", here up to ",
+                   limits.evaluation_records / each, " samples"));
+}
+
+std::string DigestIndices(const std::vector<int64_t>& indices) {
+  std::string bytes;
+  bytes.reserve(indices.size() * 8);
+  for (const int64_t index : indices) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes.push_back(static_cast<char>(static_cast<uint64_t>(index) >> shift));
+    }
+  }
+  return Sha256Hex(bytes);
+}
+
+v1::EvaluationSpec EncodeSpec(const ResolvedEvaluation& evaluation) {
+  const EvaluationPlan& plan = evaluation.plan;
+  v1::EvaluationSpec spec;
+  spec.set_model(evaluation.model->full_name());
+  spec.set_source_model(evaluation.source_model->full_name());
+  spec.set_dataset(evaluation.dataset->name);
+  spec.set_samples(evaluation.indices.size());
+  spec.set_seed(plan.seed);
+  for (const AttackConfig& attack : plan.attacks) {
+    *spec.add_attacks() = EncodeAttack(attack, std::nullopt);
+  }
+  spec.set_norm(EncodeNorm(plan.norm));
+  for (const double epsilon : plan.epsilons) {
+    *spec.add_epsilons() = EncodeSize(epsilon);
+  }
+  *spec.mutable_goal() = EncodeGoal(plan.goal);
+  spec.set_success(EncodeSuccess(plan.success));
+  spec.set_eight_bit(plan.eight_bit);
+  spec.set_tile_size(static_cast<uint32_t>(plan.tile_size));
+  return spec;
+}
+
+}  // namespace
+
+absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
+    const v1::EvaluationSpec& spec, const EvaluationInputs& inputs,
+    const Limits& limits) {
+  FieldViolations violations;
+  CheckFit(inputs, &violations);
+  ResolvedEvaluation evaluation;
+  evaluation.model = inputs.model;
+  evaluation.source_model = inputs.source_model;
+  evaluation.dataset = inputs.dataset;
+  evaluation.plan = DecodePlan(spec, inputs, limits, &violations);
+  evaluation.indices = ChooseSamples(*inputs.dataset, evaluation.plan.goal,
+                                     spec.samples(), spec.seed());
+  if (evaluation.indices.empty()) {
+    violations.Add("spec.goal.targeted.target_class",
+                   "is the label of every image of the data set; must leave "
+                   "images of other classes");
+  }
+  CheckRecords(evaluation.indices.size(), evaluation.plan, limits, &violations);
+  if (!violations.empty()) return violations.status();
+
+  v1::ResolvedSpec& resolved = evaluation.resolved;
+  *resolved.mutable_spec() = EncodeSpec(evaluation);
+  *resolved.mutable_model() = inputs.model->reference();
+  *resolved.mutable_source_model() = inputs.source_model->reference();
+  resolved.set_dataset_sha256(inputs.dataset->digest);
+  resolved.set_samples(evaluation.indices.size());
+  resolved.set_record_version(kRecordVersion);
+  resolved.set_sample_indices_sha256(DigestIndices(evaluation.indices));
+  return evaluation;
+}
+
+}  // namespace adv

@@ -1,0 +1,115 @@
+#include "server/compute/cost.h"
+
+#include <algorithm>
+#include <limits>
+#include <variant>
+
+namespace adv {
+namespace {
+
+constexpr int64_t kForward = 1;
+constexpr int64_t kGradient = 2;
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 4096;
+
+double Number(int64_t count) { return static_cast<double>(count); }
+
+// Passes over one image; what is bounded by steps or queries is taken to need
+// all of them.
+struct PassesOf {
+  const std::vector<double>& epsilons;
+  int64_t classes;
+
+  double ForEachEpsilon(double passes) const {
+    return passes * Number(static_cast<int64_t>(epsilons.size()));
+  }
+  // A gradient a step, and a verdict.
+  double Walk(int64_t steps) const {
+    return kGradient * Number(steps) + kForward;
+  }
+  double IgsmWalks(const std::optional<int64_t>& steps) const {
+    double passes = 0;
+    for (double epsilon : epsilons) passes += Walk(IgsmSteps(steps, epsilon));
+    return passes;
+  }
+  int64_t Targets(int64_t wanted) const {
+    return std::min(wanted, classes - 1);
+  }
+
+  // One gradient for all epsilons, one verdict each.
+  double operator()(const FgsmConfig&) const {
+    return kGradient + ForEachEpsilon(kForward);
+  }
+  double operator()(const IgsmConfig& config) const {
+    return IgsmWalks(config.steps);
+  }
+  double operator()(const IterativeLeastLikelyConfig& config) const {
+    return IgsmWalks(config.steps);
+  }
+  double operator()(const PgdConfig& config) const {
+    return ForEachEpsilon(Number(config.restarts) * Walk(config.steps));
+  }
+  double operator()(const MiFgsmConfig& config) const {
+    return ForEachEpsilon(Walk(config.steps));
+  }
+  double operator()(const ApgdConfig& config) const {
+    const bool each = config.loss == ApgdConfig::Loss::kTargetedDlr;
+    return ForEachEpsilon(Number(config.restarts) *
+                          Number(each ? Targets(config.target_classes) : 1) *
+                          Walk(config.steps + 1));
+  }
+  // Minimising attacks run once. One gradient a class and step.
+  double operator()(const DeepFoolConfig& config) const {
+    return kGradient * Number(config.steps) * Number(classes);
+  }
+  double operator()(const CarliniWagnerConfig& config) const {
+    return Number(config.binary_search_steps) * Walk(config.steps);
+  }
+  double operator()(const FabConfig& config) const {
+    const double step =
+        config.target_classes == 0
+            ? kGradient * Number(classes)
+            : kGradient * Number(Targets(config.target_classes));
+    return Number(config.restarts) * Number(config.steps) * (step + kForward);
+  }
+  double operator()(const SquareConfig& config) const {
+    return ForEachEpsilon(kForward * Number(config.restarts) *
+                          Number(config.queries));
+  }
+  double operator()(const HopSkipJumpConfig& config) const {
+    return kForward * Number(config.queries);
+  }
+  double operator()(const BoundaryConfig& config) const {
+    return kForward * Number(config.queries);
+  }
+  double operator()(const NoiseConfig& config) const {
+    return ForEachEpsilon(kForward * Number(config.repeats));
+  }
+  double operator()(const AutoAttackConfig& config) const {
+    double passes = 0;
+    for (const AnyAttack& member : MembersOf(config)) {
+      passes += std::visit(*this, member.config);
+    }
+    return passes;
+  }
+};
+
+int64_t Saturated(double passes) {
+  return static_cast<int64_t>(std::min(passes, static_cast<double>(kMost)));
+}
+
+}  // namespace
+
+int64_t AttackCost(const AttackConfig& attack,
+                   const std::vector<double>& epsilons, int64_t classes) {
+  return Saturated(kForward + std::visit(PassesOf{epsilons, classes}, attack));
+}
+
+int64_t EvaluationCost(const EvaluationPlan& plan, int64_t classes) {
+  double cost = kForward;
+  for (const AttackConfig& attack : plan.attacks) {
+    cost += static_cast<double>(AttackCost(attack, plan.epsilons, classes));
+  }
+  return Saturated(cost);
+}
+
+}  // namespace adv

@@ -1,0 +1,367 @@
+#include "server/compute/executor.h"
+
+#include <ATen/Parallel.h>
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/nn/batching_network.h"
+#include "engine/nn/device.h"
+#include "server/compute/exceptions.h"
+
+namespace adv {
+namespace {
+
+// The weight of a job in the measured speed.
+constexpr double kNewest = .2;
+
+constexpr auto kLeastRetry = std::chrono::milliseconds(50);
+constexpr auto kMostRetry = std::chrono::seconds(30);
+
+ExecutorOptions Filled(ExecutorOptions options) {
+  options.intra_op_threads = std::max(options.intra_op_threads, 1);
+  if (options.threads <= 0) {
+    options.threads = std::max(UsableCores() / options.intra_op_threads, 1);
+  }
+  options.interactive_burst = std::max(options.interactive_burst, 1);
+  return options;
+}
+
+absl::Status TooLarge(absl::string_view what, int64_t value, int64_t limit) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " of this request is ", value, ", must be at most ", limit));
+}
+
+}  // namespace
+
+void SecondsHistogram::Add(double seconds) {
+  const auto bound = std::lower_bound(kBounds.begin(), kBounds.end(), seconds);
+  ++counts[bound - kBounds.begin()];
+  sum += seconds;
+}
+
+struct Executor::Task {
+  JobOptions options;
+  Job job;
+  Done done;
+  Clock::Time submitted;
+  // While it runs, touched by its thread alone.
+  bool in_pass = false;
+  Clock::Time pass_start;
+  double others_seconds = 0;  // of the jobs that ran in between
+};
+
+Executor::Executor(const ExecutorOptions& options)
+    : options_(Filled(options)),
+      clock_(options.clock != nullptr ? options.clock : &real_clock_) {
+  lanes_[static_cast<int>(Lane::kInteractive)].stats.limits =
+      options_.interactive;
+  lanes_[static_cast<int>(Lane::kBulk)].stats.limits = options_.bulk;
+  stats_.threads = options_.threads;
+  stats_.intra_op_threads = options_.intra_op_threads;
+  for (int i = 0; i < options_.threads; ++i) {
+    threads_.emplace_back([this] { OwnerLoop(); });
+  }
+}
+
+Executor::~Executor() {
+  Drain(Clock::Duration::zero());
+  for (std::thread& thread : threads_) thread.join();
+}
+
+absl::Status Executor::Submit(JobOptions options, Job job, Done done) {
+  options.cost = std::max<int64_t>(options.cost, 1);
+  if (options.cancel.cancelled()) return Liveness(options);
+  auto task = std::make_unique<Task>();
+  task->job = std::move(job);
+  task->done = std::move(done);
+  task->submitted = clock_->Now();
+  {
+    MutexLock lock(mutex_);
+    LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
+    if (absl::Status status = Admit(options, lane); !status.ok()) {
+      return status;
+    }
+    ++lane.stats.accepted;
+    ++lane.stats.queued_jobs;
+    lane.backlog_cost += options.cost;
+    if (!options.exempt) {
+      lane.stats.queued_cost += options.cost;
+      lane.stats.queued_bytes += options.bytes;
+    }
+    task->options = std::move(options);
+    lane.tasks.push_back(std::move(task));
+  }
+  work_.NotifyOne();
+  return absl::OkStatus();
+}
+
+absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
+  LaneStats& stats = lane.stats;
+  if (draining_) {
+    ++stats.rejected_draining;
+    return absl::UnavailableError("the server is stopping");
+  }
+  const Clock::Duration wait = ExpectedWaitLocked(options.lane);
+  if (options.deadline && clock_->Now() + wait >= *options.deadline) {
+    ++stats.rejected_deadline;
+    return absl::DeadlineExceededError(
+        absl::StrCat("the deadline would pass before the expected start in ",
+                     Seconds(wait), " s"));
+  }
+  if (options.exempt) return absl::OkStatus();
+  const LaneLimits& limits = stats.limits;
+  if (options.cost > limits.cost || options.bytes > limits.bytes) {
+    ++stats.rejected_too_large;
+    return options.cost > limits.cost
+               ? TooLarge("cost (images times passes)", options.cost,
+                          limits.cost)
+               : TooLarge("size in bytes", options.bytes, limits.bytes);
+  }
+  const auto full = [&] {
+    return options.cost > limits.cost - stats.queued_cost ||
+           options.bytes > limits.bytes - stats.queued_bytes;
+  };
+  if (full()) MoveDead(lane);
+  if (full()) {
+    ++stats.rejected_full;
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the queue is full: cost ", stats.queued_cost, " of ", limits.cost,
+        ", bytes ", stats.queued_bytes, " of ", limits.bytes));
+  }
+  return absl::OkStatus();
+}
+
+void Executor::MoveDead(LaneQueue& lane) {
+  const auto first_dead = std::stable_partition(
+      lane.tasks.begin(), lane.tasks.end(),
+      [this](const TaskPtr& task) { return Liveness(task->options).ok(); });
+  for (auto task = first_dead; task != lane.tasks.end(); ++task) {
+    Unqueue(**task);
+    (*task)->job = nullptr;  // and with it the memory
+    dead_.push_back(std::move(*task));
+  }
+  lane.tasks.erase(first_dead, lane.tasks.end());
+}
+
+void Executor::OwnerLoop() {
+  at::set_num_threads(options_.intra_op_threads);
+  int streak = 0;  // interactive tasks since the last bulk task
+  while (TaskPtr task = TakeNext(&streak)) RunTask(*task);
+}
+
+Executor::TaskPtr Executor::TakeNext(int* streak) {
+  MutexLock lock(mutex_);
+  LaneQueue& interactive = lanes_[static_cast<int>(Lane::kInteractive)];
+  LaneQueue& bulk = lanes_[static_cast<int>(Lane::kBulk)];
+  while (true) {
+    if (!dead_.empty()) return TakeDead();
+    if (!interactive.tasks.empty() &&
+        (bulk.tasks.empty() || *streak < options_.interactive_burst)) {
+      ++*streak;
+      return TakeFrom(interactive);
+    }
+    if (!bulk.tasks.empty()) {
+      *streak = 0;
+      return TakeFrom(bulk);
+    }
+    if (draining_) return nullptr;
+    work_.Wait(mutex_);
+  }
+}
+
+Executor::TaskPtr Executor::TakeUrgent(bool* counts) {
+  MutexLock lock(mutex_);
+  *counts = dead_.empty();
+  if (!dead_.empty()) return TakeDead();
+  LaneQueue& interactive = lanes_[static_cast<int>(Lane::kInteractive)];
+  return interactive.tasks.empty() ? nullptr : TakeFrom(interactive);
+}
+
+Executor::TaskPtr Executor::TakeDead() {
+  TaskPtr task = std::move(dead_.front());
+  dead_.pop_front();
+  ++stats_.running_jobs;
+  return task;
+}
+
+Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
+  TaskPtr task = std::move(lane.tasks.front());
+  lane.tasks.pop_front();
+  Unqueue(*task);
+  ++stats_.running_jobs;
+  return task;
+}
+
+void Executor::Unqueue(const Task& task) {
+  LaneQueue& lane = lanes_[static_cast<int>(task.options.lane)];
+  --lane.stats.queued_jobs;
+  lane.backlog_cost -= task.options.cost;
+  if (!task.options.exempt) {
+    lane.stats.queued_cost -= task.options.cost;
+    lane.stats.queued_bytes -= task.options.bytes;
+  }
+  lane.stats.wait.Add(Seconds(clock_->Now() - task.submitted));
+}
+
+void Executor::RunTask(Task& task) {
+  absl::Status status = Liveness(task.options);
+  double seconds = 0;
+  if (status.ok()) {
+    const Clock::Time start = clock_->Now();
+    const UrgentPasses urgent(task.options.lane == Lane::kInteractive);
+    status = CallJob(task);
+    EndPass(task);
+    seconds = Seconds(clock_->Now() - start) - task.others_seconds;
+  }
+  CountEnd(task, status, seconds);
+  task.job = nullptr;
+  task.done(status);
+  task.done = nullptr;
+  MutexLock lock(mutex_);
+  --stats_.running_jobs;
+  if (draining_) idle_.NotifyAll();
+}
+
+absl::Status Executor::CallJob(Task& task) {
+  {
+    MutexLock lock(mutex_);
+    ++stats_.ops[task.options.op].started;
+  }
+  bool threw = false;
+  const absl::Status status = CatchExceptions(
+      [this, &task] {
+        return task.job([this, &task] { return BeforeEachPass(task); });
+      },
+      &threw);
+  if (threw) {
+    MutexLock lock(mutex_);
+    ++stats_.exceptions;
+  }
+  return status;
+}
+
+absl::Status Executor::BeforeEachPass(Task& task) {
+  EndPass(task);
+  if (absl::Status status = Liveness(task.options); !status.ok()) {
+    return status;
+  }
+  if (task.options.lane == Lane::kBulk) {
+    RunUrgentTasks(task);
+    if (absl::Status status = Liveness(task.options); !status.ok()) {
+      return status;
+    }
+  }
+  task.in_pass = true;
+  task.pass_start = clock_->Now();
+  return absl::OkStatus();
+}
+
+void Executor::RunUrgentTasks(Task& bulk) {
+  const Clock::Time start = clock_->Now();
+  int streak = 0;
+  while (streak < options_.interactive_burst) {
+    bool counts = false;
+    const TaskPtr task = TakeUrgent(&counts);
+    if (task == nullptr) break;
+    RunTask(*task);
+    if (counts) ++streak;
+  }
+  bulk.others_seconds += Seconds(clock_->Now() - start);
+}
+
+absl::Status Executor::Liveness(const JobOptions& options) const {
+  if (options.cancel.cancelled()) return absl::CancelledError("cancelled");
+  if (options.deadline && clock_->Now() >= *options.deadline) {
+    return absl::DeadlineExceededError("the deadline has passed");
+  }
+  if (stopped_.load(std::memory_order_acquire)) {
+    return absl::UnavailableError("the server is stopping");
+  }
+  return absl::OkStatus();
+}
+
+// A pass ends; if nobody wants its result any more it was wasted.
+void Executor::EndPass(Task& task) {
+  if (!task.in_pass) return;
+  task.in_pass = false;
+  const absl::Status status = Liveness(task.options);
+  if (!absl::IsCancelled(status) && !absl::IsDeadlineExceeded(status)) return;
+  MutexLock lock(mutex_);
+  ++stats_.wasted_passes;
+  stats_.wasted_seconds += Seconds(clock_->Now() - task.pass_start);
+}
+
+void Executor::CountEnd(const Task& task, const absl::Status& status,
+                        double seconds) {
+  MutexLock lock(mutex_);
+  OpStats& op = stats_.ops[task.options.op];
+  if (status.ok()) {
+    ++op.succeeded;
+  } else if (absl::IsCancelled(status)) {
+    ++op.cancelled;
+  } else if (absl::IsDeadlineExceeded(status)) {
+    ++op.deadline_exceeded;
+  } else {
+    ++op.failed;
+  }
+  op.busy_seconds += seconds;
+  stats_.busy_seconds += seconds;
+  if (status.ok() && seconds > 0) {
+    const double speed = static_cast<double>(task.options.cost) / seconds;
+    cost_per_second_ = cost_per_second_ == 0
+                           ? speed
+                           : (1 - kNewest) * cost_per_second_ + kNewest * speed;
+  }
+}
+
+Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
+  double ahead = static_cast<double>(lanes_[0].backlog_cost);
+  if (lane == Lane::kBulk) ahead += static_cast<double>(lanes_[1].backlog_cost);
+  if (ahead == 0 || cost_per_second_ == 0) return Clock::Duration::zero();
+  constexpr double kMost = 1e6;  // seconds; keeps sums of times in range
+  const std::chrono::duration<double> wait(
+      std::min(ahead / (cost_per_second_ * options_.threads), kMost));
+  return std::chrono::duration_cast<Clock::Duration>(wait);
+}
+
+Clock::Duration Executor::ExpectedWait(Lane lane) const {
+  MutexLock lock(mutex_);
+  return ExpectedWaitLocked(lane);
+}
+
+Clock::Duration Executor::RetryAfter(Lane lane) const {
+  return std::clamp<Clock::Duration>(ExpectedWait(lane), kLeastRetry,
+                                     kMostRetry);
+}
+
+bool Executor::idle() const {
+  return stats_.running_jobs == 0 && dead_.empty() && lanes_[0].tasks.empty() &&
+         lanes_[1].tasks.empty();
+}
+
+void Executor::Drain(Clock::Duration grace) {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  drain_end_ = std::min(drain_end_, clock_->Now() + grace);
+  work_.NotifyAll();
+  idle_.NotifyAll();
+  while (!idle()) {
+    if (clock_->Now() >= drain_end_) {
+      stopped_.store(true, std::memory_order_release);
+      idle_.Wait(mutex_);
+    } else {
+      clock_->WaitUntil(idle_, mutex_, drain_end_);
+    }
+  }
+}
+
+ExecutorStats Executor::stats() const {
+  MutexLock lock(mutex_);
+  ExecutorStats stats = stats_;
+  for (int i = 0; i < kLanes; ++i) stats.lanes[i] = lanes_[i].stats;
+  return stats;
+}
+
+}  // namespace adv

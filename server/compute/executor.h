@@ -1,0 +1,230 @@
+#ifndef ADV_SERVER_COMPUTE_EXECUTOR_H_
+#define ADV_SERVER_COMPUTE_EXECUTOR_H_
+
+#include <absl/status/status.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/compute/cancel_token.h"
+#include "server/compute/clock.h"
+#include "server/compute/mutex.h"
+
+namespace adv {
+
+// Interactive: someone waits (Classify, small GenerateAdversarial). Bulk: the
+// rest (evaluations, large GenerateAdversarial).
+enum class Lane { kInteractive = 0, kBulk = 1 };
+inline constexpr int kLanes = 2;
+
+// Called before each forward or gradient pass. OK: go on. Otherwise end with
+// that status: CANCELLED (the token), DEADLINE_EXCEEDED, or UNAVAILABLE (the
+// executor stops). In bulk work it may first run interactive jobs on the same
+// thread, so hold no lock while calling it.
+using BeforePass = std::function<absl::Status()>;
+
+struct JobOptions {
+  Lane lane = Lane::kInteractive;
+  // Images times passes, a forward being 1 and a gradient 2 (see cost.h).
+  // At least 1.
+  int64_t cost = 1;
+  // Memory the job holds while it waits.
+  int64_t bytes = 0;
+  // When the answer is of no use any more; none: never.
+  std::optional<Clock::Time> deadline;
+  CancelToken cancel;
+  // What it is, for metrics: "classify", "generate", "evaluate". From a small
+  // fixed set.
+  std::string op;
+  // Not bound by the lane's limits, because another limit bounds it already:
+  // an evaluation's tiles.
+  bool exempt = false;
+};
+
+struct LaneLimits {
+  int64_t cost = 0;   // that may wait, above 0
+  int64_t bytes = 0;  // that may wait, above 0
+};
+
+struct ExecutorOptions {
+  // Owner threads, each of which runs one job: more than the processor computes
+  // passes at once, so that jobs can share them (see PassQueue). 0:
+  // floor(UsableCores() / intra_op_threads), at least 1.
+  int threads = 0;
+  // Threads within one operation (at::set_num_threads on each owner thread).
+  int intra_op_threads = 1;
+  // About 20 s of waiting on two cores; 64 MiB of images.
+  LaneLimits interactive{65536, int64_t{64} << 20};
+  LaneLimits bulk{262144, int64_t{64} << 20};
+  // So many interactive jobs in a row, then a waiting bulk pass has its turn.
+  int interactive_burst = 8;
+  // Not owned; must outlive the executor. nullptr: the real one.
+  Clock* clock = nullptr;
+};
+
+// Counts of durations at most bounds[i] seconds and above bounds[i - 1]; the
+// last count is above all bounds.
+struct SecondsHistogram {
+  static constexpr std::array<double, 11> kBounds = {
+      .001, .003, .01, .03, .1, .3, 1, 3, 10, 30, 100};
+  std::array<int64_t, kBounds.size() + 1> counts{};
+  double sum = 0;
+
+  void Add(double seconds);
+};
+
+struct LaneStats {
+  LaneLimits limits;
+  // Waiting now. Cost and bytes are those the limits bind.
+  int64_t queued_jobs = 0;
+  int64_t queued_cost = 0;
+  int64_t queued_bytes = 0;
+  // Since the start.
+  int64_t accepted = 0;
+  int64_t rejected_full = 0;       // RESOURCE_EXHAUSTED
+  int64_t rejected_too_large = 0;  // INVALID_ARGUMENT
+  int64_t rejected_deadline = 0;   // DEADLINE_EXCEEDED
+  int64_t rejected_draining = 0;   // UNAVAILABLE
+  SecondsHistogram wait;           // from Submit to the start or the end
+};
+
+struct OpStats {
+  int64_t started = 0;
+  int64_t succeeded = 0;
+  int64_t cancelled = 0;  // by their token
+  int64_t deadline_exceeded = 0;
+  int64_t failed = 0;       // any other status
+  double busy_seconds = 0;  // without jobs that ran in between
+};
+
+// Since the start, but for what is said to be "now".
+struct ExecutorStats {
+  int threads = 0;
+  int intra_op_threads = 0;
+  std::array<LaneStats, kLanes> lanes;  // by Lane
+  std::map<std::string, OpStats> ops;   // by JobOptions::op
+  int64_t running_jobs = 0;             // now
+  double busy_seconds = 0;              // over all threads
+  // Passes during which the token was cancelled or the deadline passed: at
+  // most one for each job.
+  int64_t wasted_passes = 0;
+  double wasted_seconds = 0;
+  int64_t exceptions = 0;  // that jobs threw
+};
+
+// The only place that computes: threads that own the processor and take jobs
+// from two bounded lanes. A job that runs is never interrupted, but asks
+// before each pass whether to go on; there a bulk job lets interactive jobs
+// go first, so that these wait for one pass at most, and after
+// `interactive_burst` of them one bulk pass proceeds, so that neither lane
+// starves.
+//
+// Thread-safe.
+class Executor {
+ public:
+  // Its exceptions are caught: INTERNAL, or RESOURCE_EXHAUSTED for memory.
+  using Job = std::function<absl::Status(const BeforePass&)>;
+  // Must be quick and must not throw.
+  using Done = std::function<void(const absl::Status&)>;
+
+  explicit Executor(const ExecutorOptions& options);
+  // Drain(0).
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // OK: `job` will run, or not if it is cancelled, late or the executor stops
+  // before, and then `done` is called exactly once, on an owner thread, with
+  // the job's status, without a lock held. Otherwise neither is ever called:
+  //   RESOURCE_EXHAUSTED  the lane is full; ask again after RetryAfter(lane)
+  //   INVALID_ARGUMENT    it is larger than the lane will ever hold
+  //   DEADLINE_EXCEEDED   the deadline lies before the expected start
+  //   CANCELLED           its token is cancelled already
+  //   UNAVAILABLE         draining
+  absl::Status Submit(JobOptions options, Job job, Done done)
+      ADV_EXCLUDES(mutex_);
+
+  // How long a job submitted now would wait, from the cost ahead of it and
+  // the speed measured so far (0 before the first job has ended).
+  Clock::Duration ExpectedWait(Lane lane) const ADV_EXCLUDES(mutex_);
+  // When asking again is worthwhile: ExpectedWait within [50 ms, 30 s].
+  Clock::Duration RetryAfter(Lane lane) const ADV_EXCLUDES(mutex_);
+
+  // Accepts nothing from now on, lets waiting and running jobs go on for
+  // `grace`, then ends them with UNAVAILABLE before their next pass. Returns
+  // when the last `done` has returned. May be called again, also with a
+  // shorter grace while another call waits. Not from an owner thread.
+  void Drain(Clock::Duration grace) ADV_EXCLUDES(mutex_);
+
+  ExecutorStats stats() const ADV_EXCLUDES(mutex_);
+  int threads() const { return static_cast<int>(threads_.size()); }
+  int intra_op_threads() const { return options_.intra_op_threads; }
+  Clock& clock() const { return *clock_; }
+
+ private:
+  struct Task;
+  using TaskPtr = std::unique_ptr<Task>;
+  struct LaneQueue {
+    std::deque<TaskPtr> tasks;
+    int64_t backlog_cost = 0;  // of all tasks, exempt ones too
+    LaneStats stats;
+  };
+
+  // Submit in steps.
+  absl::Status Admit(const JobOptions& options, LaneQueue& lane)
+      ADV_REQUIRES(mutex_);
+  void MoveDead(LaneQueue& lane) ADV_REQUIRES(mutex_);
+
+  // Owner threads.
+  void OwnerLoop() ADV_EXCLUDES(mutex_);
+  TaskPtr TakeNext(int* streak) ADV_EXCLUDES(mutex_);
+  TaskPtr TakeUrgent(bool* counts) ADV_EXCLUDES(mutex_);
+  TaskPtr TakeDead() ADV_REQUIRES(mutex_);
+  TaskPtr TakeFrom(LaneQueue& lane) ADV_REQUIRES(mutex_);
+  void Unqueue(const Task& task) ADV_REQUIRES(mutex_);
+
+  // A task's life.
+  void RunTask(Task& task) ADV_EXCLUDES(mutex_);
+  absl::Status CallJob(Task& task) ADV_EXCLUDES(mutex_);
+  absl::Status BeforeEachPass(Task& task) ADV_EXCLUDES(mutex_);
+  void RunUrgentTasks(Task& bulk) ADV_EXCLUDES(mutex_);
+  absl::Status Liveness(const JobOptions& options) const;
+  void EndPass(Task& task) ADV_EXCLUDES(mutex_);
+  void CountEnd(const Task& task, const absl::Status& status, double seconds)
+      ADV_EXCLUDES(mutex_);
+
+  Clock::Duration ExpectedWaitLocked(Lane lane) const ADV_REQUIRES(mutex_);
+  bool idle() const ADV_REQUIRES(mutex_);
+
+  ExecutorOptions options_;
+  RealClock real_clock_;
+  Clock* clock_;
+  std::atomic<bool> stopped_{false};  // the grace is over
+
+  mutable Mutex mutex_;
+  CondVar work_;  // a task was queued, or draining began
+  CondVar idle_;  // a task ended, or a shorter grace was given
+  bool draining_ ADV_GUARDED_BY(mutex_) = false;
+  Clock::Time drain_end_ ADV_GUARDED_BY(mutex_) = Clock::Time::max();
+  std::array<LaneQueue, kLanes> lanes_ ADV_GUARDED_BY(mutex_);
+  // Cancelled or late while they waited in a full lane: they hold its room no
+  // more, only their `done` is still to be called.
+  std::deque<TaskPtr> dead_ ADV_GUARDED_BY(mutex_);
+  ExecutorStats stats_ ADV_GUARDED_BY(mutex_);
+  double cost_per_second_ ADV_GUARDED_BY(mutex_) = 0;  // of one thread
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_COMPUTE_EXECUTOR_H_

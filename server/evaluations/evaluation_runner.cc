@@ -1,0 +1,352 @@
+#include "server/evaluations/evaluation_runner.h"
+
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "server/codec/codec.h"
+#include "server/codec/deterministic_bytes.h"
+#include "server/evaluations/evaluation_run.h"
+
+namespace adv {
+namespace {
+
+constexpr char kServerStopped[] = "server stopped";
+
+// How a run that ended early is called.
+void SetEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
+  const bool stopped = absl::IsUnavailable(outcome);
+  evaluation->set_state(stopped || absl::IsCancelled(outcome)
+                            ? v1::EVALUATION_STATE_CANCELLED
+                            : v1::EVALUATION_STATE_FAILED);
+  evaluation->set_error(stopped ? kServerStopped
+                                : std::string(outcome.message()));
+}
+
+}  // namespace
+
+EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
+                                   EvaluationRunnerOptions options)
+    : executor_(executor),
+      store_(store),
+      options_(std::move(options)),
+      clock_(executor->clock()),
+      timer_start_(clock_.Now()) {
+  // If the store cannot be written now, the first Start will say so.
+  store_->InterruptUnfinished(kServerStopped).IgnoreError();
+  timer_ = std::thread([this] { TimerLoop(); });
+}
+
+EvaluationRunner::~EvaluationRunner() {
+  Stop();
+  {
+    MutexLock lock(mutex_);
+    destroyed_ = true;
+    changed_.NotifyAll();
+    for (const auto& [id, run] : runs_) run->cancel.Cancel();
+    while (!runs_.empty()) changed_.Wait(mutex_);
+  }
+  timer_.join();
+}
+
+absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
+    ResolvedEvaluation evaluation, EvaluationListener listener,
+    WhenLeft when_left) {
+  const std::string id = EvaluationId(evaluation.resolved);
+  auto channel = std::make_shared<EvaluationChannel>(std::move(listener));
+  StartedEvaluation started;
+  RunPointer run;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return absl::UnavailableError("the server is stopping");
+    const auto running = runs_.find(id);
+    if (running != runs_.end()) {
+      run = running->second;
+      if (!run->outcome.ok()) {
+        return absl::AbortedError(absl::StrCat(
+            "evaluation \"", id, "\" is just ending: ask again in a moment"));
+      }
+    } else {
+      auto stored = Stored(id);
+      if (stored.ok() && stored->state() == v1::EVALUATION_STATE_SUCCEEDED) {
+        started.evaluation = *std::move(stored);
+        return started;
+      }
+      auto begun = Begin(id, std::move(evaluation));
+      if (!begun.ok()) return begun.status();
+      run = *begun;
+    }
+    if (when_left == WhenLeft::kGoesOn) run->goes_on_when_left = true;
+    run->listeners.push_back(channel);
+    started.evaluation = run->state;
+    started.evaluation.set_samples_done(run->tally.samples);
+    started.subscription = std::make_unique<Subscription>(std::move(channel));
+  }
+  Continue(run);
+  return started;
+}
+
+absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
+    const std::string& id, ResolvedEvaluation evaluation) {
+  if (static_cast<int>(runs_.size()) >= options_.concurrent) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(runs_.size(), " evaluations run, at most ",
+                     options_.concurrent, " may"));
+  }
+  auto run = std::make_shared<EvaluationRun>(id, std::move(evaluation));
+  absl::StatusOr<v1::Evaluation> stored = store_->Get(id);
+  if (stored.ok()) {
+    run->state = *std::move(stored);
+    run->state.set_state(v1::EVALUATION_STATE_QUEUED);
+    run->state.clear_error();
+    run->state.clear_finished_at();
+    if (absl::Status status = store_->Update(run->state); !status.ok()) {
+      return status;
+    }
+  } else if (absl::IsNotFound(stored.status())) {
+    run->state.set_id(id);
+    *run->state.mutable_resolved() = run->evaluation.resolved;
+    run->state.set_state(v1::EVALUATION_STATE_QUEUED);
+    *run->state.mutable_created_at() = Date();
+    run->state.set_samples_total(run->evaluation.indices.size());
+    if (absl::Status status = store_->Create(run->state); !status.ok()) {
+      return status;
+    }
+  } else {
+    return stored.status();
+  }
+  const auto records = store_->RecordBytes(id);
+  if (!records.ok()) return records.status();
+  std::set<int64_t> done;
+  for (const std::string& bytes : *records) {
+    v1::EvaluationRecord record;
+    if (!record.ParseFromString(bytes)) {
+      return absl::DataLossError(
+          absl::StrCat("a record of evaluation \"", id, "\" is damaged"));
+    }
+    done.insert(record.index());
+    run->tally.Add(DecodeRecord(record));
+  }
+  // Tiles of networks that are not exact in any batch are padded to full size.
+  const bool free_size = run->evaluation.model->network->exact_in_any_batch();
+  run->tiles =
+      RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
+                     free_size ? executor_->threads() : 1, done);
+  if (run->tiles.empty()) run->tiles.emplace_back();
+  run->samples_before = run->tally.samples;
+  run->started = run->last_commit = clock_.Now();
+  unsaved_.erase(id);
+  runs_[id] = run;
+  return run;
+}
+
+bool EvaluationRunner::NextTile(EvaluationRun& run, size_t* tile, bool* end) {
+  MutexLock lock(mutex_);
+  if (run.ending) return false;
+  if (!run.outcome.ok() || run.next_tile == run.tiles.size()) {
+    *end = run.ending = run.tiles_in_flight == 0;
+    return false;
+  }
+  if (run.tiles_in_flight >= executor_->threads()) return false;
+  *tile = run.next_tile++;
+  ++run.tiles_in_flight;
+  return true;
+}
+
+void EvaluationRunner::Continue(const RunPointer& run) {
+  size_t tile = 0;
+  bool end = false;
+  while (NextTile(*run, &tile, &end)) {
+    JobOptions job;
+    job.lane = Lane::kBulk;
+    job.cost =
+        run->cost_per_image * static_cast<int64_t>(run->tiles[tile].size());
+    job.cancel = run->cancel;
+    job.op = "evaluate";
+    job.exempt = true;
+    const absl::Status status = executor_->Submit(
+        std::move(job),
+        [this, run, tile](const BeforePass& before_pass) {
+          return RunTile(*run, tile, before_pass);
+        },
+        [this, run](const absl::Status& result) {
+          OnTileDone(*run, result);
+          Continue(run);
+        });
+    if (!status.ok()) OnTileDone(*run, status);
+  }
+  if (end) End(*run);
+}
+
+void EvaluationRunner::OnTileDone(EvaluationRun& run,
+                                  const absl::Status& status) {
+  MutexLock lock(mutex_);
+  --run.tiles_in_flight;
+  if (status.ok()) return;
+  if (run.outcome.ok()) run.outcome = status;
+  run.cancel.Cancel();  // the other tiles need not finish
+}
+
+absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
+                                       const BeforePass& before_pass) {
+  const ResolvedEvaluation& evaluation = run.evaluation;
+  {
+    MutexLock lock(mutex_);
+    run.state.set_state(v1::EVALUATION_STATE_RUNNING);
+  }
+  if (!run.tiles[tile].empty()) {
+    const auto records =
+        EvaluateTile(*evaluation.model->network,
+                     *evaluation.source_model->network, *evaluation.dataset,
+                     run.tiles[tile], evaluation.plan, [&run, &before_pass] {
+                       ++run.passes;
+                       return before_pass();
+                     });
+    if (!records.ok()) return records.status();
+    if (absl::Status status = Commit(run, *records); !status.ok()) {
+      return status;
+    }
+  }
+  bool complete = false;
+  {
+    MutexLock lock(mutex_);
+    complete = run.has_all_records() && !run.report_begun;
+    if (complete) run.report_begun = true;
+  }
+  return complete ? WriteReport(run) : absl::OkStatus();
+}
+
+absl::Status EvaluationRunner::Commit(
+    EvaluationRun& run, const std::vector<SampleRecord>& records) {
+  std::vector<v1::EvaluationRecord> encoded;
+  encoded.reserve(records.size());
+  for (const SampleRecord& record : records) {
+    encoded.push_back(EncodeRecord(record));
+  }
+  double seconds = 0;
+  {
+    MutexLock lock(mutex_);
+    const Clock::Time now = clock_.Now();
+    seconds = Seconds(now - std::exchange(run.last_commit, now));
+  }
+  if (absl::Status status = store_->Append(run.id, encoded, seconds);
+      !status.ok()) {
+    return status;
+  }
+  {
+    MutexLock lock(mutex_);
+    for (const SampleRecord& record : records) run.tally.Add(record);
+    stats_.images += static_cast<int64_t>(records.size());
+  }
+  SendProgress(run);
+  return absl::OkStatus();
+}
+
+absl::Status EvaluationRunner::WriteReport(EvaluationRun& run) {
+  const auto records = store_->RecordBytes(run.id);
+  if (!records.ok()) return records.status();
+  const absl::StatusOr<double> seconds = store_->ComputeSeconds(run.id);
+  if (!seconds.ok()) return seconds.status();
+  auto report =
+      ReportOf(run.evaluation, *records, options_.environment, *seconds);
+  if (!report.ok()) return report.status();
+  MutexLock lock(mutex_);
+  run.report = *std::move(report);
+  return absl::OkStatus();
+}
+
+void EvaluationRunner::End(EvaluationRun& run) {
+  v1::Evaluation ended;
+  {
+    MutexLock lock(mutex_);
+    // run.state stays as it is: others learn the end once it is stored.
+    ended = run.state;
+    if (run.report) {
+      ended.set_state(v1::EVALUATION_STATE_SUCCEEDED);
+      *ended.mutable_report() = *run.report;
+    } else {
+      SetEnd(run.outcome, &ended);
+    }
+    ended.set_samples_done(run.tally.samples);
+    *ended.mutable_finished_at() = Date();
+  }
+  const absl::Status saved = store_->Update(ended);
+  if (saved.ok() && ended.has_report() && options_.on_report) {
+    options_.on_report(ended.report());
+  }
+  if (options_.on_end) options_.on_end();
+  absl::Status outcome;
+  std::vector<std::shared_ptr<EvaluationChannel>> listeners;
+  MutexLock event_lock(run.event_mutex);
+  {
+    MutexLock lock(mutex_);
+    if (!saved.ok()) {
+      // The records are there; asking again finishes it once there is room.
+      if (run.report) SetEnd(saved, &ended);
+      ended.clear_report();
+      unsaved_[run.id] = ended;
+    }
+    if (ended.state() == v1::EVALUATION_STATE_SUCCEEDED) {
+      ++stats_.succeeded;
+      stats_.seconds.Add(ended.report().environment().wall_seconds());
+    } else if (ended.state() == v1::EVALUATION_STATE_CANCELLED) {
+      ++stats_.cancelled;
+    } else {
+      ++stats_.failed;
+    }
+    outcome = run.report ? saved : run.outcome;
+    listeners = std::move(run.listeners);
+    runs_.erase(run.id);
+    changed_.NotifyAll();
+  }
+  // From here on the runner may be gone.
+  run.last_event_sent = true;
+  const EvaluationEnd end{std::move(ended), outcome};
+  for (const auto& listener : listeners) listener->Send(end);
+}
+
+void EvaluationRunner::SendProgress(EvaluationRun& run) {
+  MutexLock event_lock(run.event_mutex);
+  if (run.last_event_sent) return;
+  EvaluationEvent event;
+  std::vector<std::shared_ptr<EvaluationChannel>> listeners;
+  {
+    MutexLock lock(mutex_);
+    auto& all = run.listeners;
+    all.erase(std::remove_if(all.begin(), all.end(),
+                             [](const auto& one) { return one->closed(); }),
+              all.end());
+    listeners = all;
+    event = ProgressOf(run, clock_.Now());
+  }
+  for (const auto& listener : listeners) listener->Send(event);
+}
+
+void EvaluationRunner::TimerLoop() {
+  Clock::Time next = timer_start_ + options_.progress_interval;
+  while (true) {
+    std::vector<RunPointer> runs;
+    {
+      MutexLock lock(mutex_);
+      while (!destroyed_ && clock_.Now() < next) {
+        clock_.WaitUntil(changed_, mutex_, next);
+      }
+      if (destroyed_) return;
+      for (const auto& [id, run] : runs_) runs.push_back(run);
+    }
+    for (const RunPointer& run : runs) SendProgress(*run);
+    next = clock_.Now() + options_.progress_interval;
+  }
+}
+
+google::protobuf::Timestamp EvaluationRunner::Date() const {
+  return google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::milliseconds>(
+          clock_.Date().time_since_epoch())
+          .count());
+}
+
+}  // namespace adv

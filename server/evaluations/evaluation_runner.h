@@ -1,0 +1,168 @@
+#ifndef ADV_SERVER_EVALUATIONS_EVALUATION_RUNNER_H_
+#define ADV_SERVER_EVALUATIONS_EVALUATION_RUNNER_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adv/v1/evaluation.pb.h"
+#include "engine/evaluation/records.h"
+#include "server/compute/clock.h"
+#include "server/compute/executor.h"
+#include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/resolved_evaluation.h"
+#include "server/evaluations/subscription.h"
+
+namespace adv {
+
+struct EvaluationRun;
+
+struct EvaluationRunnerOptions {
+  // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.
+  int concurrent = 4;
+  // Listeners hear at least so often.
+  Clock::Duration progress_interval = std::chrono::seconds(2);
+  // device, server_version and libraries of the reports.
+  v1::Environment environment;
+  // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
+  // quick and must not throw. May be empty.
+  std::function<void(const v1::EvaluationReport&)> on_report;
+  // Called once for each evaluation that ended, whatever came of it, when its
+  // tensors are gone. Must not throw. May be empty.
+  std::function<void()> on_end;
+};
+
+struct EvaluationRunnerStats {
+  int64_t running = 0;  // now
+  // Since the start.
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t images = 0;        // samples computed
+  SecondsHistogram seconds;  // of each that succeeded, over interruptions
+};
+
+// What the going of whoever asked for an evaluation means to it.
+enum class WhenLeft { kGoesOn, kIsCancelled };
+
+struct StartedEvaluation {
+  v1::Evaluation evaluation;  // with its report if it SUCCEEDED before
+  // Null if it SUCCEEDED before: no event will come.
+  std::unique_ptr<Subscription> subscription;
+};
+
+// Runs evaluations: each tile of samples is one bulk job of the executor and
+// one transaction of the store. An evaluation outlives who asked for it; equal
+// specifications are one evaluation.
+//
+// Thread-safe.
+class EvaluationRunner {
+ public:
+  // Neither is owned; both must outlive the runner. Whatever the store holds
+  // as unfinished becomes CANCELLED, "server stopped".
+  EvaluationRunner(Executor* executor, EvaluationStore* store,
+                   EvaluationRunnerOptions options);
+  // Cancels what runs and waits for it.
+  ~EvaluationRunner();
+  EvaluationRunner(const EvaluationRunner&) = delete;
+  EvaluationRunner& operator=(const EvaluationRunner&) = delete;
+
+  // Attaches to the evaluation if it runs, returns it if it SUCCEEDED, resumes
+  // it after the tiles that are stored if it was interrupted (CANCELLED or
+  // FAILED), starts it otherwise. The first event may come before this
+  // returns. CancelIfLeft may end it only if all who asked for it while it ran
+  // said `kIsCancelled`. RESOURCE_EXHAUSTED if too many run or the disk is
+  // full, UNAVAILABLE after Stop, ABORTED while it is being cancelled (ask
+  // again in a moment).
+  absl::StatusOr<StartedEvaluation> Start(
+      ResolvedEvaluation evaluation, EvaluationListener listener,
+      WhenLeft when_left = WhenLeft::kGoesOn) ADV_EXCLUDES(mutex_);
+
+  // Cancels the evaluation if all subscriptions to it are gone and nobody
+  // wants it to go on without them. `id` is a whole one.
+  void CancelIfLeft(const std::string& id) ADV_EXCLUDES(mutex_);
+
+  // Below, `id` may be a unique beginning: see EvaluationStore::ResolveId.
+
+  // Ends it before its next pass; the tiles that are stored are kept. What it
+  // returns is CANCELLED if it ran (the end follows in a moment), and the
+  // evaluation unchanged if it had ended. Without its report.
+  absl::StatusOr<v1::Evaluation> Cancel(const std::string& id)
+      ADV_EXCLUDES(mutex_);
+  // With its report.
+  absl::StatusOr<v1::Evaluation> Get(const std::string& id) const
+      ADV_EXCLUDES(mutex_);
+  absl::StatusOr<EvaluationPage> List(int64_t page_size,
+                                      const std::string& page_token,
+                                      const std::string& model) const
+      ADV_EXCLUDES(mutex_);
+  absl::StatusOr<RecordPage> Records(const std::string& id, int64_t page_size,
+                                     const std::string& page_token) const;
+  // FAILED_PRECONDITION while it runs.
+  absl::Status Delete(const std::string& id) ADV_EXCLUDES(mutex_);
+
+  // Starts no evaluation and no tile from now on. Tiles that run may finish
+  // (Executor::Drain bounds how long); then their evaluations end as
+  // CANCELLED, "server stopped". Does not wait: Executor::Drain does.
+  void Stop() ADV_EXCLUDES(mutex_);
+
+  EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
+
+ private:
+  using RunPointer = std::shared_ptr<EvaluationRun>;
+
+  absl::StatusOr<RunPointer> Begin(const std::string& id,
+                                   ResolvedEvaluation evaluation)
+      ADV_REQUIRES(mutex_);
+  absl::StatusOr<v1::Evaluation> Stored(const std::string& id) const
+      ADV_REQUIRES(mutex_);
+  // What is known of a run that the store does not know yet.
+  void Refresh(v1::Evaluation* evaluation) const ADV_REQUIRES(mutex_);
+
+  // Submits tiles as long as there is room, and ends what is at its end.
+  void Continue(const RunPointer& run) ADV_EXCLUDES(mutex_);
+  bool NextTile(EvaluationRun& run, size_t* tile, bool* end)
+      ADV_EXCLUDES(mutex_);
+  void OnTileDone(EvaluationRun& run, const absl::Status& status)
+      ADV_EXCLUDES(mutex_);
+  void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+
+  // The work of a tile, on the executor.
+  absl::Status RunTile(EvaluationRun& run, size_t tile,
+                       const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
+  absl::Status Commit(EvaluationRun& run,
+                      const std::vector<SampleRecord>& records)
+      ADV_EXCLUDES(mutex_);
+  absl::Status WriteReport(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+
+  void SendProgress(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+  void TimerLoop() ADV_EXCLUDES(mutex_);
+  google::protobuf::Timestamp Date() const;
+
+  Executor* const executor_;
+  EvaluationStore* const store_;
+  const EvaluationRunnerOptions options_;
+  Clock& clock_;
+  const Clock::Time timer_start_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;  // a run ended, or the runner is destroyed
+  bool stopping_ ADV_GUARDED_BY(mutex_) = false;
+  bool destroyed_ ADV_GUARDED_BY(mutex_) = false;
+  std::map<std::string, RunPointer> runs_ ADV_GUARDED_BY(mutex_);
+  // Ended evaluations whose end the store could not take (a full disk).
+  std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
+  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);
+  std::thread timer_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_EVALUATIONS_EVALUATION_RUNNER_H_

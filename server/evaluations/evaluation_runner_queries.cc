@@ -1,0 +1,119 @@
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/evaluations/evaluation_run.h"
+#include "server/evaluations/evaluation_runner.h"
+
+// What the runner tells of evaluations, and how it is told to end them.
+namespace adv {
+namespace {
+
+void CancelRun(EvaluationRun& run) {
+  if (run.outcome.ok()) run.outcome = absl::CancelledError("cancelled");
+  run.cancel.Cancel();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Evaluation> EvaluationRunner::Stored(
+    const std::string& id) const {
+  absl::StatusOr<v1::Evaluation> evaluation = store_->Get(id);
+  if (evaluation.ok()) Refresh(&*evaluation);
+  return evaluation;
+}
+
+void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
+  const auto unsaved = unsaved_.find(evaluation->id());
+  if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
+  const auto running = runs_.find(evaluation->id());
+  if (running == runs_.end()) return;
+  const EvaluationRun& run = *running->second;
+  *evaluation = run.state;
+  evaluation->set_samples_done(run.tally.samples);
+  if (!run.outcome.ok() && !run.report) {
+    evaluation->set_state(v1::EVALUATION_STATE_CANCELLED);
+  }
+}
+
+absl::StatusOr<v1::Evaluation> EvaluationRunner::Get(
+    const std::string& id) const {
+  const absl::StatusOr<std::string> whole = store_->ResolveId(id);
+  if (!whole.ok()) return whole.status();
+  MutexLock lock(mutex_);
+  return Stored(*whole);
+}
+
+absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
+  const absl::StatusOr<std::string> whole = store_->ResolveId(id);
+  if (!whole.ok()) return whole.status();
+  MutexLock lock(mutex_);
+  const auto running = runs_.find(*whole);
+  if (running != runs_.end()) CancelRun(*running->second);
+  absl::StatusOr<v1::Evaluation> evaluation = Stored(*whole);
+  if (evaluation.ok()) evaluation->clear_report();
+  return evaluation;
+}
+
+void EvaluationRunner::CancelIfLeft(const std::string& id) {
+  MutexLock lock(mutex_);
+  const auto running = runs_.find(id);
+  if (running == runs_.end()) return;
+  EvaluationRun& run = *running->second;
+  const bool left =
+      std::all_of(run.listeners.begin(), run.listeners.end(),
+                  [](const auto& listener) { return listener->closed(); });
+  if (left && !run.goes_on_when_left) CancelRun(run);
+}
+
+absl::StatusOr<EvaluationPage> EvaluationRunner::List(
+    int64_t page_size, const std::string& page_token,
+    const std::string& model) const {
+  absl::StatusOr<EvaluationPage> page =
+      store_->List(page_size, page_token, model);
+  if (!page.ok()) return page;
+  MutexLock lock(mutex_);
+  for (v1::Evaluation& evaluation : page->evaluations) Refresh(&evaluation);
+  return page;
+}
+
+absl::StatusOr<RecordPage> EvaluationRunner::Records(
+    const std::string& id, int64_t page_size,
+    const std::string& page_token) const {
+  const absl::StatusOr<std::string> whole = store_->ResolveId(id);
+  if (!whole.ok()) return whole.status();
+  return store_->Records(*whole, page_size, page_token);
+}
+
+absl::Status EvaluationRunner::Delete(const std::string& id) {
+  const absl::StatusOr<std::string> whole = store_->ResolveId(id);
+  if (!whole.ok()) return whole.status();
+  MutexLock lock(mutex_);
+  if (runs_.count(*whole) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "evaluation \"", *whole, "\" runs: cancel it before deleting it"));
+  }
+  absl::Status status = store_->Delete(*whole);
+  if (status.ok()) unsaved_.erase(*whole);
+  return status;
+}
+
+void EvaluationRunner::Stop() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  for (const auto& [id, run] : runs_) {
+    if (run->outcome.ok()) {
+      run->outcome = absl::UnavailableError("the server is stopping");
+    }
+  }
+}
+
+EvaluationRunnerStats EvaluationRunner::stats() const {
+  MutexLock lock(mutex_);
+  EvaluationRunnerStats stats = stats_;
+  stats.running = static_cast<int64_t>(runs_.size());
+  return stats;
+}
+
+}  // namespace adv

@@ -1,0 +1,397 @@
+#include "server/evaluations/evaluation_store.h"
+
+#include <absl/memory/memory.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "server/codec/deterministic_bytes.h"
+#include "server/evaluations/sqlite.h"
+
+namespace adv {
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+constexpr size_t kLeastPrefix = 6;
+constexpr size_t kIdLength = 64;
+
+// seq gives the order of creation and the page tokens.
+constexpr char kSchema[] = R"(
+CREATE TABLE evaluations (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  model TEXT NOT NULL,
+  resolved BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  error TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  finished_ms INTEGER,
+  samples_done INTEGER NOT NULL,
+  samples_total INTEGER NOT NULL,
+  seconds REAL NOT NULL,
+  report BLOB
+);
+CREATE TABLE records (
+  evaluation INTEGER NOT NULL REFERENCES evaluations ON DELETE CASCADE,
+  sample INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (evaluation, sample)
+) WITHOUT ROWID;
+)";
+
+constexpr char kColumns[] =
+    "SELECT id, resolved, state, error, created_ms, finished_ms, "
+    "samples_done, samples_total, seq";
+
+absl::Status UnknownEvaluation(absl::string_view id) {
+  return absl::NotFoundError(
+      absl::StrCat("evaluation \"", id, "\" is not known"));
+}
+
+absl::StatusOr<int64_t> ParseToken(const std::string& token, int64_t at_start) {
+  if (token.empty()) return at_start;
+  int64_t position = 0;
+  if (!absl::SimpleAtoi(token, &position) || position < 0) {
+    return absl::InvalidArgumentError(
+        "page_token must be the next_page_token of the page before, or empty");
+  }
+  return position;
+}
+
+// From the columns of kColumns.
+absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
+  using google::protobuf::util::TimeUtil;
+  v1::Evaluation evaluation;
+  evaluation.set_id(row.Text(0));
+  if (!evaluation.mutable_resolved()->ParseFromString(row.Text(1))) {
+    return absl::DataLossError(
+        absl::StrCat("evaluation ", row.Text(0), ": its bytes are damaged"));
+  }
+  evaluation.set_state(static_cast<v1::EvaluationState>(row.Int(2)));
+  evaluation.set_error(row.Text(3));
+  *evaluation.mutable_created_at() =
+      TimeUtil::MillisecondsToTimestamp(row.Int(4));
+  if (!row.IsNull(5)) {
+    *evaluation.mutable_finished_at() =
+        TimeUtil::MillisecondsToTimestamp(row.Int(5));
+  }
+  evaluation.set_samples_done(row.Int(6));
+  evaluation.set_samples_total(row.Int(7));
+  return evaluation;
+}
+
+// A fresh file gets the tables; one of another program or time is refused.
+absl::Status PrepareSchema(Database& database) {
+  absl::StatusOr<int64_t> version = database.Query("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version == kSchemaVersion) return absl::OkStatus();
+  absl::StatusOr<int64_t> tables =
+      database.Query("SELECT count(*) FROM sqlite_master");
+  if (!tables.ok()) return tables.status();
+  if (*version != 0 || *tables != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("has schema version ", *version,
+                     ", this server knows version ", kSchemaVersion, " alone"));
+  }
+  return InTransaction(database, [&database] {
+    return database.Execute(
+        absl::StrCat(kSchema, "PRAGMA user_version = ", kSchemaVersion, ";"));
+  });
+}
+
+absl::Status Prepare(Database& database, int64_t max_bytes) {
+  // Exclusive: the lock is held until the file is closed, so a second server
+  // learns at its start. WAL with NORMAL survives a kill; only a power cut may
+  // lose the last transactions, whole.
+  for (const char* pragma :
+       {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON"}) {
+    if (absl::Status status = database.Execute(pragma); !status.ok()) {
+      return status;
+    }
+  }
+  if (absl::Status status = PrepareSchema(database); !status.ok()) {
+    return status;
+  }
+  if (max_bytes > 0) {
+    absl::StatusOr<int64_t> page = database.Query("PRAGMA page_size");
+    if (!page.ok()) return page.status();
+    return database.Execute(absl::StrCat(
+        "PRAGMA max_page_count = ", std::max<int64_t>(max_bytes / *page, 1)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+EvaluationStore::EvaluationStore(std::unique_ptr<Database> database)
+    : database_(std::move(database)) {}
+
+EvaluationStore::~EvaluationStore() = default;
+
+absl::StatusOr<std::unique_ptr<EvaluationStore>> EvaluationStore::Open(
+    const EvaluationStoreOptions& options) {
+  auto database =
+      Database::Open(options.path.empty() ? ":memory:" : options.path);
+  absl::Status status = database.status();
+  if (status.ok()) status = Prepare(**database, options.max_bytes);
+  if (!status.ok()) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat("evaluations in ", options.path, ": ", status.message()));
+  }
+  return absl::WrapUnique(new EvaluationStore(*std::move(database)));
+}
+
+absl::Status EvaluationStore::Create(const v1::Evaluation& evaluation) {
+  using google::protobuf::util::TimeUtil;
+  MutexLock lock(mutex_);
+  if (Find(evaluation.id()).ok()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("evaluation \"", evaluation.id(), "\" is there already"));
+  }
+  Statement insert(*database_,
+                   "INSERT INTO evaluations (id, model, resolved, state, "
+                   "error, created_ms, samples_done, samples_total, seconds) "
+                   "VALUES (?, ?, ?, ?, '', ?, 0, ?, 0)");
+  insert.Bind(evaluation.id());
+  insert.Bind(evaluation.resolved().model().name());
+  insert.BindBytes(DeterministicBytes(evaluation.resolved()));
+  insert.Bind(static_cast<int64_t>(evaluation.state()));
+  insert.Bind(TimeUtil::TimestampToMilliseconds(evaluation.created_at()));
+  insert.Bind(static_cast<int64_t>(evaluation.samples_total()));
+  return insert.Run();
+}
+
+absl::StatusOr<std::string> EvaluationStore::ResolveId(
+    absl::string_view id) const {
+  const bool is_hexadecimal = std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+  });
+  if (!is_hexadecimal || id.size() < kLeastPrefix || id.size() > kIdLength) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "id must be ", kLeastPrefix, " to ", kIdLength,
+        " lower-case hexadecimal digits: an evaluation's id or a beginning of "
+        "it"));
+  }
+  MutexLock lock(mutex_);
+  // Hexadecimal digits all sort before 'g'.
+  Statement select(*database_,
+                   "SELECT id FROM evaluations WHERE id >= ?1 AND "
+                   "id < ?1 || 'g' ORDER BY id LIMIT 2");
+  select.Bind(std::string(id));
+  std::vector<std::string> found;
+  while (select.Step()) found.push_back(select.Text(0));
+  if (!select.status().ok()) return select.status();
+  if (found.empty()) return UnknownEvaluation(id);
+  if (found.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "id \"", id, "\" is the beginning of several, for example ", found[0],
+        " and ", found[1]));
+  }
+  return found[0];
+}
+
+absl::StatusOr<int64_t> EvaluationStore::Find(const std::string& id) const {
+  Statement select(*database_, "SELECT seq FROM evaluations WHERE id = ?");
+  select.Bind(id);
+  if (select.Step()) return select.Int(0);
+  if (!select.status().ok()) return select.status();
+  return UnknownEvaluation(id);
+}
+
+absl::StatusOr<v1::Evaluation> EvaluationStore::Get(
+    const std::string& id) const {
+  MutexLock lock(mutex_);
+  Statement select(*database_, absl::StrCat(kColumns,
+                                            ", report FROM "
+                                            "evaluations WHERE id = ?"));
+  select.Bind(id);
+  if (!select.Step()) {
+    return select.status().ok() ? UnknownEvaluation(id) : select.status();
+  }
+  absl::StatusOr<v1::Evaluation> evaluation = ReadEvaluation(select);
+  if (evaluation.ok() && !select.IsNull(9) &&
+      !evaluation->mutable_report()->ParseFromString(select.Text(9))) {
+    return absl::DataLossError(
+        absl::StrCat("evaluation ", id, ": its report is damaged"));
+  }
+  return evaluation;
+}
+
+absl::StatusOr<EvaluationPage> EvaluationStore::List(
+    int64_t page_size, const std::string& page_token,
+    const std::string& model) const {
+  const absl::StatusOr<int64_t> before = ParseToken(page_token, INT64_MAX);
+  if (!before.ok()) return before.status();
+  MutexLock lock(mutex_);
+  Statement select(*database_,
+                   absl::StrCat(kColumns,
+                                " FROM evaluations WHERE seq < ?1 AND "
+                                "(?2 = '' OR model = ?2) "
+                                "ORDER BY seq DESC LIMIT ?3"));
+  select.Bind(*before);
+  select.Bind(model);
+  select.Bind(page_size + 1);
+  EvaluationPage page;
+  int64_t last = 0;
+  while (select.Step()) {
+    if (static_cast<int64_t>(page.evaluations.size()) == page_size) {
+      page.next_page_token = absl::StrCat(last);
+      break;
+    }
+    absl::StatusOr<v1::Evaluation> evaluation = ReadEvaluation(select);
+    if (!evaluation.ok()) return evaluation.status();
+    page.evaluations.push_back(*std::move(evaluation));
+    last = select.Int(8);
+  }
+  if (!select.status().ok()) return select.status();
+  return page;
+}
+
+absl::Status EvaluationStore::Update(const v1::Evaluation& evaluation) {
+  using google::protobuf::util::TimeUtil;
+  MutexLock lock(mutex_);
+  Statement update(*database_,
+                   "UPDATE evaluations SET state = ?, error = ?, "
+                   "finished_ms = ?, report = ? WHERE id = ?");
+  update.Bind(static_cast<int64_t>(evaluation.state()));
+  update.Bind(evaluation.error());
+  if (evaluation.has_finished_at()) {
+    update.Bind(TimeUtil::TimestampToMilliseconds(evaluation.finished_at()));
+  } else {
+    update.BindNull();
+  }
+  if (evaluation.has_report()) {
+    update.BindBytes(DeterministicBytes(evaluation.report()));
+  } else {
+    update.BindNull();
+  }
+  update.Bind(evaluation.id());
+  if (absl::Status status = update.Run(); !status.ok()) return status;
+  return database_->changes() == 0 ? UnknownEvaluation(evaluation.id())
+                                   : absl::OkStatus();
+}
+
+absl::Status EvaluationStore::Append(
+    const std::string& id, const std::vector<v1::EvaluationRecord>& records,
+    double seconds) {
+  MutexLock lock(mutex_);
+  const absl::StatusOr<int64_t> seq = Find(id);
+  if (!seq.ok()) return seq.status();
+  return InTransaction(*database_, [&] {
+    Statement insert(*database_, "INSERT INTO records VALUES (?, ?, ?)");
+    for (const v1::EvaluationRecord& record : records) {
+      insert.Bind(*seq);
+      insert.Bind(record.index());
+      insert.BindBytes(DeterministicBytes(record));
+      if (absl::Status status = insert.Run(); !status.ok()) return status;
+    }
+    Statement update(*database_,
+                     "UPDATE evaluations SET samples_done = samples_done + ?, "
+                     "seconds = seconds + ? WHERE seq = ?");
+    update.Bind(static_cast<int64_t>(records.size()));
+    update.Bind(seconds);
+    update.Bind(*seq);
+    return update.Run();
+  });
+}
+
+absl::StatusOr<std::vector<int64_t>> EvaluationStore::DoneIndices(
+    const std::string& id) const {
+  MutexLock lock(mutex_);
+  const absl::StatusOr<int64_t> seq = Find(id);
+  if (!seq.ok()) return seq.status();
+  Statement select(*database_,
+                   "SELECT sample FROM records WHERE evaluation = ? "
+                   "ORDER BY sample");
+  select.Bind(*seq);
+  std::vector<int64_t> indices;
+  while (select.Step()) indices.push_back(select.Int(0));
+  if (!select.status().ok()) return select.status();
+  return indices;
+}
+
+absl::StatusOr<RecordPage> EvaluationStore::Records(
+    const std::string& id, int64_t page_size,
+    const std::string& page_token) const {
+  const absl::StatusOr<int64_t> from = ParseToken(page_token, 0);
+  if (!from.ok()) return from.status();
+  MutexLock lock(mutex_);
+  const absl::StatusOr<int64_t> seq = Find(id);
+  if (!seq.ok()) return seq.status();
+  Statement select(*database_,
+                   "SELECT sample, bytes FROM records WHERE evaluation = ? "
+                   "AND sample >= ? ORDER BY sample LIMIT ?");
+  select.Bind(*seq);
+  select.Bind(*from);
+  select.Bind(page_size + 1);
+  RecordPage page;
+  size_t page_bytes = 0;
+  while (select.Step()) {
+    const std::string bytes = select.Text(1);
+    page_bytes += bytes.size();
+    const auto count = static_cast<int64_t>(page.records.size());
+    if (count == page_size || (count > 0 && page_bytes > kMaxPageBytes)) {
+      page.next_page_token = absl::StrCat(select.Int(0));
+      break;
+    }
+    if (!page.records.emplace_back().ParseFromString(bytes)) {
+      return absl::DataLossError(absl::StrCat("evaluation ", id, ": record ",
+                                              select.Int(0), " is damaged"));
+    }
+  }
+  if (!select.status().ok()) return select.status();
+  return page;
+}
+
+absl::StatusOr<std::vector<std::string>> EvaluationStore::RecordBytes(
+    const std::string& id) const {
+  MutexLock lock(mutex_);
+  const absl::StatusOr<int64_t> seq = Find(id);
+  if (!seq.ok()) return seq.status();
+  Statement select(*database_,
+                   "SELECT bytes FROM records WHERE evaluation = ? "
+                   "ORDER BY sample");
+  select.Bind(*seq);
+  std::vector<std::string> records;
+  while (select.Step()) records.push_back(select.Text(0));
+  if (!select.status().ok()) return select.status();
+  return records;
+}
+
+absl::StatusOr<double> EvaluationStore::ComputeSeconds(
+    const std::string& id) const {
+  MutexLock lock(mutex_);
+  Statement select(*database_, "SELECT seconds FROM evaluations WHERE id = ?");
+  select.Bind(id);
+  if (select.Step()) return select.Real(0);
+  return select.status().ok() ? UnknownEvaluation(id) : select.status();
+}
+
+absl::Status EvaluationStore::Delete(const std::string& id) {
+  MutexLock lock(mutex_);
+  Statement remove(*database_, "DELETE FROM evaluations WHERE id = ?");
+  remove.Bind(id);
+  if (absl::Status status = remove.Run(); !status.ok()) return status;
+  return database_->changes() == 0 ? UnknownEvaluation(id) : absl::OkStatus();
+}
+
+absl::Status EvaluationStore::InterruptUnfinished(const std::string& error) {
+  MutexLock lock(mutex_);
+  Statement update(*database_,
+                   "UPDATE evaluations SET state = ?, error = ? "
+                   "WHERE state IN (?, ?)");
+  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_CANCELLED));
+  update.Bind(error);
+  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_QUEUED));
+  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_RUNNING));
+  return update.Run();
+}
+
+}  // namespace adv

@@ -1,0 +1,44 @@
+#ifndef ADV_SERVER_MODELS_SERVED_MODEL_H_
+#define ADV_SERVER_MODELS_SERVED_MODEL_H_
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+
+#include "adv/v1/model.pb.h"
+#include "engine/nn/batching_network.h"
+#include "engine/nn/network.h"
+#include "model_store/model_store.h"
+#include "server/models/model_loader.h"
+
+namespace adv {
+
+// A model version that is ready to compute. Immutable: requests share it
+// through shared_ptr<const ServedModel>, and whoever holds one may go on with
+// it after the registry has moved to a newer version.
+struct ServedModel {
+  v1::ModelManifest manifest;
+  std::string digest;  // StoredModel::digest
+  std::string store;   // the store folder, as given to the server
+  std::shared_ptr<const Network> network;
+
+  // name, version, digest
+  v1::ModelReference reference() const;
+  // "name@version"
+  std::string full_name() const;
+};
+
+// Builds and proves a verified version: loaded by its format, class names and
+// image shape those of the network, golden self-test passed (which warms it up
+// too). INVALID_ARGUMENT or DATA_LOSS,
+// each fault with a message of its own.
+// `passes`: the queue that its network's passes go through; null for none.
+absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
+    const StoredModel& stored, const std::string& store,
+    const ModelLoaderOptions& options,
+    const std::shared_ptr<PassQueue>& passes);
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_MODELS_SERVED_MODEL_H_

@@ -1,0 +1,199 @@
+#include "server/telemetry/collect_stats.h"
+
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace adv {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr std::array<const char*, kLanes> kLaneNames = {"interactive", "bulk"};
+
+// A family in the making.
+class Family {
+ public:
+  Family(const char* name, const char* help, MetricType type) {
+    family_.name = name;
+    family_.help = help;
+    family_.type = type;
+  }
+
+  Family& Add(Labels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (family_.type == MetricType::Counter ? metric.counter.value
+                                         : metric.gauge.value) = value;
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
+  Family& Add(Labels labels, int64_t value) {
+    return Add(std::move(labels), static_cast<double>(value));
+  }
+
+  Family& Add(Labels labels, const SecondsHistogram& seconds) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    uint64_t below = 0;
+    for (size_t i = 0; i < seconds.counts.size(); ++i) {
+      below += seconds.counts[i];
+      const bool last = i == SecondsHistogram::kBounds.size();
+      metric.histogram.bucket.push_back(
+          {below, last ? std::numeric_limits<double>::infinity()
+                       : SecondsHistogram::kBounds[i]});
+    }
+    metric.histogram.sample_count = below;
+    metric.histogram.sample_sum = seconds.sum;
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
+
+  operator MetricFamily() const { return family_; }
+
+ private:
+  MetricFamily family_;
+};
+
+Family Counter(const char* name, const char* help) {
+  return {name, help, MetricType::Counter};
+}
+Family Gauge(const char* name, const char* help) {
+  return {name, help, MetricType::Gauge};
+}
+Family Histogram(const char* name, const char* help) {
+  return {name, help, MetricType::Histogram};
+}
+
+std::vector<MetricFamily> CollectLanes(const ExecutorStats& stats) {
+  Family jobs = Gauge("adv_queue_jobs", "Jobs that wait.");
+  Family cost = Gauge("adv_queue_cost",
+                      "Images times passes that wait; a gradient is 2.");
+  Family cost_limit = Gauge("adv_queue_cost_limit", "Most cost that may wait.");
+  Family bytes = Gauge("adv_queue_bytes", "Bytes of images that wait.");
+  Family bytes_limit =
+      Gauge("adv_queue_bytes_limit", "Most bytes that may wait.");
+  Family accepted = Counter("adv_queue_accepted_total", "Jobs taken in.");
+  Family rejected =
+      Counter("adv_queue_rejected_total", "Jobs refused, by reason.");
+  Family wait = Histogram("adv_queue_wait_seconds",
+                          "Time from a job's arrival to its start or end.");
+  for (int i = 0; i < kLanes; ++i) {
+    const LaneStats& lane = stats.lanes[i];
+    const ClientMetric::Label name{"lane", kLaneNames[i]};
+    const auto rejected_for = [&](const char* reason, int64_t count) {
+      rejected.Add({name, {"reason", reason}}, count);
+    };
+    jobs.Add({name}, lane.queued_jobs);
+    cost.Add({name}, lane.queued_cost);
+    cost_limit.Add({name}, lane.limits.cost);
+    bytes.Add({name}, lane.queued_bytes);
+    bytes_limit.Add({name}, lane.limits.bytes);
+    accepted.Add({name}, lane.accepted);
+    rejected_for("full", lane.rejected_full);
+    rejected_for("too_large", lane.rejected_too_large);
+    rejected_for("deadline", lane.rejected_deadline);
+    rejected_for("draining", lane.rejected_draining);
+    wait.Add({name}, lane.wait);
+  }
+  return {jobs, cost, cost_limit, bytes, bytes_limit, accepted, rejected, wait};
+}
+
+}  // namespace
+
+std::vector<MetricFamily> CollectExecutor(const ExecutorStats& stats) {
+  std::vector<MetricFamily> families = CollectLanes(stats);
+  Family jobs = Counter("adv_compute_jobs_total", "Jobs ended, by result.");
+  Family seconds = Counter("adv_compute_seconds_total", "Time computing.");
+  for (const auto& [op, of] : stats.ops) {
+    const auto add = [&, &name = op](const char* result, int64_t count) {
+      jobs.Add({{"op", name}, {"result", result}}, count);
+    };
+    add("ok", of.succeeded);
+    add("cancelled", of.cancelled);
+    add("deadline_exceeded", of.deadline_exceeded);
+    add("failed", of.failed);
+    seconds.Add({{"op", op}}, of.busy_seconds);
+  }
+  const std::vector<MetricFamily> more = {
+      jobs,
+      seconds,
+      Gauge("adv_executor_threads", "Threads that compute.")
+          .Add({}, static_cast<double>(stats.threads)),
+      Gauge("adv_executor_intra_op_threads", "Threads within one operation.")
+          .Add({}, static_cast<double>(stats.intra_op_threads)),
+      Gauge("adv_executor_running_jobs", "Jobs that compute now.")
+          .Add({}, stats.running_jobs),
+      Counter("adv_executor_busy_seconds_total",
+              "Time computing, over all threads.")
+          .Add({}, stats.busy_seconds),
+      Counter("adv_executor_exceptions_total", "Exceptions that jobs threw.")
+          .Add({}, stats.exceptions),
+      Counter("adv_wasted_passes_total",
+              "Passes whose result nobody wanted any more.")
+          .Add({}, stats.wasted_passes),
+      Counter("adv_wasted_seconds_total", "Time of the wasted passes.")
+          .Add({}, stats.wasted_seconds)};
+  families.insert(families.end(), more.begin(), more.end());
+  return families;
+}
+
+std::vector<MetricFamily> CollectModels(
+    const ModelRegistryStats& stats, const std::vector<v1::Model>& models,
+    const std::map<std::string, bool>& serving) {
+  std::map<v1::ModelState, int64_t> states = {{v1::MODEL_STATE_READY, 0},
+                                              {v1::MODEL_STATE_FAILED, 0}};
+  for (const v1::Model& model : models) {
+    const auto state = states.find(model.state());
+    if (state != states.end()) ++state->second;
+  }
+  Family by_name =
+      Gauge("adv_model_ready", "1 if a version of the model serves.");
+  for (const auto& [name, serves] : serving) {
+    by_name.Add({{"model", name}}, serves ? 1.0 : 0.0);
+  }
+  return {
+      by_name,
+      Gauge("adv_model_versions", "Versions in the stores, by state.")
+          .Add({{"state", "ready"}}, states[v1::MODEL_STATE_READY])
+          .Add({{"state", "failed"}}, states[v1::MODEL_STATE_FAILED]),
+      Counter("adv_model_loads_total", "Versions loaded.").Add({}, stats.loads),
+      Counter("adv_model_load_failures_total", "Versions that did not load.")
+          .Add({}, stats.load_failures),
+      Counter("adv_model_load_seconds_total", "Time of loading.")
+          .Add({}, stats.load_seconds),
+      Counter("adv_model_digest_changes_total",
+              "Published versions whose weights changed: tampering.")
+          .Add({}, stats.digest_changes)};
+}
+
+std::vector<MetricFamily> CollectPasses(const PassQueue::Stats& stats) {
+  return {Counter("adv_passes_total", "Passes through networks computed.")
+              .Add({}, stats.passes),
+          Counter("adv_pass_requests_total",
+                  "Passes asked for; those that were shared are fewer.")
+              .Add({}, stats.asked),
+          Counter("adv_pass_images_total", "Images in the passes.")
+              .Add({}, stats.rows)};
+}
+
+std::vector<MetricFamily> CollectEvaluations(
+    const EvaluationRunnerStats& stats) {
+  return {Gauge("adv_evaluations_running", "Evaluations that run now.")
+              .Add({}, stats.running),
+          Counter("adv_evaluations_total", "Evaluations ended, by state.")
+              .Add({{"state", "succeeded"}}, stats.succeeded)
+              .Add({{"state", "failed"}}, stats.failed)
+              .Add({{"state", "cancelled"}}, stats.cancelled),
+          Counter("adv_evaluation_images_total", "Samples evaluated.")
+              .Add({}, stats.images),
+          Histogram("adv_evaluation_duration_seconds",
+                    "Computing time of evaluations that succeeded.")
+              .Add({}, stats.seconds)};
+}
+
+}  // namespace adv

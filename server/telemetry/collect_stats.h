@@ -1,0 +1,31 @@
+#ifndef ADV_SERVER_TELEMETRY_COLLECT_STATS_H_
+#define ADV_SERVER_TELEMETRY_COLLECT_STATS_H_
+
+#include <prometheus/metric_family.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adv/v1/model.pb.h"
+#include "engine/nn/batching_network.h"
+#include "server/compute/executor.h"
+#include "server/evaluations/evaluation_runner.h"
+#include "server/models/model_registry.h"
+
+namespace adv {
+
+// The numbers that the parts keep, as Prometheus's families.
+std::vector<prometheus::MetricFamily> CollectExecutor(
+    const ExecutorStats& stats);
+std::vector<prometheus::MetricFamily> CollectModels(
+    const ModelRegistryStats& stats, const std::vector<v1::Model>& models,
+    const std::map<std::string, bool>& serving);
+std::vector<prometheus::MetricFamily> CollectPasses(
+    const PassQueue::Stats& stats);
+std::vector<prometheus::MetricFamily> CollectEvaluations(
+    const EvaluationRunnerStats& stats);
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_TELEMETRY_COLLECT_STATS_H_

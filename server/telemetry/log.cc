@@ -1,0 +1,94 @@
+#include "server/telemetry/log.h"
+
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
+#include <grpc/support/log.h>
+
+#include <atomic>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace adv {
+namespace {
+
+std::atomic<Log*> grpc_log{nullptr};
+
+void WriteGrpcLine(gpr_log_func_args* args) {
+  grpc_log.load()->Warning(
+      "grpc",
+      {{"message", args->message}, {"file", args->file}, {"line", args->line}});
+}
+
+std::string Json(absl::string_view text) {
+  return nlohmann::json(std::string(text))
+      .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+// Plain where nothing in it could be mistaken, quoted otherwise.
+std::string TextValue(const std::string& text) {
+  const bool plain =
+      !text.empty() && text.find_first_of(" =\"\\") == std::string::npos &&
+      text.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+          "!#$%&'()*+,-./:;<>?@[]^_`{|}~") == std::string::npos;
+  return plain ? text : Json(text);
+}
+
+void AppendText(absl::string_view key, const LogValue& value,
+                std::string* line) {
+  absl::StrAppend(line, line->empty() ? "" : " ", key, "=",
+                  TextValue(value.text()));
+}
+
+void AppendJson(absl::string_view key, const LogValue& value,
+                std::string* line) {
+  absl::StrAppend(line, line->empty() ? "{" : ",", Json(key), ":",
+                  value.is_number() ? value.text() : Json(value.text()));
+}
+
+}  // namespace
+
+LogValue::LogValue(absl::string_view text) : text_(text) {}
+LogValue::LogValue(int64_t number)
+    : text_(absl::StrCat(number)), is_number_(true) {}
+LogValue::LogValue(uint64_t number)
+    : text_(absl::StrCat(number)), is_number_(true) {}
+// JSON has no NaN and no infinity: those are text.
+LogValue::LogValue(double number)
+    : text_(absl::StrCat(number)), is_number_(std::isfinite(number)) {}
+
+void Log::Info(absl::string_view event, LogFields fields) {
+  Write("info", event, fields);
+}
+void Log::Warning(absl::string_view event, LogFields fields) {
+  Write("warning", event, fields);
+}
+void Log::Error(absl::string_view event, LogFields fields) {
+  Write("error", event, fields);
+}
+
+void Log::Write(absl::string_view level, absl::string_view event,
+                LogFields fields) {
+  const auto append = format_ == LogFormat::kJson ? AppendJson : AppendText;
+  std::string line;
+  append("time",
+         absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
+                          absl::UTCTimeZone()),
+         &line);
+  append("level", level, &line);
+  append("event", event, &line);
+  for (const auto& [key, value] : fields) append(key, value, &line);
+  line += format_ == LogFormat::kJson ? "}\n" : "\n";
+  const std::lock_guard<std::mutex> lock(mutex_);
+  out_ << line << std::flush;
+}
+
+void CaptureGrpcLog(Log* log) {
+  grpc_log = log;
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
+  gpr_set_log_function(&WriteGrpcLine);
+}
+
+}  // namespace adv

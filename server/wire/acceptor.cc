@@ -1,0 +1,129 @@
+#include "server/wire/acceptor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace adv {
+namespace {
+
+// How often it looks whether there is room again.
+constexpr int kFullMilliseconds = 100;
+// Descriptors for files and for the metrics port, and the share of a small
+// limit.
+constexpr int kReserve = 128;
+constexpr int kReserveShare = 4;
+
+int FileLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur, INT_MAX));
+}
+
+// The system gives the lowest that is free, so this is about how many are in
+// use. INT_MAX if there is none.
+int LowestFreeDescriptor(int any) {
+  const int lowest = fcntl(any, F_DUPFD_CLOEXEC, 0);
+  if (lowest < 0) return INT_MAX;
+  close(lowest);
+  return lowest;
+}
+
+int MostDescriptors(int any, int most) {
+  const int limit = FileLimit();
+  const int for_connections = limit - std::min(kReserve, limit / kReserveShare);
+  const int in_use = LowestFreeDescriptor(any);
+  return in_use < INT_MAX - most ? std::min(for_connections, in_use + most)
+                                 : for_connections;
+}
+
+}  // namespace
+
+int RaiseFileLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  return FileLimit();
+}
+
+Acceptor::Acceptor(std::unique_ptr<Listener> listener, int most, Take take,
+                   Log* log)
+    : listener_(std::move(listener)),
+      take_(std::move(take)),
+      log_(*log),
+      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      most_descriptors_(MostDescriptors(stop_, most)),
+      thread_([this] { Loop(); }) {}
+
+Acceptor::~Acceptor() {
+  if (listener_ != nullptr) Stop();
+  close(stop_);
+}
+
+void Acceptor::Stop() {
+  eventfd_write(stop_, 1);
+  thread_.join();
+  listener_.reset();
+}
+
+bool Acceptor::HasRoom() const {
+  return LowestFreeDescriptor(stop_) < most_descriptors_;
+}
+
+void Acceptor::SetAccepting(bool accepting) {
+  if (accepting_.exchange(accepting) == accepting) return;
+  if (accepting) {
+    log_.Info("connections_accepted_again");
+  } else {
+    log_.Warning("connections_full", {{"descriptors", most_descriptors_}});
+  }
+}
+
+void Acceptor::Loop() {
+  // The first is asked alone while connections must wait.
+  std::vector<pollfd> polled = {{stop_, POLLIN, 0}};
+  for (const int socket : listener_->sockets()) {
+    polled.push_back({socket, POLLIN, 0});
+  }
+  bool taken = true;
+  while (true) {
+    const bool accepting = taken && HasRoom();
+    SetAccepting(accepting);
+    poll(polled.data(), accepting ? polled.size() : 1,
+         accepting ? -1 : kFullMilliseconds);
+    if (polled[0].revents != 0) return;
+    taken = true;
+    if (!accepting) continue;
+    for (size_t i = 1; i < polled.size(); ++i) {
+      if (polled[i].revents != 0) taken &= TakeAll(polled[i].fd);
+    }
+  }
+}
+
+bool Acceptor::TakeAll(int listening) {
+  while (HasRoom()) {
+    const int connection =
+        accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (connection >= 0) {
+      take_(listening, connection);
+    } else if (errno == EAGAIN) {
+      return true;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace adv

@@ -1,0 +1,298 @@
+#include "server/wire/attack_evaluation_service.h"
+
+#include <utility>
+
+#include "server/codec/codec_requests.h"
+#include "server/compute/adversarial.h"
+#include "server/compute/cost.h"
+#include "server/compute/exceptions.h"
+#include "server/wire/errors.h"
+#include "server/wire/evaluation_stream.h"
+#include "server/wire/explain.h"
+
+namespace adv {
+namespace {
+
+// What computes longer than about a second on two cores is not interactive.
+constexpr int64_t kInteractiveCost = 2048;
+
+JobOptions MakeJobOptions(const char* op, int64_t cost,
+                          const at::Tensor& images) {
+  JobOptions options;
+  options.op = op;
+  options.cost = cost;
+  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
+  options.bytes = static_cast<int64_t>(images.nbytes());
+  return options;
+}
+
+int64_t SumOfGradients(const std::vector<AttackRecord>& records) {
+  int64_t sum = 0;
+  for (const AttackRecord& record : records) sum += record.gradients;
+  return sum;
+}
+
+RpcMetrics& Method(const Parts& parts, const char* name) {
+  return parts.metrics.Rpc(v1::AttackEvaluationService::service_full_name(),
+                           name);
+}
+
+}  // namespace
+
+AttackEvaluationService::AttackEvaluationService(const Parts& parts)
+    : parts_(parts),
+      classify_(Method(parts, "Classify")),
+      generate_adversarial_(Method(parts, "GenerateAdversarial")),
+      evaluate_robustness_(Method(parts, "EvaluateRobustness")),
+      get_evaluation_(Method(parts, "GetEvaluation")),
+      list_evaluations_(Method(parts, "ListEvaluations")),
+      cancel_evaluation_(Method(parts, "CancelEvaluation")),
+      delete_evaluation_(Method(parts, "DeleteEvaluation")),
+      list_evaluation_records_(Method(parts, "ListEvaluationRecords")) {}
+
+void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
+                                     const std::string& source_model,
+                                     WithModels next) {
+  // False if one is not in memory and may not be loaded: nothing was done.
+  const auto run = [this, call, &model, &source_model,
+                    next = std::move(next)](bool may_load) {
+    const auto borrow = [this, may_load](const std::string& name) {
+      return may_load ? parts_.models.Borrow(name)
+                      : parts_.models.BorrowLoaded(name);
+    };
+    bool loaded = true;
+    const absl::Status status = CatchExceptions([&] {
+      absl::StatusOr<ModelPtr> target = borrow(model);
+      if (!target.ok()) return ExplainModel(target.status(), model, "model");
+      absl::StatusOr<ModelPtr> source = borrow(source_model);
+      if (!source.ok()) {
+        return ExplainModel(source.status(), source_model, "source_model");
+      }
+      loaded = *target != nullptr && *source != nullptr;
+      return loaded ? next(*std::move(target), *std::move(source))
+                    : absl::OkStatus();
+    });
+    if (!status.ok()) call->Finish(status);
+    return loaded;
+  };
+  if (run(/*may_load=*/false)) return;
+  if (!parts_.loader.Run([run] { run(/*may_load=*/true); })) {
+    call->Finish(TooManyCalls("models to load"));
+  }
+}
+
+absl::Status AttackEvaluationService::Compute(UnaryCall* call,
+                                              JobOptions options,
+                                              Executor::Job job) {
+  options.cancel = call->frame().cancel();
+  options.deadline = call->frame().deadline();
+  const Lane lane = options.lane;
+  const absl::Status status = parts_.executor.Submit(
+      std::move(options), std::move(job),
+      [call](const absl::Status& end) { call->Finish(end); });
+  return ExplainJob(status, parts_.executor, lane);
+}
+
+void AttackEvaluationService::OnStorage(UnaryCall* call,
+                                        std::function<absl::Status()> work) {
+  const bool accepted = parts_.storage.Run(
+      [call, work = std::move(work)] { call->Finish(CatchExceptions(work)); });
+  if (!accepted) call->Finish(TooManyCalls("the disk"));
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::Classify(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, classify_, parts_}, this,
+                 &AttackEvaluationService::OnClassify);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GenerateAdversarial(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, generate_adversarial_, parts_},
+                 this, &AttackEvaluationService::OnGenerateAdversarial);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::GetEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, get_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnGetEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluations(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, list_evaluations_, parts_}, this,
+                 &AttackEvaluationService::OnListEvaluations);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::CancelEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, cancel_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnCancelEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::DeleteEvaluation(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, delete_evaluation_, parts_}, this,
+                 &AttackEvaluationService::OnDeleteEvaluation);
+}
+
+grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, list_evaluation_records_, parts_},
+                 this, &AttackEvaluationService::OnListEvaluationRecords);
+}
+
+void AttackEvaluationService::OnClassify(UnaryCall* call,
+                                         const v1::ClassifyRequest& request,
+                                         v1::ClassifyResponse* response) {
+  Borrow(call, request.model(), request.model(),
+         [this, call, &request, response](ModelPtr model, const ModelPtr&) {
+           absl::StatusOr<ClassifyTask> task =
+               DecodeClassify(request, std::move(model), parts_.limits);
+           if (!task.ok()) return task.status();
+           const int64_t images = task->images.size(0);
+           JobOptions options =
+               MakeJobOptions("classify", images * kClassifyCost, task->images);
+           return Compute(call, std::move(options),
+                          [this, response, images, task = *std::move(task)](
+                              const BeforePass& before_pass) {
+                            const absl::StatusOr<at::Tensor> logits =
+                                ComputeLogits(*task.model->network, task.images,
+                                              before_pass);
+                            if (!logits.ok()) return logits.status();
+                            EncodeClassify(task, *logits, response);
+                            parts_.metrics.CountClassified(
+                                task.model->manifest.name(), images);
+                            return absl::OkStatus();
+                          });
+         });
+}
+
+void AttackEvaluationService::OnGenerateAdversarial(
+    UnaryCall* call, const v1::GenerateAdversarialRequest& request,
+    v1::GenerateAdversarialResponse* response) {
+  Borrow(call, request.model(),
+         request.has_source_model() ? request.source_model() : request.model(),
+         [this, call, &request, response](ModelPtr model, ModelPtr source) {
+           absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
+           if (request.has_dataset_images()) {
+             const std::string& name = request.dataset_images().dataset();
+             dataset =
+                 parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
+             if (!dataset.ok()) return ExplainDataset(dataset.status(), name);
+           }
+           absl::StatusOr<AdversarialTask> task =
+               DecodeGenerate(request, std::move(model), std::move(source),
+                              *dataset, parts_.limits);
+           if (!task.ok()) return task.status();
+           const int64_t cost = task->images.size(0) *
+                                AttackCost(task->attack, task->options.epsilons,
+                                           task->model->network->num_classes());
+           JobOptions options = MakeJobOptions("generate", cost, task->images);
+           return Compute(
+               call, std::move(options),
+               [this, &request, response,
+                task = *std::move(task)](const BeforePass& before_pass) {
+                 const absl::StatusOr<AdversarialImages> images =
+                     Perturb(task, before_pass);
+                 if (!images.ok()) return images.status();
+                 EncodeGenerate(request, task, *images, response);
+                 parts_.metrics.CountAttacked(
+                     task.model->manifest.name(), AttackName(task.attack),
+                     task.images.size(0), SumOfGradients(images->records));
+                 return absl::OkStatus();
+               });
+         });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>*
+AttackEvaluationService::EvaluateRobustness(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  auto* stream = new EvaluationStream(context, parts_, evaluate_robustness_);
+  const absl::Status status = stream->Read(Released(request));
+  if (!status.ok()) {
+    stream->Refuse(status);
+  } else if (!parts_.storage.Run([stream] { stream->Open(); })) {
+    stream->Refuse(TooManyCalls("the disk"));
+  }
+  return stream;
+}
+
+void AttackEvaluationService::OnGetEvaluation(
+    UnaryCall* call, const v1::GetEvaluationRequest& request,
+    v1::GetEvaluationResponse* response) {
+  OnStorage(call, [this, &request, response] {
+    auto evaluation = parts_.evaluations.Get(request.id());
+    if (!evaluation.ok()) {
+      return ExplainEvaluationId(evaluation.status(), request.id());
+    }
+    *response->mutable_evaluation() = *std::move(evaluation);
+    return absl::OkStatus();
+  });
+}
+
+void AttackEvaluationService::OnListEvaluations(
+    UnaryCall* call, const v1::ListEvaluationsRequest& request,
+    v1::ListEvaluationsResponse* response) {
+  OnStorage(call, [this, &request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(request);
+    if (!size.ok()) return size.status();
+    auto page =
+        parts_.evaluations.List(*size, request.page_token(), request.model());
+    if (!page.ok()) return ExplainPageToken(page.status());
+    for (v1::Evaluation& evaluation : page->evaluations) {
+      *response->add_evaluations() = std::move(evaluation);
+    }
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+void AttackEvaluationService::OnCancelEvaluation(
+    UnaryCall* call, const v1::CancelEvaluationRequest& request,
+    v1::CancelEvaluationResponse* response) {
+  OnStorage(call, [this, &request, response] {
+    auto evaluation = parts_.evaluations.Cancel(request.id());
+    if (!evaluation.ok()) {
+      return ExplainEvaluationId(evaluation.status(), request.id());
+    }
+    *response->mutable_evaluation() = *std::move(evaluation);
+    return absl::OkStatus();
+  });
+}
+
+void AttackEvaluationService::OnDeleteEvaluation(
+    UnaryCall* call, const v1::DeleteEvaluationRequest& request,
+    v1::DeleteEvaluationResponse* response) {
+  OnStorage(call, [this, &request] {
+    return ExplainEvaluationId(parts_.evaluations.Delete(request.id()),
+                               request.id());
+  });
+}
+
+void AttackEvaluationService::OnListEvaluationRecords(
+    UnaryCall* call, const v1::ListEvaluationRecordsRequest& request,
+    v1::ListEvaluationRecordsResponse* response) {
+  OnStorage(call, [this, &request, response] {
+    const absl::StatusOr<int64_t> size = DecodePageSize(request);
+    if (!size.ok()) return size.status();
+    const auto id = parts_.store.ResolveId(request.id());
+    if (!id.ok()) return ExplainEvaluationId(id.status(), request.id());
+    auto page = parts_.evaluations.Records(*id, *size, request.page_token());
+    if (!page.ok()) return ExplainPageToken(page.status());
+    for (v1::EvaluationRecord& record : page->records) {
+      *response->add_records() = std::move(record);
+    }
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace adv

@@ -1,0 +1,105 @@
+#ifndef ADV_SERVER_WIRE_ATTACK_EVALUATION_SERVICE_H_
+#define ADV_SERVER_WIRE_ATTACK_EVALUATION_SERVICE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "adv/v1/attack_evaluation_service.grpc.pb.h"
+#include "server/parts.h"
+#include "server/wire/call.h"
+
+namespace adv {
+
+// Handlers decode and hand over: what computes goes to the executor, what
+// waits for a disk to a worker; whoever ends the work finishes the call.
+class AttackEvaluationService final
+    : public RawMethods<
+          v1::AttackEvaluationService::Service,
+          v1::AttackEvaluationService::WithRawCallbackMethod_Classify,
+          v1::AttackEvaluationService::
+              WithRawCallbackMethod_GenerateAdversarial,
+          v1::AttackEvaluationService::WithRawCallbackMethod_EvaluateRobustness,
+          v1::AttackEvaluationService::WithRawCallbackMethod_GetEvaluation,
+          v1::AttackEvaluationService::WithRawCallbackMethod_ListEvaluations,
+          v1::AttackEvaluationService::WithRawCallbackMethod_CancelEvaluation,
+          v1::AttackEvaluationService::WithRawCallbackMethod_DeleteEvaluation,
+          v1::AttackEvaluationService::
+              WithRawCallbackMethod_ListEvaluationRecords> {
+ public:
+  // `parts` must outlive it.
+  explicit AttackEvaluationService(const Parts& parts);
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GenerateAdversarial(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+      grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* EvaluateRobustness(
+      grpc::CallbackServerContext* context,
+      const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* GetEvaluation(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListEvaluations(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* CancelEvaluation(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* DeleteEvaluation(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListEvaluationRecords(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+      grpc::ByteBuffer* response) override;
+
+ private:
+  void OnClassify(UnaryCall* call, const v1::ClassifyRequest& request,
+                  v1::ClassifyResponse* response);
+  void OnGenerateAdversarial(UnaryCall* call,
+                             const v1::GenerateAdversarialRequest& request,
+                             v1::GenerateAdversarialResponse* response);
+  void OnGetEvaluation(UnaryCall* call, const v1::GetEvaluationRequest& request,
+                       v1::GetEvaluationResponse* response);
+  void OnListEvaluations(UnaryCall* call,
+                         const v1::ListEvaluationsRequest& request,
+                         v1::ListEvaluationsResponse* response);
+  void OnCancelEvaluation(UnaryCall* call,
+                          const v1::CancelEvaluationRequest& request,
+                          v1::CancelEvaluationResponse* response);
+  void OnDeleteEvaluation(UnaryCall* call,
+                          const v1::DeleteEvaluationRequest& request,
+                          v1::DeleteEvaluationResponse* response);
+  void OnListEvaluationRecords(UnaryCall* call,
+                               const v1::ListEvaluationRecordsRequest& request,
+                               v1::ListEvaluationRecordsResponse* response);
+
+  using ModelPtr = std::shared_ptr<const ServedModel>;
+  // OK: the call will be finished. Otherwise with that status, by the caller.
+  using WithModels = std::function<absl::Status(ModelPtr, ModelPtr)>;
+
+  // Calls `next` with both models: at once if they are in memory, otherwise
+  // on the loader, where few may wait, because each holds its images.
+  void Borrow(UnaryCall* call, const std::string& model,
+              const std::string& source_model, WithModels next);
+  // The call is finished when the job is.
+  absl::Status Compute(UnaryCall* call, JobOptions options, Executor::Job job);
+  // Finishes the call with what `work` returns.
+  void OnStorage(UnaryCall* call, std::function<absl::Status()> work);
+
+  const Parts& parts_;
+  RpcMetrics& classify_;
+  RpcMetrics& generate_adversarial_;
+  RpcMetrics& evaluate_robustness_;
+  RpcMetrics& get_evaluation_;
+  RpcMetrics& list_evaluations_;
+  RpcMetrics& cancel_evaluation_;
+  RpcMetrics& delete_evaluation_;
+  RpcMetrics& list_evaluation_records_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_WIRE_ATTACK_EVALUATION_SERVICE_H_

@@ -1,0 +1,104 @@
+#include "server/wire/call.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/escaping.h>
+#include <grpc/support/time.h>
+#include <grpcpp/server_context.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "server/wire/errors.h"
+
+namespace adv {
+namespace {
+
+constexpr char kRequestIdKey[] = "x-request-id";
+constexpr size_t kMaxRequestId = 64;
+// A deadline so far away is none.
+constexpr std::chrono::seconds kForever = std::chrono::hours(24 * 365);
+
+std::string MakeRequestId() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  const uint64_t bits = random();
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(&bits), sizeof(bits)));
+}
+
+// The caller's, if it can stand in a log.
+std::string RequestId(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(kRequestIdKey);
+  if (found == metadata.end()) return MakeRequestId();
+  const std::string id(found->second.data(), found->second.size());
+  const bool printable = std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  return !id.empty() && id.size() <= kMaxRequestId && printable
+             ? id
+             : MakeRequestId();
+}
+
+}  // namespace
+
+CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
+                     const Parts& parts)
+    : context_(context),
+      metrics_(metrics),
+      parts_(parts),
+      request_id_(RequestId(*context)),
+      start_(std::chrono::steady_clock::now()) {
+  metrics_.Start();
+  parts_.calls.Begin();
+}
+
+CallFrame::~CallFrame() { parts_.calls.End(); }
+
+std::optional<Clock::Time> CallFrame::deadline() const {
+  // Not gRPC's own conversion to a time_point, which overflows.
+  const gpr_timespec end = context_->raw_deadline();
+  const gpr_timespec left = gpr_time_sub(end, gpr_now(end.clock_type));
+  if (left.tv_sec > kForever.count()) return {};
+  const std::chrono::seconds seconds(
+      std::max<int64_t>(left.tv_sec, -kForever.count()));
+  return std::chrono::steady_clock::now() + seconds +
+         std::chrono::nanoseconds(left.tv_nsec);
+}
+
+absl::Status CallFrame::Cancelled() const {
+  const gpr_timespec end = context_->raw_deadline();
+  return gpr_time_cmp(gpr_now(end.clock_type), end) >= 0
+             ? Error(Reason::kDeadlineExceeded, "the deadline has passed")
+             : Error(Reason::kCancelled, "the caller gave up");
+}
+
+grpc::Status CallFrame::End(const absl::Status& status) {
+  grpc::Status wire = ToGrpcStatus(status);
+  const double seconds = Seconds(std::chrono::steady_clock::now() - start_);
+  metrics_.End(wire.error_code(), seconds);
+  context_->AddTrailingMetadata(kRequestIdKey, request_id_);
+  if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
+    context_->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
+  }
+  const char* const code = CodeName(wire.error_code());
+  if (wire.ok()) {
+    parts_.log.Info("rpc", {{"method", metrics_.method()},
+                            {"code", code},
+                            {"seconds", seconds},
+                            {"request_id", request_id_}});
+    return wire;
+  }
+  const auto write = wire.error_code() == grpc::StatusCode::INTERNAL
+                         ? &Log::Error
+                         : &Log::Warning;
+  (parts_.log.*write)("rpc", {{"method", metrics_.method()},
+                              {"code", code},
+                              {"seconds", seconds},
+                              {"request_id", request_id_},
+                              {"peer", context_->peer()},
+                              {"message", wire.error_message()}});
+  return wire;
+}
+
+}  // namespace adv

@@ -1,0 +1,233 @@
+#include "server/wire/errors.h"
+
+#include <absl/strings/cord.h>
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+
+#include <algorithm>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace adv {
+namespace {
+
+// gRPC peers accept 8 KiB of trailers by default; base64 and percent encoding
+// inflate what is put in, and the violations are there thrice: in the message
+// for people, and in the details with that message again, as clients expect.
+constexpr size_t kMaxMessageBytes = 1200;
+constexpr size_t kMaxViolationBytes = 2400;
+constexpr size_t kMaxDescriptionBytes = 400;
+
+template <typename Detail>
+std::string TypeUrl() {
+  return absl::StrCat("type.googleapis.com/",
+                      Detail::descriptor()->full_name());
+}
+
+template <typename Detail>
+void Attach(const Detail& detail, absl::Status* status) {
+  status->SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+}
+
+// False if the status carries no such detail.
+template <typename Detail>
+bool Find(const absl::Status& status, Detail* detail) {
+  const auto payload = status.GetPayload(TypeUrl<Detail>());
+  return payload && detail->ParseFromString(std::string(*payload));
+}
+
+const ReasonRow& Row(Reason reason) {
+  return ErrorTable()[static_cast<size_t>(reason)];
+}
+
+// The reason of a status that other rooms made.
+Reason ReasonOfCode(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+      return Reason::kInvalidRequest;
+    case absl::StatusCode::kCancelled:
+      return Reason::kCancelled;
+    case absl::StatusCode::kDeadlineExceeded:
+      return Reason::kDeadlineExceeded;
+    case absl::StatusCode::kResourceExhausted:
+      return Reason::kQueueFull;
+    case absl::StatusCode::kUnavailable:
+      return Reason::kDraining;
+    default:
+      return Reason::kInternal;
+  }
+}
+
+// Cut at a whole UTF-8 character: status texts are proto strings too.
+std::string Cut(absl::string_view text, size_t size) {
+  if (text.size() <= size) return std::string(text);
+  while (size > 0 && (text[size] & 0xc0) == 0x80) --size;
+  return absl::StrCat(text.substr(0, size), "...");
+}
+
+}  // namespace
+
+const std::vector<ReasonRow>& ErrorTable() {
+  using Code = absl::StatusCode;
+  // In the order of the enum.
+  static const auto& table = *new std::vector<ReasonRow>{
+      {Reason::kInvalidRequest, "INVALID_REQUEST", Code::kInvalidArgument,
+       "BadRequest lists every field that is wrong, with its allowed range"},
+      {Reason::kModelNotFound, "MODEL_NOT_FOUND", Code::kNotFound,
+       "no such model or version; the message lists the known ones"},
+      {Reason::kModelNotLoaded, "MODEL_NOT_LOADED", Code::kFailedPrecondition,
+       "the model is there but could not be loaded; the message says why"},
+      {Reason::kDatasetNotFound, "DATASET_NOT_FOUND", Code::kNotFound,
+       "no such data set; the message lists the known ones"},
+      {Reason::kEvaluationNotFound, "EVALUATION_NOT_FOUND", Code::kNotFound,
+       "no evaluation with this id"},
+      {Reason::kEvaluationRunning, "EVALUATION_RUNNING",
+       Code::kFailedPrecondition,
+       "cancel the evaluation before it can be deleted"},
+      {Reason::kQueueFull, "QUEUE_FULL", Code::kResourceExhausted,
+       "too much work waits; RetryInfo and grpc-retry-pushback-ms say when to "
+       "try again"},
+      {Reason::kTooManyEvaluations, "TOO_MANY_EVALUATIONS",
+       Code::kResourceExhausted,
+       "the limit of evaluations that wait or run is reached; RetryInfo as "
+       "above"},
+      {Reason::kStorageFull, "STORAGE_FULL", Code::kResourceExhausted,
+       "the disk of the evaluation store is full, or --max-state-bytes is "
+       "reached; an evaluation that runs then fails with it, and resumes once "
+       "there is room"},
+      {Reason::kOutOfMemory, "OUT_OF_MEMORY", Code::kResourceExhausted,
+       "the server's or its device's memory does not hold this work; fewer "
+       "images at once need less"},
+      {Reason::kMessageTooLarge, "MESSAGE_TOO_LARGE", Code::kResourceExhausted,
+       "a compressed request is larger than --max-message-bytes when inflated"},
+      {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
+       "refused at once: the queue alone would take longer than the deadline"},
+      {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,
+       "the deadline passed during the work"},
+      {Reason::kCancelled, "CANCELLED", Code::kCancelled, "the caller gave up"},
+      {Reason::kEvaluationCancelled, "EVALUATION_CANCELLED", Code::kAborted,
+       "someone cancelled the evaluation whose stream this was"},
+      {Reason::kEvaluationEnding, "EVALUATION_ENDING", Code::kAborted,
+       "the same evaluation is just being cancelled; ask again in a moment"},
+      {Reason::kEvaluationFailed, "EVALUATION_FAILED", Code::kInternal,
+       "the evaluation whose stream this was failed; the message says why"},
+      {Reason::kDraining, "DRAINING", Code::kUnavailable,
+       "the server shuts down; try another"},
+      {Reason::kInternal, "INTERNAL", Code::kInternal,
+       "a fault of the server; its log has the request id"},
+  };
+  return table;
+}
+
+absl::Status Error(Reason reason, absl::string_view message,
+                   const std::map<std::string, std::string>& metadata) {
+  absl::Status status(Row(reason).code, message);
+  google::rpc::ErrorInfo info;
+  info.set_reason(Row(reason).name);
+  info.set_domain(kErrorDomain);
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
+  Attach(info, &status);
+  return status;
+}
+
+absl::Status NotFound(Reason reason, absl::string_view type,
+                      absl::string_view name, absl::string_view message) {
+  absl::Status status = Error(reason, message);
+  google::rpc::ResourceInfo info;
+  info.set_resource_type(std::string(type));
+  info.set_resource_name(Cut(name, kMaxDescriptionBytes));
+  info.set_description(Cut(message, kMaxDescriptionBytes));
+  Attach(info, &status);
+  return status;
+}
+
+absl::Status Overloaded(Reason reason, absl::string_view message,
+                        absl::Duration retry_after) {
+  absl::Status status = Error(reason, message);
+  google::rpc::RetryInfo info;
+  const absl::Duration delay = std::max(retry_after, absl::ZeroDuration());
+  absl::Duration rest;
+  info.mutable_retry_delay()->set_seconds(
+      absl::IDivDuration(delay, absl::Seconds(1), &rest));
+  info.mutable_retry_delay()->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  Attach(info, &status);
+  return status;
+}
+
+std::string ReasonName(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  return Find(status, &info) ? info.reason() : "";
+}
+
+bool HasReason(const absl::Status& status, Reason reason) {
+  return ReasonName(status) == Row(reason).name;
+}
+
+std::string Quote(absl::string_view bytes) {
+  constexpr size_t kMaxQuoted = 80;
+  const bool cut = bytes.size() > kMaxQuoted;
+  return absl::StrCat("\"", absl::CHexEscape(bytes.substr(0, kMaxQuoted)),
+                      cut ? "...\"" : "\"");
+}
+
+void FieldViolations::Add(absl::string_view field,
+                          absl::string_view description) {
+  violations_.push_back(
+      {std::string(field), Cut(description, kMaxDescriptionBytes)});
+}
+
+absl::Status FieldViolations::status() const {
+  if (empty()) return absl::OkStatus();
+  google::rpc::BadRequest details;
+  std::vector<std::string> lines;
+  size_t bytes = 0;
+  for (const Violation& violation : violations_) {
+    bytes += violation.field.size() + violation.description.size();
+    if (bytes > kMaxViolationBytes && !lines.empty()) break;
+    lines.push_back(absl::StrCat(violation.field, ": ", violation.description));
+    auto* entry = details.add_field_violations();
+    entry->set_field(violation.field);
+    entry->set_description(violation.description);
+  }
+  if (const size_t more = violations_.size() - lines.size(); more > 0) {
+    const std::string text = absl::StrCat("and ", more, " more violations");
+    lines.push_back(text);
+    details.add_field_violations()->set_description(text);
+  }
+  absl::Status status =
+      Error(Reason::kInvalidRequest, absl::StrJoin(lines, "; "));
+  Attach(details, &status);
+  return status;
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  if (ReasonName(status).empty()) {
+    return ToGrpcStatus(Error(
+        ReasonOfCode(status.code()),
+        absl::string_view(status.message().data(), status.message().size())));
+  }
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(Cut(status.message(), kMaxMessageBytes));
+  status.ForEachPayload(
+      [&](absl::string_view type_url, const absl::Cord& payload) {
+        auto* detail = details.add_details();
+        detail->set_type_url(std::string(type_url));
+        detail->set_value(std::string(payload));
+      });
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      details.message(), details.SerializeAsString());
+}
+
+std::string RetryPushback(const absl::Status& status) {
+  google::rpc::RetryInfo info;
+  if (!Find(status, &info)) return "";
+  return absl::StrCat(info.retry_delay().seconds() * 1000 +
+                      info.retry_delay().nanos() / 1'000'000);
+}
+
+}  // namespace adv

@@ -1,0 +1,193 @@
+#include "server/wire/evaluation_stream.h"
+
+#include <utility>
+#include <variant>
+
+#include "server/codec/codec_evaluation.h"
+#include "server/compute/exceptions.h"
+#include "server/wire/errors.h"
+#include "server/wire/explain.h"
+
+namespace adv {
+
+EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
+                                   const Parts& parts, RpcMetrics& metrics)
+    : parts_(parts), frame_(context, metrics, parts) {}
+
+absl::Status EvaluationStream::Read(grpc::ByteBuffer* request) {
+  return ReadMessage(request, parts_.limits.message_bytes, &request_);
+}
+
+void EvaluationStream::Open() {
+  absl::StatusOr<StartedEvaluation> started;
+  const absl::Status status = CatchExceptions([&] {
+    started = Start();
+    return started.status();
+  });
+  {
+    const MutexLock lock(mutex_);
+    opened_ = true;
+    if (!status.ok()) {
+      end_ = status;
+    } else {
+      subscription_ = std::move(started->subscription);
+      v1::Evaluation& evaluation = started->evaluation;
+      id_ = evaluation.id();
+      if (subscription_ == nullptr) TakeEnd({evaluation, absl::OkStatus()});
+      parts_.log.Info("evaluation",
+                      {{"evaluation_id", evaluation.id()},
+                       {"model", evaluation.resolved().spec().model()},
+                       {"request_id", frame_.request_id()}});
+      evaluation.clear_report();
+      *evaluation_.emplace().mutable_evaluation() = std::move(evaluation);
+    }
+  }
+  Proceed();
+}
+
+void EvaluationStream::Refuse(const absl::Status& status) {
+  {
+    const MutexLock lock(mutex_);
+    opened_ = true;
+    end_ = status;
+  }
+  Proceed();
+}
+
+absl::StatusOr<ResolvedEvaluation> EvaluationStream::Resolve() const {
+  const v1::EvaluationSpec& spec = request_.spec();
+  EvaluationInputs inputs;
+  auto model = parts_.models.Borrow(spec.model());
+  if (!model.ok()) {
+    return ExplainModel(model.status(), spec.model(), "spec.model");
+  }
+  inputs.model = inputs.source_model = *std::move(model);
+  if (spec.has_source_model()) {
+    auto source = parts_.models.Borrow(spec.source_model());
+    if (!source.ok()) {
+      return ExplainModel(source.status(), spec.source_model(),
+                          "spec.source_model");
+    }
+    inputs.source_model = *std::move(source);
+  }
+  auto dataset = parts_.datasets.Find(spec.dataset().empty() ? kBuiltInDataset
+                                                             : spec.dataset());
+  if (!dataset.ok()) return ExplainDataset(dataset.status(), spec.dataset());
+  inputs.dataset = *std::move(dataset);
+  return DecodeEvaluationSpec(spec, inputs, parts_.limits);
+}
+
+absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
+  if (frame_.cancel().cancelled()) return frame_.Cancelled();
+  absl::StatusOr<ResolvedEvaluation> resolved = Resolve();
+  if (!resolved.ok()) return resolved.status();
+  auto started = parts_.evaluations.Start(
+      *std::move(resolved),
+      [this](const EvaluationEvent& event) { OnEvent(event); },
+      request_.cancel_on_disconnect() ? WhenLeft::kIsCancelled
+                                      : WhenLeft::kGoesOn);
+  if (!started.ok()) {
+    return ExplainEvaluation(started.status(),
+                             parts_.evaluations.stats().running >=
+                                 parts_.limits.concurrent_evaluations);
+  }
+  return started;
+}
+
+void EvaluationStream::OnEvent(const EvaluationEvent& event) {
+  {
+    const MutexLock lock(mutex_);
+    if (const auto* progress = std::get_if<v1::EvaluationProgress>(&event)) {
+      *progress_.emplace().mutable_progress() = *progress;
+    } else {
+      TakeEnd(std::get<EvaluationEnd>(event));
+    }
+  }
+  Proceed();
+}
+
+void EvaluationStream::TakeEnd(const EvaluationEnd& end) {
+  const v1::Evaluation& evaluation = end.evaluation;
+  evaluation_ended_ = true;
+  if (end_) return;  // cancelled meanwhile
+  if (evaluation.state() == v1::EVALUATION_STATE_SUCCEEDED) {
+    *report_.emplace().mutable_report() = evaluation.report();
+    end_ = absl::OkStatus();
+  } else if (evaluation.state() == v1::EVALUATION_STATE_FAILED) {
+    end_ = FailedEvaluation(end.outcome, evaluation.id());
+  } else {
+    end_ = Error(
+        parts_.draining ? Reason::kDraining : Reason::kEvaluationCancelled,
+        evaluation.error(), {{"evaluation_id", evaluation.id()}});
+  }
+}
+
+void EvaluationStream::OnWriteDone(bool ok) {
+  {
+    const MutexLock lock(mutex_);
+    writing_ = false;
+    if (!ok && !end_) end_ = frame_.Cancelled();
+  }
+  Proceed();
+}
+
+void EvaluationStream::OnCancel() {
+  frame_.cancel().Cancel();
+  {
+    const MutexLock lock(mutex_);
+    evaluation_.reset();
+    progress_.reset();
+    report_.reset();
+    end_ = frame_.Cancelled();
+  }
+  Proceed();
+}
+
+void EvaluationStream::Proceed() {
+  std::optional<absl::Status> end;
+  {
+    const MutexLock lock(mutex_);
+    if (!opened_ || writing_ || finished_) return;
+    std::optional<Response>* next = nullptr;
+    for (auto* message : {&evaluation_, &progress_, &report_}) {
+      if (next == nullptr && *message) next = message;
+    }
+    if (next != nullptr) {
+      const absl::Status encoded = WriteMessage(**next, &current_);
+      next->reset();
+      writing_ = encoded.ok();
+      if (!encoded.ok()) end_ = end = encoded;
+      finished_ = !encoded.ok();
+    } else if (end_) {
+      finished_ = true;
+      end = end_;
+    } else {
+      return;
+    }
+  }
+  // Without the lock: what ends may be deleted before these return.
+  if (end) {
+    Finish(frame_.End(*end));
+  } else {
+    StartWrite(&current_);
+  }
+}
+
+void EvaluationStream::OnDone() {
+  subscription_.reset();
+  bool cancel = false;
+  std::string id;
+  {
+    const MutexLock lock(mutex_);
+    cancel = request_.cancel_on_disconnect() && !evaluation_ended_;
+    id = id_;
+  }
+  if (cancel && !id.empty()) {
+    EvaluationRunner& evaluations = parts_.evaluations;
+    // Refused by a full queue, the evaluation goes on as if not asked to end.
+    parts_.storage.Run([&evaluations, id] { evaluations.CancelIfLeft(id); });
+  }
+  delete this;
+}
+
+}  // namespace adv

@@ -1,0 +1,69 @@
+#include "server/wire/health.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <chrono>
+#include <map>
+
+namespace adv {
+namespace {
+
+constexpr char kReadiness[] = "adv.v1.AttackEvaluationService";
+constexpr auto kInterval = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Health::Health(grpc::HealthCheckServiceInterface* service,
+               const ModelRegistry* models, const Acceptor* acceptor)
+    : service_(service), models_(models), acceptor_(acceptor) {
+  service_->SetServingStatus("", true);
+  {
+    const MutexLock lock(mutex_);
+    Refresh();
+  }
+  thread_ = std::thread([this] { Loop(); });
+}
+
+Health::~Health() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    stop_.NotifyAll();
+  }
+  thread_.join();
+}
+
+void Health::StartDrain() {
+  const MutexLock lock(mutex_);
+  draining_ = true;
+  Refresh();
+}
+
+bool Health::ready() const {
+  const MutexLock lock(mutex_);
+  return ready_;
+}
+
+void Health::Refresh() {
+  std::map<std::string, bool> serving = models_->Serving();
+  // Those that are gone must not stay as they were.
+  for (const std::string& name : known_) serving.emplace(name, false);
+  const bool open = !draining_ && acceptor_->accepting();
+  ready_ = false;
+  for (const auto& [name, serves] : serving) {
+    known_.insert(name);
+    ready_ |= serves && open;
+    service_->SetServingStatus(absl::StrCat("model/", name), serves && open);
+  }
+  service_->SetServingStatus(kReadiness, ready_);
+}
+
+void Health::Loop() {
+  const MutexLock lock(mutex_);
+  while (!stopping_) {
+    Refresh();
+    clock_.WaitUntil(stop_, mutex_, clock_.Now() + kInterval);
+  }
+}
+
+}  // namespace adv

@@ -1,0 +1,41 @@
+#include "server/wire/worker.h"
+
+#include <utility>
+
+namespace adv {
+
+Worker::Worker(size_t capacity)
+    : capacity_(capacity), thread_([this] { Loop(); }) {}
+
+Worker::~Worker() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  thread_.join();
+}
+
+bool Worker::Run(std::function<void()> task) {
+  const MutexLock lock(mutex_);
+  if (tasks_.size() >= capacity_) return false;
+  tasks_.push_back(std::move(task));
+  changed_.NotifyAll();
+  return true;
+}
+
+void Worker::Loop() {
+  while (true) {
+    std::function<void()> task;
+    {
+      const MutexLock lock(mutex_);
+      while (tasks_.empty() && !stopping_) changed_.Wait(mutex_);
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task();
+  }
+}
+
+}  // namespace adv

@@ -1,0 +1,73 @@
+#include "server/wire/explain.h"
+
+#include <gmock/gmock.h>
+
+#include "server/wire/errors.h"
+#include "tests/server/violations.h"
+
+namespace adv {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+TEST(ExplainTest, EachErrorGetsItsReason) {
+  EXPECT_EQ(ReasonName(ExplainModel(absl::NotFoundError("x"), "m", "model")),
+            "MODEL_NOT_FOUND");
+  EXPECT_EQ(ReasonName(
+                ExplainModel(absl::FailedPreconditionError("x"), "m", "model")),
+            "MODEL_NOT_LOADED");
+  EXPECT_EQ(ReasonName(ExplainDataset(absl::NotFoundError("x"), "d")),
+            "DATASET_NOT_FOUND");
+  EXPECT_EQ(
+      ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"), true)),
+      "TOO_MANY_EVALUATIONS");
+  EXPECT_EQ(
+      ReasonName(ExplainEvaluationId(absl::ResourceExhaustedError("x"), "id")),
+      "STORAGE_FULL");
+  EXPECT_EQ(
+      ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"), false)),
+      "STORAGE_FULL");
+  EXPECT_EQ(ReasonName(ExplainEvaluation(absl::AbortedError("x"), false)),
+            "EVALUATION_ENDING");
+  EXPECT_EQ(ReasonName(ExplainEvaluationId(absl::NotFoundError("x"), "i")),
+            "EVALUATION_NOT_FOUND");
+  EXPECT_EQ(
+      ReasonName(ExplainEvaluationId(absl::FailedPreconditionError("x"), "i")),
+      "EVALUATION_RUNNING");
+}
+
+TEST(ExplainTest, InvalidArgumentsNameTheRequestsField) {
+  EXPECT_THAT(ViolationsOf(ExplainModel(absl::InvalidArgumentError("why"), "M",
+                                        "spec.model")),
+              ElementsAre(Pair("spec.model", "why")));
+  EXPECT_THAT(
+      ViolationsOf(ExplainEvaluationId(absl::InvalidArgumentError("why"), "")),
+      ElementsAre(Pair("id", "why")));
+  EXPECT_THAT(ViolationsOf(ExplainPageToken(absl::InvalidArgumentError("why"))),
+              ElementsAre(Pair("page_token", "why")));
+}
+
+TEST(ExplainTest, AFullQueueSaysWhenItIsWorthwhile) {
+  ExecutorOptions options;
+  options.threads = 1;
+  const Executor executor(options);
+  const absl::Status status = ExplainJob(absl::ResourceExhaustedError("full"),
+                                         executor, Lane::kInteractive);
+  EXPECT_EQ(ReasonName(status), "QUEUE_FULL");
+  EXPECT_EQ(RetryPushback(status), "50");
+  EXPECT_EQ(ReasonName(ExplainJob(absl::DeadlineExceededError("x"), executor,
+                                  Lane::kBulk)),
+            "DEADLINE_TOO_SHORT");
+}
+
+TEST(ExplainTest, WhatIsFineOrHasAReasonPassesUnchanged) {
+  EXPECT_TRUE(ExplainModel(absl::OkStatus(), "m", "model").ok());
+  const absl::Status draining = Error(Reason::kDraining, "x");
+  EXPECT_EQ(ExplainEvaluation(draining, true), draining);
+  EXPECT_EQ(ExplainPageToken(absl::DataLossError("x")).code(),
+            absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace adv
