@@ -148,7 +148,7 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server) {
-  EvaluationStoreOptions options;
+  SqliteStoreOptions options;
   options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
   if (server.state != kInMemory) {
     const absl::Status made = MakeFolder(server.state);
@@ -158,7 +158,7 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     }
     options.path = absl::StrCat(server.state, "/evaluations.sqlite");
   }
-  auto store = EvaluationStore::Open(options);
+  auto store = OpenSqliteStore(options);
   if (store.ok()) return store;
   return absl::Status(store.status().code(),
                       absl::StrCat("--state: ", store.status().message()));
@@ -253,7 +253,8 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
       passes_(std::make_shared<PassQueue>(Workers(options, device),
-                                          kImagesPerPass)),
+                                          kImagesPerPass,
+                                          /*pads=*/device.is_cuda())),
       models_(RegistryOptions(options, device, passes_, log)),
       executor_(MakeExecutorOptions(options, device)),
       evaluations_(&executor_, store_.get(),

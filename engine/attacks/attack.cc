@@ -85,10 +85,10 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
                                           const AttackBatch& batch,
                                           const RunOptions& options) const {
   int64_t values_per_image = 1;
-  for (int64_t size : target.image_shape()) values_per_image *= size;
+  for (int64_t size : target.traits().image_shape) values_per_image *= size;
   absl::Status status = ValidateRun(
       traits_, options,
-      {values_per_image, target.num_classes(), batch.targets.defined()});
+      {values_per_image, target.traits().classes, batch.targets.defined()});
   if (!status.ok()) return status;
   if (options.success == SuccessRule::kAnyIterate && &target != &source) {
     return absl::InvalidArgumentError(
@@ -97,7 +97,8 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   status = CheckBatch(target, source, batch, options.eight_bit);
   if (!status.ok()) return status;
 
-  const AttackBatch ready = Prepare(batch, target.device(), options.eight_bit);
+  const AttackBatch ready =
+      Prepare(batch, target.traits().device, options.eight_bit);
   AttackedModel model(target, source, ready, options.before_pass);
   absl::StatusOr<std::vector<AttackResult>> results =
       Perturb(model, ready, options);

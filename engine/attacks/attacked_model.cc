@@ -35,7 +35,8 @@ AttackedModel::AttackedModel(const Network& target, const Network& source,
       before_pass_(before_pass),
       originals_(batch.images),
       padded_size_(padded_size),
-      pads_(!target.exact_in_any_batch() || !source.exact_in_any_batch()),
+      pads_(!target.traits().exact_in_any_batch ||
+            !source.traits().exact_in_any_batch),
       targeted_(batch.targets.defined()),
       classes_(targeted_ ? batch.targets : batch.labels),
       clean_logits_(batch.clean_logits) {
@@ -159,11 +160,13 @@ absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const int64_t count = images.size(0);
   const at::Device device = originals_.device();
-  LogitsAndGradient found = source_.InputGradient(
-      Pad(images).to(source_.device()), [&](const at::Tensor& logits) {
+  absl::StatusOr<LogitsAndGradient> computed = source_.InputGradient(
+      Pad(images).to(source_.traits().device), [&](const at::Tensor& logits) {
         return Pad(objective(logits.narrow(0, 0, count).to(device)))
             .to(logits.device());
       });
+  if (!computed.ok()) return computed.status();
+  LogitsAndGradient found = *std::move(computed);
   found.logits = found.logits.narrow(0, 0, count).to(originals_.device());
   found.gradient = found.gradient.narrow(0, 0, count).to(originals_.device());
   // NaN if there is one, so that one look finds both.
@@ -180,9 +183,11 @@ absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
 absl::StatusOr<at::Tensor> AttackedModel::UncountedLogits(
     const Network& network, const at::Tensor& images) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
-  const at::Tensor logits = network.Logits(Pad(images).to(network.device()))
-                                .narrow(0, 0, images.size(0))
-                                .to(originals_.device());
+  const absl::StatusOr<at::Tensor> computed =
+      network.Logits(Pad(images).to(network.traits().device));
+  if (!computed.ok()) return computed.status();
+  const at::Tensor logits =
+      computed->narrow(0, 0, images.size(0)).to(originals_.device());
   if (absl::Status status = CheckFinite(logits, "logit"); !status.ok()) {
     return status;
   }

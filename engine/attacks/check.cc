@@ -16,7 +16,7 @@ std::string ShapeText(at::IntArrayRef shape) {
 }
 
 absl::Status CheckShapes(const Network& target, const AttackBatch& batch) {
-  const std::vector<int64_t> image = target.image_shape();
+  const std::vector<int64_t> image = target.traits().image_shape;
   if (!batch.images.defined() || batch.images.dim() != 4 ||
       batch.images.sizes().slice(1) != at::IntArrayRef(image)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -34,15 +34,15 @@ absl::Status CheckShapes(const Network& target, const AttackBatch& batch) {
 }
 
 absl::Status CheckSource(const Network& target, const Network& source) {
-  if (source.image_shape() != target.image_shape()) {
+  if (source.traits().image_shape != target.traits().image_shape) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "source_model: takes images ", ShapeText(source.image_shape()),
-        " where the model takes ", ShapeText(target.image_shape())));
+        "source_model: takes images ", ShapeText(source.traits().image_shape),
+        " where the model takes ", ShapeText(target.traits().image_shape)));
   }
-  if (source.num_classes() != target.num_classes()) {
+  if (source.traits().classes != target.traits().classes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("source_model: has ", source.num_classes(),
-                     " classes where the model has ", target.num_classes()));
+        absl::StrCat("source_model: has ", source.traits().classes,
+                     " classes where the model has ", target.traits().classes));
   }
   return absl::OkStatus();
 }
@@ -133,7 +133,7 @@ absl::Status CheckExamples(const AttackBatch& batch, int64_t classes) {
 
 absl::Status CheckBatch(const Network& target, const Network& source,
                         const AttackBatch& batch, bool on_lattice) {
-  const int64_t classes = target.num_classes();
+  const int64_t classes = target.traits().classes;
   if (absl::Status status = CheckSource(target, source); !status.ok()) {
     return status;
   }

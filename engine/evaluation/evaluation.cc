@@ -20,11 +20,12 @@ absl::Status CheckImages(const Network& network, const Dataset& dataset,
   if (indices.empty()) {
     return absl::InvalidArgumentError("indices: at least one image is needed");
   }
-  if (dataset.size() == 0 || dataset.images.sizes().slice(1) !=
-                                 at::IntArrayRef(network.image_shape())) {
+  if (dataset.size() == 0 ||
+      dataset.images.sizes().slice(1) !=
+          at::IntArrayRef(network.traits().image_shape)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "dataset: ", dataset.name, " has no images of the model's shape, [",
-        absl::StrJoin(network.image_shape(), ", "), "]"));
+        absl::StrJoin(network.traits().image_shape, ", "), "]"));
   }
   for (int64_t index : indices) {
     if (index < 0 || index >= dataset.size()) {
@@ -34,12 +35,12 @@ absl::Status CheckImages(const Network& network, const Dataset& dataset,
   }
   const at::Tensor labels = dataset.Labels(indices);
   if (labels.min().item<int64_t>() < 0 ||
-      labels.max().item<int64_t>() >= network.num_classes()) {
+      labels.max().item<int64_t>() >= network.traits().classes) {
     return absl::InvalidArgumentError(
         absl::StrCat("dataset: ", dataset.name,
                      " has a label outside the model's classes, "
                      "[0, ",
-                     network.num_classes() - 1, "]"));
+                     network.traits().classes - 1, "]"));
   }
   return absl::OkStatus();
 }
@@ -52,7 +53,7 @@ Tile MakeTile(const Network& network, const Dataset& dataset,
   tile.count = static_cast<int64_t>(indices.size());
   tile.dataset = &dataset;
   tile.goal = plan.goal;
-  if (!network.exact_in_any_batch()) {
+  if (!network.traits().exact_in_any_batch) {
     indices.resize(plan.tile_size, indices.back());
   }
   tile.batch.images = dataset.Pixels(indices);
@@ -84,7 +85,7 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
     const std::function<absl::Status()>& before_pass) {
   absl::Status status =
-      Validate(plan, network.image_shape(), network.num_classes());
+      Validate(plan, network.traits().image_shape, network.traits().classes);
   if (!status.ok()) return status;
   status = CheckImages(network, dataset, indices);
   if (!status.ok()) return status;
@@ -118,7 +119,7 @@ absl::StatusOr<EvaluationReport> Evaluate(
     const std::function<void(const std::vector<SampleRecord>&)>& progress,
     const std::function<absl::Status()>& before_pass) {
   absl::Status status =
-      Validate(plan, network.image_shape(), network.num_classes());
+      Validate(plan, network.traits().image_shape, network.traits().classes);
   if (!status.ok()) return status;
   status = CheckImages(network, dataset, indices);
   if (!status.ok()) return status;

@@ -23,10 +23,6 @@ RunOptions RunOptionsOf(const EvaluationPlan& plan) {
   return options;
 }
 
-int64_t DefaultTileSize(at::Device device) {
-  return device.is_cpu() ? EvaluationPlan().tile_size : 1000;
-}
-
 absl::Status Validate(const EvaluationPlan& plan,
                       const std::vector<int64_t>& image_shape,
                       int64_t classes) {

@@ -2,7 +2,6 @@
 #define ADV_ENGINE_EVALUATION_PLAN_H_
 
 #include <absl/status/status.h>
-#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <vector>
@@ -27,10 +26,6 @@ struct EvaluationPlan {
   // image's numbers depend on nothing else. [1, 1024].
   int64_t tile_size = 128;
 };
-
-// A tile size for who names none: 128 on the CPU, 1,000 on a GPU, whose 132
-// multiprocessors smaller batches leave idle.
-int64_t DefaultTileSize(at::Device device);
 
 // INVALID_ARGUMENT with every violation, each naming field, value and range.
 absl::Status Validate(const EvaluationPlan& plan,

@@ -23,7 +23,9 @@ absl::Status FindTargets(const Network& network, const RunOptions& options,
       absl::Status status = options.before_pass();
       if (!status.ok()) return status;
     }
-    batch.clean_logits = network.Logits(batch.images).cpu();
+    const absl::StatusOr<at::Tensor> logits = network.Logits(batch.images);
+    if (!logits.ok()) return logits.status();
+    batch.clean_logits = logits->cpu();
   }
   absl::StatusOr<at::Tensor> targets = ResolveTargets(
       tile.goal, batch.labels, batch.clean_logits, batch.samples, options.seed);
@@ -100,7 +102,7 @@ absl::Status AttackTile(const Network& network, const Network& source,
     if (!attack.ok()) return attack.status();
     if ((*attack)->traits().starts_at_examples && batch.targets.defined() &&
         tile.dataset != nullptr && !batch.examples.defined()) {
-      AddExamples(*tile.dataset, network.num_classes(), batch);
+      AddExamples(*tile.dataset, network.traits().classes, batch);
     }
     const absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, source, batch, options);

@@ -17,14 +17,18 @@ struct Results {
   at::Tensor gradient;  // [N, values]; undefined without gradients
 };
 
-Results Compute(const Network& network, const at::Tensor& images) {
-  if (network.access() != Access::kGradients) {
-    return {network.Logits(images).cpu(), {}};
+absl::StatusOr<Results> Compute(const Network& network,
+                                const at::Tensor& images) {
+  if (network.traits().access != Access::kGradients) {
+    const absl::StatusOr<at::Tensor> logits = network.Logits(images);
+    if (!logits.ok()) return logits.status();
+    return Results{logits->cpu(), {}};
   }
   // Of class 0 for each image, so that nothing else decides the gradient.
-  const LogitsAndGradient found = network.LossGradient(
-      images, at::zeros({images.size(0)}, at::kLong).to(network.device()));
-  return {found.logits.cpu(), found.gradient.flatten(1).cpu()};
+  const absl::StatusOr<LogitsAndGradient> found =
+      network.LossGradient(images, at::zeros({images.size(0)}, at::kLong));
+  if (!found.ok()) return found.status();
+  return Results{found->logits.cpu(), found->gradient.flatten(1).cpu()};
 }
 
 // The largest difference of rows, each relative to its largest value. NaN, as
@@ -53,20 +57,24 @@ Results Rows(const Results& results, const at::Tensor& rows) {
 
 }  // namespace
 
-BatchBehaviour MeasureBatchBehaviour(const Network& network) {
-  const at::Tensor images = GoldenInputs(kImages, network.image_shape());
-  const Results whole = Compute(network, images);
+absl::StatusOr<BatchBehaviour> MeasureBatchBehaviour(const Network& network) {
+  const at::Tensor images = GoldenInputs(kImages, network.traits().image_shape);
+  const absl::StatusOr<Results> whole = Compute(network, images);
+  if (!whole.ok()) return whole.status();
+  const absl::StatusOr<Results> again = Compute(network, images);
+  if (!again.ok()) return again.status();
   BatchBehaviour behaviour;
-  behaviour.between_runs = Difference(whole, Compute(network, images));
+  behaviour.between_runs = Difference(*whole, *again);
   for (const int64_t size : {1, 2, 3, 7, 8, 15}) {
     for (const int64_t first : {int64_t{0}, kImages - size}) {
       // In reverse, so that slots and neighbours are others, too.
       const at::Tensor rows =
           at::arange(first, first + size, at::kLong).flip(0);
-      behaviour.between_batches =
-          std::max(behaviour.between_batches,
-                   Difference(Rows(whole, rows),
-                              Compute(network, images.index_select(0, rows))));
+      const absl::StatusOr<Results> some =
+          Compute(network, images.index_select(0, rows));
+      if (!some.ok()) return some.status();
+      behaviour.between_batches = std::max(
+          behaviour.between_batches, Difference(Rows(*whole, rows), *some));
     }
   }
   return behaviour;

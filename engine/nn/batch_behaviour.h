@@ -1,6 +1,8 @@
 #ifndef ADV_ENGINE_NN_BATCH_BEHAVIOUR_H_
 #define ADV_ENGINE_NN_BATCH_BEHAVIOUR_H_
 
+#include <absl/status/statusor.h>
+
 #include "engine/nn/network.h"
 
 namespace adv {
@@ -18,13 +20,13 @@ struct BatchBehaviour {
   // never switched to evaluation.
   double between_batches = 0;
 
-  // See Network::exact_in_any_batch.
+  // See NetworkTraits::exact_in_any_batch.
   bool exact() const { return between_runs == 0 && between_batches == 0; }
 };
 
 // Of logits and, where the network gives them, gradients, at images that look
-// like noise.
-BatchBehaviour MeasureBatchBehaviour(const Network& network);
+// like noise. Fails as a call of the network does.
+absl::StatusOr<BatchBehaviour> MeasureBatchBehaviour(const Network& network);
 
 }  // namespace adv
 

@@ -7,28 +7,25 @@
 #include <utility>
 
 namespace adv {
-namespace {
-
-thread_local bool urgent_passes = false;
-
-}  // namespace
 
 struct PassQueue::Request {
   const Network* network;
   const at::Tensor& images;
   const LogitGradient* loss_gradient;  // null: logits alone
-  bool urgent;
+  Urgency urgency;
   LogitsAndGradient found = {};
+  absl::Status status = absl::OkStatus();
   std::exception_ptr thrown = nullptr;
   bool done = false;
 
   int64_t rows() const { return images.size(0); }
-  bool Fits(const Request& other) const {
-    return network == other.network &&
-           (loss_gradient == nullptr) == (other.loss_gradient == nullptr) &&
-           (network->exact_in_any_batch() || !network->device().is_cpu());
-  }
 };
+
+bool PassQueue::Fits(const Request& one, const Request& other) const {
+  return one.network == other.network &&
+         (one.loss_gradient == nullptr) == (other.loss_gradient == nullptr) &&
+         (pads_ || one.network->traits().exact_in_any_batch);
+}
 
 PassQueue::Stats PassQueue::stats() const {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -37,12 +34,14 @@ PassQueue::Stats PassQueue::stats() const {
 
 void PassQueue::Run(Request& request) {
   std::unique_lock<std::mutex> lock(mutex_);
-  waiting_.insert(
-      request.urgent
-          ? std::find_if(waiting_.begin(), waiting_.end(),
-                         [](const Request* other) { return !other->urgent; })
-          : waiting_.end(),
-      &request);
+  waiting_.insert(request.urgency == Urgency::kUrgent
+                      ? std::find_if(waiting_.begin(), waiting_.end(),
+                                     [](const Request* other) {
+                                       return other->urgency ==
+                                              Urgency::kPatient;
+                                     })
+                      : waiting_.end(),
+                  &request);
   ++stats_.asked;
   while (!request.done) {
     if (free_ == 0 || waiting_.empty()) {
@@ -69,7 +68,7 @@ std::vector<PassQueue::Request*> PassQueue::TakeBatch() {
   int64_t rows = batch.front()->rows();
   waiting_.pop_front();
   const auto taken = [&](Request* other) {
-    if (!other->Fits(*batch.front()) || rows + other->rows() > max_rows_) {
+    if (!Fits(*other, *batch.front()) || rows + other->rows() > max_rows_) {
       return false;
     }
     rows += other->rows();
@@ -82,30 +81,35 @@ std::vector<PassQueue::Request*> PassQueue::TakeBatch() {
 }
 
 void PassQueue::Compute(const std::vector<Request*>& batch) const {
+  absl::Status status;
+  std::exception_ptr thrown;
   try {
-    ComputeTogether(batch);
+    status = ComputeTogether(batch);
   } catch (...) {
-    if (batch.size() == 1) {
-      batch.front()->thrown = std::current_exception();
-      return;
-    }
-    // One's fault is no other's.
-    for (Request* one : batch) Compute({one});
+    thrown = std::current_exception();
   }
+  if (status.ok() && thrown == nullptr) return;
+  if (batch.size() == 1) {
+    batch.front()->status = status;
+    batch.front()->thrown = thrown;
+    return;
+  }
+  // One's fault is no other's.
+  for (Request* one : batch) Compute({one});
 }
 
-void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
+absl::Status PassQueue::ComputeTogether(
+    const std::vector<Request*>& batch) const {
   const Network& network = *batch.front()->network;
   std::vector<at::Tensor> images;
   int64_t rows = 0;
   for (const Request* one : batch) {
-    images.push_back(one->images.to(network.device()));
+    images.push_back(one->images.to(network.traits().device));
     rows += one->rows();
   }
-  const int64_t padding =
-      network.exact_in_any_batch() || network.device().is_cpu()
-          ? 0
-          : std::max<int64_t>(max_rows_ - rows, 0);
+  const int64_t padding = pads_ && !network.traits().exact_in_any_batch
+                              ? std::max<int64_t>(max_rows_ - rows, 0)
+                              : 0;
   const auto pad = [padding](std::vector<at::Tensor> parts) {
     if (padding > 0) {
       std::vector<int64_t> sizes = parts.front().sizes().vec();
@@ -119,9 +123,11 @@ void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
   };
   LogitsAndGradient all;
   if (batch.front()->loss_gradient == nullptr) {
-    all.logits = network.Logits(pad(images));
+    absl::StatusOr<at::Tensor> logits = network.Logits(pad(images));
+    if (!logits.ok()) return logits.status();
+    all.logits = *std::move(logits);
   } else {
-    all = network.InputGradient(
+    absl::StatusOr<LogitsAndGradient> found = network.InputGradient(
         pad(images), [&batch, &pad](const at::Tensor& logits) {
           std::vector<at::Tensor> gradients;
           int64_t row = 0;
@@ -132,6 +138,8 @@ void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
           }
           return pad(gradients);
         });
+    if (!found.ok()) return found.status();
+    all = *std::move(found);
   }
   int64_t row = 0;
   for (Request* one : batch) {
@@ -141,32 +149,33 @@ void PassQueue::ComputeTogether(const std::vector<Request*>& batch) const {
     }
     row += one->rows();
   }
+  return absl::OkStatus();
 }
 
 BatchingNetwork::BatchingNetwork(std::shared_ptr<const Network> network,
-                                 std::shared_ptr<PassQueue> queue)
-    : network_(std::move(network)), queue_(std::move(queue)) {}
+                                 std::shared_ptr<PassQueue> queue,
+                                 Urgency urgency)
+    : Network(network->traits()),
+      network_(std::move(network)),
+      queue_(std::move(queue)),
+      urgency_(urgency) {}
 
-at::Tensor BatchingNetwork::Logits(const at::Tensor& images) const {
-  PassQueue::Request request{network_.get(), images, nullptr, urgent_passes};
+absl::StatusOr<at::Tensor> BatchingNetwork::Logits(
+    const at::Tensor& images) const {
+  PassQueue::Request request{network_.get(), images, nullptr, urgency_};
   queue_->Run(request);
   if (request.thrown) std::rethrow_exception(request.thrown);
+  if (!request.status.ok()) return request.status;
   return request.found.logits;
 }
 
-LogitsAndGradient BatchingNetwork::InputGradient(
+absl::StatusOr<LogitsAndGradient> BatchingNetwork::InputGradient(
     const at::Tensor& images, const LogitGradient& loss_gradient) const {
-  PassQueue::Request request{network_.get(), images, &loss_gradient,
-                             urgent_passes};
+  PassQueue::Request request{network_.get(), images, &loss_gradient, urgency_};
   queue_->Run(request);
   if (request.thrown) std::rethrow_exception(request.thrown);
+  if (!request.status.ok()) return request.status;
   return std::move(request.found);
 }
-
-UrgentPasses::UrgentPasses(bool urgent) : before_(urgent_passes) {
-  urgent_passes = urgent;
-}
-
-UrgentPasses::~UrgentPasses() { urgent_passes = before_; }
 
 }  // namespace adv

@@ -2,6 +2,7 @@
 #define ADV_ENGINE_NN_BATCHING_NETWORK_H_
 
 #include <ATen/core/Tensor.h>
+#include <absl/status/statusor.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -28,9 +29,12 @@ class PassQueue {
  public:
   // `at_once` passes are computed at a time, at least 1: one for each core or
   // GPU. `max_rows`, at least 1: images of one pass; a larger pass is computed
-  // alone.
-  PassQueue(int at_once, int64_t max_rows)
-      : max_rows_(max_rows), free_(at_once) {}
+  // alone. `pads`: where a network's results might depend on the shape of the
+  // call, each pass is padded to `max_rows`. That is right on a GPU, which
+  // computes so many as fast as fewer; otherwise such passes are computed
+  // alone, since a CPU's padding would cost what it does.
+  PassQueue(int at_once, int64_t max_rows, bool pads = false)
+      : max_rows_(max_rows), pads_(pads), free_(at_once) {}
   PassQueue(const PassQueue&) = delete;
   PassQueue& operator=(const PassQueue&) = delete;
 
@@ -49,11 +53,14 @@ class PassQueue {
   void Run(Request& request);
   // The first that waits, and what can be computed with it. Holds the mutex.
   std::vector<Request*> TakeBatch();
-  // Results, or what was thrown.
+  // Whether both can be computed in one pass.
+  bool Fits(const Request& one, const Request& other) const;
+  // Results, what they failed with, or what was thrown.
   void Compute(const std::vector<Request*>& batch) const;
-  void ComputeTogether(const std::vector<Request*>& batch) const;
+  absl::Status ComputeTogether(const std::vector<Request*>& batch) const;
 
   const int64_t max_rows_;
+  const bool pads_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Request*> waiting_;  // urgent ones first
@@ -61,45 +68,27 @@ class PassQueue {
   Stats stats_;
 };
 
+// Whose passes go first where several wait.
+enum class Urgency { kPatient, kUrgent };
+
 // A network whose passes go through a queue. Its results do not depend on what
-// else is computed with them: where they might, on a GPU each pass of at most
-// `max_rows` images is padded to that number, and on a CPU, where padding would
-// cost what it does, each is computed alone.
+// else is computed with them.
 class BatchingNetwork final : public Network {
  public:
-  // Neither may be null.
+  // Neither may be null. Networks of different urgency may share both.
   BatchingNetwork(std::shared_ptr<const Network> network,
-                  std::shared_ptr<PassQueue> queue);
+                  std::shared_ptr<PassQueue> queue,
+                  Urgency urgency = Urgency::kPatient);
 
-  int64_t num_classes() const override { return network_->num_classes(); }
-  std::vector<int64_t> image_shape() const override {
-    return network_->image_shape();
-  }
-  at::Device device() const override { return network_->device(); }
-  Access access() const override { return network_->access(); }
-  bool exact_in_any_batch() const override {
-    return network_->exact_in_any_batch();
-  }
-  at::Tensor Logits(const at::Tensor& images) const override;
-  LogitsAndGradient InputGradient(
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override;
+  absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override;
 
  private:
   const std::shared_ptr<const Network> network_;
   const std::shared_ptr<PassQueue> queue_;
-};
-
-// While one lives, this thread's passes go before those of others.
-class UrgentPasses {
- public:
-  explicit UrgentPasses(bool urgent);
-  ~UrgentPasses();
-  UrgentPasses(const UrgentPasses&) = delete;
-  UrgentPasses& operator=(const UrgentPasses&) = delete;
-
- private:
-  const bool before_;
+  const Urgency urgency_;
 };
 
 }  // namespace adv

@@ -139,6 +139,8 @@ absl::StatusOr<c10::Device> ParseDevice(absl::string_view name) {
   return c10::Device(wanted);
 }
 
+int64_t GoodBatch(c10::Device device) { return device.is_cpu() ? 128 : 1000; }
+
 std::string DescribeDevice(c10::Device device) {
   return device.is_cuda() ? DescribeCuda(device) : DescribeCpu();
 }

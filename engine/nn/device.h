@@ -5,6 +5,7 @@
 #include <absl/strings/string_view.h>
 #include <c10/core/Device.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ std::vector<std::string> AvailableDevices();
 // "cpu", "cuda" (the first one), "cuda:N", or "auto" (the first available).
 // INVALID_ARGUMENT lists the available ones if `name` is not among them.
 absl::StatusOr<c10::Device> ParseDevice(absl::string_view name);
+
+// Images that are best computed together there: 128 on the CPU, 1,000 on a GPU,
+// whose 132 multiprocessors smaller batches leave idle.
+int64_t GoodBatch(c10::Device device);
 
 // What a report should say of it: "CPU: <model name>, AVX2" or "CUDA: H200".
 std::string DescribeDevice(c10::Device device);

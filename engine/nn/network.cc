@@ -6,11 +6,20 @@
 
 namespace adv {
 
-LogitsAndGradient Network::LossGradient(const at::Tensor& images,
-                                        const at::Tensor& classes) const {
+absl::StatusOr<LogitsAndGradient> Network::InputGradient(
+    const at::Tensor& images, const LogitGradient& loss_gradient) const {
+  return absl::UnimplementedError("the model gives no gradients");
+}
+
+absl::StatusOr<LogitsAndGradient> Network::LossGradient(
+    const at::Tensor& images, const at::Tensor& classes) const {
   return InputGradient(images, [&classes](const at::Tensor& logits) {
     return AttackLossGradient(logits, classes.to(logits.device()));
   });
+}
+
+at::Tensor OneHot(const at::Tensor& decisions, int64_t classes) {
+  return at::one_hot(decisions, classes).to(at::kFloat);
 }
 
 }  // namespace adv

@@ -2,10 +2,11 @@
 #define ADV_ENGINE_NN_NETWORK_H_
 
 #include <ATen/core/Tensor.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/nn/access.h"
@@ -25,6 +26,22 @@ struct LogitsAndGradient {
                         // network's own
 };
 
+// What its callers must know of a network.
+struct NetworkTraits {
+  std::vector<int64_t> image_shape;  // {channels, height, width}
+  int64_t classes = 0;
+  // What it tells of an image.
+  Access access = Access::kGradients;
+  // Whether an image's results are the same to the last bit whatever the number
+  // of images in the call, its slot and its neighbours. Where they are not,
+  // calls of one shape, padded if need be, make them so. Ours are on a CPU.
+  bool exact_in_any_batch = false;
+  // Images that are best attacked together: enough to fill the device.
+  int64_t good_batch = 128;
+  // Where images are best put and results come back: "cpu" or "cuda:0".
+  at::Device device = at::kCPU;
+};
+
 // An immutable, frozen classifier in evaluation mode. Takes pixels in [0, 1],
 // float32, [N, channels, height, width], on any device, in any memory format.
 // Normalisation, precision and the device of the weights are its own affair,
@@ -32,40 +49,39 @@ struct LogitsAndGradient {
 //
 // Thread-safe: all methods are const and keep no state between calls.
 //
-// Shapes are checked; a wrong one throws c10::Error (requests are validated
-// before they come here).
+// A call fails with a status where that is part of the network's life, as when
+// an endpoint does not answer; it says what to do. Shapes are checked; a wrong
+// one throws c10::Error (requests are validated before they come here).
 class Network {
  public:
+  explicit Network(NetworkTraits traits) : traits_(std::move(traits)) {}
   virtual ~Network() = default;
 
-  virtual int64_t num_classes() const = 0;
-  // {channels, height, width}
-  virtual std::vector<int64_t> image_shape() const = 0;
-  // Where images are best put and results come back: "cpu" or "cuda:0".
-  virtual at::Device device() const = 0;
+  const NetworkTraits& traits() const { return traits_; }
 
-  // What it tells of an image.
-  virtual Access access() const { return Access::kGradients; }
-  // Whether an image's results are the same to the last bit whatever the number
-  // of images in the call, its slot and its neighbours. Where they are not,
-  // calls of one shape, padded if need be, make them so. Ours are on a CPU.
-  virtual bool exact_in_any_batch() const { return device().is_cpu(); }
-
-  // Logits [N, classes], float32, without a graph.
-  virtual at::Tensor Logits(const at::Tensor& images) const = 0;
+  // Logits [N, classes], float32, without a graph. A network that gives
+  // decisions alone has rows with 1 at the class and 0 elsewhere (OneHot).
+  virtual absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const = 0;
 
   // Logits and the gradient with respect to the images, with one forward and
-  // one backward pass. Only with access to gradients. `loss_gradient` is handed
-  // the logits of that forward.
-  virtual LogitsAndGradient InputGradient(
-      const at::Tensor& images, const LogitGradient& loss_gradient) const = 0;
+  // one backward pass. `loss_gradient` is handed the logits of that forward.
+  // UNIMPLEMENTED by default: only networks with access to gradients have it.
+  virtual absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss_gradient) const;
 
   // Logits and the gradient of the attack loss L (see loss.h) of `classes`,
   // [N] int64: ascending it leads away from those classes, descending it
   // leads toward them.
-  LogitsAndGradient LossGradient(const at::Tensor& images,
-                                 const at::Tensor& classes) const;
+  absl::StatusOr<LogitsAndGradient> LossGradient(
+      const at::Tensor& images, const at::Tensor& classes) const;
+
+ private:
+  const NetworkTraits traits_;
 };
+
+// The answer of a network that gives decisions alone: [N, classes] float32 for
+// `decisions` [N] int64, each in 0 .. classes - 1.
+at::Tensor OneHot(const at::Tensor& decisions, int64_t classes);
 
 }  // namespace adv
 

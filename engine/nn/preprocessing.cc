@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace adv {
@@ -63,6 +64,10 @@ at::Tensor Preprocess(const at::Tensor& images,
   }
   if (!preprocessing.std.empty()) x = x / PerChannel(preprocessing.std, images);
   return x;
+}
+
+at::Tensor LogProbabilities(const at::Tensor& probabilities) {
+  return probabilities.clamp_min(std::numeric_limits<float>::min()).log();
 }
 
 }  // namespace adv

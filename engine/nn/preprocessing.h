@@ -27,6 +27,11 @@ absl::Status Validate(const Preprocessing& preprocessing, int64_t channels);
 at::Tensor Preprocess(const at::Tensor& images,
                       const Preprocessing& preprocessing);
 
+// The logarithms of probabilities [N, classes]: they have the same argmax and
+// the right cross-entropy, so that they stand for the logits. Finite also where
+// a probability is 0. Differentiable.
+at::Tensor LogProbabilities(const at::Tensor& probabilities);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_NN_PREPROCESSING_H_

@@ -6,11 +6,11 @@
 #include <torch/script.h>
 
 #include <exception>
-#include <limits>
 #include <sstream>
 #include <string>
 #include <utility>
 
+#include "engine/nn/device.h"
 #include "engine/nn/golden.h"
 
 namespace adv {
@@ -22,30 +22,32 @@ std::string FirstLine(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
+NetworkTraits TraitsOf(const TorchScriptInterface& interface,
+                       at::Device device) {
+  NetworkTraits traits;
+  traits.image_shape = interface.image_shape;
+  traits.classes = interface.classes;
+  traits.access = interface.access;
+  traits.exact_in_any_batch = interface.exact_in_any_batch;
+  traits.good_batch = GoodBatch(device);
+  traits.device = device;
+  return traits;
+}
+
 class TorchScriptNetwork final : public Network {
  public:
   TorchScriptNetwork(torch::jit::Module module, TorchScriptInterface interface,
                      at::Device device)
-      : module_(std::move(module)),
-        interface_(std::move(interface)),
-        device_(device) {}
+      : Network(TraitsOf(interface, device)),
+        module_(std::move(module)),
+        interface_(std::move(interface)) {}
 
-  int64_t num_classes() const override { return interface_.classes; }
-  std::vector<int64_t> image_shape() const override {
-    return interface_.image_shape;
-  }
-  at::Device device() const override { return device_; }
-  Access access() const override { return interface_.access; }
-  bool exact_in_any_batch() const override {
-    return interface_.exact_in_any_batch;
-  }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::NoGradGuard without_graph;
     return Forward(Ready(images));
   }
 
-  LogitsAndGradient InputGradient(
+  absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override {
     const at::AutoGradMode with_graph(true);
@@ -59,18 +61,19 @@ class TorchScriptNetwork final : public Network {
     }
     const at::Tensor gradient =
         torch::autograd::grad({logits}, {leaf}, {wanted}).front();
-    return {std::move(detached),
-            gradient.contiguous(images.suggest_memory_format())};
+    return LogitsAndGradient{
+        std::move(detached),
+        gradient.contiguous(images.suggest_memory_format())};
   }
 
  private:
   // As modules expect images: many call view(), which needs rows side by side.
   at::Tensor Ready(const at::Tensor& images) const {
-    TORCH_CHECK(images.dim() == 4 &&
-                    images.sizes().slice(1) == at::IntArrayRef(image_shape()),
+    TORCH_CHECK(images.dim() == 4 && images.sizes().slice(1) ==
+                                         at::IntArrayRef(traits().image_shape),
                 "images of shape ", images.sizes(), " where the model takes ",
-                at::IntArrayRef(image_shape()));
-    return images.to(device_).contiguous();
+                at::IntArrayRef(traits().image_shape));
+    return images.to(traits().device).contiguous();
   }
 
   at::Tensor Forward(const at::Tensor& images) const {
@@ -90,18 +93,16 @@ class TorchScriptNetwork final : public Network {
                 " where a tensor is wanted");
     at::Tensor logits = first.toTensor().to(at::kFloat);
     TORCH_CHECK(logits.dim() == 2 && logits.size(0) == images.size(0) &&
-                    logits.size(1) == num_classes(),
+                    logits.size(1) == traits().classes,
                 "the module gives a tensor of shape ", logits.sizes(),
-                " where [", images.size(0), ", ", num_classes(), "] is wanted");
-    if (interface_.gives_probabilities) {
-      logits = logits.clamp_min(std::numeric_limits<float>::min()).log();
-    }
+                " where [", images.size(0), ", ", traits().classes,
+                "] is wanted");
+    if (interface_.gives_probabilities) logits = LogProbabilities(logits);
     return logits.contiguous();
   }
 
   const torch::jit::Module module_;
   const TorchScriptInterface interface_;
-  const at::Device device_;
 };
 
 absl::Status CheckInterface(const TorchScriptInterface& interface) {
@@ -147,10 +148,12 @@ absl::StatusOr<std::unique_ptr<const Network>> LoadTorchScript(
   // A look at two images tells what the module takes and gives.
   const at::Tensor images = GoldenInputs(2, interface.image_shape);
   try {
-    network->Logits(images);
-    if (interface.access == Access::kGradients) {
-      network->LossGradient(images, at::zeros({2}, at::kLong));
+    status = network->Logits(images).status();
+    if (status.ok() && interface.access == Access::kGradients) {
+      status =
+          network->LossGradient(images, at::zeros({2}, at::kLong)).status();
     }
+    if (!status.ok()) return status;
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(
         absl::StrCat("the module does not run: ", FirstLine(error)));

@@ -22,7 +22,7 @@ struct TorchScriptInterface {
   // It gives probabilities in place of logits. Their logarithms, which have
   // the same argmax and the right cross-entropy, stand for the logits.
   bool gives_probabilities = false;
-  // See Network::exact_in_any_batch; MeasureBatchExactness finds it.
+  // See NetworkTraits::exact_in_any_batch; MeasureBatchExactness finds it.
   bool exact_in_any_batch = false;
   Access access = Access::kGradients;
 };

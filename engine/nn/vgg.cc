@@ -10,6 +10,8 @@
 #include <random>
 #include <utility>
 
+#include "engine/nn/device.h"
+
 namespace adv {
 namespace {
 
@@ -314,24 +316,30 @@ at::Tensor AtLeastTwo(const at::Tensor& rows) {
   return rows.size(0) == 1 ? at::cat({rows, rows}) : rows;
 }
 
+NetworkTraits TraitsOn(at::Device device) {
+  NetworkTraits traits;
+  traits.image_shape = ImageShape();
+  traits.classes = kClasses;
+  traits.exact_in_any_batch = device.is_cpu();
+  traits.good_batch = GoodBatch(device);
+  traits.device = device;
+  return traits;
+}
+
 class Vgg final : public Network {
  public:
   Vgg(std::vector<Layer> layers, const StateDict& parameters, at::Device device)
-      : layers_(std::move(layers)),
-        parameters_(FrozenCopy(layers_, parameters, device)),
-        device_(device) {}
+      : Network(TraitsOn(device)),
+        layers_(std::move(layers)),
+        parameters_(FrozenCopy(layers_, parameters, device)) {}
 
-  int64_t num_classes() const override { return kClasses; }
-  std::vector<int64_t> image_shape() const override { return ImageShape(); }
-  at::Device device() const override { return device_; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     at::NoGradGuard no_grad;
     const at::Tensor logits = VggForward(layers_, parameters_, Prepare(images));
     return logits.narrow(0, 0, images.size(0)).contiguous();
   }
 
-  LogitsAndGradient InputGradient(
+  absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override {
     at::AutoGradMode enable_grad(true);
@@ -348,8 +356,9 @@ class Vgg final : public Network {
     }
     const at::Tensor gradient =
         torch::autograd::grad({output}, {input}, {output_gradient})[0];
-    return {logits, gradient.narrow(0, 0, count)
-                        .contiguous(images.suggest_memory_format())};
+    return LogitsAndGradient{logits,
+                             gradient.narrow(0, 0, count)
+                                 .contiguous(images.suggest_memory_format())};
   }
 
  private:
@@ -360,13 +369,13 @@ class Vgg final : public Network {
                 "images must be [N >= 1, 3, 32, 32], not ", images.sizes());
     TORCH_CHECK(images.scalar_type() == at::kFloat,
                 "images must be float32, not ", images.scalar_type());
-    return AtLeastTwo(images.detach().to(device_).contiguous(kChannelsLast))
+    return AtLeastTwo(
+               images.detach().to(traits().device).contiguous(kChannelsLast))
         .contiguous(kChannelsLast);
   }
 
   const std::vector<Layer> layers_;
   const StateDict parameters_;
-  const at::Device device_;
 };
 
 }  // namespace

@@ -12,8 +12,9 @@ constexpr int64_t kBatch = 256;
 
 }  // namespace
 
-TestResult TestNetwork(const Network& network, const Dataset& dataset) {
-  const int64_t classes = network.num_classes();
+absl::StatusOr<TestResult> TestNetwork(const Network& network,
+                                       const Dataset& dataset) {
+  const int64_t classes = network.traits().classes;
   TestResult result;
   result.images = dataset.size();
   result.confusion.assign(classes * classes, 0);
@@ -21,8 +22,10 @@ TestResult TestNetwork(const Network& network, const Dataset& dataset) {
     std::vector<int64_t> indices(std::min(kBatch, dataset.size() - begin));
     std::iota(indices.begin(), indices.end(), begin);
     const at::Tensor labels = dataset.Labels(indices);
-    const at::Tensor logits =
-        network.Logits(dataset.Pixels(indices)).to(at::kCPU);
+    const absl::StatusOr<at::Tensor> found =
+        network.Logits(dataset.Pixels(indices));
+    if (!found.ok()) return found.status();
+    const at::Tensor logits = found->to(at::kCPU);
     result.loss +=
         at::nll_loss(at::log_softmax(logits, 1), labels, {}, at::Reduction::Sum)
             .item<double>();

@@ -1,6 +1,8 @@
 #ifndef ADV_ENGINE_TRAINING_TEST_RESULT_H_
 #define ADV_ENGINE_TRAINING_TEST_RESULT_H_
 
+#include <absl/status/statusor.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -19,7 +21,8 @@ struct TestResult {
 };
 
 // Classifies every image of `dataset`, which must not be empty.
-TestResult TestNetwork(const Network& network, const Dataset& dataset);
+absl::StatusOr<TestResult> TestNetwork(const Network& network,
+                                       const Dataset& dataset);
 
 }  // namespace adv
 

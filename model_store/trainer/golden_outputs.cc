@@ -16,12 +16,12 @@ constexpr float kUsualLogit = 100;
 
 }  // namespace
 
-v1::GoldenOutputs MakeGolden(const Network& network) {
+absl::StatusOr<v1::GoldenOutputs> MakeGolden(const Network& network) {
   v1::GoldenOutputs golden;
-  const at::Tensor logits =
-      network.Logits(GoldenInputs(kGoldenImages, network.image_shape()))
-          .to(at::kCPU)
-          .contiguous();
+  const absl::StatusOr<at::Tensor> found =
+      network.Logits(GoldenInputs(kGoldenImages, network.traits().image_shape));
+  if (!found.ok()) return found.status();
+  const at::Tensor logits = found->to(at::kCPU).contiguous();
   const float* values = logits.data_ptr<float>();
   golden.set_image_count(kGoldenImages);
   golden.mutable_logits()->Add(values, values + logits.numel());

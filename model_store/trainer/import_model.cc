@@ -97,10 +97,9 @@ absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
   return absl::OkStatus();
 }
 
-v1::ModelManifest MakeManifest(const ImportOptions& options,
-                               const std::vector<std::string>& classes,
-                               const Network& network,
-                               const BatchBehaviour& behaviour) {
+absl::StatusOr<v1::ModelManifest> MakeManifest(
+    const ImportOptions& options, const std::vector<std::string>& classes,
+    const Network& network, const BatchBehaviour& behaviour) {
   v1::ModelManifest manifest;
   manifest.set_name(options.name.empty() ? NameOf(options.file) : options.name);
   manifest.set_format("torchscript");
@@ -120,11 +119,13 @@ v1::ModelManifest MakeManifest(const ImportOptions& options,
   manifest.set_output(options.gives_probabilities
                           ? v1::MODEL_OUTPUT_PROBABILITIES
                           : v1::MODEL_OUTPUT_LOGITS);
-  manifest.set_access(network.access() == Access::kGradients
+  manifest.set_access(network.traits().access == Access::kGradients
                           ? v1::MODEL_ACCESS_GRADIENTS
                           : v1::MODEL_ACCESS_SCORES);
   manifest.set_exact_in_any_batch(behaviour.exact());
-  *manifest.mutable_golden() = MakeGolden(network);
+  absl::StatusOr<v1::GoldenOutputs> golden = MakeGolden(network);
+  if (!golden.ok()) return golden.status();
+  *manifest.mutable_golden() = *std::move(golden);
   return manifest;
 }
 
@@ -247,12 +248,17 @@ absl::StatusOr<ImportedModel> ImportModel(const ImportOptions& options) {
         absl::StrCat(options.file, ": ", network.status().message()));
   }
   ImportedModel imported;
-  imported.behaviour = MeasureBatchBehaviour(**network);
+  const absl::StatusOr<BatchBehaviour> behaviour =
+      MeasureBatchBehaviour(**network);
+  if (!behaviour.ok()) return behaviour.status();
+  imported.behaviour = *behaviour;
   absl::Status status =
       CheckBehaviour(imported.behaviour, options.accept_unstable);
   if (!status.ok()) return status;
-  imported.manifest =
+  absl::StatusOr<v1::ModelManifest> manifest =
       MakeManifest(options, *classes, **network, imported.behaviour);
+  if (!manifest.ok()) return manifest.status();
+  imported.manifest = *std::move(manifest);
   const absl::StatusOr<uint64_t> version =
       ModelStore(options.store)
           .Publish(imported.manifest, {{kTorchScriptFile, *bytes}});

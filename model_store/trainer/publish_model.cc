@@ -114,10 +114,19 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
   return record;
 }
 
-v1::ModelManifest MakeManifest(const TrainerOptions& options,
-                               const TrainingInputs& inputs,
-                               const ModelTask& task, const Trainer& trainer,
-                               const Network& network) {
+// What `network` reaches on `images`, into `result`.
+absl::Status AddTest(const Network& network, const Dataset& images,
+                     v1::TestResult* result) {
+  const absl::StatusOr<TestResult> found = TestNetwork(network, images);
+  if (found.ok()) *result = ToProto(*found);
+  return found.status();
+}
+
+absl::StatusOr<v1::ModelManifest> MakeManifest(const TrainerOptions& options,
+                                               const TrainingInputs& inputs,
+                                               const ModelTask& task,
+                                               const Trainer& trainer,
+                                               const Network& network) {
   v1::ModelManifest manifest;
   manifest.set_name(task.name);
   manifest.set_architecture(options.architecture);
@@ -125,19 +134,24 @@ v1::ModelManifest MakeManifest(const TrainerOptions& options,
   for (const std::string& name : inputs.training.class_names) {
     manifest.add_class_names(name);
   }
-  for (int64_t size : network.image_shape()) manifest.add_image_shape(size);
+  for (int64_t size : network.traits().image_shape)
+    manifest.add_image_shape(size);
   manifest.set_preprocessing("unit");
   *manifest.mutable_training() =
       MakeRecord(options, inputs, task.recipe, trainer);
-  *manifest.mutable_training()->mutable_test() =
-      ToProto(TestNetwork(network, inputs.test));
+  absl::Status status = AddTest(network, inputs.test,
+                                manifest.mutable_training()->mutable_test());
+  if (!status.ok()) return status;
   for (const Dataset& other : inputs.other_tests) {
     v1::OtherTest* added = manifest.mutable_training()->add_other_tests();
     added->set_dataset(other.name);
     added->set_data_sha256(other.digest);
-    *added->mutable_result() = ToProto(TestNetwork(network, other));
+    status = AddTest(network, other, added->mutable_result());
+    if (!status.ok()) return status;
   }
-  *manifest.mutable_golden() = MakeGolden(network);
+  absl::StatusOr<v1::GoldenOutputs> golden = MakeGolden(network);
+  if (!golden.ok()) return golden.status();
+  *manifest.mutable_golden() = *std::move(golden);
   return manifest;
 }
 
@@ -157,17 +171,19 @@ absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
       MakeVgg(options.architecture, *parameters, inputs.device);
   if (!network.ok()) return network.status();
 
-  const v1::ModelManifest manifest =
+  const absl::StatusOr<v1::ModelManifest> manifest =
       MakeManifest(options, inputs, task, trainer, **network);
+  if (!manifest.ok()) return manifest.status();
   uint64_t version = 0;
   const absl::Status status = lease->WhileHeld([&] {
     const absl::StatusOr<uint64_t> published =
-        ModelStore(options.store).Publish(manifest, {{kWeightsFile, *weights}});
+        ModelStore(options.store)
+            .Publish(*manifest, {{kWeightsFile, *weights}});
     version = published.value_or(0);
     return published.status();
   });
   if (!status.ok()) return status;
-  const v1::TestResult& test = manifest.training().test();
+  const v1::TestResult& test = manifest->training().test();
   return absl::StrFormat(
       "published as version %d in %s: %.2f %% of %d test images right, weights "
       "sha256 %s",

@@ -22,7 +22,7 @@ constexpr uint32_t kRecordVersion = 2;
 
 int64_t ValuesPerImage(const Network& network) {
   int64_t values = 1;
-  for (const int64_t size : network.image_shape()) values *= size;
+  for (const int64_t size : network.traits().image_shape) values *= size;
   return values;
 }
 
@@ -37,26 +37,26 @@ void CheckClasses(const std::vector<std::string>& names,
 // and its classes.
 void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
   const Network& network = *inputs.model->network;
-  const std::vector<int64_t> shape = network.image_shape();
+  const std::vector<int64_t> shape = network.traits().image_shape;
   if (inputs.dataset->images.sizes().slice(1) != at::IntArrayRef(shape) ||
       static_cast<int64_t>(inputs.dataset->class_names.size()) !=
-          network.num_classes()) {
+          network.traits().classes) {
     violations->Add(
         "spec.dataset",
         absl::StrCat("has other images or classes than the model;",
                      " must have images {", absl::StrJoin(shape, ", "), "} of ",
-                     network.num_classes(), " classes"));
+                     network.traits().classes, " classes"));
   } else {
     CheckClasses(inputs.dataset->class_names, inputs.model->manifest,
                  "spec.dataset", violations);
   }
   const Network& source = *inputs.source_model->network;
-  if (source.image_shape() != shape ||
-      source.num_classes() != network.num_classes()) {
+  if (source.traits().image_shape != shape ||
+      source.traits().classes != network.traits().classes) {
     violations->Add(
         "spec.source_model",
         absl::StrCat("must take images {", absl::StrJoin(shape, ", "), "} of ",
-                     network.num_classes(), " classes, as the model does"));
+                     network.traits().classes, " classes, as the model does"));
   } else {
     const auto& names = inputs.source_model->manifest.class_names();
     CheckClasses({names.begin(), names.end()}, inputs.model->manifest,
@@ -98,16 +98,14 @@ void DecodeEpsilons(const v1::EvaluationSpec& spec, const Limits& limits,
   if (plan->epsilons.empty()) plan->epsilons = {kDefaultEpsilon};
 }
 
-void DecodeTileSize(const v1::EvaluationSpec& spec, at::Device device,
+void DecodeTileSize(const v1::EvaluationSpec& spec, int64_t by_default,
                     EvaluationPlan* plan, FieldViolations* violations) {
   if (spec.tile_size() > kMaxTileSize) {
-    violations->Add(
-        "spec.tile_size",
-        absl::StrCat("is ", spec.tile_size(), "; must be 1 to ", kMaxTileSize,
-                     ", or 0 for ", DefaultTileSize(device)));
+    violations->Add("spec.tile_size",
+                    absl::StrCat("is ", spec.tile_size(), "; must be 1 to ",
+                                 kMaxTileSize, ", or 0 for ", by_default));
   }
-  plan->tile_size =
-      spec.tile_size() > 0 ? spec.tile_size() : DefaultTileSize(device);
+  plan->tile_size = spec.tile_size() > 0 ? spec.tile_size() : by_default;
 }
 
 // The samples of an evaluation. Toward a fixed target they are images of the
@@ -133,7 +131,7 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   const Network& network = *inputs.model->network;
   const AttackSource source{
       inputs.source_model == inputs.model ? "spec.model" : "spec.source_model",
-      inputs.source_model->network->access()};
+      inputs.source_model->network->traits().access};
   EvaluationPlan plan;
   DecodeAttacks(spec, limits, &plan, violations);
   plan.norm = DecodeNorm(spec.norm(), "spec.norm", plan.attacks, violations);
@@ -142,15 +140,15 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
     CheckSteps(plan.attacks[i], absl::StrCat("spec.attacks[", i, "]"),
                plan.epsilons, limits, violations);
     CheckAttack(plan.attacks[i], spec.goal().has_targeted(),
-                network.num_classes(), source, "spec.goal", violations);
+                network.traits().classes, source, "spec.goal", violations);
   }
-  plan.goal =
-      DecodeGoal(spec.goal(), "spec.goal", network.num_classes(), violations);
+  plan.goal = DecodeGoal(spec.goal(), "spec.goal", network.traits().classes,
+                         violations);
   plan.success = DecodeSuccess(spec.success(), "spec.success",
                                inputs.source_model != inputs.model, violations);
   plan.eight_bit = spec.eight_bit();
   plan.seed = spec.seed();
-  DecodeTileSize(spec, network.device(), &plan, violations);
+  DecodeTileSize(spec, network.traits().good_batch, &plan, violations);
   if (plan.eight_bit) {
     CheckEightBit(plan.attacks, plan.norm, plan.epsilons, "spec.eight_bit",
                   violations);

@@ -61,8 +61,9 @@ void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
 
 void CheckSource(const ServedModel& model, const ServedModel& source,
                  FieldViolations* violations) {
-  if (source.network->image_shape() == model.network->image_shape() &&
-      source.network->num_classes() == model.network->num_classes()) {
+  if (source.network->traits().image_shape ==
+          model.network->traits().image_shape &&
+      source.network->traits().classes == model.network->traits().classes) {
     const auto& names = source.manifest.class_names();
     const std::string mismatch =
         ClassMismatch({names.begin(), names.end()}, model.manifest);
@@ -80,9 +81,9 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen,
                          AdversarialTask* task, FieldViolations* violations) {
   const Network& network = *task->model->network;
   if (dataset.images.sizes().slice(1) !=
-          at::IntArrayRef(network.image_shape()) ||
+          at::IntArrayRef(network.traits().image_shape) ||
       static_cast<int64_t>(dataset.class_names.size()) !=
-          network.num_classes()) {
+          network.traits().classes) {
     violations->Add("dataset_images.dataset",
                     "has other images or classes than the model; must have the "
                     "same");
@@ -128,14 +129,15 @@ int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
                         violations);
     count = request.dataset_images().indices_size();
   } else {
-    task->images = DecodeImages(request.images(), "images",
-                                network.image_shape(), limits, violations);
+    task->images =
+        DecodeImages(request.images(), "images", network.traits().image_shape,
+                     limits, violations);
     if (request.images().shape_size() > 0) count = request.images().shape(0);
   }
   if (count < 1 || count > limits.images_per_request) return 0;
   if (request.labels_size() > 0) {
     task->labels = DecodeLabels(request.labels(), "labels", count,
-                                network.num_classes(), violations);
+                                network.traits().classes, violations);
   }
   if (request.sample_indices_size() > 0 &&
       request.sample_indices_size() != count) {
@@ -158,8 +160,8 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
                 const Dataset* dataset, const Limits& limits,
                 AdversarialTask* task, FieldViolations* violations) {
   const Network& network = *task->model->network;
-  const std::vector<int64_t> shape = network.image_shape();
-  const int64_t classes = network.num_classes();
+  const std::vector<int64_t> shape = network.traits().image_shape;
+  const int64_t classes = network.traits().classes;
   const int64_t count =
       DecodeImagesOfTask(request, dataset, limits, task, violations);
   task->attack = DecodeAttack(request.attack(), "attack", limits, violations);
@@ -173,7 +175,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
              violations);
   const AttackSource source{
       task->source_model == task->model ? "model" : "source_model",
-      task->source_model->network->access()};
+      task->source_model->network->traits().access};
   CheckAttack(task->attack, request.goal().has_targeted(), classes, source,
               "goal", violations);
   task->options.success =
@@ -228,9 +230,9 @@ absl::StatusOr<ClassifyTask> DecodeClassify(
   FieldViolations violations;
   ClassifyTask task;
   task.images =
-      DecodeImages(request.images(), "images", model->network->image_shape(),
-                   limits, &violations);
-  const int64_t classes = model->network->num_classes();
+      DecodeImages(request.images(), "images",
+                   model->network->traits().image_shape, limits, &violations);
+  const int64_t classes = model->network->traits().classes;
   if (request.top_k() > classes) {
     violations.Add("top_k",
                    absl::StrCat("is ", request.top_k(), "; must be 1 to ",
@@ -273,7 +275,7 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
                     const AdversarialTask& task,
                     const AdversarialImages& images,
                     v1::GenerateAdversarialResponse* response) {
-  const int64_t classes = task.model->network->num_classes();
+  const int64_t classes = task.model->network->traits().classes;
   *response->mutable_model() = task.model->reference();
   *response->mutable_source_model() = task.source_model->reference();
   const bool bytes = request.eight_bit() &&

@@ -55,14 +55,17 @@ absl::StatusOr<at::Tensor> ComputeLogits(const Network& network,
   std::vector<at::Tensor> tiles;
   for (int64_t begin = 0; begin < images.size(0); begin += kTileSize) {
     if (absl::Status status = before_pass(); !status.ok()) return status;
-    tiles.push_back(network.Logits(Slice(images, begin)).cpu());
+    const absl::StatusOr<at::Tensor> logits =
+        network.Logits(Slice(images, begin));
+    if (!logits.ok()) return logits.status();
+    tiles.push_back(logits->cpu());
   }
   return at::cat(tiles);
 }
 
 absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
                                           const BeforePass& before_pass) {
-  const Network& network = *task.model->network;
+  const Network& network = task.model->NetworkFor(task.lane);
   absl::StatusOr<at::Tensor> clean =
       ComputeLogits(network, task.images, before_pass);
   if (!clean.ok()) return clean.status();
@@ -83,8 +86,9 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
   };
   for (int64_t begin = 0; begin < task.images.size(0); begin += kTileSize) {
     Tile tile = MakeTile(task, all, *targets, begin);
-    const absl::Status status = AttackTile(network, *task.source_model->network,
-                                           {task.attack}, options, tile, keep);
+    const absl::Status status =
+        AttackTile(network, task.source_model->NetworkFor(task.lane),
+                   {task.attack}, options, tile, keep);
     if (!status.ok()) return status;
   }
   all.images = at::cat(images);

@@ -37,7 +37,8 @@ struct AdversarialTask {
   at::Tensor targets;        // [N] int64; undefined: as `goal` says
   std::string target_field;  // where a request names its targets
   AttackConfig attack;
-  RunOptions options;  // with one epsilon; before_pass is Perturb's
+  RunOptions options;       // with one epsilon; before_pass is Perturb's
+  Lane lane = Lane::kBulk;  // of the job that computes it
 };
 
 // All on the CPU, image by image.

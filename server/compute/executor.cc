@@ -6,15 +6,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/nn/batching_network.h"
 #include "engine/nn/device.h"
 #include "server/compute/exceptions.h"
 
 namespace adv {
 namespace {
-
-// The weight of a job in the measured speed.
-constexpr double kNewest = .2;
 
 constexpr auto kLeastRetry = std::chrono::milliseconds(50);
 constexpr auto kMostRetry = std::chrono::seconds(30);
@@ -85,7 +81,7 @@ absl::Status Executor::Submit(JobOptions options, Job job, Done done) {
     }
     ++lane.stats.accepted;
     ++lane.stats.queued_jobs;
-    lane.backlog_cost += options.cost;
+    lane.backlog[options.model] += options.cost;
     if (!options.exempt) {
       lane.stats.queued_cost += options.cost;
       lane.stats.queued_bytes += options.bytes;
@@ -197,7 +193,9 @@ Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
 void Executor::Unqueue(const Task& task) {
   LaneQueue& lane = lanes_[static_cast<int>(task.options.lane)];
   --lane.stats.queued_jobs;
-  lane.backlog_cost -= task.options.cost;
+  const auto backlog = lane.backlog.find(task.options.model);
+  backlog->second -= task.options.cost;
+  if (backlog->second == 0) lane.backlog.erase(backlog);
   if (!task.options.exempt) {
     lane.stats.queued_cost -= task.options.cost;
     lane.stats.queued_bytes -= task.options.bytes;
@@ -210,7 +208,6 @@ void Executor::RunTask(Task& task) {
   double seconds = 0;
   if (status.ok()) {
     const Clock::Time start = clock_->Now();
-    const UrgentPasses urgent(task.options.lane == Lane::kInteractive);
     status = CallJob(task);
     EndPass(task);
     seconds = Seconds(clock_->Now() - start) - task.others_seconds;
@@ -309,20 +306,22 @@ void Executor::CountEnd(const Task& task, const absl::Status& status,
   op.busy_seconds += seconds;
   stats_.busy_seconds += seconds;
   if (status.ok() && seconds > 0) {
-    const double speed = static_cast<double>(task.options.cost) / seconds;
-    cost_per_second_ = cost_per_second_ == 0
-                           ? speed
-                           : (1 - kNewest) * cost_per_second_ + kNewest * speed;
+    speeds_.Measure(task.options.model,
+                    static_cast<double>(task.options.cost) / seconds);
   }
 }
 
 Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
-  double ahead = static_cast<double>(lanes_[0].backlog_cost);
-  if (lane == Lane::kBulk) ahead += static_cast<double>(lanes_[1].backlog_cost);
-  if (ahead == 0 || cost_per_second_ == 0) return Clock::Duration::zero();
-  constexpr double kMost = 1e6;  // seconds; keeps sums of times in range
+  double seconds = 0;  // of one thread
+  for (int i = 0; i <= static_cast<int>(lane); ++i) {
+    for (const auto& [model, cost] : lanes_[i].backlog) {
+      const double speed = speeds_.Of(model);
+      if (speed > 0) seconds += static_cast<double>(cost) / speed;
+    }
+  }
+  constexpr double kMost = 1e6;  // keeps sums of times in range
   const std::chrono::duration<double> wait(
-      std::min(ahead / (cost_per_second_ * options_.threads), kMost));
+      std::min(seconds / options_.threads, kMost));
   return std::chrono::duration_cast<Clock::Duration>(wait);
 }
 

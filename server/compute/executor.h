@@ -18,6 +18,7 @@
 #include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
 #include "server/compute/mutex.h"
+#include "server/compute/speeds.h"
 
 namespace adv {
 
@@ -45,6 +46,8 @@ struct JobOptions {
   // What it is, for metrics: "classify", "generate", "evaluate". From a small
   // fixed set.
   std::string op;
+  // What it asks, "no-cat@1": the speed is measured for each model.
+  std::string model;
   // Not bound by the lane's limits, because another limit bounds it already:
   // an evaluation's tiles.
   bool exempt = false;
@@ -154,7 +157,8 @@ class Executor {
       ADV_EXCLUDES(mutex_);
 
   // How long a job submitted now would wait, from the cost ahead of it and
-  // the speed measured so far (0 before the first job has ended).
+  // the speed measured so far for each model (0 before the first job has
+  // ended).
   Clock::Duration ExpectedWait(Lane lane) const ADV_EXCLUDES(mutex_);
   // When asking again is worthwhile: ExpectedWait within [50 ms, 30 s].
   Clock::Duration RetryAfter(Lane lane) const ADV_EXCLUDES(mutex_);
@@ -175,7 +179,8 @@ class Executor {
   using TaskPtr = std::unique_ptr<Task>;
   struct LaneQueue {
     std::deque<TaskPtr> tasks;
-    int64_t backlog_cost = 0;  // of all tasks, exempt ones too
+    // By model, the cost of all tasks, exempt ones too. None is 0.
+    std::map<std::string, int64_t> backlog;
     LaneStats stats;
   };
 
@@ -220,7 +225,7 @@ class Executor {
   // more, only their `done` is still to be called.
   std::deque<TaskPtr> dead_ ADV_GUARDED_BY(mutex_);
   ExecutorStats stats_ ADV_GUARDED_BY(mutex_);
-  double cost_per_second_ ADV_GUARDED_BY(mutex_) = 0;  // of one thread
+  Speeds speeds_ ADV_GUARDED_BY(mutex_);
 
   std::vector<std::thread> threads_;
 };

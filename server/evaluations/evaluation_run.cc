@@ -26,8 +26,8 @@ void EvaluationTally::Add(const SampleRecord& record) {
 EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
     : id(std::move(run_id)),
       evaluation(std::move(resolved)),
-      cost_per_image(EvaluationCost(evaluation.plan,
-                                    evaluation.model->network->num_classes())) {
+      cost_per_image(EvaluationCost(
+          evaluation.plan, evaluation.model->network->traits().classes)) {
   tally.robust.resize(evaluation.plan.attacks.size() *
                       evaluation.plan.epsilons.size());
 }
@@ -77,7 +77,7 @@ v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now) {
 absl::StatusOr<v1::EvaluationReport> ReportOf(
     const ResolvedEvaluation& evaluation,
     const std::vector<std::string>& records, v1::Environment environment,
-    double seconds) {
+    const Effort& spent) {
   std::vector<SampleRecord> samples;
   samples.reserve(records.size());
   for (const std::string& bytes : records) {
@@ -94,11 +94,14 @@ absl::StatusOr<v1::EvaluationReport> ReportOf(
                    evaluation.resolved, evaluation.model->manifest,
                    evaluation.dataset->class_names);
   report.set_records_sha256(Sha256Hex(absl::StrJoin(records, "")));
-  environment.set_wall_seconds(seconds);
-  if (seconds > 0) {
+  environment.set_wall_seconds(spent.seconds);
+  if (spent.seconds > 0) {
     environment.set_samples_per_second(static_cast<double>(records.size()) /
-                                       seconds);
+                                       spent.seconds);
   }
+  environment.set_queries_sent(spent.queries);
+  environment.set_batch_dependent(
+      !evaluation.model->network->traits().exact_in_any_batch);
   *report.mutable_environment() = std::move(environment);
   return report;
 }

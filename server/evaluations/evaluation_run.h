@@ -16,6 +16,7 @@
 #include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
 #include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/subscription.h"
 
@@ -42,6 +43,8 @@ struct EvaluationRun {
   std::vector<std::vector<int64_t>> tiles;
 
   std::atomic<int64_t> passes{0};  // since this run began
+  // Images sent to endpoints that the store does not know of yet.
+  std::atomic<int64_t> new_queries{0};
 
   // The rest but for the last two is guarded by EvaluationRunner::mutex_.
   v1::Evaluation state;  // without its report
@@ -79,11 +82,11 @@ std::vector<std::vector<int64_t>> RemainingTiles(
 
 v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now);
 
-// From the bytes of all records, in index order; `seconds` of computing.
+// From the bytes of all records, in index order, and what they cost.
 absl::StatusOr<v1::EvaluationReport> ReportOf(
     const ResolvedEvaluation& evaluation,
     const std::vector<std::string>& records, v1::Environment environment,
-    double seconds);
+    const Effort& spent);
 
 }  // namespace adv
 

@@ -26,6 +26,20 @@ void SetEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
                                 : std::string(outcome.message()));
 }
 
+// A model's network that counts what it sends, where it sends anything.
+class CountedNetwork {
+ public:
+  CountedNetwork(const ServedModel& model, std::atomic<int64_t>* sent)
+      : own_(model.counted ? model.counted(sent) : nullptr),
+        network_(own_ != nullptr ? *own_ : *model.network) {}
+
+  const Network& get() const { return network_; }
+
+ private:
+  const std::unique_ptr<const Network> own_;
+  const Network& network_;
+};
+
 }  // namespace
 
 EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
@@ -131,7 +145,8 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
     run->tally.Add(DecodeRecord(record));
   }
   // Tiles of networks that are not exact in any batch are padded to full size.
-  const bool free_size = run->evaluation.model->network->exact_in_any_batch();
+  const bool free_size =
+      run->evaluation.model->network->traits().exact_in_any_batch;
   run->tiles =
       RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
                      free_size ? executor_->threads() : 1, done);
@@ -166,6 +181,7 @@ void EvaluationRunner::Continue(const RunPointer& run) {
         run->cost_per_image * static_cast<int64_t>(run->tiles[tile].size());
     job.cancel = run->cancel;
     job.op = "evaluate";
+    job.model = run->evaluation.model->full_name();
     job.exempt = true;
     const absl::Status status = executor_->Submit(
         std::move(job),
@@ -190,21 +206,29 @@ void EvaluationRunner::OnTileDone(EvaluationRun& run,
   run.cancel.Cancel();  // the other tiles need not finish
 }
 
+absl::StatusOr<std::vector<SampleRecord>> EvaluationRunner::AttackImages(
+    EvaluationRun& run, const std::vector<int64_t>& indices,
+    const BeforePass& before_pass) const {
+  const ResolvedEvaluation& evaluation = run.evaluation;
+  const CountedNetwork target(*evaluation.model, &run.new_queries);
+  const CountedNetwork source(*evaluation.source_model, &run.new_queries);
+  const bool transfer = evaluation.source_model != evaluation.model;
+  return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
+                      *evaluation.dataset, indices, evaluation.plan,
+                      [&run, &before_pass] {
+                        ++run.passes;
+                        return before_pass();
+                      });
+}
+
 absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
                                        const BeforePass& before_pass) {
-  const ResolvedEvaluation& evaluation = run.evaluation;
   {
     MutexLock lock(mutex_);
     run.state.set_state(v1::EVALUATION_STATE_RUNNING);
   }
   if (!run.tiles[tile].empty()) {
-    const auto records =
-        EvaluateTile(*evaluation.model->network,
-                     *evaluation.source_model->network, *evaluation.dataset,
-                     run.tiles[tile], evaluation.plan, [&run, &before_pass] {
-                       ++run.passes;
-                       return before_pass();
-                     });
+    const auto records = AttackImages(run, run.tiles[tile], before_pass);
     if (!records.ok()) return records.status();
     if (absl::Status status = Commit(run, *records); !status.ok()) {
       return status;
@@ -232,8 +256,10 @@ absl::Status EvaluationRunner::Commit(
     const Clock::Time now = clock_.Now();
     seconds = Seconds(now - std::exchange(run.last_commit, now));
   }
-  if (absl::Status status = store_->Append(run.id, encoded, seconds);
+  const int64_t queries = run.new_queries.exchange(0);
+  if (absl::Status status = store_->Append(run.id, encoded, {seconds, queries});
       !status.ok()) {
+    run.new_queries += queries;
     return status;
   }
   {
@@ -248,10 +274,10 @@ absl::Status EvaluationRunner::Commit(
 absl::Status EvaluationRunner::WriteReport(EvaluationRun& run) {
   const auto records = store_->RecordBytes(run.id);
   if (!records.ok()) return records.status();
-  const absl::StatusOr<double> seconds = store_->ComputeSeconds(run.id);
-  if (!seconds.ok()) return seconds.status();
+  const absl::StatusOr<Effort> spent = store_->Spent(run.id);
+  if (!spent.ok()) return spent.status();
   auto report =
-      ReportOf(run.evaluation, *records, options_.environment, *seconds);
+      ReportOf(run.evaluation, *records, options_.environment, *spent);
   if (!report.ok()) return report.status();
   MutexLock lock(mutex_);
   run.report = *std::move(report);
@@ -272,6 +298,10 @@ void EvaluationRunner::End(EvaluationRun& run) {
     }
     ended.set_samples_done(run.tally.samples);
     *ended.mutable_finished_at() = Date();
+  }
+  // What was sent for tiles that failed was sent all the same.
+  if (const int64_t queries = run.new_queries.exchange(0); queries > 0) {
+    store_->Append(run.id, {}, {0, queries}).IgnoreError();
   }
   const absl::Status saved = store_->Update(ended);
   if (saved.ok() && ended.has_report() && options_.on_report) {

@@ -134,6 +134,9 @@ class EvaluationRunner {
       ADV_EXCLUDES(mutex_);
   void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
 
+  absl::StatusOr<std::vector<SampleRecord>> AttackImages(
+      EvaluationRun& run, const std::vector<int64_t>& indices,
+      const BeforePass& before_pass) const;
   // The work of a tile, on the executor.
   absl::Status RunTile(EvaluationRun& run, size_t tile,
                        const BeforePass& before_pass) ADV_EXCLUDES(mutex_);

@@ -5,26 +5,12 @@
 #include <absl/strings/string_view.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "adv/v1/evaluation.pb.h"
-#include "server/compute/mutex.h"
 
 namespace adv {
-
-class Database;
-
-struct EvaluationStoreOptions {
-  // The SQLite file, created if it is not there (its folder must be). Empty:
-  // in memory, forgotten at the end.
-  std::string path;
-  // Largest size of the file in bytes (of the memory, without a file), not
-  // counting its journal; 0 for no limit. Beyond it writing fails as on a full
-  // disk.
-  int64_t max_bytes = 0;
-};
 
 struct EvaluationPage {
   std::vector<v1::Evaluation> evaluations;
@@ -39,76 +25,68 @@ struct RecordPage {
   std::string next_page_token;  // empty: the last page
 };
 
-// Evaluations and their records, in SQLite. Each call is one transaction: it
-// happens whole or not at all, also through a kill. A full disk is
-// RESOURCE_EXHAUSTED and changes nothing; an id that is not there is
-// NOT_FOUND.
+// What records cost.
+struct Effort {
+  double seconds = 0;  // of one thread that computes
+  // Images sent to endpoints, those of calls that failed and were sent again
+  // included; 0 for models that run here.
+  int64_t queries = 0;
+};
+
+// Evaluations and their records. Each call is one transaction: it happens
+// whole or not at all, also through a kill. A full disk is RESOURCE_EXHAUSTED
+// and changes nothing; an id that is not there is NOT_FOUND.
 //
-// Thread-safe. One process at a time may open a file (FAILED_PRECONDITION).
+// Implementations are thread-safe.
 class EvaluationStore {
  public:
-  // FAILED_PRECONDITION if the file has a newer schema or is in use, DATA_LOSS
-  // if it is corrupt or no such file, otherwise the system's error; each
-  // message names the path.
-  static absl::StatusOr<std::unique_ptr<EvaluationStore>> Open(
-      const EvaluationStoreOptions& options);
-  ~EvaluationStore();
-  EvaluationStore(const EvaluationStore&) = delete;
-  EvaluationStore& operator=(const EvaluationStore&) = delete;
+  virtual ~EvaluationStore() = default;
 
   // Keeps id, resolved, state, created_at and samples_total. ALREADY_EXISTS.
-  absl::Status Create(const v1::Evaluation& evaluation);
+  virtual absl::Status Create(const v1::Evaluation& evaluation) = 0;
 
   // `id` is a whole id or a beginning of one, at least 6 characters of
   // lower-case hexadecimal digits: INVALID_ARGUMENT if it is not, or if
   // several ids begin with it.
-  absl::StatusOr<std::string> ResolveId(absl::string_view id) const;
+  virtual absl::StatusOr<std::string> ResolveId(absl::string_view id) const = 0;
 
   // By whole id, with its report.
-  absl::StatusOr<v1::Evaluation> Get(const std::string& id) const;
+  virtual absl::StatusOr<v1::Evaluation> Get(const std::string& id) const = 0;
 
   // Newest first, without reports. `model` is a name ("no-cat"), empty for
   // all; `page_size` at least 1. INVALID_ARGUMENT for a token that it did not
   // give.
-  absl::StatusOr<EvaluationPage> List(int64_t page_size,
-                                      const std::string& page_token,
-                                      const std::string& model) const;
+  virtual absl::StatusOr<EvaluationPage> List(
+      int64_t page_size, const std::string& page_token,
+      const std::string& model) const = 0;
 
   // Sets state, error, finished_at (if set) and report (if set).
-  absl::Status Update(const v1::Evaluation& evaluation);
+  virtual absl::Status Update(const v1::Evaluation& evaluation) = 0;
 
-  // The records of one tile, and the seconds it took.
-  absl::Status Append(const std::string& id,
-                      const std::vector<v1::EvaluationRecord>& records,
-                      double seconds);
+  // The records of one tile, and what it cost.
+  virtual absl::Status Append(const std::string& id,
+                              const std::vector<v1::EvaluationRecord>& records,
+                              const Effort& effort) = 0;
 
   // The indices that have a record, in rising order.
-  absl::StatusOr<std::vector<int64_t>> DoneIndices(const std::string& id) const;
+  virtual absl::StatusOr<std::vector<int64_t>> DoneIndices(
+      const std::string& id) const = 0;
   // Records in index order: at most `page_size`, and no more than fit
   // kMaxPageBytes, but at least one if there is one. Token as in List.
-  absl::StatusOr<RecordPage> Records(const std::string& id, int64_t page_size,
-                                     const std::string& page_token) const;
+  virtual absl::StatusOr<RecordPage> Records(
+      const std::string& id, int64_t page_size,
+      const std::string& page_token) const = 0;
   // Serialized, all of them, in index order.
-  absl::StatusOr<std::vector<std::string>> RecordBytes(
-      const std::string& id) const;
+  virtual absl::StatusOr<std::vector<std::string>> RecordBytes(
+      const std::string& id) const = 0;
   // The sum over Append.
-  absl::StatusOr<double> ComputeSeconds(const std::string& id) const;
+  virtual absl::StatusOr<Effort> Spent(const std::string& id) const = 0;
 
-  absl::Status Delete(const std::string& id);
+  virtual absl::Status Delete(const std::string& id) = 0;
 
   // Marks every evaluation that is QUEUED or RUNNING as CANCELLED with
   // `error`: what a server does at its start with what was left over.
-  absl::Status InterruptUnfinished(const std::string& error);
-
- private:
-  explicit EvaluationStore(std::unique_ptr<Database> database);
-
-  // Its row.
-  absl::StatusOr<int64_t> Find(const std::string& id) const
-      ADV_REQUIRES(mutex_);
-
-  mutable Mutex mutex_;
-  const std::unique_ptr<Database> database_;  // one user at a time: mutex_
+  virtual absl::Status InterruptUnfinished(const std::string& error) = 0;
 };
 
 }  // namespace adv

@@ -19,18 +19,18 @@ constexpr uint32_t kMostGoldenImages = 64;
 // The manifest must describe the network that came out.
 absl::Status CheckDescription(const v1::ModelManifest& manifest,
                               const Network& network) {
-  if (manifest.class_names_size() != network.num_classes()) {
+  if (manifest.class_names_size() != network.traits().classes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "class_names of the manifest has ", manifest.class_names_size(),
-        " names, but the network has ", network.num_classes(), " classes"));
+        " names, but the network has ", network.traits().classes, " classes"));
   }
   const std::vector<int64_t> shape(manifest.image_shape().begin(),
                                    manifest.image_shape().end());
-  if (shape != network.image_shape()) {
+  if (shape != network.traits().image_shape) {
     return absl::InvalidArgumentError(
         absl::StrCat("image_shape of the manifest is [",
                      absl::StrJoin(shape, ", "), "], but the network takes [",
-                     absl::StrJoin(network.image_shape(), ", "), "]"));
+                     absl::StrJoin(network.traits().image_shape, ", "), "]"));
   }
   return absl::OkStatus();
 }
@@ -58,15 +58,15 @@ absl::Status CheckGoldenShape(const v1::GoldenOutputs& golden,
 // The self-test: the publisher's logits, computed here. Warms up as well.
 absl::Status CheckGolden(const v1::GoldenOutputs& golden,
                          const Network& network) {
-  const int64_t classes = network.num_classes();
+  const int64_t classes = network.traits().classes;
   if (absl::Status status = CheckGoldenShape(golden, classes); !status.ok()) {
     return status;
   }
   const int64_t count = golden.image_count();
-  const at::Tensor logits =
-      network.Logits(GoldenInputs(count, network.image_shape()))
-          .to(at::kCPU, at::kFloat)
-          .contiguous();
+  const absl::StatusOr<at::Tensor> found =
+      network.Logits(GoldenInputs(count, network.traits().image_shape));
+  if (!found.ok()) return found.status();
+  const at::Tensor logits = found->to(at::kCPU, at::kFloat).contiguous();
   const float* computed = logits.data_ptr<float>();
   double worst = 0;
   for (int64_t i = 0; i < count * classes; ++i) {
@@ -102,9 +102,12 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
   model->manifest = stored.manifest;
   model->digest = stored.digest();
   model->store = store;
-  model->network = *std::move(network);
-  if (passes != nullptr) {
-    model->network = std::make_shared<BatchingNetwork>(model->network, passes);
+  if (passes == nullptr) {
+    model->network = *network;
+  } else {
+    model->network = std::make_shared<BatchingNetwork>(*network, passes);
+    model->urgent_network =
+        std::make_shared<BatchingNetwork>(*network, passes, Urgency::kUrgent);
   }
   return model;
 }

@@ -3,6 +3,9 @@
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,6 +13,7 @@
 #include "engine/nn/batching_network.h"
 #include "engine/nn/network.h"
 #include "model_store/model_store.h"
+#include "server/compute/executor.h"
 #include "server/models/model_loader.h"
 
 namespace adv {
@@ -22,7 +26,21 @@ struct ServedModel {
   std::string digest;  // StoredModel::digest
   std::string store;   // the store folder, as given to the server
   std::shared_ptr<const Network> network;
+  // The same network, whose passes go first. Null: they have nobody to wait
+  // for.
+  std::shared_ptr<const Network> urgent_network;
 
+  // The network as one that adds the images that it sends to an endpoint to
+  // `sent`, which must outlive it. Null: the model runs here.
+  std::function<std::unique_ptr<const Network>(std::atomic<int64_t>* sent)>
+      counted;
+
+  // The one for jobs of that lane.
+  const Network& NetworkFor(Lane lane) const {
+    return lane == Lane::kInteractive && urgent_network != nullptr
+               ? *urgent_network
+               : *network;
+  }
   // name, version, digest
   v1::ModelReference reference() const;
   // "name@version"

@@ -16,10 +16,11 @@ namespace {
 // What computes longer than about a second on two cores is not interactive.
 constexpr int64_t kInteractiveCost = 2048;
 
-JobOptions MakeJobOptions(const char* op, int64_t cost,
-                          const at::Tensor& images) {
+JobOptions MakeJobOptions(const char* op, const ServedModel& model,
+                          int64_t cost, const at::Tensor& images) {
   JobOptions options;
   options.op = op;
+  options.model = model.full_name();
   options.cost = cost;
   options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
   options.bytes = static_cast<int64_t>(images.nbytes());
@@ -158,58 +159,60 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
                DecodeClassify(request, std::move(model), parts_.limits);
            if (!task.ok()) return task.status();
            const int64_t images = task->images.size(0);
-           JobOptions options =
-               MakeJobOptions("classify", images * kClassifyCost, task->images);
-           return Compute(call, std::move(options),
-                          [this, response, images, task = *std::move(task)](
-                              const BeforePass& before_pass) {
-                            const absl::StatusOr<at::Tensor> logits =
-                                ComputeLogits(*task.model->network, task.images,
-                                              before_pass);
-                            if (!logits.ok()) return logits.status();
-                            EncodeClassify(task, *logits, response);
-                            parts_.metrics.CountClassified(
-                                task.model->manifest.name(), images);
-                            return absl::OkStatus();
-                          });
+           JobOptions options = MakeJobOptions(
+               "classify", *task->model, images * kClassifyCost, task->images);
+           return Compute(
+               call, std::move(options),
+               [this, response, images, lane = options.lane,
+                task = *std::move(task)](const BeforePass& before_pass) {
+                 const absl::StatusOr<at::Tensor> logits = ComputeLogits(
+                     task.model->NetworkFor(lane), task.images, before_pass);
+                 if (!logits.ok()) return logits.status();
+                 EncodeClassify(task, *logits, response);
+                 parts_.metrics.CountClassified(task.model->manifest.name(),
+                                                images);
+                 return absl::OkStatus();
+               });
          });
 }
 
 void AttackEvaluationService::OnGenerateAdversarial(
     UnaryCall* call, const v1::GenerateAdversarialRequest& request,
     v1::GenerateAdversarialResponse* response) {
-  Borrow(call, request.model(),
-         request.has_source_model() ? request.source_model() : request.model(),
-         [this, call, &request, response](ModelPtr model, ModelPtr source) {
-           absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
-           if (request.has_dataset_images()) {
-             const std::string& name = request.dataset_images().dataset();
-             dataset =
-                 parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
-             if (!dataset.ok()) return ExplainDataset(dataset.status(), name);
-           }
-           absl::StatusOr<AdversarialTask> task =
-               DecodeGenerate(request, std::move(model), std::move(source),
-                              *dataset, parts_.limits);
-           if (!task.ok()) return task.status();
-           const int64_t cost = task->images.size(0) *
-                                AttackCost(task->attack, task->options.epsilons,
-                                           task->model->network->num_classes());
-           JobOptions options = MakeJobOptions("generate", cost, task->images);
-           return Compute(
-               call, std::move(options),
-               [this, &request, response,
-                task = *std::move(task)](const BeforePass& before_pass) {
-                 const absl::StatusOr<AdversarialImages> images =
-                     Perturb(task, before_pass);
-                 if (!images.ok()) return images.status();
-                 EncodeGenerate(request, task, *images, response);
-                 parts_.metrics.CountAttacked(
-                     task.model->manifest.name(), AttackName(task.attack),
-                     task.images.size(0), SumOfGradients(images->records));
-                 return absl::OkStatus();
-               });
-         });
+  Borrow(
+      call, request.model(),
+      request.has_source_model() ? request.source_model() : request.model(),
+      [this, call, &request, response](ModelPtr model, ModelPtr source) {
+        absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
+        if (request.has_dataset_images()) {
+          const std::string& name = request.dataset_images().dataset();
+          dataset = parts_.datasets.Find(name.empty() ? kBuiltInDataset : name);
+          if (!dataset.ok()) return ExplainDataset(dataset.status(), name);
+        }
+        absl::StatusOr<AdversarialTask> task =
+            DecodeGenerate(request, std::move(model), std::move(source),
+                           *dataset, parts_.limits);
+        if (!task.ok()) return task.status();
+        const int64_t cost = task->images.size(0) *
+                             AttackCost(task->attack, task->options.epsilons,
+                                        task->model->network->traits().classes);
+        JobOptions options =
+            MakeJobOptions("generate", *task->model, cost, task->images);
+        task->lane = options.lane;
+        return Compute(
+            call, std::move(options),
+            [this, &request, response,
+             task = *std::move(task)](const BeforePass& before_pass) {
+              const absl::StatusOr<AdversarialImages> images =
+                  Perturb(task, before_pass);
+              if (!images.ok()) return images.status();
+              EncodeGenerate(request, task, *images, response);
+              parts_.metrics.CountAttacked(
+                  task.model->manifest.name(), AttackName(task.attack),
+                  task.images.size(0), SumOfGradients(images->records));
+              return absl::OkStatus();
+            });
+      });
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>*

@@ -69,7 +69,8 @@ double Seconds(Work work) {
 std::string Agreement(const Bench& bench) {
   const at::Tensor& images = bench.images[0];
   const at::Tensor& labels = bench.labels[0];
-  const LogitsAndGradient engine = bench.engine->LossGradient(images, labels);
+  const LogitsAndGradient engine =
+      bench.engine->LossGradient(images, labels).value();
   const at::Tensor gradient = bench.plain->Gradient(images, labels).gradient;
   const double logits =
       (engine.logits - bench.plain->Logits(images)).abs().max().item<double>();
@@ -86,8 +87,8 @@ std::string Run(const Bench& bench, const std::string& work) {
   if (work == "peak") return std::to_string(FmaPeakGflops());
   if (work == "agreement") return Agreement(bench);
   if (work == "engine_forward") {
-    return std::to_string(
-        Seconds([&](int64_t i) { bench.engine->Logits(bench.images[i]); }));
+    return std::to_string(Seconds(
+        [&](int64_t i) { bench.engine->Logits(bench.images[i]).value(); }));
   }
   if (work == "plain_forward") {
     return std::to_string(
@@ -95,7 +96,7 @@ std::string Run(const Bench& bench, const std::string& work) {
   }
   if (work == "engine_gradient") {
     return std::to_string(Seconds([&](int64_t i) {
-      bench.engine->LossGradient(bench.images[i], bench.labels[i]);
+      bench.engine->LossGradient(bench.images[i], bench.labels[i]).value();
     }));
   }
   if (work == "plain_gradient") {

@@ -12,6 +12,16 @@
 
 namespace adv {
 
+// What most networks of tests are: exact in any batch, on the CPU, with
+// gradients.
+inline NetworkTraits OnCpu(std::vector<int64_t> image_shape, int64_t classes) {
+  NetworkTraits traits;
+  traits.image_shape = std::move(image_shape);
+  traits.classes = classes;
+  traits.exact_in_any_batch = true;
+  return traits;
+}
+
 // A network whose answers are known on paper:
 //
 //   logits = W * flattened(images) + b,   d loss / d image = g * W,
@@ -30,7 +40,8 @@ class ToyLinearNetwork final : public Network {
   // (channel, row, column) order, `bias` [classes]; both are copied.
   ToyLinearNetwork(std::vector<int64_t> image_shape, const at::Tensor& weights,
                    const at::Tensor& bias)
-      : image_shape_(std::move(image_shape)),
+      : Network(OnCpu(image_shape, weights.size(0))),
+        image_shape_(std::move(image_shape)),
         weights_(weights.to(at::kFloat).clone().contiguous()),
         bias_(bias.to(at::kFloat).clone()) {
     TORCH_CHECK(image_shape_.size() == 3 && weights_.dim() == 2 &&
@@ -40,11 +51,7 @@ class ToyLinearNetwork final : public Network {
                 "weights must be [classes, pixels], bias [classes]");
   }
 
-  int64_t num_classes() const override { return weights_.size(0); }
-  std::vector<int64_t> image_shape() const override { return image_shape_; }
-  at::Device device() const override { return at::kCPU; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     at::NoGradGuard no_grad;
     TORCH_CHECK(images.dim() == 4 && images.scalar_type() == at::kFloat &&
                     images.sizes().slice(1) == at::IntArrayRef(image_shape_),
@@ -53,14 +60,14 @@ class ToyLinearNetwork final : public Network {
     return (flat.unsqueeze(1) * weights_).sum(-1) + bias_;
   }
 
-  LogitsAndGradient InputGradient(
+  absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override {
     at::NoGradGuard no_grad;
-    const at::Tensor logits = Logits(images);
+    const at::Tensor logits = Logits(images).value();
     const at::Tensor gradient =
         (loss_gradient(logits).unsqueeze(-1) * weights_).sum(1);
-    return {logits, gradient.reshape(images.sizes())};
+    return LogitsAndGradient{logits, gradient.reshape(images.sizes())};
   }
 
  private:

@@ -21,7 +21,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "server/codec/codec_evaluation.h"
 #include "server/codec/codec_requests.h"
-#include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/sqlite_evaluation_store.h"
 #include "server/models/dataset_registry.h"
 #include "server/models/model_registry.h"
 #include "server/wire/errors.h"
@@ -58,14 +58,14 @@ ModelPtr MakeMisfit() {
 }
 
 std::unique_ptr<EvaluationStore> MakeStore() {
-  auto store = EvaluationStore::Open({});
+  auto store = OpenSqliteStore({});
   Require(store.ok(), "a store in memory opens");
   v1::Evaluation evaluation;
   evaluation.set_id(std::string(64, 'a'));
   evaluation.mutable_resolved()->mutable_model()->set_name("toy");
   Require((*store)->Create(evaluation).ok(), "the store takes an evaluation");
   v1::EvaluationRecord record;
-  Require((*store)->Append(evaluation.id(), {record}, 1).ok(),
+  Require((*store)->Append(evaluation.id(), {record}, {1}).ok(),
           "the store takes a record");
   return *std::move(store);
 }
@@ -100,7 +100,7 @@ Context& TheContext() {
 }
 
 int64_t ValuesPerImage(const Network& network) {
-  return c10::multiply_integers(network.image_shape());
+  return c10::multiply_integers(network.traits().image_shape);
 }
 
 // Base64, and percent signs before what is not printable.
@@ -153,7 +153,8 @@ void CheckImages(const at::Tensor& images, const Network& network) {
   Require(images.defined() && images.scalar_type() == at::kFloat &&
               images.is_contiguous(at::MemoryFormat::ChannelsLast) &&
               images.dim() == 4 &&
-              images.sizes().slice(1) == at::IntArrayRef(network.image_shape()),
+              images.sizes().slice(1) ==
+                  at::IntArrayRef(network.traits().image_shape),
           "images are the model's");
   Require(images.size(0) >= 1 &&
               images.size(0) <= TheContext().limits.images_per_request,
@@ -167,7 +168,7 @@ void CheckClasses(const at::Tensor& classes, int64_t count,
   if (!classes.defined()) return;
   Require(classes.sizes() == at::IntArrayRef({count}) &&
               classes.min().item<int64_t>() >= 0 &&
-              classes.max().item<int64_t>() < network.num_classes(),
+              classes.max().item<int64_t>() < network.traits().classes,
           "labels and targets are classes, one for each image");
 }
 
@@ -185,10 +186,10 @@ void FuzzClassify(const v1::ClassifyRequest& request) {
   if (!Accepted(task)) return;
   const Network& network = *context.toy->network;
   CheckImages(task->images, network);
-  Require(task->top_k >= 1 && task->top_k <= network.num_classes(),
+  Require(task->top_k >= 1 && task->top_k <= network.traits().classes,
           "top_k is within the classes");
   v1::ClassifyResponse response;
-  EncodeClassify(*task, network.Logits(task->images), &response);
+  EncodeClassify(*task, network.Logits(task->images).value(), &response);
   Require(response.results_size() == task->images.size(0),
           "each image has an answer");
 }
@@ -211,7 +212,7 @@ void FuzzGenerate(const v1::GenerateAdversarialRequest& request) {
   const auto attack = MakeAttack(task->attack);
   Require(attack.ok(), "the engine takes the attack");
   Require(ValidateRun((*attack)->traits(), task->options,
-                      {ValuesPerImage(network), network.num_classes(),
+                      {ValuesPerImage(network), network.traits().classes,
                        request.goal().has_targeted()})
               .ok(),
           "the engine takes the options");
@@ -241,7 +242,8 @@ void FuzzEvaluate(const v1::EvaluateRobustnessRequest& request) {
   if (!Accepted(decoded)) return;
   const EvaluationPlan& plan = decoded->plan;
   const Network& network = *context.toy->network;
-  Require(Validate(plan, network.image_shape(), network.num_classes()).ok(),
+  Require(Validate(plan, network.traits().image_shape, network.traits().classes)
+              .ok(),
           "the engine takes the plan");
   Require(plan.attacks.size() <= context.limits.attacks &&
               plan.epsilons.size() <= context.limits.epsilons,

@@ -44,6 +44,7 @@ absl::StatusOr<uint64_t> PublishRandomModel(const std::string& root,
   const at::Tensor logits =
       (*network)
           ->Logits(GoldenInputs(kGoldenImages, (*network)->image_shape()))
+          .value()
           .contiguous();
   manifest.mutable_golden()->set_image_count(kGoldenImages);
   manifest.mutable_golden()->mutable_logits()->Assign(

@@ -25,24 +25,23 @@ using ::testing::Pair;
 class Limited final : public Network {
  public:
   Limited(std::shared_ptr<const Network> network, Access access)
-      : network_(std::move(network)), access_(access) {}
-  int64_t num_classes() const override { return network_->num_classes(); }
-  std::vector<int64_t> image_shape() const override {
-    return network_->image_shape();
-  }
-  at::Device device() const override { return network_->device(); }
-  Access access() const override { return access_; }
-  at::Tensor Logits(const at::Tensor& images) const override {
+      : Network(With(network->traits(), access)),
+        network_(std::move(network)) {}
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     return network_->Logits(images);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
     return network_->InputGradient(images, loss);
   }
 
  private:
+  static NetworkTraits With(NetworkTraits traits, Access access) {
+    traits.access = access;
+    return traits;
+  }
+
   const std::shared_ptr<const Network> network_;
-  const Access access_;
 };
 
 class GenerateCodecTest : public ::testing::Test {

@@ -15,7 +15,7 @@
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
 #include "server/evaluations/evaluation_runner.h"
-#include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/sqlite_evaluation_store.h"
 #include "tests/engine/toy_network.h"
 #include "tests/server/manual_clock.h"
 
@@ -29,25 +29,22 @@ inline constexpr int64_t kTile = 8;  // seven tiles, the last of two samples
 class HookedNetwork final : public Network {
  public:
   explicit HookedNetwork(std::function<void()> hook)
-      : network_(MakeChannelMeanNetwork({3, 2, 2}, 4)),
-        hook_(std::move(hook)) {}
+      : Network(OnCpu({3, 2, 2}, 3)),
+        network_(MakeChannelMeanNetwork({3, 2, 2}, 4)),
+        hook_(std::move(hook)){};
+} absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+  return network_->Logits(images);
+}
+absl::StatusOr<LogitsAndGradient> InputGradient(
+    const at::Tensor& images,
+    const LogitGradient& loss_gradient) const override {
+  hook_();
+  return network_->InputGradient(images, loss_gradient);
+}
 
-  int64_t num_classes() const override { return 3; }
-  std::vector<int64_t> image_shape() const override { return {3, 2, 2}; }
-  at::Device device() const override { return at::kCPU; }
-  at::Tensor Logits(const at::Tensor& images) const override {
-    return network_->Logits(images);
-  }
-  LogitsAndGradient InputGradient(
-      const at::Tensor& images,
-      const LogitGradient& loss_gradient) const override {
-    hook_();
-    return network_->InputGradient(images, loss_gradient);
-  }
-
- private:
-  const std::shared_ptr<const Network> network_;
-  const std::function<void()> hook_;
+private:
+const std::shared_ptr<const Network> network_;
+const std::function<void()> hook_;
 };
 
 // What a listener heard.
@@ -102,13 +99,13 @@ class EvaluationRunnerTest : public ::testing::Test {
   }
 
   void StartServer(int threads = 1, EvaluationRunnerOptions options = {},
-                   const EvaluationStoreOptions& store = {}) {
+                   const SqliteStoreOptions& store = {}) {
     StopServer();
     ExecutorOptions executor;
     executor.threads = threads;
     executor.clock = &clock_;
     executor_ = std::make_unique<Executor>(executor);
-    auto opened = EvaluationStore::Open(store);
+    auto opened = OpenSqliteStore(store);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
     options.environment.set_device("CPU: toy");

@@ -83,7 +83,7 @@ TEST_F(EvaluationRunnerTest, ResumesAfterTheServerWasStopped) {
   const std::string whole = Run().report().records_sha256();
 
   const TemporaryFolder folder;
-  const EvaluationStoreOptions file{folder / "evaluations.db"};
+  const SqliteStoreOptions file{folder / "evaluations.db"};
   StartServer(1, {}, file);
   Gate gate;
   std::atomic<int> gradients{0};
@@ -116,7 +116,7 @@ TEST_F(EvaluationRunnerTest, ResumesAfterTheServerWasStopped) {
 // report is not.
 TEST_F(EvaluationRunnerTest, WritesAReportThatAKillPrevented) {
   const TemporaryFolder folder;
-  const EvaluationStoreOptions file{folder / "evaluations.db"};
+  const SqliteStoreOptions file{folder / "evaluations.db"};
   StartServer(1, {}, file);
   const v1::Evaluation end = Run();
   v1::Evaluation killed = end;
@@ -134,12 +134,12 @@ TEST_F(EvaluationRunnerTest, WritesAReportThatAKillPrevented) {
 
 TEST_F(EvaluationRunnerTest, AFullDiskFailsItAndLosesNothing) {
   const TemporaryFolder folder;
-  EvaluationStoreOptions file{folder / "evaluations.db"};
+  SqliteStoreOptions file{folder / "evaluations.db"};
   StartServer(1, {}, file);
   const std::string whole = Run().report().records_sha256();
   ASSERT_TRUE(runner_->Delete(ToyId()).ok());
 
-  EvaluationStoreOptions small{folder / "small.db"};
+  SqliteStoreOptions small{folder / "small.db"};
   small.max_bytes = 28 << 10;
   StartServer(1, {}, small);
   const v1::Evaluation failed = Run();

@@ -1,5 +1,3 @@
-#include "server/evaluations/evaluation_store.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "server/codec/deterministic_bytes.h"
+#include "server/evaluations/sqlite_evaluation_store.h"
 #include "tests/server/temporary_folder.h"
 
 namespace adv {
@@ -53,8 +52,8 @@ std::vector<v1::EvaluationRecord> MakeRecords(
   return records;
 }
 
-std::unique_ptr<EvaluationStore> OpenOrDie(EvaluationStoreOptions options) {
-  auto store = EvaluationStore::Open(options);
+std::unique_ptr<EvaluationStore> OpenOrDie(SqliteStoreOptions options) {
+  auto store = OpenSqliteStore(options);
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
 }
@@ -142,10 +141,10 @@ TEST(EvaluationStoreTest, RecordsComeInIndexOrderWhateverTheirTiles) {
   const auto store = OpenOrDie({});
   const std::string id = Id("abc");
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
-  ASSERT_TRUE(store->Append(id, MakeRecords({7, 9}), 1.5).ok());
-  ASSERT_TRUE(store->Append(id, MakeRecords({1, 3, 5}), .5).ok());
+  ASSERT_TRUE(store->Append(id, MakeRecords({7, 9}), {1.5}).ok());
+  ASSERT_TRUE(store->Append(id, MakeRecords({1, 3, 5}), {.5}).ok());
   EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1, 3, 5, 7, 9));
-  EXPECT_EQ(*store->ComputeSeconds(id), 2);
+  EXPECT_EQ(store->Spent(id)->seconds, 2);
   EXPECT_EQ(store->Get(id)->samples_done(), 5);
 
   auto page = store->Records(id, 3, "");
@@ -175,7 +174,7 @@ TEST(EvaluationStoreTest, APageOfRecordsFitsAMessage) {
   }
   std::vector<v1::EvaluationRecord> records(5, large);
   for (int i = 0; i < 5; ++i) records[i].set_index(i);
-  ASSERT_TRUE(store->Append(id, records, 1).ok());
+  ASSERT_TRUE(store->Append(id, records, {1}).ok());
 
   std::vector<size_t> pages;
   std::string token;
@@ -192,18 +191,18 @@ TEST(EvaluationStoreTest, ATileIsStoredWholeOrNotAtAll) {
   const auto store = OpenOrDie({});
   const std::string id = Id("abc");
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
-  ASSERT_TRUE(store->Append(id, MakeRecords({1}), 1).ok());
+  ASSERT_TRUE(store->Append(id, MakeRecords({1}), {1}).ok());
   // Sample 1 is there already, so 2 must not come in either.
-  EXPECT_FALSE(store->Append(id, MakeRecords({2, 1}), 1).ok());
+  EXPECT_FALSE(store->Append(id, MakeRecords({2, 1}), {1}).ok());
   EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1));
-  EXPECT_EQ(*store->ComputeSeconds(id), 1);
+  EXPECT_EQ(store->Spent(id)->seconds, 1);
 }
 
 TEST(EvaluationStoreTest, DeleteForgetsTheRecordsToo) {
   const auto store = OpenOrDie({});
   const std::string id = Id("abc");
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
-  ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), 1).ok());
+  ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), {1}).ok());
   ASSERT_TRUE(store->Delete(id).ok());
   EXPECT_TRUE(absl::IsNotFound(store->Get(id).status()));
   EXPECT_TRUE(absl::IsNotFound(store->Delete(id)));
@@ -213,12 +212,12 @@ TEST(EvaluationStoreTest, DeleteForgetsTheRecordsToo) {
 
 TEST(EvaluationStoreTest, AFileKeepsEverythingAndMarksTheUnfinished) {
   const TemporaryFolder folder;
-  const EvaluationStoreOptions options{folder / "evaluations.db"};
+  const SqliteStoreOptions options{folder / "evaluations.db"};
   const std::string id = Id("abc");
   {
     const auto store = OpenOrDie(options);
     ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
-    ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), 1).ok());
+    ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), {1}).ok());
     v1::Evaluation done = MakeEvaluation(Id("d"));
     ASSERT_TRUE(store->Create(done).ok());
     done.set_state(v1::EVALUATION_STATE_SUCCEEDED);
@@ -234,9 +233,9 @@ TEST(EvaluationStoreTest, AFileKeepsEverythingAndMarksTheUnfinished) {
 
 TEST(EvaluationStoreTest, OneUserAtATime) {
   const TemporaryFolder folder;
-  const EvaluationStoreOptions options{folder / "evaluations.db"};
+  const SqliteStoreOptions options{folder / "evaluations.db"};
   const auto store = OpenOrDie(options);
-  const absl::Status second = EvaluationStore::Open(options).status();
+  const absl::Status second = OpenSqliteStore(options).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
   EXPECT_THAT(std::string(second.message()),
               AllOf(HasSubstr(options.path), HasSubstr("another process")));
@@ -244,36 +243,57 @@ TEST(EvaluationStoreTest, OneUserAtATime) {
 
 TEST(EvaluationStoreTest, RefusesFilesOfOtherSchemas) {
   const TemporaryFolder folder;
-  const EvaluationStoreOptions options{folder / "evaluations.db"};
+  const SqliteStoreOptions options{folder / "evaluations.db"};
   OpenOrDie(options);
   Tamper(options.path, "PRAGMA user_version = 7");
-  absl::Status status = EvaluationStore::Open(options).status();
+  absl::Status status = OpenSqliteStore(options).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr(options.path), HasSubstr("schema version 7"),
-                    HasSubstr("version 1")));
+                    HasSubstr("versions 1 to 2")));
 
-  const EvaluationStoreOptions foreign{folder / "foreign.db"};
+  const SqliteStoreOptions foreign{folder / "foreign.db"};
   Tamper(foreign.path, "CREATE TABLE birds (name TEXT)");
-  status = EvaluationStore::Open(foreign).status();
+  status = OpenSqliteStore(foreign).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+}
+
+// A file that the first release wrote.
+TEST(EvaluationStoreTest, BringsOlderFilesUpToDate) {
+  const TemporaryFolder folder;
+  const SqliteStoreOptions options{folder / "evaluations.db"};
+  const std::string id = Id("abc");
+  {
+    const auto store = OpenOrDie(options);
+    ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
+    ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), {1.5}).ok());
+  }
+  Tamper(options.path,
+         "ALTER TABLE evaluations DROP COLUMN queries;"
+         "PRAGMA user_version = 1");
+  const auto store = OpenOrDie(options);
+  EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1, 2));
+  ASSERT_TRUE(store->Append(id, MakeRecords({3}), {.5, 70}).ok());
+  ASSERT_TRUE(store->Append(id, MakeRecords({4}), {.5, 7}).ok());
+  EXPECT_EQ(store->Spent(id)->seconds, 2.5);
+  EXPECT_EQ(store->Spent(id)->queries, 77);
 }
 
 TEST(EvaluationStoreTest, RefusesDamagedFilesAndMissingFolders) {
   const TemporaryFolder folder;
   const std::string path = folder / "evaluations.db";
   std::ofstream(path) << std::string(5000, 'x');
-  absl::Status status = EvaluationStore::Open({path}).status();
+  absl::Status status = OpenSqliteStore({path}).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr(path));
-  status = EvaluationStore::Open({folder / "none/evaluations.db"}).status();
+  status = OpenSqliteStore({folder / "none/evaluations.db"}).status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
 }
 
 TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
   const TemporaryFolder folder;
   const std::string id = Id("abc");
-  EvaluationStoreOptions options{folder / "evaluations.db"};
+  SqliteStoreOptions options{folder / "evaluations.db"};
   options.max_bytes = 256 << 10;
   int64_t stored = 0;
   {
@@ -282,7 +302,7 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
     absl::Status status;
     while (status.ok()) {
       ASSERT_LT(stored, 1'000'000);
-      status = store->Append(id, MakeRecords({stored, stored + 1}), 1);
+      status = store->Append(id, MakeRecords({stored, stored + 1}), {1});
       if (status.ok()) stored += 2;
     }
     EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
@@ -294,7 +314,7 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
   options.max_bytes = 0;
   const auto store = OpenOrDie(options);
   EXPECT_THAT(*store->DoneIndices(id), SizeIs(stored));
-  EXPECT_TRUE(store->Append(id, MakeRecords({stored}), 1).ok());
+  EXPECT_TRUE(store->Append(id, MakeRecords({stored}), {1}).ok());
 }
 
 }  // namespace

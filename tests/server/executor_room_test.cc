@@ -100,6 +100,34 @@ TEST_F(ExecutorTest, CancelledJobsGiveTheirRoomToLivingOnes) {
   EXPECT_TRUE(journal_.AwaitEnd("living").ok());
 }
 
+// A slow model's jobs hold up the others for as long as they take, not as long
+// as a fast one's would.
+TEST_F(ExecutorTest, SpeedIsMeasuredForEachModel) {
+  StartExecutor();
+  const auto measure = [&](const std::string& model, int64_t took) {
+    JobOptions options = Interactive(10);
+    options.model = model;
+    const auto job = [&](const BeforePass&) {
+      clock_.Advance(seconds(took));
+      return absl::OkStatus();
+    };
+    ASSERT_TRUE(executor_->Submit(options, job, journal_.Ends(model)).ok());
+    ASSERT_TRUE(journal_.AwaitEnd(model).ok());
+  };
+  measure("fast", 1);
+  measure("slow", 20);
+
+  Occupy();
+  JobOptions fast = Interactive(30), slow = Interactive(30);
+  fast.model = "fast";
+  slow.model = "slow";
+  ASSERT_TRUE(Submit("a", fast).ok());
+  EXPECT_EQ(executor_->ExpectedWait(Lane::kInteractive), seconds(3));
+  ASSERT_TRUE(Submit("b", slow).ok());
+  EXPECT_EQ(executor_->ExpectedWait(Lane::kInteractive), seconds(63));
+  gate_.Open();
+}
+
 // Ten cost units a second, measured.
 TEST_F(ExecutorTest, RefusesAtOnceWhatCannotStartInTime) {
   StartExecutor();

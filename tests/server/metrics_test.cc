@@ -62,7 +62,7 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
           .ok());
   executor.Drain(std::chrono::seconds(10));
   ModelRegistry models{ModelRegistryOptions()};
-  auto store = EvaluationStore::Open({});
+  auto store = OpenSqliteStore({});
   ASSERT_TRUE(store.ok());
   EvaluationRunner runner(&executor, store->get(), {});
   Metrics metrics(Build{{"version", "1"}});

@@ -54,7 +54,7 @@ TEST_F(ModelRegistryTest, LoadsTheNewestOfEachName) {
   EXPECT_EQ((*model)->digest, Sha256Hex(Model(1).weights));
   EXPECT_EQ((*model)->reference().digest(), (*model)->digest);
   EXPECT_EQ((*model)->store, root());
-  EXPECT_EQ((*model)->network->num_classes(), 10);
+  EXPECT_EQ((*model)->network->traits().classes, 10);
 
   const std::vector<v1::Model> list = registry.List();
   ASSERT_THAT(list, SizeIs(3));
@@ -86,7 +86,7 @@ TEST_F(ModelRegistryTest, LoadsAnOlderVersionWhenAskedAndKeepsAFew) {
   ASSERT_TRUE(registry.Borrow("no-cat@2").ok());
   EXPECT_EQ(registry.Get("no-cat@1")->state(), v1::MODEL_STATE_UNSPECIFIED);
   EXPECT_EQ(registry.Get("no-cat@3")->state(), v1::MODEL_STATE_READY);
-  EXPECT_EQ((*first)->network->num_classes(), 10);
+  EXPECT_EQ((*first)->network->traits().classes, 10);
 }
 
 TEST_F(ModelRegistryTest, UnknownNamesListTheKnownOnes) {
@@ -192,7 +192,7 @@ TEST_F(ModelRegistryTest, ADeletedVersionIsForgottenButServesItsHolder) {
   registry.Reload();
   EXPECT_EQ((*registry.Borrow("no-cat"))->full_name(), "no-cat@1");
   EXPECT_EQ((*held)->full_name(), "no-cat@2");
-  EXPECT_EQ((*held)->network->num_classes(), 10);
+  EXPECT_EQ((*held)->network->traits().classes, 10);
   std::filesystem::remove_all(root() + "/no-cat");
   registry.Reload();
   EXPECT_TRUE(absl::IsNotFound(registry.Borrow("no-cat").status()));

@@ -72,7 +72,8 @@ TEST_F(ZooTest, GoldenOutputsAgree) {
     const at::Tensor logits =
         model.network
             ->Logits(GoldenInputs(golden.image_count(),
-                                  model.network->image_shape()))
+                                  model.network->traits().image_shape))
+            .value()
             .contiguous();
     ASSERT_GT(golden.image_count(), 0) << model.name;
     ASSERT_EQ(golden.logits_size(), logits.numel()) << model.name;
@@ -140,14 +141,14 @@ TEST_F(ZooTest, AnImageAloneIsAsInATile) {
   const at::Tensor pixels = ZooSample().Pixels(indices);
   const at::Tensor labels = ZooSample().Labels(indices);
   for (const ZooModel& model : *Zoo()) {
-    const auto tile = model.network->LossGradient(pixels, labels);
+    const auto tile = model.network->LossGradient(pixels, labels).value();
     for (const int64_t slot : {0, 1, 62, 127}) {
       const at::Tensor image = pixels.narrow(0, slot, 1);
       const auto alone =
-          model.network->LossGradient(image, labels.narrow(0, slot, 1));
+          model.network->LossGradient(image, labels.narrow(0, slot, 1)).value();
       EXPECT_TRUE(SameBits(alone.logits, tile.logits.narrow(0, slot, 1)) &&
                   SameBits(alone.gradient, tile.gradient.narrow(0, slot, 1)) &&
-                  SameBits(model.network->Logits(image), alone.logits))
+                  SameBits(model.network->Logits(image).value(), alone.logits))
           << model.name << ", slot " << slot;
     }
   }

@@ -146,7 +146,7 @@ TEST(ApgdMutantTest, WithoutFaultsItIsTheProduct) {
 
 // Of `count` images with mid-grey pixels, those that fall within .1.
 int64_t Fallen(const Faults& faults, const Network& network, int64_t count) {
-  std::vector<int64_t> shape = network.image_shape();
+  std::vector<int64_t> shape = network.traits().image_shape;
   AttackBatch batch;
   batch.images = at::full({count, shape[0], shape[1], shape[2]}, 0.5);
   batch.labels = at::zeros({count}, at::kLong);

@@ -148,7 +148,7 @@ TEST_F(ApgdTest, WhatIsFooledIsDone) {
     const AttackResult result = RunOne(ApgdConfig{Loss::kCrossEntropy, steps},
                                        network_, batch_, options);
     const at::Tensor wrong =
-        network_.Logits(batch_.images).argmax(1).ne(batch_.labels);
+        network_.Logits(batch_.images).value().argmax(1).ne(batch_.labels);
     EXPECT_TRUE(
         result.images.index({wrong}).equal(batch_.images.index({wrong})));
     EXPECT_TRUE(result.iterations.index({wrong}).eq(0).all().item<bool>());
@@ -246,7 +246,7 @@ TEST_F(ApgdTest, TransferNeverStopsEarly) {
       EXPECT_TRUE(result.forwards.eq(chooses ? 3 : 2).all().item<bool>());
       EXPECT_EQ(counting.gradients, 48 * 15);
       EXPECT_EQ(counting.forwards, 48 * (chooses ? 2 : 1));
-      EXPECT_TRUE(result.logits.equal(target.Logits(result.images)));
+      EXPECT_TRUE(result.logits.equal(target.Logits(result.images).value()));
       if (images.defined()) {
         EXPECT_TRUE(result.images.equal(images));
       }
@@ -257,7 +257,8 @@ TEST_F(ApgdTest, TransferNeverStopsEarly) {
     // done with the first that fools.
     const AttackResult direct =
         RunOne(config, network_, batch_, AtEpsilon(0.08, Norm::kLinf));
-    const at::Tensor loss = AttackLoss(network_.Logits(images), batch_.labels);
+    const at::Tensor loss =
+        AttackLoss(network_.Logits(images).value(), batch_.labels);
     const at::Tensor at_first = AttackLoss(direct.logits, batch_.labels);
     const at::Tensor attacked = direct.gradients.gt(0);
     EXPECT_TRUE(loss.ge(at_first)

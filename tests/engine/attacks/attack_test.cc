@@ -85,7 +85,7 @@ TEST_F(CostTest, KnownCleanLogitsAreNotFoundAgain) {
         ->Run(target, *network, batch, AtEpsilons({0.1}))
         .value();
   };
-  EXPECT_TRUE(run().clean_logits.equal(network->Logits(batch.images)));
+  EXPECT_TRUE(run().clean_logits.equal(network->Logits(batch.images).value()));
   EXPECT_EQ(target.forwards, 2 * 24);  // clean and perturbed
   batch.clean_logits = network->Logits(batch.images);
   run();
@@ -114,7 +114,7 @@ TEST(Hook, RunsBeforeEachPassAndEndsTheRun) {
 
 class BadInputTest : public ::testing::Test {
  protected:
-  BadInputTest() { network_->Logits(batch_.images); }
+  BadInputTest() { network_->Logits(batch_.images).value(); }
 
   std::string Error(
       absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
@@ -267,17 +267,15 @@ TEST_F(BadInputTest, ModelsThatAreNotFinite) {
 TEST_F(BadInputTest, GradientsThatAreNotFinite) {
   class Broken final : public Network {
    public:
-    int64_t num_classes() const override { return 5; }
-    std::vector<int64_t> image_shape() const override { return SmallShape(); }
-    at::Device device() const override { return at::kCPU; }
-    at::Tensor Logits(const at::Tensor& images) const override {
+    Broken() : Network(OnCpu(SmallShape(), 5)) {}
+    absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
       return at::zeros({images.size(0), 5});
     }
-    LogitsAndGradient InputGradient(const at::Tensor& images,
-                                    const LogitGradient&) const override {
+    absl::StatusOr<LogitsAndGradient> InputGradient(
+        const at::Tensor& images, const LogitGradient&) const override {
       at::Tensor gradient = at::ones_like(images);
       gradient[0][0][0][0] = std::nan("");
-      return {Logits(images), gradient};
+      return LogitsAndGradient{*Logits(images), gradient};
     }
   };
   source_ = std::make_shared<Broken>();

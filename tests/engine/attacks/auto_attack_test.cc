@@ -43,7 +43,7 @@ TEST_F(AutoAttackTest, EachMemberRunsOnWhatStillStands) {
     if (targeted) batch.targets = (batch.labels + 1).remainder(5);
     RunOptions options = AtEpsilons({targeted ? 0.08 : 0.03});
     const AttackResult result = RunOne(config_, network_, batch, options);
-    const at::Tensor clean = network_.Logits(batch.images);
+    const at::Tensor clean = network_.Logits(batch.images).value();
     const auto loss = [&](const at::Tensor& logits) {
       return targeted ? AttackLoss(logits, batch.targets).neg()
                       : AttackLoss(logits, batch.labels);
@@ -72,7 +72,7 @@ TEST_F(AutoAttackTest, EachMemberRunsOnWhatStillStands) {
       added[i] += Count(fell);
     }
     EXPECT_TRUE(result.images.equal(images));
-    EXPECT_TRUE(result.logits.equal(network_.Logits(images)));
+    EXPECT_TRUE(result.logits.equal(network_.Logits(images).value()));
     EXPECT_TRUE(result.member.equal(member));
     EXPECT_TRUE(result.iterations.equal(iterations));
     EXPECT_TRUE(result.gradients.equal(gradients));
@@ -127,7 +127,7 @@ TEST_F(AutoAttackTest, Transfer) {
           ->Run(target, network_, batch_, AtEpsilons({0.08}))
           .value()
           .results[0];
-  EXPECT_TRUE(result.logits.equal(target.Logits(result.images)));
+  EXPECT_TRUE(result.logits.equal(target.Logits(result.images).value()));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch_.labels)));
   EXPECT_GT(Count(result.member.eq(1)), 0);
 }
@@ -140,7 +140,7 @@ TEST(StandardEnsembleTest, FindsExactlyWhatIsWithinReach) {
   const ToyLinearNetwork network(SmallShape(), weights, weights.sum(1) * -0.5);
   AttackBatch batch;
   batch.images = Uniform({24, 3, 4, 4}, 114) * 0.8 + 0.1;
-  const at::Tensor logits = network.Logits(batch.images);
+  const at::Tensor logits = network.Logits(batch.images).value();
   batch.labels = logits.argmax(1);
   const at::Tensor column = batch.labels.unsqueeze(1);
   const at::Tensor gains = (weights.unsqueeze(0) -

@@ -111,8 +111,8 @@ class OrderedNetwork final : public ScoringNetwork {
   OrderedNetwork(std::shared_ptr<const Network> network,
                  const at::Tensor& order)
       : ScoringNetwork(std::move(network)), order_(order) {}
-  at::Tensor Logits(const at::Tensor& images) const override {
-    const at::Tensor logits = network_->Logits(images);
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+    const at::Tensor logits = network_->Logits(images).value();
     return (logits + at::one_hot(logits.argmax(1), num_classes()))
         .index_select(1, order_);
   }
@@ -179,7 +179,7 @@ TEST_P(BlackBoxTest, EpsilonZeroIsTheIdentity) {
       Run(network_, network_, batch_, options).results[0];
   EXPECT_TRUE(result.images.equal(before));
   EXPECT_TRUE(result.success.equal(
-      network_.Logits(before).argmax(1).ne(batch_.labels)));
+      network_.Logits(before).value().argmax(1).ne(batch_.labels)));
   EXPECT_TRUE(batch_.images.equal(before)) << "the input was written to";
 }
 
@@ -197,7 +197,7 @@ TEST_P(BlackBoxTest, EightBitResultsAreTheStoredBytes) {
   const at::Tensor loaded =
       ToBytes(result.images).to(at::kByte).to(at::kFloat).div(255);
   EXPECT_TRUE(loaded.equal(result.images));
-  EXPECT_TRUE(network_.Logits(loaded).equal(result.logits));
+  EXPECT_TRUE(network_.Logits(loaded).value().equal(result.logits));
   EXPECT_GT(result.success.sum().item<int64_t>(), 4);
 }
 
@@ -259,10 +259,12 @@ TEST_P(BlackBoxTest, TransferAsksTheSourceAndTheTargetLast) {
   batch.labels = source->Logits(batch.images).argmax(1);
   const AttackOutcome outcome = Run(target, *source, batch, Options());
   const AttackResult& result = outcome.results[0];
-  EXPECT_TRUE(result.logits.equal(network_.Logits(result.images)));
-  EXPECT_TRUE(outcome.clean_logits.equal(network_.Logits(batch.images)));
+  EXPECT_TRUE(result.logits.equal(network_.Logits(result.images).value()));
+  EXPECT_TRUE(
+      outcome.clean_logits.equal(network_.Logits(batch.images).value()));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch.labels)));
   EXPECT_GT(source->Logits(result.images)
+                .value()
                 .argmax(1)
                 .ne(batch.labels)
                 .sum()

@@ -16,15 +16,10 @@ namespace adv {
 class ScoringNetwork : public Network {
  public:
   explicit ScoringNetwork(std::shared_ptr<const Network> network)
-      : network_(std::move(network)) {}
+      : Network(network->traits()), network_(std::move(network)) {}
 
-  int64_t num_classes() const override { return network_->num_classes(); }
-  std::vector<int64_t> image_shape() const override {
-    return network_->image_shape();
-  }
-  at::Device device() const override { return network_->device(); }
-  LogitsAndGradient InputGradient(const at::Tensor&,
-                                  const LogitGradient&) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor&, const LogitGradient&) const override {
     TORCH_CHECK(false, "a gradient was asked for");
   }
 
@@ -36,9 +31,8 @@ class ScoringNetwork : public Network {
 class OneHotNetwork final : public ScoringNetwork {
  public:
   using ScoringNetwork::ScoringNetwork;
-  at::Tensor Logits(const at::Tensor& images) const override {
-    return at::one_hot(network_->Logits(images).argmax(1), num_classes())
-        .to(at::kFloat);
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+    return OneHot(network_->Logits(images)->argmax(1), traits().classes);
   }
 };
 
@@ -46,7 +40,7 @@ class OneHotNetwork final : public ScoringNetwork {
 class RecordingNetwork final : public ScoringNetwork {
  public:
   using ScoringNetwork::ScoringNetwork;
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     asked.push_back(images.clone());
     return network_->Logits(images);
   }

@@ -102,16 +102,14 @@ TEST_P(DecisionAttackTest, GivesUpAfterTenThousandStarts) {
 TEST_P(DecisionAttackTest, StartsFromCoarseNoiseWhereFineNoiseDoesNotFool) {
   class BrightestPixel final : public Network {
    public:
-    int64_t num_classes() const override { return 2; }
-    std::vector<int64_t> image_shape() const override { return {1, 16, 16}; }
-    at::Device device() const override { return at::kCPU; }
-    at::Tensor Logits(const at::Tensor& images) const override {
+    BrightestPixel() : Network(OnCpu({1, 16, 16}, 2)) {}
+    absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
       const at::Tensor brightest = images.amax({1, 2, 3});
       return at::stack({brightest, at::full_like(brightest, 0.8)}, 1);
     }
-    LogitsAndGradient InputGradient(const at::Tensor& images,
-                                    const LogitGradient&) const override {
-      return {Logits(images), at::zeros_like(images)};
+    absl::StatusOr<LogitsAndGradient> InputGradient(
+        const at::Tensor& images, const LogitGradient&) const override {
+      return LogitsAndGradient{*Logits(images), at::zeros_like(images)};
     }
   };
   AttackBatch batch;
@@ -144,7 +142,7 @@ TEST_P(DecisionAttackTest, GoesFromExamplesToTheTarget) {
 TEST_P(DecisionAttackTest, AsksAboutTheNearestExamplesFirst) {
   const auto network = RandomNetwork(90);
   AttackBatch batch = TargetedBatch(*network, 1);
-  batch.clean_logits = network->Logits(batch.images);
+  batch.clean_logits = network->Logits(batch.images).value();
   const at::Tensor own =
       batch.example_classes.eq(batch.targets).nonzero().flatten();
   const at::Tensor distances =

@@ -20,17 +20,15 @@ class RuleNetwork final : public Network {
   // [N, 48] double, what the pixels are off mid-grey -> [N] bool.
   using Rule = std::function<at::Tensor(const at::Tensor&)>;
 
-  explicit RuleNetwork(Rule fools) : fools_(std::move(fools)) {}
+  explicit RuleNetwork(Rule fools)
+      : Network(OnCpu(SmallShape(), 2)), fools_(std::move(fools)) {}
 
-  int64_t num_classes() const override { return 2; }
-  std::vector<int64_t> image_shape() const override { return SmallShape(); }
-  at::Device device() const override { return at::kCPU; }
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::Tensor fools = fools_(images.flatten(1).to(at::kDouble) - 0.5);
-    return at::one_hot(fools.to(at::kLong), 2).to(at::kFloat);
+    return OneHot(fools.to(at::kLong), 2);
   }
-  LogitsAndGradient InputGradient(const at::Tensor&,
-                                  const LogitGradient&) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor&, const LogitGradient&) const override {
     TORCH_CHECK(false, "a gradient was asked for");
   }
 
@@ -57,7 +55,7 @@ class DecisionTrail {
     RunOne(config, recording, batch, options);
     for (const at::Tensor& image : recording.asked) {
       asked_.push_back(image.flatten().to(at::kDouble) - 0.5);
-      fools_.push_back(rule->Logits(image)[0][1].item<bool>());
+      fools_.push_back((*rule->Logits(image))[0][1].item<bool>());
     }
   }
 

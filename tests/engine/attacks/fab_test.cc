@@ -94,18 +94,14 @@ TEST_P(FabTest, TargetClassesAreTheBestOnes) {
 // Keeps what it was asked.
 class RecordingNetwork final : public Network {
  public:
-  explicit RecordingNetwork(const Network& network) : network_(network) {}
-  int64_t num_classes() const override { return network_.num_classes(); }
-  std::vector<int64_t> image_shape() const override {
-    return network_.image_shape();
-  }
-  at::Device device() const override { return network_.device(); }
-  at::Tensor Logits(const at::Tensor& images) const override {
+  explicit RecordingNetwork(const Network& network)
+      : Network(network.traits()), network_(network) {}
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     judged.push_back(images);
     return network_.Logits(images);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
     seen.push_back(images);
     return network_.InputGradient(images, loss);
   }
@@ -123,7 +119,7 @@ TEST_P(FabTest, WhatFoolsIsDrawnBackToTheOriginal) {
   AttackBatch batch;
   batch.images = sphere.batch.images.narrow(0, 5, 1);
   batch.labels = Longs({0});
-  batch.clean_logits = sphere.network.Logits(batch.images);
+  batch.clean_logits = sphere.network.Logits(batch.images).value();
   FabConfig config = Steps(12, 1);
   config.beta = 0.7;
   FindNearest(config, network, batch, GetParam());
@@ -133,7 +129,7 @@ TEST_P(FabTest, WhatFoolsIsDrawnBackToTheOriginal) {
   for (size_t n = 0; n < 11; ++n) {
     const at::Tensor& image = network.judged[n];
     const bool fools =
-        sphere.network.Logits(image).argmax(1).eq(1).item<bool>();
+        sphere.network.Logits(image).value().argmax(1).eq(1).item<bool>();
     const at::Tensor back = batch.images + (image - batch.images) * 0.7;
     EXPECT_TRUE(network.seen[n + 1].allclose(fools ? back : image, 0, 1e-6));
     fooled += fools;

@@ -20,15 +20,16 @@ TEST(Fgsm, IsTheFormula) {
   const auto network = RandomNetwork(1);
   const AttackBatch batch = RandomBatch(*network, 16, 2);
   const at::Tensor gradient =
-      network->LossGradient(batch.images, batch.labels).gradient;
+      network->LossGradient(batch.images, batch.labels).value().gradient;
   const AttackOutcome outcome =
       RunAttack(FgsmConfig{}, *network, batch, AtEpsilons({0.05}));
   const AttackResult& result = outcome.results[0];
   EXPECT_TRUE(
       result.images.equal((batch.images + 0.05 * gradient.sign()).clamp(0, 1)));
-  EXPECT_TRUE(result.logits.equal(network->Logits(result.images)));
+  EXPECT_TRUE(result.logits.equal(network->Logits(result.images).value()));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch.labels)));
-  EXPECT_TRUE(outcome.clean_logits.equal(network->Logits(batch.images)));
+  EXPECT_TRUE(
+      outcome.clean_logits.equal(network->Logits(batch.images).value()));
   // Wrong before: 0. Fooled by the step: 1. Not fooled: -1.
   const at::Tensor wrong = outcome.clean_logits.argmax(1).ne(batch.labels);
   EXPECT_TRUE(result.iterations.equal(
@@ -41,7 +42,7 @@ TEST(Fgsm, DescendsTowardTheTarget) {
   AttackBatch batch = RandomBatch(*network, 16, 2);
   batch.targets = (batch.labels + 2).remainder(5);
   const at::Tensor gradient =
-      network->LossGradient(batch.images, batch.targets).gradient;
+      network->LossGradient(batch.images, batch.targets).value().gradient;
   const AttackResult result =
       RunAttack(FgsmConfig{}, *network, batch, AtEpsilons({0.3})).results[0];
   EXPECT_TRUE(
@@ -81,7 +82,7 @@ TEST(Igsm, IsTheFormula) {
   at::Tensor images = batch.images;
   for (int n = 0; n < 5; ++n) {
     const at::Tensor gradient =
-        network->LossGradient(images, batch.labels).gradient;
+        network->LossGradient(images, batch.labels).value().gradient;
     images = images + alpha * gradient.sign();
     images =
         at::max(at::min(images, batch.images + epsilon), batch.images - epsilon)
@@ -155,7 +156,7 @@ Looked LookAtEachIterate(ConfigOf config_of, int64_t steps,
     const at::Tensor iterate =
         n == 0 ? batch.images
                : RunOne(config_of(n), network, batch, options).images;
-    const at::Tensor prediction = network.Logits(iterate).argmax(1);
+    const at::Tensor prediction = network.Logits(iterate).value().argmax(1);
     const at::Tensor running = looked.iterations.eq(-1);
     looked.images =
         at::where(running.view({-1, 1, 1, 1}), iterate, looked.images);
@@ -185,7 +186,7 @@ void ExpectTheFirstFoolingIterate(ConfigOf config_of, Norm norm) {
     EXPECT_TRUE(result.images.equal(looked.images));
     EXPECT_TRUE(result.iterations.equal(looked.iterations));
     EXPECT_TRUE(result.success.equal(looked.iterations.ge(0)));
-    EXPECT_TRUE(result.logits.equal(network->Logits(looked.images)));
+    EXPECT_TRUE(result.logits.equal(network->Logits(looked.images).value()));
     // There is something to leave early for, and something that stays.
     for (int64_t n : {-1, 1, 3}) {
       EXPECT_GT(looked.iterations.eq(n).sum().item<int64_t>(), 0) << n;
@@ -246,8 +247,9 @@ TEST(Transfer, GradientsFromTheSourceVerdictFromTheTarget) {
         Make(config)->Run(*target, *source, batch, AtEpsilons({0.1})).value();
     const AttackResult& result = outcome.results[0];
     EXPECT_TRUE(result.images.equal(crafted.results[0].images));
-    EXPECT_TRUE(result.logits.equal(target->Logits(result.images)));
-    EXPECT_TRUE(outcome.clean_logits.equal(target->Logits(batch.images)));
+    EXPECT_TRUE(result.logits.equal(target->Logits(result.images).value()));
+    EXPECT_TRUE(
+        outcome.clean_logits.equal(target->Logits(batch.images).value()));
     const at::Tensor wrong = outcome.clean_logits.argmax(1).ne(batch.labels);
     EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch.labels)));
     EXPECT_TRUE(result.iterations.equal(
@@ -273,7 +275,7 @@ TEST(EightBit, ResultsAreTheStoredBytes) {
         const at::Tensor stored = ToBytes(result.images).to(at::kByte);
         const at::Tensor loaded = stored.to(at::kFloat).div(255);
         EXPECT_TRUE(loaded.equal(result.images));
-        EXPECT_TRUE(network->Logits(loaded).equal(result.logits));
+        EXPECT_TRUE(network->Logits(loaded).value().equal(result.logits));
         const int64_t change = (ToBytes(result.images) - ToBytes(batch.images))
                                    .abs()
                                    .max()

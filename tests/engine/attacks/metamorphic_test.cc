@@ -77,7 +77,7 @@ TEST_P(MetamorphicTest, ConstantAddedToAllLogits) {
 TEST_P(MetamorphicTest, ScaledLogitsOfFewClasses) {
   const int64_t classes = attack_->traits().min_classes;
   AttackBatch batch = batch_;
-  batch.labels = Part(classes, 1).Logits(batch.images).argmax(1);
+  batch.labels = Part(classes, 1).Logits(batch.images).value().argmax(1);
   const AttackResult plain = Run(Part(classes, 1), batch);
   if (!GetParam().blind) {
     EXPECT_GT(Count(plain.success), 0);
@@ -157,7 +157,7 @@ TEST_P(MetamorphicTest, ImagesOfATransferDoNotDependOnTheTarget) {
     const AttackOutcome outcome =
         attack_->Run(*target, network_, batch_, Options()).value();
     const AttackResult& result = outcome.results[0];
-    EXPECT_TRUE(result.logits.equal(target->Logits(result.images)));
+    EXPECT_TRUE(result.logits.equal(target->Logits(result.images).value()));
     EXPECT_TRUE(
         result.success.equal(result.logits.argmax(1).ne(batch_.labels)));
     if (images.defined()) {
@@ -173,7 +173,7 @@ TEST_P(MetamorphicTest, EpsilonZeroIsTheIdentity) {
                                      AtEpsilon(0, GetParam().norm));
   EXPECT_TRUE(result.images.equal(before));
   EXPECT_TRUE(result.success.equal(
-      network_.Logits(before).argmax(1).ne(batch_.labels)));
+      network_.Logits(before).value().argmax(1).ne(batch_.labels)));
   EXPECT_TRUE(batch_.images.equal(before)) << "the input was written to";
 }
 
@@ -197,7 +197,7 @@ TEST_P(MetamorphicTest, FloatAgainstEightBit) {
   const at::Tensor loaded =
       ToBytes(result.images).to(at::kByte).to(at::kFloat).div(255);
   EXPECT_TRUE(loaded.equal(result.images));
-  EXPECT_TRUE(network_.Logits(loaded).equal(result.logits));
+  EXPECT_TRUE(network_.Logits(loaded).value().equal(result.logits));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch_.labels)));
   EXPECT_NEAR(Count(result.success), Count(plain.success), 8);
 }
@@ -234,7 +234,7 @@ TEST_P(MetamorphicTest, LeadsToTheTarget) {
 TEST_P(MetamorphicTest, CostsAreWhatTheNetworkSaw) {
   const CountingNetwork counting(RandomNetwork(20));
   AttackBatch batch = batch_;
-  batch.clean_logits = network_.Logits(batch.images);
+  batch.clean_logits = network_.Logits(batch.images).value();
   for (bool targeted : {false, true}) {
     if (targeted && !attack_->traits().takes_targets) continue;
     if (targeted) batch.targets = (batch.labels + 1).remainder(5);
@@ -266,7 +266,7 @@ TEST_P(MetamorphicTest, NoPassCopiesImagesIntoAnotherLayout) {
       AttackBatch batch = batch_;
       // With and without images that fool as they are.
       for (const at::Tensor& labels :
-           {batch_.labels, network_.Logits(batch_.images).argmax(1)}) {
+           {batch_.labels, network_.Logits(batch_.images).value().argmax(1)}) {
         batch.labels = labels;
         EXPECT_TRUE(attack_->Run(counting, counting, batch, options)
                         .value()

@@ -49,7 +49,9 @@ struct Problem {
                                : change.norm().item<double>();
   }
   at::Tensor LogitsOf(const at::Tensor& image) const {
-    return network.Logits(image.to(at::kFloat).unsqueeze(0))[0].to(at::kDouble);
+    return network.Logits(image.to(at::kFloat).unsqueeze(0))
+        .value()[0]
+        .to(at::kDouble);
   }
   bool Fooled(const at::Tensor& image) const {
     return LogitsOf(image).argmax().item<int64_t>() != label;
@@ -62,6 +64,7 @@ struct Problem {
                        [&](const at::Tensor&) {
                          return weights.to(at::kFloat).unsqueeze(0);
                        })
+        .value()
         .gradient[0]
         .to(at::kDouble);
   }

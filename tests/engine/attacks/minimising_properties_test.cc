@@ -78,7 +78,7 @@ class MinimisingPropertiesTest : public ::testing::TestWithParam<Case> {
   void ExpectNearest(const LinearToy& toy, const AttackBatch& batch) const {
     ExpectNearest(Find(toy.network, batch), batch,
                   ExactDistances(toy, batch, GetParam().norm),
-                  toy.network.num_classes() == 2 ? 1.05 : GetParam().limit);
+                  toy.network.traits().classes == 2 ? 1.05 : GetParam().limit);
   }
 
   const LinearToy toy_{70};
@@ -233,7 +233,7 @@ TEST_P(MinimisingPropertiesTest, EightBitResultsAreTheStoredBytes) {
       Run(toy_.network, toy_.network, batch, options).results[0];
   const at::Tensor stored = ToBytes(result.images).to(at::kByte);
   EXPECT_TRUE(FromBytes(stored.to(at::kFloat)).equal(result.images));
-  EXPECT_TRUE(toy_.network.Logits(result.images).equal(result.logits));
+  EXPECT_TRUE(toy_.network.Logits(result.images).value().equal(result.logits));
   EXPECT_TRUE(result.success.all().item<bool>());
   const at::Tensor sizes = SizesIn(result, batch, GetParam().norm);
   const at::Tensor exact = ExactDistances(toy_, batch, GetParam().norm);
@@ -281,7 +281,7 @@ TEST_P(MinimisingPropertiesTest, TransferGoesByTheSource) {
       Run(toy_.network, source.network, batch, Options());
   const AttackResult& result = outcome.results[0];
   EXPECT_TRUE(result.images.equal(crafted));
-  EXPECT_TRUE(result.logits.equal(toy_.network.Logits(crafted)));
+  EXPECT_TRUE(result.logits.equal(toy_.network.Logits(crafted).value()));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch.labels)));
 }
 

@@ -86,7 +86,7 @@ TEST_F(MinimisingTest, WhatLiesWithinTheEpsilonIsTheResult) {
     EXPECT_TRUE(results[i].iterations.equal(Longs({-1, -1, 0})));
   }
   for (const AttackResult& result : results) {
-    EXPECT_TRUE(result.logits.equal(network_.Logits(result.images)));
+    EXPECT_TRUE(result.logits.equal(network_.Logits(result.images).value()));
   }
 }
 
@@ -102,7 +102,7 @@ TEST_F(MinimisingTest, TheSearchIsChargedOnce) {
 TEST_F(MinimisingTest, TheTargetGivesTheVerdict) {
   const CountingNetwork target(
       std::make_shared<ToyLinearNetwork>(Threshold(0.8)));
-  batch_.clean_logits = target.Logits(batch_.images);
+  batch_.clean_logits = target.Logits(batch_.images).value();
   target.forwards = 0;
   found_.images = Greys({0.75, 0.85, 0.7});
   found_.found = Bools({1, 1, 1});
@@ -119,7 +119,7 @@ TEST_F(MinimisingTest, TheTargetGivesTheVerdict) {
   EXPECT_TRUE(outcome.results[0].success.equal(Bools({0, 1, 0})));
   EXPECT_TRUE(outcome.results[2].success.equal(Bools({0, 0, 0})));
   for (const AttackResult& result : outcome.results) {
-    EXPECT_TRUE(result.logits.equal(target.Logits(result.images)));
+    EXPECT_TRUE(result.logits.equal(target.Logits(result.images).value()));
   }
 }
 
@@ -147,7 +147,7 @@ class LatticeTest : public ::testing::Test {
     options.eight_bit = true;
     const AttackResult result =
         attack.Run(network_, network_, batch_, options).value().results[0];
-    EXPECT_TRUE(result.logits.equal(network_.Logits(result.images)));
+    EXPECT_TRUE(result.logits.equal(network_.Logits(result.images).value()));
     EXPECT_TRUE(result.images[1].equal(batch_.images[1]));
     const double byte = result.images[0].item<double>() * 255;
     EXPECT_EQ(result.success[0].item<bool>(), byte > 153.5);

@@ -49,12 +49,12 @@ struct LinearToy {
   AttackBatch Batch(const at::Tensor& images) const {
     AttackBatch batch;
     batch.images = images;
-    batch.labels = network.Logits(images).argmax(1);
+    batch.labels = network.Logits(images).value().argmax(1);
     for (int64_t i = 7; i < images.size(0); i += 8) {
       batch.labels[i] =
-          (batch.labels[i].item<int64_t>() + 1) % network.num_classes();
+          (batch.labels[i].item<int64_t>() + 1) % network.traits().classes;
     }
-    batch.clean_logits = network.Logits(images);
+    batch.clean_logits = network.Logits(images).value();
     return batch;
   }
 
@@ -97,12 +97,12 @@ inline double DistanceTo(const LinearToy& toy, const at::Tensor& image,
 // [N] double: to the nearest other class; 0 where the label is wrong.
 inline at::Tensor ExactDistances(const LinearToy& toy, const AttackBatch& batch,
                                  Norm norm) {
-  const at::Tensor classes = toy.network.Logits(batch.images).argmax(1);
+  const at::Tensor classes = toy.network.Logits(batch.images).value().argmax(1);
   std::vector<double> distances;
   for (int64_t i = 0; i < classes.size(0); ++i) {
     const int64_t from = classes[i].item<int64_t>();
     double nearest = std::numeric_limits<double>::infinity();
-    for (int64_t to = 0; to < toy.network.num_classes(); ++to) {
+    for (int64_t to = 0; to < toy.network.traits().classes; ++to) {
       if (to == from) continue;
       nearest =
           std::min(nearest, DistanceTo(toy, batch.images[i], from, to, norm));
@@ -141,24 +141,20 @@ inline at::Tensor SizesIn(const AttackResult& result, const AttackBatch& batch,
 class SphereNetwork final : public Network {
  public:
   SphereNetwork(const at::Tensor& centre, double radius)
-      : centre_(centre), radius_(radius) {}
+      : Network(OnCpu(centre.sizes().vec(), 2)),
+        centre_(centre),
+        radius_(radius) {}
 
-  int64_t num_classes() const override { return 2; }
-  std::vector<int64_t> image_shape() const override {
-    return centre_.sizes().vec();
-  }
-  at::Device device() const override { return at::kCPU; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::Tensor margin =
         radius_ * radius_ - (images - centre_).square().flatten(1).sum(1);
     return at::stack({at::zeros_like(margin), margin}, 1);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
-    const at::Tensor logits = Logits(images);
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
+    const at::Tensor logits = *Logits(images);
     const at::Tensor slope = loss(logits).select(1, 1).view({-1, 1, 1, 1});
-    return {logits, (images - centre_) * -2 * slope};
+    return LogitsAndGradient{logits, (images - centre_) * -2 * slope};
   }
 
  private:
@@ -175,7 +171,7 @@ struct SphereToy {
     batch.images =
         (ways / ways.norm(2, 1, true) * distances + 0.5).view({6, 3, 5, 5});
     batch.labels = at::zeros({6}, at::kLong);
-    batch.clean_logits = network.Logits(batch.images);
+    batch.clean_logits = network.Logits(batch.images).value();
   }
 
   const SphereNetwork network{at::full(OddShape(), 0.5), 0.5};

@@ -30,10 +30,10 @@ TEST_F(PgdTest, LinfIsTheFormula) {
   const double epsilon = 0.05;
   at::Tensor images = batch_.images;
   for (int n = 0; n < 7; ++n) {
-    images = Clip(
-        images +
-            0.02 * network_.LossGradient(images, batch_.labels).gradient.sign(),
-        batch_.images, epsilon);
+    images = Clip(images + 0.02 * network_.LossGradient(images, batch_.labels)
+                                      .value()
+                                      .gradient.sign(),
+                  batch_.images, epsilon);
   }
   EXPECT_TRUE(RunOne(PgdConfig{0.02, 7, 1, false}, network_, batch_,
                      AtEpsilon(epsilon, Norm::kLinf))
@@ -45,7 +45,7 @@ TEST_F(PgdTest, L2IsTheFormula) {
   at::Tensor images = batch_.images;
   for (int n = 0; n < 7; ++n) {
     const at::Tensor gradient =
-        network_.LossGradient(images, batch_.labels).gradient;
+        network_.LossGradient(images, batch_.labels).value().gradient;
     at::Tensor delta =
         images + 0.15 * gradient / Lengths(gradient) - batch_.images;
     delta = delta * (epsilon / Lengths(delta)).clamp_max(1);
@@ -189,7 +189,7 @@ TEST_F(PgdTest, TransferNeverStopsEarly) {
       const AttackResult& result = outcome.results[0];
       EXPECT_TRUE(result.gradients.eq(result.gradients[0]).all().item<bool>());
       EXPECT_TRUE(result.forwards.eq(chooses ? 2 : 1).all().item<bool>());
-      EXPECT_TRUE(result.logits.equal(target.Logits(result.images)));
+      EXPECT_TRUE(result.logits.equal(target.Logits(result.images).value()));
       if (images.defined()) {
         EXPECT_TRUE(result.images.equal(images));
       }
@@ -205,7 +205,7 @@ TEST(MiFgsmTest, IsTheFormula) {
   at::Tensor images = batch.images, momentum = at::zeros_like(images);
   for (int n = 0; n < 5; ++n) {
     const at::Tensor gradient =
-        network.LossGradient(images, batch.labels).gradient;
+        network.LossGradient(images, batch.labels).value().gradient;
     momentum = mu * momentum + gradient / gradient.abs().mean({1, 2, 3}, true);
     images = Clip(images + alpha * momentum.sign(), batch.images, epsilon);
   }
@@ -233,12 +233,13 @@ TEST(MiFgsmTest, GoesOnByTheWeightOfEarlierGradients) {
 TEST(IterativeLeastLikelyTest, DescendsTowardTheCleanImagesLeastLikelyClass) {
   const ReluNetwork network(64);
   const AttackBatch batch = RandomBatch(network, 32, 65);
-  const at::Tensor least = network.Logits(batch.images).argmin(1);
+  const at::Tensor least = network.Logits(batch.images).value().argmin(1);
   const double epsilon = 0.1;
   at::Tensor images = batch.images;
   for (int n = 0; n < 8; ++n) {
     images = Clip(
-        images - 0.03 * network.LossGradient(images, least).gradient.sign(),
+        images -
+            0.03 * network.LossGradient(images, least).value().gradient.sign(),
         batch.images, epsilon);
   }
   const AttackResult result =

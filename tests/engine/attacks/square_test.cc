@@ -284,7 +284,7 @@ TEST(Square, FoolsAndLeavesAtOnce) {
         RunOne(SquareConfig{40}, *network, batch,
                AtEpsilon(norm == Norm::kLinf ? 0.02 : 0.15, norm));
     const at::Tensor wrong =
-        network->Logits(batch.images).argmax(1).ne(batch.labels);
+        network->Logits(batch.images).value().argmax(1).ne(batch.labels);
     // The start counts as no step.
     const at::Tensor spent = at::where(result.success, result.iterations + 1,
                                        at::full_like(result.forwards, 40));
@@ -303,7 +303,7 @@ TEST(Square, AnyIterateReturnsWhatIsWrongAsItIs) {
   options.success = SuccessRule::kAnyIterate;
   const AttackResult any = RunOne(SquareConfig{40}, *network, batch, options);
   const at::Tensor wrong =
-      network->Logits(batch.images).argmax(1).ne(batch.labels);
+      network->Logits(batch.images).value().argmax(1).ne(batch.labels);
   EXPECT_EQ(Sum(wrong), 6);
   EXPECT_TRUE(any.images.equal(
       at::where(wrong.view({-1, 1, 1, 1}), batch.images, last.images)));

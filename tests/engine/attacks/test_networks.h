@@ -49,7 +49,7 @@ inline AttackBatch RandomBatch(const Network& network, int64_t count,
                                uint64_t seed) {
   AttackBatch batch;
   batch.images = Uniform({count, 3, 4, 4}, seed).mul_(255).round_().div_(255);
-  batch.labels = network.Logits(batch.images).argmax(1);
+  batch.labels = network.Logits(batch.images)->argmax(1);
   for (int64_t i = 7; i < count; i += 8) {
     batch.labels[i] = (batch.labels[i].item<int64_t>() + 1) % 5;
   }
@@ -98,7 +98,7 @@ struct TwoClasses {
                          -w.flatten().dot(image.flatten()).view({1}) - margin,
                          at::full({others}, -100 * margin) -
                              at::arange(others).to(at::kFloat)})) {
-    batch.images = image.reshape(network.image_shape()).unsqueeze(0);
+    batch.images = image.reshape(network.traits().image_shape).unsqueeze(0);
     batch.labels = Longs({0});
   }
 
@@ -117,26 +117,20 @@ struct TwoClasses {
 class CountingNetwork final : public Network {
  public:
   explicit CountingNetwork(std::shared_ptr<const Network> network)
-      : network_(std::move(network)) {}
+      : Network(network->traits()), network_(std::move(network)) {}
 
-  int64_t num_classes() const override { return network_->num_classes(); }
-  std::vector<int64_t> image_shape() const override {
-    return network_->image_shape();
-  }
-  at::Device device() const override { return network_->device(); }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     Look(images);
     forwards += images.size(0);
     forward_passes.push_back(images.size(0));
     return network_->Logits(images);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
     Look(images);
     gradients += images.size(0);
     gradient_passes.push_back(images.size(0));
-    LogitsAndGradient found = network_->InputGradient(images, loss);
+    LogitsAndGradient found = network_->InputGradient(images, loss).value();
     found.gradient = found.gradient.contiguous(images.suggest_memory_format());
     return found;
   }
@@ -163,23 +157,17 @@ class CountingNetwork final : public Network {
 class TentNetwork final : public Network {
  public:
   TentNetwork(const at::Tensor& peak, double height)
-      : peak_(peak), height_(height) {}
+      : Network(OnCpu(peak.sizes().vec(), 2)), peak_(peak), height_(height) {}
 
-  int64_t num_classes() const override { return 2; }
-  std::vector<int64_t> image_shape() const override {
-    return peak_.sizes().vec();
-  }
-  at::Device device() const override { return at::kCPU; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::Tensor tent = height_ - (images - peak_).abs().sum({1, 2, 3});
     return at::stack({at::zeros_like(tent), tent}, 1);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
-    const at::Tensor logits = Logits(images);
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
+    const at::Tensor logits = Logits(images).value();
     const at::Tensor slope = loss(logits).select(1, 1).view({-1, 1, 1, 1});
-    return {logits, -(images - peak_).sign() * slope};
+    return LogitsAndGradient{logits, -(images - peak_).sign() * slope};
   }
 
  private:
@@ -194,27 +182,22 @@ class SumNetwork final : public Network {
   using Function = std::function<at::Tensor(const at::Tensor& pixels)>;
 
   SumNetwork(std::vector<int64_t> image_shape, Function value, Function slope)
-      : image_shape_(std::move(image_shape)),
+      : Network(OnCpu(std::move(image_shape), 2)),
         value_(std::move(value)),
         slope_(std::move(slope)) {}
 
-  int64_t num_classes() const override { return 2; }
-  std::vector<int64_t> image_shape() const override { return image_shape_; }
-  at::Device device() const override { return at::kCPU; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::Tensor sum = value_(images).flatten(1).sum(1);
     return at::stack({at::zeros_like(sum), sum}, 1);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
-    const at::Tensor logits = Logits(images);
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
+    const at::Tensor logits = Logits(images).value();
     const at::Tensor share = loss(logits).select(1, 1).view({-1, 1, 1, 1});
-    return {logits, slope_(images) * share};
+    return LogitsAndGradient{logits, slope_(images) * share};
   }
 
  private:
-  const std::vector<int64_t> image_shape_;
   const Function value_, slope_;
 };
 
@@ -240,22 +223,21 @@ inline SumNetwork KinkNetwork() {
 class ReluNetwork final : public Network {
  public:
   explicit ReluNetwork(uint64_t seed)
-      : in_(Normal({24, 48}, seed)), out_(Normal({5, 24}, seed + 1)) {}
+      : Network(OnCpu(SmallShape(), 5)),
+        in_(Normal({24, 48}, seed)),
+        out_(Normal({5, 24}, seed + 1)) {}
 
-  int64_t num_classes() const override { return 5; }
-  std::vector<int64_t> image_shape() const override { return SmallShape(); }
-  at::Device device() const override { return at::kCPU; }
-
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     return (Units(images).clamp_min(0).unsqueeze(1) * out_).sum(-1);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
     const at::Tensor units = Units(images);
     const at::Tensor logits = (units.clamp_min(0).unsqueeze(1) * out_).sum(-1);
     const at::Tensor back =
         (loss(logits).unsqueeze(-1) * out_).sum(1) * units.gt(0);
-    return {logits, (back.unsqueeze(-1) * in_).sum(1).reshape(images.sizes())};
+    return LogitsAndGradient{
+        logits, (back.unsqueeze(-1) * in_).sum(1).reshape(images.sizes())};
   }
 
  private:

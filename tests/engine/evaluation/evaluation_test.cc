@@ -42,8 +42,9 @@ class EvaluationTest : public ::testing::Test {
         (Uniform({kImages, 3, 4, 4}, 60) * 255).round().to(at::kByte);
     indices_.resize(kImages);
     std::iota(indices_.begin(), indices_.end(), 0);
-    dataset_.labels =
-        network_->Logits(dataset_.images.to(at::kFloat) / 255).argmax(1);
+    dataset_.labels = network_->Logits(dataset_.images.to(at::kFloat) / 255)
+                          .value()
+                          .argmax(1);
     for (int64_t i = 3; i < kImages; i += 7) {
       dataset_.labels[i] = (dataset_.labels[i].item<int64_t>() + 1) % 5;
     }
@@ -217,18 +218,14 @@ TEST_F(EvaluationTest, TileByTileIsTheWhole) {
 TEST_F(EvaluationTest, NothingIsComputedButWhatIsCounted) {
   class RowCounter final : public Network {
    public:
-    explicit RowCounter(const Network& network) : network_(network) {}
-    int64_t num_classes() const override { return network_.num_classes(); }
-    std::vector<int64_t> image_shape() const override {
-      return network_.image_shape();
-    }
-    at::Device device() const override { return network_.device(); }
-    at::Tensor Logits(const at::Tensor& images) const override {
+    explicit RowCounter(const Network& network)
+        : Network(network.traits()), network_(network) {}
+    absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
       forwards += images.size(0);
       return network_.Logits(images);
     }
-    LogitsAndGradient InputGradient(const at::Tensor& images,
-                                    const LogitGradient& loss) const override {
+    absl::StatusOr<LogitsAndGradient> InputGradient(
+        const at::Tensor& images, const LogitGradient& loss) const override {
       gradients += images.size(0);
       return network_.InputGradient(images, loss);
     }

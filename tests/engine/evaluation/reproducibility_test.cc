@@ -77,7 +77,7 @@ Dataset NoiseImages(const Network& network) {
       (Uniform({kImages, 3, 32, 32}, 71) * 255).round().to(at::kByte);
   std::vector<int64_t> all(kImages);
   std::iota(all.begin(), all.end(), 0);
-  dataset.labels = network.Logits(dataset.Pixels(all)).argmax(1);
+  dataset.labels = network.Logits(dataset.Pixels(all)).value().argmax(1);
   dataset.labels[3] = (dataset.labels[3].item<int64_t>() + 1) % 10;
   return dataset;
 }

@@ -51,9 +51,9 @@ double ErrorOf(const at::Tensor& values, const at::Tensor& exact) {
 TEST_F(NetworkGpuTest, IsAsExactAsFloat32Allows) {
   const LogitsAndGradient exact = Exact(Images(), Labels());
   const LogitsAndGradient on_cpu =
-      Make(at::kCPU)->LossGradient(Images(), Labels());
+      Make(at::kCPU)->LossGradient(Images(), Labels()).value();
   const LogitsAndGradient on_gpu =
-      Make(cuda_)->LossGradient(Images().to(cuda_), Labels().to(cuda_));
+      Make(cuda_)->LossGradient(Images().to(cuda_), Labels().to(cuda_)).value();
   EXPECT_TRUE(on_gpu.logits.device().is_cuda());
   for (const LogitsAndGradient* found : {&on_cpu, &on_gpu}) {
     EXPECT_LT(ErrorOf(found->logits, exact.logits), 1e-5);
@@ -72,14 +72,17 @@ TEST_F(NetworkGpuTest, AnImagesBitsDependNeitherOnSlotNorOnNeighbours) {
   const auto network = Make(cuda_);
   const at::Tensor images = Images().to(cuda_);
   const at::Tensor labels = Labels().to(cuda_);
-  const LogitsAndGradient once = network->LossGradient(images, labels);
-  const LogitsAndGradient again = network->LossGradient(images, labels);
+  const LogitsAndGradient once = network->LossGradient(images, labels).value();
+  const LogitsAndGradient again = network->LossGradient(images, labels).value();
   EXPECT_TRUE(once.logits.equal(again.logits));
   EXPECT_TRUE(once.gradient.equal(again.gradient));
 
   const at::Tensor moved = at::randperm(kTile).to(cuda_);
-  const LogitsAndGradient permuted = network->LossGradient(
-      images.index_select(0, moved), labels.index_select(0, moved));
+  const LogitsAndGradient permuted =
+      network
+          ->LossGradient(images.index_select(0, moved),
+                         labels.index_select(0, moved))
+          .value();
   EXPECT_TRUE(permuted.logits.equal(once.logits.index_select(0, moved)));
   EXPECT_TRUE(permuted.gradient.equal(once.gradient.index_select(0, moved)));
 }

@@ -17,27 +17,24 @@ namespace {
 class Changed final : public Network {
  public:
   explicit Changed(std::function<at::Tensor(const at::Tensor&)> change)
-      : change_(std::move(change)) {}
-  int64_t num_classes() const override { return toy_->num_classes(); }
-  std::vector<int64_t> image_shape() const override { return {3, 2, 2}; }
-  at::Device device() const override { return at::kCPU; }
-  at::Tensor Logits(const at::Tensor& images) const override {
-    return change_(toy_->Logits(images));
-  }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
-    LogitsAndGradient found = toy_->InputGradient(images, loss);
-    found.logits = change_(found.logits);
-    return found;
-  }
+      : Network(OnCpu({3, 2, 2}, 3)), change_(std::move(change)){};
+} absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+  return change_(*toy_->Logits(images));
+}
+absl::StatusOr<LogitsAndGradient> InputGradient(
+    const at::Tensor& images, const LogitGradient& loss) const override {
+  LogitsAndGradient found = *toy_->InputGradient(images, loss);
+  found.logits = change_(found.logits);
+  return found;
+}
 
- private:
-  const std::shared_ptr<const Network> toy_ = MakeChannelMeanNetwork({3, 2, 2});
-  const std::function<at::Tensor(const at::Tensor&)> change_;
+private:
+const std::shared_ptr<const Network> toy_ = MakeChannelMeanNetwork({3, 2, 2});
+const std::function<at::Tensor(const at::Tensor&)> change_;
 };
 
 TEST(BatchBehaviourTest, WhatAsksNothingOfOtherImagesIsExact) {
-  const BatchBehaviour behaviour = MeasureBatchBehaviour(
+  const BatchBehaviour behaviour = *MeasureBatchBehaviour(
       Changed([](const at::Tensor& logits) { return logits; }));
   EXPECT_EQ(behaviour.between_runs, 0);
   EXPECT_EQ(behaviour.between_batches, 0);
@@ -45,7 +42,7 @@ TEST(BatchBehaviourTest, WhatAsksNothingOfOtherImagesIsExact) {
 }
 
 TEST(BatchBehaviourTest, AMeanOverTheBatchShowsBetweenBatchesAlone) {
-  const BatchBehaviour behaviour = MeasureBatchBehaviour(Changed(
+  const BatchBehaviour behaviour = *MeasureBatchBehaviour(Changed(
       [](const at::Tensor& logits) { return logits - logits.mean(0, true); }));
   EXPECT_EQ(behaviour.between_runs, 0);
   EXPECT_GT(behaviour.between_batches, .01);
@@ -53,7 +50,7 @@ TEST(BatchBehaviourTest, AMeanOverTheBatchShowsBetweenBatchesAlone) {
 
 TEST(BatchBehaviourTest, ASlotThatMattersShows) {
   const BatchBehaviour behaviour =
-      MeasureBatchBehaviour(Changed([](const at::Tensor& logits) {
+      *MeasureBatchBehaviour(Changed([](const at::Tensor& logits) {
         return logits + at::arange(logits.size(0)).unsqueeze(1);
       }));
   EXPECT_EQ(behaviour.between_runs, 0);
@@ -62,7 +59,7 @@ TEST(BatchBehaviourTest, ASlotThatMattersShows) {
 
 TEST(BatchBehaviourTest, StateShowsBetweenRuns) {
   float calls = 0;
-  const BatchBehaviour behaviour = MeasureBatchBehaviour(
+  const BatchBehaviour behaviour = *MeasureBatchBehaviour(
       Changed([&calls](const at::Tensor& logits) { return logits + ++calls; }));
   EXPECT_GT(behaviour.between_runs, .01);
   EXPECT_FALSE(behaviour.exact());
@@ -70,7 +67,7 @@ TEST(BatchBehaviourTest, StateShowsBetweenRuns) {
 
 TEST(BatchBehaviourTest, RoundingIsNoMoreThanRounding) {
   const BatchBehaviour behaviour =
-      MeasureBatchBehaviour(Changed([](const at::Tensor& logits) {
+      *MeasureBatchBehaviour(Changed([](const at::Tensor& logits) {
         return logits * (1 + 1e-6F * static_cast<float>(logits.size(0)));
       }));
   EXPECT_GT(behaviour.between_batches, 0);

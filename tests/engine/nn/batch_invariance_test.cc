@@ -58,7 +58,7 @@ std::vector<LogitsAndGradient> OneByOne(const Network& network,
   std::vector<LogitsAndGradient> results;
   for (int64_t i = 0; i < kImages; ++i) {
     const Inputs one = inputs.At(at::tensor({i}, at::kLong));
-    results.push_back(network.LossGradient(one.images, one.classes));
+    results.push_back(network.LossGradient(one.images, one.classes).value());
   }
   return results;
 }
@@ -78,8 +78,8 @@ TEST_P(BatchInvarianceTest, AnyBatchSlotAndNeighbours) {
       const at::Tensor chosen = at::randperm(kImages).slice(0, 0, batch);
       const Inputs some = inputs.At(chosen);
       const auto [logits, gradient] =
-          network->LossGradient(some.images, some.classes);
-      const at::Tensor forward = network->Logits(some.images);
+          network->LossGradient(some.images, some.classes).value();
+      const at::Tensor forward = network->Logits(some.images).value();
       for (int64_t slot = 0; slot < batch; ++slot) {
         const LogitsAndGradient& expected = alone[chosen[slot].item<int64_t>()];
         const std::string where = std::to_string(threads) + " threads, slot " +
@@ -99,8 +99,8 @@ TEST_P(BatchInvarianceTest, AnyMemoryFormatOfTheImages) {
     const Inputs inputs = RandomInputs().At(at::arange(batch));
     const at::Tensor channels_last =
         inputs.images.contiguous(at::MemoryFormat::ChannelsLast);
-    const auto a = network->LossGradient(inputs.images, inputs.classes);
-    const auto b = network->LossGradient(channels_last, inputs.classes);
+    const auto a = network->LossGradient(inputs.images, inputs.classes).value();
+    const auto b = network->LossGradient(channels_last, inputs.classes).value();
     EXPECT_TRUE(SameBits(a.logits, b.logits));
     EXPECT_TRUE(SameBits(a.gradient, b.gradient.contiguous()));
     // Each in its images' own format.
@@ -112,14 +112,15 @@ TEST_P(BatchInvarianceTest, AnyMemoryFormatOfTheImages) {
 TEST_P(BatchInvarianceTest, AnyNumberOfCallersAtOnce) {
   const auto network = MakeNetwork(GetParam());
   const Inputs inputs = RandomInputs().At(at::arange(16));
-  const auto expected = network->LossGradient(inputs.images, inputs.classes);
+  const auto expected =
+      network->LossGradient(inputs.images, inputs.classes).value();
   constexpr int kCallers = 4;
   std::vector<LogitsAndGradient> results(kCallers);
   std::vector<std::thread> callers;
   for (int i = 0; i < kCallers; ++i) {
     callers.emplace_back([&, i] {
       at::set_num_threads(1);
-      results[i] = network->LossGradient(inputs.images, inputs.classes);
+      results[i] = network->LossGradient(inputs.images, inputs.classes).value();
     });
   }
   for (std::thread& caller : callers) caller.join();
@@ -146,7 +147,7 @@ TEST_P(BatchInvarianceTest, NoOperatorOfBlas) {
         OperatorsSeen().insert(function.name());
         return nullptr;
       }));
-  network->LossGradient(inputs.images, inputs.classes);
+  network->LossGradient(inputs.images, inputs.classes).value();
   at::removeCallback(handle);
   EXPECT_THAT(OperatorsSeen(), testing::Contains("aten::mkldnn_convolution"));
   for (const char* name :

@@ -39,17 +39,14 @@ at::Tensor Images(int64_t count, float first = 0) {
 // Open.
 class GatedNetwork final : public Network {
  public:
-  int64_t num_classes() const override { return toy_->num_classes(); }
-  std::vector<int64_t> image_shape() const override { return Shape(); }
-  at::Device device() const override { return at::kCPU; }
-  bool exact_in_any_batch() const override { return exact; }
+  explicit GatedNetwork(bool exact = true) : Network(Traits(exact)) {}
 
-  at::Tensor Logits(const at::Tensor& images) const override {
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     Enter(images.size(0));
     return toy_->Logits(images);
   }
-  LogitsAndGradient InputGradient(const at::Tensor& images,
-                                  const LogitGradient& loss) const override {
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
     Enter(-images.size(0));
     return toy_->InputGradient(images, loss);
   }
@@ -70,9 +67,12 @@ class GatedNetwork final : public Network {
   }
   const Network& toy() const { return *toy_; }
 
-  bool exact = true;  // set it before the first pass
-
  private:
+  static NetworkTraits Traits(bool exact) {
+    NetworkTraits traits = OnCpu(Shape(), 3);
+    traits.exact_in_any_batch = exact;
+    return traits;
+  }
   void Enter(int64_t rows) const {
     std::unique_lock<std::mutex> lock(mutex_);
     passes_.push_back(rows);
@@ -96,7 +96,7 @@ class BatchingNetworkTest : public ::testing::Test {
 
   // Occupies the only place there is, until Open.
   void Block() {
-    Start([this] { network_.Logits(Images(1)); });
+    Start([this] { network_.Logits(Images(1)).value(); });
     gated_->AwaitPasses(1);
   }
   // Runs `call`, and returns once its pass waits.
@@ -111,10 +111,27 @@ class BatchingNetworkTest : public ::testing::Test {
     threads_.clear();
   }
 
-  const std::shared_ptr<GatedNetwork> gated_ = std::make_shared<GatedNetwork>();
-  const std::shared_ptr<PassQueue> queue_ = std::make_shared<PassQueue>(1, 10);
-  const BatchingNetwork network_{gated_, queue_};
+  explicit BatchingNetworkTest(bool exact = true, bool pads = false)
+      : gated_(std::make_shared<GatedNetwork>(exact)),
+        queue_(std::make_shared<PassQueue>(1, 10, pads)),
+        network_(gated_, queue_),
+        urgent_(gated_, queue_, Urgency::kUrgent) {}
+
+  const std::shared_ptr<GatedNetwork> gated_;
+  const std::shared_ptr<PassQueue> queue_;
+  const BatchingNetwork network_, urgent_;
   std::vector<std::thread> threads_;
+};
+
+// Where company changes the last bits.
+class InexactNetworkTest : public BatchingNetworkTest {
+ protected:
+  InexactNetworkTest() : BatchingNetworkTest(/*exact=*/false) {}
+};
+
+class PaddingQueueTest : public BatchingNetworkTest {
+ protected:
+  PaddingQueueTest() : BatchingNetworkTest(/*exact=*/false, /*pads=*/true) {}
 };
 
 TEST_F(BatchingNetworkTest, WhatWaitsIsComputedTogether) {
@@ -122,15 +139,15 @@ TEST_F(BatchingNetworkTest, WhatWaitsIsComputedTogether) {
   const at::Tensor classes = at::tensor({0, 1, 2, 0}, at::kLong);
   at::Tensor three, two;
   LogitsAndGradient four;
-  Start([&] { three = network_.Logits(Images(3)); });
-  Start([&] { four = network_.LossGradient(Images(4, 5), classes); });
-  Start([&] { two = network_.Logits(Images(2, 50)); });
+  Start([&] { three = network_.Logits(Images(3)).value(); });
+  Start([&] { four = network_.LossGradient(Images(4, 5), classes).value(); });
+  Start([&] { two = network_.Logits(Images(2, 50)).value(); });
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, 5, -4));
-  EXPECT_TRUE(three.equal(gated_->toy().Logits(Images(3))));
-  EXPECT_TRUE(two.equal(gated_->toy().Logits(Images(2, 50))));
+  EXPECT_TRUE(three.equal(gated_->toy().Logits(Images(3)).value()));
+  EXPECT_TRUE(two.equal(gated_->toy().Logits(Images(2, 50)).value()));
   const LogitsAndGradient alone =
-      gated_->toy().LossGradient(Images(4, 5), classes);
+      gated_->toy().LossGradient(Images(4, 5), classes).value();
   EXPECT_TRUE(four.logits.equal(alone.logits));
   EXPECT_TRUE(four.gradient.equal(alone.gradient));
   EXPECT_EQ(queue_->stats().asked, 4);
@@ -146,32 +163,44 @@ TEST_F(BatchingNetworkTest, GradientsOfDifferentLossesShareAPass) {
   const auto descend = [&](const at::Tensor& logits) {
     return AttackLossGradient(logits, classes).neg();
   };
-  Start([&] { up = network_.LossGradient(Images(2), classes); });
-  Start([&] { down = network_.InputGradient(Images(2, 9), descend); });
+  Start([&] { up = network_.LossGradient(Images(2), classes).value(); });
+  Start([&] { down = network_.InputGradient(Images(2, 9), descend).value(); });
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, -4));
   EXPECT_TRUE(up.gradient.equal(
-      gated_->toy().LossGradient(Images(2), classes).gradient));
+      gated_->toy().LossGradient(Images(2), classes).value().gradient));
   EXPECT_TRUE(down.gradient.equal(
-      gated_->toy().InputGradient(Images(2, 9), descend).gradient));
+      gated_->toy().InputGradient(Images(2, 9), descend).value().gradient));
 }
 
 TEST_F(BatchingNetworkTest, APassIsNoLargerThanAllowedUnlessItIsOne) {
   Block();
-  Start([&] { network_.Logits(Images(7)); });
-  Start([&] { network_.Logits(Images(4)); });   // no room for it
-  Start([&] { network_.Logits(Images(3)); });   // but for this
-  Start([&] { network_.Logits(Images(11)); });  // alone in any case
+  Start([&] { network_.Logits(Images(7)).value(); });
+  Start([&] { network_.Logits(Images(4)).value(); });   // no room for it
+  Start([&] { network_.Logits(Images(3)).value(); });   // but for this
+  Start([&] { network_.Logits(Images(11)).value(); });  // alone in any case
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, 4, 11));
 }
 
-// Where company changes the last bits, on a CPU there is none.
-TEST_F(BatchingNetworkTest, WhatIsNotExactIsComputedAlone) {
-  gated_->exact = false;
+TEST_F(PaddingQueueTest, PassesThatAreNotExactHaveOneSize) {
   Block();
-  Start([&] { network_.Logits(Images(3)); });
-  Start([&] { network_.Logits(Images(2)); });
+  at::Tensor three;
+  LogitsAndGradient four;
+  Start([&] { three = network_.Logits(Images(3)).value(); });
+  Start([&] {
+    four = network_.LossGradient(Images(4), at::zeros({4}, at::kLong)).value();
+  });
+  Finish();
+  EXPECT_THAT(gated_->passes(), ElementsAre(10, 10, -10));
+  EXPECT_TRUE(three.equal(gated_->toy().Logits(Images(3)).value()));
+  EXPECT_EQ(four.gradient.size(0), 4);
+}
+
+TEST_F(InexactNetworkTest, PassesAreComputedAlone) {
+  Block();
+  Start([&] { network_.Logits(Images(3)).value(); });
+  Start([&] { network_.Logits(Images(2)).value(); });
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, 3, 2));
 }
@@ -180,45 +209,59 @@ TEST_F(BatchingNetworkTest, NetworksAreNotMixed) {
   const BatchingNetwork other(MakeChannelMeanNetwork(Shape(), 2), queue_);
   Block();
   at::Tensor logits;
-  Start([&] { network_.Logits(Images(2)); });
-  Start([&] { logits = other.Logits(Images(2)); });
-  Start([&] { network_.Logits(Images(3)); });
+  Start([&] { network_.Logits(Images(2)).value(); });
+  Start([&] { logits = other.Logits(Images(2)).value(); });
+  Start([&] { network_.Logits(Images(3)).value(); });
   Finish();
   EXPECT_THAT(gated_->passes(), ElementsAre(1, 5));
-  EXPECT_TRUE(
-      logits.equal(MakeChannelMeanNetwork(Shape(), 2)->Logits(Images(2))));
+  EXPECT_TRUE(logits.equal(
+      MakeChannelMeanNetwork(Shape(), 2)->Logits(Images(2)).value()));
 }
 
 TEST_F(BatchingNetworkTest, UrgentPassesGoFirst) {
   Block();
-  Start([&] { network_.Logits(Images(9)); });
-  Start([&] {
-    const UrgentPasses urgent(true);
-    network_.Logits(Images(2));
-  });
-  Start([&] {
-    { const UrgentPasses urgent(true); }
-    network_.Logits(Images(8));
-  });
+  Start([&] { network_.Logits(Images(9)).value(); });
+  Start([&] { urgent_.Logits(Images(2)).value(); });
+  Start([&] { network_.Logits(Images(8)).value(); });
+  Start([&] { urgent_.Logits(Images(3)).value(); });
   Finish();
-  EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, 9));
+  // The patient eight fit in beside the urgent two, and the nine wait.
+  EXPECT_THAT(gated_->passes(), ElementsAre(1, 5, 9, 8));
 }
 
 TEST_F(BatchingNetworkTest, OnesFaultIsNoOthers) {
   Block();
   at::Tensor good;
   bool thrown = false;
-  Start([&] { good = network_.Logits(Images(2)); });
+  Start([&] { good = network_.Logits(Images(2)).value(); });
   Start([&] {
     try {
-      network_.Logits(at::zeros({1, 3, 4, 4}));
+      network_.Logits(at::zeros({1, 3, 4, 4})).value();
     } catch (const c10::Error&) {
       thrown = true;
     }
   });
   Finish();
   EXPECT_TRUE(thrown);
-  EXPECT_TRUE(good.equal(gated_->toy().Logits(Images(2))));
+  EXPECT_TRUE(good.equal(gated_->toy().Logits(Images(2)).value()));
+}
+
+class FailingNetwork final : public Network {
+ public:
+  FailingNetwork() : Network(OnCpu(Shape(), 3)) {}
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor&) const override {
+    return absl::UnavailableError("gone");
+  }
+};
+
+TEST(PassQueueTest, StatusesComeBack) {
+  const BatchingNetwork network(std::make_shared<FailingNetwork>(),
+                                std::make_shared<PassQueue>(1, 10));
+  EXPECT_EQ(network.Logits(Images(2)).status().message(), "gone");
+  EXPECT_EQ(network.LossGradient(Images(1), at::zeros({1}, at::kLong))
+                .status()
+                .code(),
+            absl::StatusCode::kUnimplemented);
 }
 
 // The first pass ends only when the second one has begun.
@@ -226,9 +269,9 @@ TEST(PassQueueTest, AsManyPassesAtOnceAsAllowed) {
   const auto gated = std::make_shared<GatedNetwork>();
   const auto queue = std::make_shared<PassQueue>(2, 10);
   const BatchingNetwork network(gated, queue);
-  std::thread one([&] { network.Logits(Images(1)); });
+  std::thread one([&] { network.Logits(Images(1)).value(); });
   gated->AwaitPasses(1);
-  std::thread two([&] { network.Logits(Images(2)); });
+  std::thread two([&] { network.Logits(Images(2)).value(); });
   gated->AwaitPasses(2);
   gated->Open();
   one.join();
@@ -247,7 +290,8 @@ TEST(PassQueueTest, ManyThreadsGetTheirOwnResults) {
       for (int i = 0; i < 50; ++i) {
         const at::Tensor images =
             Images(1 + (t + i) % 7, static_cast<float>(t * 100 + i));
-        if (!network.Logits(images).equal(toy->Logits(images))) ++wrong;
+        if (!network.Logits(images).value().equal(toy->Logits(images).value()))
+          ++wrong;
       }
     });
   }

@@ -74,16 +74,18 @@ TEST(AttackLossTest, DoesNotVanishWhereCrossEntropyDoes) {
   const at::Tensor images = at::rand({16, 3, 2, 2});
   const ToyLinearNetwork calm({3, 2, 2}, weights, at::zeros({4}));
   const ToyLinearNetwork sure({3, 2, 2}, weights * 100, at::zeros({4}));
-  const at::Tensor classes = calm.Logits(images).argmax(1);
+  const at::Tensor classes = calm.Logits(images).value().argmax(1);
   const auto cross_entropy = [&classes](const at::Tensor& logits) {
     return CrossEntropyGradient(logits, classes);
   };
   const auto silent = [](const at::Tensor& gradient) {
     return (gradient.flatten(1).abs().amax(1) == 0).sum().item<int64_t>();
   };
-  EXPECT_EQ(silent(calm.InputGradient(images, cross_entropy).gradient), 0);
-  EXPECT_GT(silent(sure.InputGradient(images, cross_entropy).gradient), 0);
-  EXPECT_EQ(silent(sure.LossGradient(images, classes).gradient), 0);
+  EXPECT_EQ(silent(calm.InputGradient(images, cross_entropy).value().gradient),
+            0);
+  EXPECT_GT(silent(sure.InputGradient(images, cross_entropy).value().gradient),
+            0);
+  EXPECT_EQ(silent(sure.LossGradient(images, classes).value().gradient), 0);
 }
 
 TEST(ToyNetworkTest, GradientIsThatOfTheLogits) {
@@ -96,7 +98,8 @@ TEST(ToyNetworkTest, GradientIsThatOfTheLogits) {
   const at::Tensor logits = at::linear(images.flatten(1), weights, bias);
   const at::Tensor expected =
       torch::autograd::grad({AttackLoss(logits, classes).sum()}, {images})[0];
-  const LogitsAndGradient result = network.LossGradient(images, classes);
+  const LogitsAndGradient result =
+      network.LossGradient(images, classes).value();
   EXPECT_TRUE(at::allclose(result.logits, logits, 1e-5, 1e-6));
   EXPECT_TRUE(at::allclose(result.gradient, expected, 1e-5, 1e-6));
 }
@@ -105,7 +108,7 @@ TEST(ToyNetworkTest, ChannelMeansPickTheBrightestChannel) {
   const auto network = MakeChannelMeanNetwork({3, 4, 4}, 2);
   at::Tensor image = at::zeros({1, 3, 4, 4});
   image.select(1, 1).fill_(0.5);
-  const at::Tensor logits = network->Logits(image);
+  const at::Tensor logits = network->Logits(image).value();
   EXPECT_TRUE(
       at::allclose(logits, at::tensor({0.0f, 1.0f, 0.0f}).view({1, 3})));
 }

@@ -245,9 +245,9 @@ TEST(CheckParametersTest, NamesEveryProblem) {
 
 TEST(VggTest, SaysWhatItTakes) {
   const auto network = MakeRandom(1);
-  EXPECT_EQ(network->num_classes(), 10);
-  EXPECT_THAT(network->image_shape(), ElementsAre(3, 32, 32));
-  EXPECT_EQ(network->device(), at::Device(at::kCPU));
+  EXPECT_EQ(network->traits().classes, 10);
+  EXPECT_THAT(network->traits().image_shape, ElementsAre(3, 32, 32));
+  EXPECT_EQ(network->traits().device, at::Device(at::kCPU));
   EXPECT_FALSE(
       MakeVgg("resnet", InitialParameters(LayersOf("table51"), 1), at::kCPU)
           .ok());
@@ -255,10 +255,10 @@ TEST(VggTest, SaysWhatItTakes) {
 
 TEST(VggTest, RefusesOtherShapesAndTypes) {
   const auto network = MakeRandom(1);
-  EXPECT_THROW(network->Logits(at::zeros({0, 3, 32, 32})), c10::Error);
-  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 31})), c10::Error);
-  EXPECT_THROW(network->Logits(at::zeros({3, 32, 32})), c10::Error);
-  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 32}, at::kDouble)),
+  EXPECT_THROW(network->Logits(at::zeros({0, 3, 32, 32})).value(), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 31})).value(), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({3, 32, 32})).value(), c10::Error);
+  EXPECT_THROW(network->Logits(at::zeros({2, 3, 32, 32}, at::kDouble)).value(),
                c10::Error);
 }
 
@@ -266,9 +266,9 @@ TEST(VggTest, KeepsItsOwnParameters) {
   StateDict parameters = InitialParameters(LayersOf("table51"), 4);
   const auto network = MakeVgg("table51", parameters, at::kCPU).value();
   const at::Tensor images = RandomImages(2, 4);
-  const at::Tensor before = network->Logits(images);
+  const at::Tensor before = network->Logits(images).value();
   for (auto& [name, tensor] : parameters) tensor.zero_();
-  EXPECT_TRUE(at::equal(network->Logits(images), before));
+  EXPECT_TRUE(at::equal(network->Logits(images).value(), before));
 }
 
 TEST(VggTest, LeavesTheImagesAloneAndReturnsNoGraph) {
@@ -281,11 +281,11 @@ TEST(VggTest, LeavesTheImagesAloneAndReturnsNoGraph) {
   EXPECT_TRUE(at::equal(images, copy));
   EXPECT_FALSE(images.requires_grad());
   for (const at::Tensor& tensor :
-       {network->Logits(images), result.logits, result.gradient}) {
+       {network->Logits(images).value(), result.logits, result.gradient}) {
     EXPECT_FALSE(tensor.requires_grad());
     EXPECT_TRUE(tensor.is_contiguous());
   }
-  EXPECT_TRUE(at::equal(network->Logits(images), result.logits));
+  EXPECT_TRUE(at::equal(network->Logits(images).value(), result.logits));
 }
 
 // Central differences in double precision, through VggForward, at random
@@ -297,7 +297,8 @@ TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
     const auto network = MakeVgg(architecture, parameters, at::kCPU).value();
     const at::Tensor images = RandomImages(2, 6);
     const at::Tensor classes = at::tensor({3, 8}, at::kLong);
-    const at::Tensor gradient = network->LossGradient(images, classes).gradient;
+    const at::Tensor gradient =
+        network->LossGradient(images, classes).value().gradient;
 
     StateDict exact;
     for (const auto& [name, tensor] : parameters) {

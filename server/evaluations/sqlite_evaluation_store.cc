@@ -1,6 +1,5 @@
-#include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/sqlite_evaluation_store.h"
 
-#include <absl/memory/memory.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
@@ -11,38 +10,15 @@
 #include <utility>
 
 #include "server/codec/deterministic_bytes.h"
+#include "server/compute/mutex.h"
 #include "server/evaluations/sqlite.h"
+#include "server/evaluations/sqlite_schema.h"
 
 namespace adv {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
 constexpr size_t kLeastPrefix = 6;
 constexpr size_t kIdLength = 64;
-
-// seq gives the order of creation and the page tokens.
-constexpr char kSchema[] = R"(
-CREATE TABLE evaluations (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE,
-  model TEXT NOT NULL,
-  resolved BLOB NOT NULL,
-  state INTEGER NOT NULL,
-  error TEXT NOT NULL,
-  created_ms INTEGER NOT NULL,
-  finished_ms INTEGER,
-  samples_done INTEGER NOT NULL,
-  samples_total INTEGER NOT NULL,
-  seconds REAL NOT NULL,
-  report BLOB
-);
-CREATE TABLE records (
-  evaluation INTEGER NOT NULL REFERENCES evaluations ON DELETE CASCADE,
-  sample INTEGER NOT NULL,
-  bytes BLOB NOT NULL,
-  PRIMARY KEY (evaluation, sample)
-) WITHOUT ROWID;
-)";
 
 constexpr char kColumns[] =
     "SELECT id, resolved, state, error, created_ms, finished_ms, "
@@ -85,70 +61,42 @@ absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
   return evaluation;
 }
 
-// A fresh file gets the tables; one of another program or time is refused.
-absl::Status PrepareSchema(Database& database) {
-  absl::StatusOr<int64_t> version = database.Query("PRAGMA user_version");
-  if (!version.ok()) return version.status();
-  if (*version == kSchemaVersion) return absl::OkStatus();
-  absl::StatusOr<int64_t> tables =
-      database.Query("SELECT count(*) FROM sqlite_master");
-  if (!tables.ok()) return tables.status();
-  if (*version != 0 || *tables != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("has schema version ", *version,
-                     ", this server knows version ", kSchemaVersion, " alone"));
-  }
-  return InTransaction(database, [&database] {
-    return database.Execute(
-        absl::StrCat(kSchema, "PRAGMA user_version = ", kSchemaVersion, ";"));
-  });
-}
+class SqliteEvaluationStore final : public EvaluationStore {
+ public:
+  explicit SqliteEvaluationStore(std::unique_ptr<Database> database)
+      : database_(std::move(database)) {}
 
-absl::Status Prepare(Database& database, int64_t max_bytes) {
-  // Exclusive: the lock is held until the file is closed, so a second server
-  // learns at its start. WAL with NORMAL survives a kill; only a power cut may
-  // lose the last transactions, whole.
-  for (const char* pragma :
-       {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON"}) {
-    if (absl::Status status = database.Execute(pragma); !status.ok()) {
-      return status;
-    }
-  }
-  if (absl::Status status = PrepareSchema(database); !status.ok()) {
-    return status;
-  }
-  if (max_bytes > 0) {
-    absl::StatusOr<int64_t> page = database.Query("PRAGMA page_size");
-    if (!page.ok()) return page.status();
-    return database.Execute(absl::StrCat(
-        "PRAGMA max_page_count = ", std::max<int64_t>(max_bytes / *page, 1)));
-  }
-  return absl::OkStatus();
-}
+  absl::Status Create(const v1::Evaluation& evaluation) override;
+  absl::StatusOr<std::string> ResolveId(absl::string_view id) const override;
+  absl::StatusOr<v1::Evaluation> Get(const std::string& id) const override;
+  absl::StatusOr<EvaluationPage> List(int64_t page_size,
+                                      const std::string& page_token,
+                                      const std::string& model) const override;
+  absl::Status Update(const v1::Evaluation& evaluation) override;
+  absl::Status Append(const std::string& id,
+                      const std::vector<v1::EvaluationRecord>& records,
+                      const Effort& effort) override;
+  absl::StatusOr<std::vector<int64_t>> DoneIndices(
+      const std::string& id) const override;
+  absl::StatusOr<RecordPage> Records(
+      const std::string& id, int64_t page_size,
+      const std::string& page_token) const override;
+  absl::StatusOr<std::vector<std::string>> RecordBytes(
+      const std::string& id) const override;
+  absl::StatusOr<Effort> Spent(const std::string& id) const override;
+  absl::Status Delete(const std::string& id) override;
+  absl::Status InterruptUnfinished(const std::string& error) override;
 
-}  // namespace
+ private:
+  // Its row.
+  absl::StatusOr<int64_t> Find(const std::string& id) const
+      ADV_REQUIRES(mutex_);
 
-EvaluationStore::EvaluationStore(std::unique_ptr<Database> database)
-    : database_(std::move(database)) {}
+  mutable Mutex mutex_;
+  const std::unique_ptr<Database> database_ ADV_GUARDED_BY(mutex_);
+};
 
-EvaluationStore::~EvaluationStore() = default;
-
-absl::StatusOr<std::unique_ptr<EvaluationStore>> EvaluationStore::Open(
-    const EvaluationStoreOptions& options) {
-  auto database =
-      Database::Open(options.path.empty() ? ":memory:" : options.path);
-  absl::Status status = database.status();
-  if (status.ok()) status = Prepare(**database, options.max_bytes);
-  if (!status.ok()) {
-    return absl::Status(
-        status.code(),
-        absl::StrCat("evaluations in ", options.path, ": ", status.message()));
-  }
-  return absl::WrapUnique(new EvaluationStore(*std::move(database)));
-}
-
-absl::Status EvaluationStore::Create(const v1::Evaluation& evaluation) {
+absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
   using google::protobuf::util::TimeUtil;
   MutexLock lock(mutex_);
   if (Find(evaluation.id()).ok()) {
@@ -168,7 +116,7 @@ absl::Status EvaluationStore::Create(const v1::Evaluation& evaluation) {
   return insert.Run();
 }
 
-absl::StatusOr<std::string> EvaluationStore::ResolveId(
+absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
     absl::string_view id) const {
   const bool is_hexadecimal = std::all_of(id.begin(), id.end(), [](char c) {
     return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
@@ -197,7 +145,8 @@ absl::StatusOr<std::string> EvaluationStore::ResolveId(
   return found[0];
 }
 
-absl::StatusOr<int64_t> EvaluationStore::Find(const std::string& id) const {
+absl::StatusOr<int64_t> SqliteEvaluationStore::Find(
+    const std::string& id) const {
   Statement select(*database_, "SELECT seq FROM evaluations WHERE id = ?");
   select.Bind(id);
   if (select.Step()) return select.Int(0);
@@ -205,7 +154,7 @@ absl::StatusOr<int64_t> EvaluationStore::Find(const std::string& id) const {
   return UnknownEvaluation(id);
 }
 
-absl::StatusOr<v1::Evaluation> EvaluationStore::Get(
+absl::StatusOr<v1::Evaluation> SqliteEvaluationStore::Get(
     const std::string& id) const {
   MutexLock lock(mutex_);
   Statement select(*database_, absl::StrCat(kColumns,
@@ -224,7 +173,7 @@ absl::StatusOr<v1::Evaluation> EvaluationStore::Get(
   return evaluation;
 }
 
-absl::StatusOr<EvaluationPage> EvaluationStore::List(
+absl::StatusOr<EvaluationPage> SqliteEvaluationStore::List(
     int64_t page_size, const std::string& page_token,
     const std::string& model) const {
   const absl::StatusOr<int64_t> before = ParseToken(page_token, INT64_MAX);
@@ -254,7 +203,7 @@ absl::StatusOr<EvaluationPage> EvaluationStore::List(
   return page;
 }
 
-absl::Status EvaluationStore::Update(const v1::Evaluation& evaluation) {
+absl::Status SqliteEvaluationStore::Update(const v1::Evaluation& evaluation) {
   using google::protobuf::util::TimeUtil;
   MutexLock lock(mutex_);
   Statement update(*database_,
@@ -278,9 +227,9 @@ absl::Status EvaluationStore::Update(const v1::Evaluation& evaluation) {
                                    : absl::OkStatus();
 }
 
-absl::Status EvaluationStore::Append(
+absl::Status SqliteEvaluationStore::Append(
     const std::string& id, const std::vector<v1::EvaluationRecord>& records,
-    double seconds) {
+    const Effort& effort) {
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
@@ -294,15 +243,17 @@ absl::Status EvaluationStore::Append(
     }
     Statement update(*database_,
                      "UPDATE evaluations SET samples_done = samples_done + ?, "
-                     "seconds = seconds + ? WHERE seq = ?");
+                     "seconds = seconds + ?, queries = queries + ? "
+                     "WHERE seq = ?");
     update.Bind(static_cast<int64_t>(records.size()));
-    update.Bind(seconds);
+    update.Bind(effort.seconds);
+    update.Bind(effort.queries);
     update.Bind(*seq);
     return update.Run();
   });
 }
 
-absl::StatusOr<std::vector<int64_t>> EvaluationStore::DoneIndices(
+absl::StatusOr<std::vector<int64_t>> SqliteEvaluationStore::DoneIndices(
     const std::string& id) const {
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
@@ -317,7 +268,7 @@ absl::StatusOr<std::vector<int64_t>> EvaluationStore::DoneIndices(
   return indices;
 }
 
-absl::StatusOr<RecordPage> EvaluationStore::Records(
+absl::StatusOr<RecordPage> SqliteEvaluationStore::Records(
     const std::string& id, int64_t page_size,
     const std::string& page_token) const {
   const absl::StatusOr<int64_t> from = ParseToken(page_token, 0);
@@ -350,7 +301,7 @@ absl::StatusOr<RecordPage> EvaluationStore::Records(
   return page;
 }
 
-absl::StatusOr<std::vector<std::string>> EvaluationStore::RecordBytes(
+absl::StatusOr<std::vector<std::string>> SqliteEvaluationStore::RecordBytes(
     const std::string& id) const {
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
@@ -365,16 +316,17 @@ absl::StatusOr<std::vector<std::string>> EvaluationStore::RecordBytes(
   return records;
 }
 
-absl::StatusOr<double> EvaluationStore::ComputeSeconds(
+absl::StatusOr<Effort> SqliteEvaluationStore::Spent(
     const std::string& id) const {
   MutexLock lock(mutex_);
-  Statement select(*database_, "SELECT seconds FROM evaluations WHERE id = ?");
+  Statement select(*database_,
+                   "SELECT seconds, queries FROM evaluations WHERE id = ?");
   select.Bind(id);
-  if (select.Step()) return select.Real(0);
+  if (select.Step()) return Effort{select.Real(0), select.Int(1)};
   return select.status().ok() ? UnknownEvaluation(id) : select.status();
 }
 
-absl::Status EvaluationStore::Delete(const std::string& id) {
+absl::Status SqliteEvaluationStore::Delete(const std::string& id) {
   MutexLock lock(mutex_);
   Statement remove(*database_, "DELETE FROM evaluations WHERE id = ?");
   remove.Bind(id);
@@ -382,7 +334,8 @@ absl::Status EvaluationStore::Delete(const std::string& id) {
   return database_->changes() == 0 ? UnknownEvaluation(id) : absl::OkStatus();
 }
 
-absl::Status EvaluationStore::InterruptUnfinished(const std::string& error) {
+absl::Status SqliteEvaluationStore::InterruptUnfinished(
+    const std::string& error) {
   MutexLock lock(mutex_);
   Statement update(*database_,
                    "UPDATE evaluations SET state = ?, error = ? "
@@ -392,6 +345,22 @@ absl::Status EvaluationStore::InterruptUnfinished(const std::string& error) {
   update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_QUEUED));
   update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_RUNNING));
   return update.Run();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenSqliteStore(
+    const SqliteStoreOptions& options) {
+  auto database =
+      Database::Open(options.path.empty() ? ":memory:" : options.path);
+  absl::Status status = database.status();
+  if (status.ok()) status = PrepareSchema(**database, options.max_bytes);
+  if (!status.ok()) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat("evaluations in ", options.path, ": ", status.message()));
+  }
+  return std::make_unique<SqliteEvaluationStore>(*std::move(database));
 }
 
 }  // namespace adv

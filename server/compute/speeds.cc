@@ -1,0 +1,32 @@
+#include "server/compute/speeds.h"
+
+#include <cstddef>
+
+namespace adv {
+namespace {
+
+// The weight of the newest job.
+constexpr double kNewest = .2;
+// Models come and go for as long as the server runs.
+constexpr size_t kMostModels = 1000;
+
+void Blend(double newest, double* speed) {
+  *speed = *speed == 0 ? newest : (1 - kNewest) * *speed + kNewest * newest;
+}
+
+}  // namespace
+
+void Speeds::Measure(const std::string& model, double cost_per_second) {
+  Blend(cost_per_second, &all_);
+  if (by_model_.size() == kMostModels && by_model_.count(model) == 0) {
+    by_model_.clear();
+  }
+  Blend(cost_per_second, &by_model_[model]);
+}
+
+double Speeds::Of(const std::string& model) const {
+  const auto found = by_model_.find(model);
+  return found == by_model_.end() ? all_ : found->second;
+}
+
+}  // namespace adv

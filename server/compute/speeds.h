@@ -1,0 +1,31 @@
+#ifndef ADV_SERVER_COMPUTE_SPEEDS_H_
+#define ADV_SERVER_COMPUTE_SPEEDS_H_
+
+#include <map>
+#include <string>
+
+namespace adv {
+
+// How much of a job's cost (see cost.h) one thread does in a second, measured
+// for each model: a forward pass of one may take a thousand times that of
+// another.
+//
+// Not thread-safe.
+class Speeds {
+ public:
+  // A job of `model` has ended. Newer jobs weigh more. `cost_per_second` is
+  // above 0.
+  void Measure(const std::string& model, double cost_per_second);
+
+  // Of `model`, or of all jobs so far if none of its own has ended; 0 if none
+  // has ended at all.
+  double Of(const std::string& model) const;
+
+ private:
+  double all_ = 0;
+  std::map<std::string, double> by_model_;
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_COMPUTE_SPEEDS_H_
