@@ -89,7 +89,7 @@ void AddLimits(CLI::App& app, Limits* limits) {
       "Bytes of one message");
   add("--max-images", &limits->images_per_request, 65536,
       "Images of one request");
-  add("--max-steps", &limits->steps, 10000, "Steps of one attack");
+  add("--max-steps", &limits->steps, kMaxSteps, "Steps of one attack");
   add("--max-queries", &limits->queries, kMaxQueries,
       "Queries per image of one attack that needs no gradients");
   add("--max-epsilons", &limits->epsilons, 1024, "Epsilons of one evaluation");

@@ -1,11 +1,16 @@
 #include "client/attacks/attack_docs.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <variant>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/attacks/epsilon.h"
+#include "client/printers/numbers.h"
+#include "engine/attacks/attack_config.h"
 
 namespace adv {
 namespace {
@@ -14,242 +19,180 @@ const std::vector<v1::Norm> kLinf = {v1::NORM_LINF};
 const std::vector<v1::Norm> kL2 = {v1::NORM_L2};
 const std::vector<v1::Norm> kBoth = {v1::NORM_LINF, v1::NORM_L2};
 
-// With the limits that a server has by default.
-constexpr char kSteps[] = "1 to 1000 (the server's --max-steps)";
-constexpr char kQueries[] = "1 to 100000 (the server's --max-queries)";
+// Tells of each parameter what its declaration says.
+class ParameterTeller {
+ public:
+  explicit ParameterTeller(std::vector<ParameterDocs>* docs) : docs_(docs) {}
 
-ParameterDocs Steps(const char* by_default, const char* about = "how many") {
-  return {"steps", by_default, kSteps, about};
+  void operator()(const parameter::Count& described, const parameter::Count&) {
+    Add(described.about(), absl::StrCat(described.value()));
+  }
+  void operator()(const parameter::OptionalCount& described,
+                  const parameter::OptionalCount&) {
+    Add(described.about(), described.about().rule);
+  }
+  void operator()(const parameter::Number& described,
+                  const parameter::Number&) {
+    Add(described.about(), ExactText(described));
+  }
+  void operator()(const parameter::Size& described, const parameter::Size&) {
+    v1::Epsilon size;
+    size.set_pixels(described);
+    Add(described.about(), EpsilonText(size));
+  }
+  void operator()(const parameter::OptionalSize& described,
+                  const parameter::OptionalSize&) {
+    Add(described.about(), described.about().rule);
+  }
+  void operator()(const parameter::Flag& described, const parameter::Flag&) {
+    AddWithoutRange(described.about(), described ? "true" : "false");
+  }
+  template <typename Enum>
+  void operator()(const parameter::Choice<Enum>& described,
+                  const parameter::Choice<Enum>&) {
+    const auto index = static_cast<std::size_t>(described.value());
+    AddWithoutRange(described.about(), Dashes(described.names()[index]));
+  }
+
+ private:
+  static std::string Dashes(const std::string& name) {
+    return absl::StrReplaceAll(name, {{"_", "-"}});
+  }
+  // Whose type says what it may be.
+  void AddWithoutRange(const parameter::About& about,
+                       const std::string& by_default) {
+    docs_->push_back({Dashes(about.name), by_default, "", about.help});
+  }
+  void Add(const parameter::About& about, const std::string& by_default) {
+    docs_->push_back(
+        {Dashes(about.name), by_default, RangeText(about.range), about.help});
+  }
+  static std::string RangeText(const parameter::Range& range) {
+    switch (range.limit) {
+      case parameter::Limit::kMaxSteps:
+        return absl::StrCat(range.Words(),
+                            ", at most the server's --max-steps");
+      case parameter::Limit::kMaxQueries:
+        return absl::StrCat(range.Words(),
+                            ", at most the server's --max-queries");
+      case parameter::Limit::kNone:
+        break;
+    }
+    return range.Words();
+  }
+
+  std::vector<ParameterDocs>* const docs_;
+};
+
+template <typename Config>
+std::vector<ParameterDocs> ParametersOf(const Config& config) {
+  std::vector<ParameterDocs> docs;
+  parameter::ForEach(config, ParameterTeller(&docs));
+  return docs;
 }
-ParameterDocs Restarts() {
-  return {"restarts", "1", "1 to 100",
-          "random starts; the worst result counts"};
-}
-ParameterDocs Queries(const char* by_default) {
-  return {"queries", by_default, kQueries, "questions to the model an image"};
-}
-std::vector<ParameterDocs> IgsmParameters() {
-  return {{"step-size", "1/255", "above 0, at most 1", "change per step"},
-          Steps("min(e + 4, 1.25 e) rounded up",
-                "how many; e is epsilon in levels of 1/255")};
+std::vector<ParameterDocs> ParametersOf(const AutoAttackConfig& /*config*/) {
+  return {{"members", "the standard ensemble",
+           absl::StrCat("1 to ", kMaxMembers, ", no auto-attack among them"),
+           "the attacks in order, with their defaults"}};
 }
 
 std::vector<AttackDocs> GradientSteps() {
   return {
-      {"fgsm",
-       "FGSM",
-       "one step along the sign",
+      {"fgsm", "FGSM", "one step along the sign",
        "The fast gradient sign method: every value of the image goes epsilon "
        "along the sign of the loss's gradient, once. The cheapest attack, and "
        "the weakest of those with gradients.",
-       "fgsm:thesis-mode=true",
-       "Goodfellow et al., arXiv 1412.6572",
-       kLinf,
-       "gradients",
-       "yes",
-       false,
-       {{"thesis-mode", "false", "",
-         "no clipping to [0, 1], and sign(0) = +1"}}},
+       "fgsm:thesis-mode=true", "Goodfellow et al., arXiv 1412.6572", kLinf,
+       "gradients", "yes", false},
       {"igsm", "IGSM", "FGSM in small steps",
        "The iterative gradient sign or basic iterative method: small steps "
        "along the sign of the gradient, each kept within epsilon of the image. "
        "The same numbers at every run: there is no random start.",
        "igsm:step-size=1/255:steps=10", "Kurakin et al., arXiv 1607.02533",
-       kLinf, "gradients", "yes", false, IgsmParameters()},
+       kLinf, "gradients", "yes", false},
       {"iterative-least-likely", "ILL", "to the least likely class",
        "IGSM that descends toward the class that the model finds the least "
        "likely on the clean image. Its images are wrong in a gross way: a dog "
        "becomes a ship.",
        "iterative-least-likely:steps=20", "Kurakin et al., arXiv 1607.02533",
-       kLinf, "gradients", "no", false, IgsmParameters()},
-      {"pgd",
-       "PGD",
-       "IGSM from random starts",
+       kLinf, "gradients", "no", false},
+      {"pgd", "PGD", "IGSM from random starts",
        "Projected gradient descent: steps along the gradient (linf: its sign), "
        "each projected into the ball around the image, from random points of "
        "the ball. The usual measure of robustness.",
-       "pgd:steps=20:restarts=5",
-       "Madry et al., arXiv 1706.06083",
-       kBoth,
-       "gradients",
-       "yes",
-       false,
-       {{"step-size", "epsilon / 4", "above 0", "change per step"},
-        Steps("40"),
-        Restarts(),
-        {"random-start", "true", "", "start at a random point of the ball"}}},
-      {"mi-fgsm",
-       "MI-FGSM",
-       "IGSM with momentum",
+       "pgd:steps=20:restarts=5", "Madry et al., arXiv 1706.06083", kBoth,
+       "gradients", "yes", false},
+      {"mi-fgsm", "MI-FGSM", "IGSM with momentum",
        "Momentum iterative FGSM: steps along the sign of an accumulated "
        "gradient. Its images transfer to other models better than those of "
        "IGSM.",
-       "mi-fgsm:momentum=0.9",
-       "Dong et al., arXiv 1710.06081",
-       kLinf,
-       "gradients",
-       "yes",
-       false,
-       {{"step-size", "epsilon / steps", "above 0", "change per step"},
-        Steps("10"),
-        {"momentum", "1", "0 to 10", "decay of the accumulated gradient"}}},
-      {"apgd",
-       "APGD",
-       "PGD that adapts its steps",
+       "mi-fgsm:momentum=0.9", "Dong et al., arXiv 1710.06081", kLinf,
+       "gradients", "yes", false},
+      {"apgd", "APGD", "PGD that adapts its steps",
        "Auto-PGD: gradient steps with momentum that are halved where they no "
        "longer help, and restart from the best point. Nothing to tune; half of "
        "AutoAttack. With the loss dlr it takes no targets.",
-       "apgd:loss=dlr:restarts=5",
-       "Croce and Hein, arXiv 2003.01690",
-       kBoth,
-       "gradients",
-       "not dlr",
-       false,
-       {{"loss", "ce", "",
-         "what is climbed: cross-entropy, or the difference of logits ratio "
-         "(dlr needs 3 classes, targeted-dlr 4)"},
-        Steps("100"),
-        Restarts(),
-        {"target-classes", "9", "1 to 1000",
-         "of targeted-dlr: classes tried, best first; all others if fewer"}}},
+       "apgd:loss=dlr:restarts=5", "Croce and Hein, arXiv 2003.01690", kBoth,
+       "gradients", "not dlr", false},
   };
 }
 
 std::vector<AttackDocs> Minimising() {
   return {
-      {"deep-fool",
-       "DeepFool",
-       "nearest linear boundary",
+      {"deep-fool", "DeepFool", "nearest linear boundary",
        "DeepFool: takes the model for linear, goes to the nearest boundary, "
        "and again from there. What it finds is compared with every epsilon.",
-       "deep-fool:overshoot=0.05",
-       "Moosavi-Dezfooli et al., arXiv 1511.04599",
-       kBoth,
-       "gradients",
-       "yes",
-       true,
-       {Steps("50"),
-        {"overshoot", "0.02", "0 to 1", "how far beyond the boundary"}}},
-      {"carlini-wagner",
-       "CW",
-       "smallest L2 change by Adam",
+       "deep-fool:overshoot=0.05", "Moosavi-Dezfooli et al., arXiv 1511.04599",
+       kBoth, "gradients", "yes", true},
+      {"carlini-wagner", "CW", "smallest L2 change by Adam",
        "Carlini and Wagner's L2 attack: Adam on the size of the change and the "
        "margin of the logits, with a binary search over their balance. Slow "
        "and thorough. What it finds is compared with every epsilon.",
-       "carlini-wagner:steps=200",
-       "Carlini and Wagner, arXiv 1608.04644",
-       kL2,
-       "gradients",
-       "yes",
-       true,
-       {{"learning-rate", "0.01", "above 0, at most 1000", "Adam's"},
-        {"binary-search-steps", "9", "1 to 20", "searches over the constant"},
-        {"initial-constant", "0.001", "above 0, at most 1e10",
-         "the first constant"},
-        Steps("1000", "Adam's steps in each search"),
-        {"confidence", "0", "0 to 1e6",
-         "margin (kappa) by which the logits must be wrong"}}},
-      {"fab",
-       "FAB",
-       "nearest boundary, adaptively",
+       "carlini-wagner:steps=200", "Carlini and Wagner, arXiv 1608.04644", kL2,
+       "gradients", "yes", true},
+      {"fab", "FAB", "nearest boundary, adaptively",
        "The fast adaptive boundary attack: projects onto the linearised "
        "boundary and steps back toward the image. What it finds is compared "
        "with every epsilon.",
-       "fab:target-classes=9",
-       "Croce and Hein, arXiv 1907.02044",
-       kBoth,
-       "gradients",
-       "yes",
-       true,
-       {Steps("100"),
-        Restarts(),
-        {"alpha-max", "0.1", "above 0, at most 1",
-         "largest weight of the original in a step"},
-        {"eta", "1.05", "1 to 10", "overshoot"},
-        {"beta", "0.9", "above 0, at most 1", "backward step"},
-        {"target-classes", "0", "0 to 1000",
-         "attack so many of the best classes one by one (FAB-T); 0: "
-         "untargeted"}}},
+       "fab:target-classes=9", "Croce and Hein, arXiv 1907.02044", kBoth,
+       "gradients", "yes", true},
   };
 }
 
 std::vector<AttackDocs> WithoutGradients() {
   return {
-      {"square",
-       "Square",
-       "random squares",
+      {"square", "Square", "random squares",
        "The Square attack: tries random squares of changed pixels and keeps "
        "what lowers the margin of the scores. It cannot be misled by masked "
        "gradients.",
-       "square:queries=1000",
-       "Andriushchenko et al., arXiv 1912.00049",
-       kBoth,
-       "scores",
-       "yes",
-       false,
-       {Queries("5000"),
-        {"initial-share", "0.8", "above 0, at most 1",
-         "first share of pixels changed at once"},
-        Restarts()}},
-      {"auto-attack",
-       "AutoAttack",
-       "an ensemble, the hard test",
+       "square:queries=1000", "Andriushchenko et al., arXiv 1912.00049", kBoth,
+       "scores", "yes", false},
+      {"auto-attack", "AutoAttack", "an ensemble, the hard test",
        "AutoAttack: several attacks in turn, each on the images that still "
        "stand. Without members: APGD, targeted APGD, targeted FAB and Square, "
        "the standard of the field. It has the norms, and takes the targets, "
        "that all its members do.",
-       "auto-attack:members=apgd+square",
-       "Croce and Hein, arXiv 2003.01690",
-       kBoth,
-       "gradients",
-       "yes",
-       false,
-       {{"members", "the standard ensemble", "no auto-attack among them",
-         "the attacks in order, with their defaults"}}},
-      {"hop-skip-jump",
-       "HopSkipJump",
-       "along the boundary",
+       "auto-attack:members=apgd+square", "Croce and Hein, arXiv 2003.01690",
+       kBoth, "gradients", "yes", false},
+      {"hop-skip-jump", "HopSkipJump", "along the boundary",
        "HopSkipJump: walks along the boundary toward the image, with a "
        "gradient estimated from the model's decisions. What it finds is "
        "compared with every epsilon. To a target it starts at the data set's "
        "images of that class; images of your own have noise to start from, "
        "which is seldom of the class.",
-       "hop-skip-jump:queries=2000",
-       "Chen et al., arXiv 1904.02144",
-       kBoth,
-       "decisions",
-       "yes",
-       true,
-       {Queries("10000")}},
-      {"boundary",
-       "Boundary",
-       "random walk at the boundary",
+       "hop-skip-jump:queries=2000", "Chen et al., arXiv 1904.02144", kBoth,
+       "decisions", "yes", true},
+      {"boundary", "Boundary", "random walk at the boundary",
        "The Boundary attack: starts at a wrong image and walks at random "
        "toward the original, staying wrong (or, with a target, in its class, "
        "from the data set's images of it). What it finds is compared with "
        "every epsilon.",
-       "boundary:queries=5000",
-       "Brendel et al., arXiv 1712.04248",
-       kL2,
-       "decisions",
-       "yes",
-       true,
-       {Queries("25000")}},
-      {"noise",
-       "Noise",
-       "random noise, the baseline",
+       "boundary:queries=5000", "Brendel et al., arXiv 1712.04248", kL2,
+       "decisions", "yes", true},
+      {"noise", "Noise", "random noise, the baseline",
        "Random noise of the attack's size: the baseline. An attack that does "
        "no better than noise says nothing of robustness.",
-       "noise:distribution=gaussian",
-       "none",
-       kBoth,
-       "nothing",
-       "yes",
-       false,
-       {{"distribution", "uniform", "",
-         "uniform in the ball; gaussian: linf of deviation epsilon / 2 and "
-         "clipped, l2 of length epsilon"},
-        {"repeats", "1", "1 to 1000", "tries; the worst one counts"}}},
+       "noise:distribution=gaussian", "none", kBoth, "nothing", "yes", false},
   };
 }
 
@@ -260,6 +203,11 @@ const std::vector<AttackDocs>& AllAttackDocs() {
     auto* docs = new std::vector<AttackDocs>(GradientSteps());
     for (const auto& more : {Minimising(), WithoutGradients()}) {
       docs->insert(docs->end(), more.begin(), more.end());
+    }
+    for (AttackDocs& one : *docs) {
+      one.parameters = std::visit(
+          [](const auto& config) { return ParametersOf(config); },
+          DefaultConfig(absl::StrReplaceAll(one.name, {{"-", "_"}})));
     }
     return docs;
   }();

@@ -16,8 +16,8 @@ struct ParameterDocs {
   std::string about;
 };
 
-// What is known of an attack without asking a server. The defaults and ranges
-// are those of adv/v1/attack.proto, where they are promised.
+// What is known of an attack without asking a server. Its parameters are told
+// by their declarations (engine/attacks/attack_config.h).
 struct AttackDocs {
   std::string name;     // as typed: "mi-fgsm"
   std::string title;    // for tables: "MI-FGSM"
@@ -29,7 +29,7 @@ struct AttackDocs {
   std::string needs;    // of the model: gradients, scores, decisions, nothing
   std::string targets;  // yes, no, or with which loss not
   bool minimises;       // finds the smallest change, whatever the epsilon
-  std::vector<ParameterDocs> parameters;  // in the protocol's order
+  std::vector<ParameterDocs> parameters = {};  // in the protocol's order
 };
 
 // Every attack of the protocol, in its order; a server runs some of them.

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adv/v1/attack.pb.h"
+#include "engine/attacks/attack_config.h"
 
 namespace adv {
 
@@ -23,9 +24,9 @@ absl::StatusOr<v1::Attack> FindAttack(const std::string& name);
 absl::StatusOr<v1::Attack> ParseAttack(const std::string& text,
                                        v1::Norm norm = v1::NORM_LINF);
 
-// The most steps that any server allows (its --max-steps), whatever the limit
-// of the one that is asked.
-inline constexpr std::uint32_t kMostSteps = 10000;
+// The most steps that any server allows, whatever the limit of the one that is
+// asked (its --max-steps).
+inline constexpr std::uint32_t kMostSteps = kMaxSteps;
 
 // Steps and step size as typed, for the attacks that have them.
 struct StepFlags {

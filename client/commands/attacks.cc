@@ -6,6 +6,7 @@
 #include "client/attacks/attack_flags.h"
 #include "client/commands/commands.h"
 #include "client/printers/attack_docs.h"
+#include "client/printers/attack_reference.h"
 #include "client/printers/json.h"
 
 namespace adv {
@@ -69,6 +70,11 @@ ExitCode Show(Context& context, const std::string& name) {
   return kOk;
 }
 
+ExitCode Reference(Context& context) {
+  context.out() << AttackReference();
+  return kOk;
+}
+
 }  // namespace
 
 void AddAttacks(CLI::App& app, Action* action) {
@@ -77,7 +83,8 @@ void AddAttacks(CLI::App& app, Action* action) {
   group->footer(
       "Examples:\n"
       "  advctl attacks list\n"
-      "  advctl attacks show pgd");
+      "  advctl attacks show pgd\n"
+      "  advctl attacks reference > attacks.md");
   CLI::App* list =
       group->add_subcommand("list", "List the attacks that the server can run");
   list->footer(
@@ -96,6 +103,14 @@ void AddAttacks(CLI::App& app, Action* action) {
   show->callback([action, name] {
     *action = [name](Context& context) { return Show(context, *name); };
   });
+  CLI::App* reference = group->add_subcommand(
+      "reference",
+      "Print a page of all attacks and parameters, in Markdown; needs no "
+      "server");
+  reference->footer(
+      "Example:\n"
+      "  advctl attacks reference > attacks.md");
+  reference->callback([action] { *action = Reference; });
 }
 
 }  // namespace adv

@@ -18,20 +18,10 @@ const google::protobuf::Descriptor* MessageOf(const AttackDocs& attack) {
   return field == nullptr ? nullptr : field->message_type();
 }
 
-// The protocol knows the types.
-std::string TypeOf(const AttackDocs& attack, const ParameterDocs& parameter) {
-  const auto* message = MessageOf(attack);
-  const auto* field = message == nullptr
-                          ? nullptr
-                          : message->FindFieldByName(absl::StrReplaceAll(
-                                parameter.name, {{"-", "_"}}));
-  return field == nullptr ? "" : ParameterType(*field);
-}
-
 Table ParameterText(const AttackDocs& attack) {
   Table table({{"parameter"}, {"default"}, {"range"}});
   for (const ParameterDocs& one : attack.parameters) {
-    const std::string type = TypeOf(attack, one);
+    const std::string type = ParameterTypeText(attack, one);
     table.AddRow(
         {one.name, one.default_value,
          one.range.empty() ? type : absl::StrCat(type, ", ", one.range)});
@@ -40,6 +30,16 @@ Table ParameterText(const AttackDocs& attack) {
 }
 
 }  // namespace
+
+std::string ParameterTypeText(const AttackDocs& attack,
+                              const ParameterDocs& parameter) {
+  const auto* message = MessageOf(attack);
+  const auto* field = message == nullptr
+                          ? nullptr
+                          : message->FindFieldByName(absl::StrReplaceAll(
+                                parameter.name, {{"-", "_"}}));
+  return field == nullptr ? "" : ParameterType(*field);
+}
 
 Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases) {
   std::vector<Table::Column> columns = {
@@ -78,8 +78,8 @@ Table ParameterTable(const AttackDocs& attack) {
   Table table(
       {{"parameter"}, {"type"}, {"default"}, {"range"}, {"what it is"}});
   for (const ParameterDocs& one : attack.parameters) {
-    table.AddRow({one.name, TypeOf(attack, one), one.default_value, one.range,
-                  one.about});
+    table.AddRow({one.name, ParameterTypeText(attack, one), one.default_value,
+                  one.range, one.about});
   }
   return table;
 }
@@ -117,7 +117,7 @@ nlohmann::ordered_json AttackJson(const AttackDocs& attack) {
   auto parameters = nlohmann::ordered_json::array();
   for (const ParameterDocs& one : attack.parameters) {
     parameters.push_back({{"name", one.name},
-                          {"type", TypeOf(attack, one)},
+                          {"type", ParameterTypeText(attack, one)},
                           {"default", one.default_value},
                           {"range", one.range},
                           {"about", one.about}});

@@ -19,6 +19,10 @@ Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases = false);
 std::string AttackListText(const std::vector<AttackDocs>& attacks,
                            const Style& style);
 
+// What a value of the parameter is, for people; the protocol knows the types.
+std::string ParameterTypeText(const AttackDocs& attack,
+                              const ParameterDocs& parameter);
+
 // A row a parameter.
 Table ParameterTable(const AttackDocs& attack);
 

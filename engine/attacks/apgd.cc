@@ -210,7 +210,8 @@ absl::StatusOr<at::Tensor> Apgd::Targets(AttackedModel& model,
   if (config_.loss != Loss::kTargetedDlr) return at::Tensor();
   const absl::StatusOr<at::Tensor> logits = model.CleanScores();
   if (!logits.ok()) return logits.status();
-  const int64_t count = std::min(config_.target_classes, logits->size(1) - 1);
+  const int64_t count =
+      std::min<int64_t>(config_.target_classes, logits->size(1) - 1);
   return OthersByLogit(*logits, batch.labels)
       .narrow(1, 0, count)
       .t()

@@ -3,13 +3,19 @@
 
 #include <absl/status/status.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "engine/attacks/parameter.h"
+
 namespace adv {
+
+// Configs of attacks: what they are told, what that may be, and what they do if
+// they are not told. No LibTorch here: the client reads it, too.
 
 inline constexpr int64_t kMaxSteps = 10000;
 inline constexpr int64_t kMaxRestarts = 100;
@@ -22,127 +28,196 @@ inline constexpr double kMaxLearningRate = 1000;
 inline constexpr double kMaxInitialConstant = 1e10;
 inline constexpr double kMaxConfidence = 1e6;
 inline constexpr double kMaxEta = 10;
+inline constexpr std::size_t kMaxMembers = 16;
+
+inline constexpr char kKurakinsRule[] = "min(e + 4, 1.25 e) rounded up";
+
+namespace parameter {
+// The ranges that several attacks share.
+inline constexpr Range kSteps = From(1, kMaxSteps, Limit::kMaxSteps);
+inline constexpr Range kQueries = From(1, kMaxQueries, Limit::kMaxQueries);
+inline constexpr Range kRestarts = From(1, kMaxRestarts);
+inline constexpr Range kStepSizes = Above(0, kMaxStepSize);
+}  // namespace parameter
+
+// A config is an aggregate of parameters (parameter.h): to declare one here,
+// and a field of its name in attack.proto, is all that it takes. They stand in
+// the order of the proto's fields. kName is that of the proto's oneof.
 
 // Fast gradient sign method (Goodfellow et al., arXiv 1412.6572):
 // x' = clip(x + epsilon sign(gradient)), sign(0) = 0. L-inf; gradients.
 struct FgsmConfig {
-  // The thesis's arithmetic, to reproduce its numbers: sign(0) = +1 and no
-  // clipping to the box. The only setting under which images may leave the
-  // box; reports name it.
-  bool thesis_mode = false;
+  static constexpr char kName[] = "fgsm";
+  // The thesis's arithmetic, to reproduce its numbers. The only setting under
+  // which images may leave the box; reports name it.
+  parameter::Flag thesis_mode{"thesis_mode", false,
+                              "no clipping to [0, 1], and sign(0) = +1"};
 };
 
 // Iterative gradient sign / basic iterative method (Kurakin et al.,
 // arXiv 1607.02533). L-inf; gradients.
 struct IgsmConfig {
-  // Change of each pixel and step, in (0, 1].
-  double step_size = 1.0 / 255;
-  // [1, kMaxSteps]. Unset: Kurakin's rule, min(e + 4, 1.25 e) rounded up and
-  // at least 1, with e = 255 epsilon.
-  std::optional<int64_t> steps;
+  static constexpr char kName[] = "igsm";
+  parameter::Size step_size{"step_size", 1.0 / 255, parameter::Above(0, 1),
+                            "change of each value in a step"};
+  parameter::OptionalCount steps{
+      "steps", kKurakinsRule, parameter::kSteps,
+      "how many; e is epsilon in levels of 1/255 (Kurakin's rule)"};
 };
 
 // IGSM that descends toward the class with the smallest logit on the clean
 // image (Kurakin et al., arXiv 1607.02533), whatever the goal; takes no other
 // target. L-inf; gradients.
 struct IterativeLeastLikelyConfig {
-  double step_size = 1.0 / 255;  // as IgsmConfig
-  std::optional<int64_t> steps;  // as IgsmConfig
+  static constexpr char kName[] = "iterative_least_likely";
+  parameter::Size step_size{"step_size", 1.0 / 255, parameter::Above(0, 1),
+                            "change of each value in a step"};
+  parameter::OptionalCount steps{
+      "steps", kKurakinsRule, parameter::kSteps,
+      "how many; e is epsilon in levels of 1/255 (Kurakin's rule)"};
 };
 
 // Projected gradient descent (Madry et al., arXiv 1706.06083). L-inf: steps
 // along the sign; L2: along the gradient made a unit vector. Both gradients.
 struct PgdConfig {
-  // Length of a step in the norm, (0, kMaxStepSize]; unset: epsilon / 4.
-  std::optional<double> step_size;
-  int64_t steps = 40;    // [1, kMaxSteps]
-  int64_t restarts = 1;  // [1, kMaxRestarts]; each image's worst result counts
-  // Start uniformly in the ball (L2: in its volume), clipped to the box.
-  bool random_start = true;
+  static constexpr char kName[] = "pgd";
+  parameter::OptionalSize step_size{"step_size", "epsilon / 4",
+                                    parameter::kStepSizes,
+                                    "length of a step in the norm"};
+  parameter::Count steps{"steps", 40, parameter::kSteps, "how many"};
+  parameter::Count restarts{"restarts", 1, parameter::kRestarts,
+                            "random starts; each image's worst result counts"};
+  parameter::Flag random_start{
+      "random_start", true,
+      "start at a random point of the ball (l2: of its volume), clipped to "
+      "[0, 1]"};
 };
 
 // Momentum iterative FGSM (Dong et al., arXiv 1710.06081):
 // g <- momentum g + gradient / max(mean |gradient|, 1e-12),
 // x <- x + step_size sign(g). L-inf; gradients.
 struct MiFgsmConfig {
-  // (0, kMaxStepSize]; unset: epsilon / steps.
-  std::optional<double> step_size;
-  int64_t steps = 10;   // [1, kMaxSteps]
-  double momentum = 1;  // [0, 10]
+  static constexpr char kName[] = "mi_fgsm";
+  parameter::OptionalSize step_size{"step_size", "epsilon / steps",
+                                    parameter::kStepSizes,
+                                    "change of each value in a step"};
+  parameter::Count steps{"steps", 10, parameter::kSteps, "how many"};
+  parameter::Number momentum{"momentum", 1, parameter::From(0, 10),
+                             "decay of the accumulated gradient"};
 };
 
 // Auto-PGD (Croce and Hein, arXiv 2003.01690). L-inf, L2; gradients.
 struct ApgdConfig {
+  static constexpr char kName[] = "apgd";
   enum class Loss {
     kCrossEntropy,  // through L, which has the same maxima
     kDlr,           // needs 3 classes
     kTargetedDlr,   // one run for each target class; needs 4 classes
   };
-  Loss loss = Loss::kCrossEntropy;
-  int64_t steps = 100;   // [1, kMaxSteps]
-  int64_t restarts = 1;  // [1, kMaxRestarts]
-  // kTargetedDlr without targets of the caller's: the other classes with the
-  // largest clean logits, best first; all of them if there are fewer.
-  int64_t target_classes = 9;  // [1, kMaxTargetClasses]
+  parameter::Choice<Loss> loss{
+      "loss",
+      Loss::kCrossEntropy,
+      {"ce", "dlr", "targeted_dlr"},
+      "what is climbed: cross-entropy, or the difference of logits ratio (dlr "
+      "needs 3 classes, targeted-dlr 4)"};
+  parameter::Count steps{"steps", 100, parameter::kSteps, "how many"};
+  parameter::Count restarts{"restarts", 1, parameter::kRestarts,
+                            "random starts; each image's worst result counts"};
+  parameter::Count target_classes{
+      "target_classes", 9, parameter::From(1, kMaxTargetClasses),
+      "of targeted-dlr without a target: so many of the other classes with the "
+      "largest logits are tried, best first; all if there are fewer"};
 };
 
 // DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599). L2, L-inf; gradients;
 // minimising.
 struct DeepFoolConfig {
-  int64_t steps = 50;       // [1, kMaxSteps]
-  double overshoot = 0.02;  // of the accumulated perturbation, [0, 1]
+  static constexpr char kName[] = "deep_fool";
+  parameter::Count steps{"steps", 50, parameter::kSteps, "how many"};
+  parameter::Number overshoot{
+      "overshoot", 0.02, parameter::From(0, 1),
+      "how far beyond the boundary, as a share of the change"};
 };
 
 // Carlini and Wagner's L2 attack (arXiv 1608.04644). L2; gradients; minimising.
 struct CarliniWagnerConfig {
-  double learning_rate = 0.01;      // Adam's, (0, kMaxLearningRate]
-  int64_t binary_search_steps = 9;  // over the constant c, [1, 20]
-  double initial_constant = 1e-3;   // (0, kMaxInitialConstant]
-  int64_t steps = 1000;             // Adam steps a search, [1, kMaxSteps]
-  double confidence = 0;            // kappa, [0, kMaxConfidence]
+  static constexpr char kName[] = "carlini_wagner";
+  parameter::Number learning_rate{
+      "learning_rate", 0.01, parameter::Above(0, kMaxLearningRate), "Adam's"};
+  parameter::Count binary_search_steps{"binary_search_steps", 9,
+                                       parameter::From(1, 20),
+                                       "searches over the constant c"};
+  parameter::Number initial_constant{"initial_constant", 1e-3,
+                                     parameter::Above(0, kMaxInitialConstant),
+                                     "the first constant"};
+  parameter::Count steps{"steps", 1000, parameter::kSteps,
+                         "Adam's steps in each search"};
+  parameter::Number confidence{
+      "confidence", 0, parameter::From(0, kMaxConfidence),
+      "margin (kappa) by which the logits must be wrong"};
 };
 
 // Fast adaptive boundary (Croce and Hein, arXiv 1907.02044). L-inf, L2;
 // gradients; minimising.
 struct FabConfig {
-  int64_t steps = 100;     // [1, kMaxSteps]
-  int64_t restarts = 1;    // [1, kMaxRestarts]
-  double alpha_max = 0.1;  // largest weight of the original, (0, 1]
-  double eta = 1.05;       // overshoot, [1, kMaxEta]
-  double beta = 0.9;       // backward step, (0, 1]
-  // FAB-T: the other classes with the largest clean logits, one by one, all if
-  // there are fewer. 0: untargeted FAB.
-  int64_t target_classes = 0;  // [0, kMaxTargetClasses]
+  static constexpr char kName[] = "fab";
+  parameter::Count steps{"steps", 100, parameter::kSteps, "how many"};
+  parameter::Count restarts{"restarts", 1, parameter::kRestarts,
+                            "random starts; each image's best result counts"};
+  parameter::Number alpha_max{"alpha_max", 0.1, parameter::Above(0, 1),
+                              "largest weight of the original in a step"};
+  parameter::Number eta{"eta", 1.05, parameter::From(1, kMaxEta), "overshoot"};
+  parameter::Number beta{"beta", 0.9, parameter::Above(0, 1), "backward step"};
+  parameter::Count target_classes{
+      "target_classes", 0, parameter::From(0, kMaxTargetClasses),
+      "attack so many of the other classes with the largest logits one by one "
+      "(FAB-T), all if there are fewer; 0: untargeted"};
 };
 
 // Square attack (Andriushchenko et al., arXiv 1912.00049). L-inf, L2; scores.
 struct SquareConfig {
-  int64_t queries = 5000;      // an image and restart, [1, kMaxQueries]
-  double initial_share = 0.8;  // p of the paper, (0, 1]
-  int64_t restarts = 1;        // [1, kMaxRestarts]
+  static constexpr char kName[] = "square";
+  parameter::Count queries{
+      "queries", 5000, parameter::kQueries,
+      "questions to the model for each image and random start"};
+  parameter::Number initial_share{"initial_share", 0.8, parameter::Above(0, 1),
+                                  "first share of pixels changed at once"};
+  parameter::Count restarts{"restarts", 1, parameter::kRestarts,
+                            "random starts; each image's worst result counts"};
 };
 
 // HopSkipJump (Chen et al., arXiv 1904.02144). L-inf, L2; decisions;
 // minimising.
 struct HopSkipJumpConfig {
-  int64_t queries = 10000;  // an image, [1, kMaxQueries]
+  static constexpr char kName[] = "hop_skip_jump";
+  parameter::Count queries{"queries", 10000, parameter::kQueries,
+                           "questions to the model for each image"};
 };
 
 // Boundary attack (Brendel et al., arXiv 1712.04248). L2; decisions;
 // minimising.
 struct BoundaryConfig {
-  int64_t queries = 25000;  // an image, [1, kMaxQueries]
+  static constexpr char kName[] = "boundary";
+  parameter::Count queries{"queries", 25000, parameter::kQueries,
+                           "questions to the model for each image"};
 };
 
 // Random noise of the attack's size: the baseline. L-inf, L2; scores.
 struct NoiseConfig {
+  static constexpr char kName[] = "noise";
   enum class Distribution {
     kUniform,   // in the ball (L2: in its volume)
     kGaussian,  // of standard deviation epsilon / 2 (L-inf; what lies outside
                 // is clipped) or of length epsilon (L2)
   };
-  Distribution distribution = Distribution::kUniform;
-  int64_t repeats = 1;  // [1, 1000]; each image's worst result counts
+  parameter::Choice<Distribution> distribution{
+      "distribution",
+      Distribution::kUniform,
+      {"uniform", "gaussian"},
+      "uniform in the ball; gaussian: linf of deviation epsilon / 2 and "
+      "clipped, l2 of length epsilon"};
+  parameter::Count repeats{"repeats", 1, parameter::From(1, 1000),
+                           "tries; each image's worst one counts"};
 };
 
 struct AnyAttack;
@@ -150,8 +225,10 @@ struct AnyAttack;
 // AutoAttack (Croce and Hein, arXiv 2003.01690): its members in order, each on
 // the images that still stand.
 struct AutoAttackConfig {
-  // None of them an AutoAttack. Empty: the standard ensemble, APGD-CE, APGD-T
-  // with 9 targets, FAB-T with 9 targets, Square with 5,000 queries.
+  static constexpr char kName[] = "auto_attack";
+  // At most kMaxMembers, none of them an AutoAttack. Empty: the standard
+  // ensemble, APGD-CE, APGD-T with 9 targets, FAB-T with 9 targets, Square with
+  // 5,000 queries.
   std::vector<AnyAttack> members;
 };
 
@@ -168,6 +245,12 @@ struct AnyAttack {
 
 // The members that run: those of the config, or the standard ensemble.
 std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config);
+
+// Every attack with its defaults, in the order of the proto's oneof.
+std::vector<AttackConfig> AllAttacks();
+
+// The one of this name, as AttackName gives it; there must be one.
+AttackConfig DefaultConfig(const std::string& name);
 
 // As in the proto's oneof: "fgsm", "iterative_least_likely", "auto_attack".
 std::string AttackName(const AttackConfig& config);

@@ -106,12 +106,12 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
     if (!margin.ok()) return margin.status();
     const at::Tensor fooled =
         model.Fooled(margin->logits, search.rows)
-            .logical_and_(margin->values.ge(config_.confidence));
+            .logical_and_(margin->values.ge(config_.confidence.value()));
     nearest.Offer(search.rows, images, margin->logits, fooled, n);
     succeeded.index_fill_(0, search.places.masked_select(fooled), true);
 
     const at::Tensor change = images - search.originals;
-    const at::Tensor missing = config_.confidence - margin->values;
+    const at::Tensor missing = config_.confidence.value() - margin->values;
     const at::Tensor pull =
         at::where(missing.gt(0), search.constants, at::zeros_like(missing));
     const at::Tensor by_pixel =

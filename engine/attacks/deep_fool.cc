@@ -83,7 +83,7 @@ absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
   const at::Tensor originals = SelectRows(batch.images, moving.rows);
   moving.images = (originals + moving.moved).clamp(0, 1);
   const at::Tensor beyond =
-      (originals + moving.moved * (1 + config_.overshoot)).clamp(0, 1);
+      (originals + moving.moved * (1 + config_.overshoot.value())).clamp(0, 1);
   const absl::StatusOr<at::Tensor> logits = model.Scores(beyond, moving.rows);
   if (!logits.ok()) return logits.status();
   const at::Tensor fooled = model.Fooled(*logits, moving.rows);

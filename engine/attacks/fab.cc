@@ -102,10 +102,11 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
   const at::Tensor size_of_original =
       SizesOf(move_of_original, norm).clamp_min(kSmallest);
   const at::Tensor alpha = PerPixel((size / (size + size_of_original))
-                                        .clamp_max(config_.alpha_max)
+                                        .clamp_max(config_.alpha_max.value())
                                         .to(at::kFloat));
-  return ((images + move * config_.eta) * (1 - alpha) +
-          (originals + move_of_original * config_.eta) * alpha)
+  const double eta = config_.eta;
+  return ((images + move * eta) * (1 - alpha) +
+          (originals + move_of_original * eta) * alpha)
       .clamp(0, 1);
 }
 
@@ -121,7 +122,7 @@ absl::Status Fab::Walk(AttackedModel& model, const Ground& ground,
     const at::Tensor fooled = model.Fooled(*logits, ground.rows);
     nearest.Offer(ground.rows, images, *logits, fooled, n);
     const at::Tensor back =
-        ground.originals + (images - ground.originals) * config_.beta;
+        ground.originals + (images - ground.originals) * config_.beta.value();
     images = at::where(PerPixel(fooled), back, images);
   }
   return absl::OkStatus();
@@ -142,7 +143,7 @@ absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
       OthersByLogit(nearest.nearest().logits, batch.labels)
           .index_select(0, rows);
   const int64_t courses =
-      one_by_one ? std::min(config_.target_classes, others.size(1) - 1) : 1;
+      one_by_one ? std::min<int64_t>(config_.target_classes, others.size(1) - 1) : 1;
   for (int64_t course = 0; course < courses; ++course) {
     const at::Tensor to = one_by_one ? others.select(1, course) : at::Tensor();
     for (int64_t restart = 0; restart < config_.restarts; ++restart) {

@@ -68,7 +68,7 @@ class Pgd final : public SteppingAttack {
     return {config_.steps, config_.step_size.value_or(epsilon / 4)};
   }
   int64_t RandomStarts() const override {
-    return config_.random_start ? config_.restarts : 0;
+    return config_.random_start ? config_.restarts.value() : 0;
   }
 
   const PgdConfig config_;
@@ -81,8 +81,9 @@ class MiFgsm final : public SteppingAttack {
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
-    return {config_.steps, config_.step_size.value_or(
-                               epsilon / static_cast<double>(config_.steps))};
+    return {config_.steps,
+            config_.step_size.value_or(
+                epsilon / static_cast<double>(config_.steps.value()))};
   }
   // Accumulates the gradient over its mean size, not its sign.
   at::Tensor Ascent(const at::Tensor& gradient, bool,
@@ -90,9 +91,10 @@ class MiFgsm final : public SteppingAttack {
     const at::Tensor size =
         ValuesOf(gradient).to(at::kDouble).abs().mean(1).clamp_min(1e-12);
     const at::Tensor normalised = gradient / PerPixel(size.to(at::kFloat));
-    walks.momentum = walks.momentum.defined()
-                         ? walks.momentum.mul(config_.momentum) + normalised
-                         : normalised;
+    walks.momentum =
+        walks.momentum.defined()
+            ? walks.momentum.mul(config_.momentum.value()) + normalised
+            : normalised;
     return walks.momentum;
   }
 

@@ -112,7 +112,7 @@ absl::StatusOr<AttackResult> Square::PerturbWithin(
 absl::StatusOr<Candidates> Square::Go(Search search,
                                       AttackedModel& model) const {
   // In an empty ball all queries are the same.
-  const int64_t queries = search.epsilon > 0 ? config_.queries : 1;
+  const int64_t queries = search.epsilon > 0 ? config_.queries.value() : 1;
   for (int64_t query = 0; query < queries; ++query) {
     if (search.standing.numel() == 0) break;
     Propose(query, search);

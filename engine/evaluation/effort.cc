@@ -1,64 +1,46 @@
 #include "engine/evaluation/effort.h"
 
-#include <algorithm>
-#include <functional>
-#include <tuple>
+#include <cstdint>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace adv {
 namespace {
 
-// Counts of which more can only help, and the rest of a config.
-template <typename... Rest>
-struct Parts {
-  std::vector<int64_t> counts;
-  std::tuple<Rest...> rest;
+// Goes through the parameters of two configs of one attack.
+class Comparison {
+ public:
+  explicit Comparison(double epsilon) : epsilon_(epsilon) {}
+
+  void operator()(const parameter::Count& /*described*/,
+                  const parameter::Count& more, const parameter::Count& less) {
+    Compare(more, less);
+    // 0 is not less of it, but another way to go.
+    if ((more == 0) != (less == 0)) comparable_ = false;
+  }
+  void operator()(const parameter::OptionalCount& /*described*/,
+                  const parameter::OptionalCount& more,
+                  const parameter::OptionalCount& less) {
+    Compare(IgsmSteps(more, epsilon_), IgsmSteps(less, epsilon_));
+  }
+  // What is no count must be the same.
+  template <typename Kind>
+  void operator()(const Kind& /*described*/, const Kind& more,
+                  const Kind& less) {
+    if (more.value() != less.value()) comparable_ = false;
+  }
+
+  bool IsMore() const { return comparable_ && some_more_; }
+
+ private:
+  void Compare(int64_t more, int64_t less) {
+    if (more < less) comparable_ = false;
+    if (more > less) some_more_ = true;
+  }
+
+  const double epsilon_;
+  bool comparable_ = true;
+  bool some_more_ = false;
 };
-
-template <typename... Rest>
-Parts<Rest...> MakeParts(std::vector<int64_t> counts, Rest... rest) {
-  return {std::move(counts), {std::move(rest)...}};
-}
-
-auto Split(const FgsmConfig& c, double) { return MakeParts({}, c.thesis_mode); }
-auto Split(const IgsmConfig& c, double epsilon) {
-  return MakeParts({IgsmSteps(c.steps, epsilon)}, c.step_size);
-}
-auto Split(const IterativeLeastLikelyConfig& c, double epsilon) {
-  return MakeParts({IgsmSteps(c.steps, epsilon)}, c.step_size);
-}
-auto Split(const PgdConfig& c, double) {
-  return MakeParts({c.steps, c.restarts}, c.step_size, c.random_start);
-}
-auto Split(const MiFgsmConfig& c, double) {
-  return MakeParts({c.steps}, c.step_size, c.momentum);
-}
-auto Split(const ApgdConfig& c, double) {
-  return MakeParts({c.steps, c.restarts, c.target_classes}, c.loss);
-}
-auto Split(const DeepFoolConfig& c, double) {
-  return MakeParts({c.steps}, c.overshoot);
-}
-auto Split(const CarliniWagnerConfig& c, double) {
-  return MakeParts({c.steps, c.binary_search_steps}, c.learning_rate,
-                   c.initial_constant, c.confidence);
-}
-auto Split(const FabConfig& c, double) {
-  return MakeParts({c.steps, c.restarts, c.target_classes}, c.alpha_max, c.eta,
-                   c.beta, c.target_classes == 0);
-}
-auto Split(const SquareConfig& c, double) {
-  return MakeParts({c.queries, c.restarts}, c.initial_share);
-}
-auto Split(const HopSkipJumpConfig& c, double) {
-  return MakeParts({c.queries});
-}
-auto Split(const BoundaryConfig& c, double) { return MakeParts({c.queries}); }
-auto Split(const NoiseConfig& c, double) {
-  return MakeParts({c.repeats}, c.distribution);
-}
 
 }  // namespace
 
@@ -73,11 +55,9 @@ bool IsMoreOf(const AttackConfig& more, const AttackConfig& less,
         } else {
           const auto* const other = std::get_if<Config>(&less);
           if (other == nullptr) return false;
-          const auto ours = Split(config, epsilon);
-          const auto theirs = Split(*other, epsilon);
-          return ours.rest == theirs.rest && ours.counts != theirs.counts &&
-                 std::equal(ours.counts.begin(), ours.counts.end(),
-                            theirs.counts.begin(), std::greater_equal<>());
+          Comparison comparison(epsilon);
+          parameter::ForEach(config, *other, comparison);
+          return comparison.IsMore();
         }
       },
       more);

@@ -2,6 +2,7 @@
 #define ADV_SERVER_CODEC_CODEC_ATTACK_CONFIG_H_
 
 #include <absl/strings/string_view.h>
+#include <google/protobuf/descriptor.h>
 
 #include <optional>
 #include <string>
@@ -35,6 +36,16 @@ void CheckSteps(const AttackConfig& config, absl::string_view field,
 // given, and left out otherwise.
 v1::Attack EncodeAttack(const AttackConfig& config,
                         std::optional<double> epsilon);
+
+// A parameter and its field in the attack's message have one name, and so have
+// an enumerator and the proto's, behind its prefix: "targeted_dlr" is
+// APGD_LOSS_TARGETED_DLR. A test holds the tree to it.
+const google::protobuf::FieldDescriptor& FieldOf(
+    const google::protobuf::Descriptor& message,
+    const parameter::About& parameter);
+// The proto's number; 0 if there is none of this name.
+int EnumeratorOf(const google::protobuf::FieldDescriptor& field,
+                 absl::string_view name);
 
 // Where sizes are: more than 0 or, if `may_be_zero`, at least 0, and at most
 // `max`, in pixel units.

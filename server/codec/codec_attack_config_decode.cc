@@ -1,9 +1,14 @@
 // Decoding: attacks of the wire, with what is wrong with them.
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -12,266 +17,195 @@
 namespace adv {
 namespace {
 
-constexpr double kLevels = 255;
-constexpr int kMaxMembers = 16;
+using google::protobuf::FieldDescriptor;
 
-int64_t MostSteps(const Limits& limits) {
-  return std::min<int64_t>(limits.steps, kMaxSteps);
+constexpr double kLevels = 255;
+
+// The most of a count that this server takes.
+int64_t Most(const parameter::About& about, const Limits& limits) {
+  const auto most = static_cast<int64_t>(about.range.high);
+  switch (about.range.limit) {
+    case parameter::Limit::kMaxSteps:
+      return std::min<int64_t>(most, limits.steps);
+    case parameter::Limit::kMaxQueries:
+      return std::min<int64_t>(most, limits.queries);
+    case parameter::Limit::kNone:
+      break;
+  }
+  return most;
 }
 
-// Reads the parameters of one attack. What is not given stays at its default.
-class Parameters {
+// Reads the parameters of one attack from the fields of their names. What is
+// not given stays at its default.
+class ParameterReader {
  public:
-  Parameters(std::string field, const Limits& limits,
-             FieldViolations* violations)
-      : field_(std::move(field)), limits_(limits), violations_(violations) {}
+  ParameterReader(const google::protobuf::Message& message, std::string field,
+                  const Limits& limits, FieldViolations* violations)
+      : message_(message),
+        reflection_(*message.GetReflection()),
+        field_(std::move(field)),
+        limits_(limits),
+        violations_(violations) {}
 
-  template <typename To>
-  void Integer(const char* name, bool given, uint32_t value, int64_t low,
-               int64_t high, To* to) const {
-    if (!given) return;
-    if (value < low || value > high) {
-      violations_->Add(Path(name), absl::StrCat("is ", value, "; must be ", low,
-                                                " to ", high));
+  void operator()(const parameter::Count& described,
+                  parameter::Count& to) const {
+    const parameter::About& about = described.about();
+    if (const auto count = ReadCount(about)) {
+      to = *count;
+      return;
     }
-    *to = static_cast<int64_t>(value);
+    // A server may allow less than a default.
+    const int64_t most = Most(about, limits_);
+    if (to <= most) return;
+    violations_->Add(Path(about),
+                     absl::StrCat("is not given, and would be ", to.value(),
+                                  "; must be ", about.range.low, " to ", most));
   }
-  // Steps that follow from epsilon: CheckSteps looks at those.
-  template <typename Message>
-  void Steps(const Message& message, std::optional<int64_t>* to) const {
-    Integer("steps", message.has_steps(), message.steps(), 1,
-            MostSteps(limits_), to);
+  // What follows from epsilon is CheckSteps's affair.
+  void operator()(const parameter::OptionalCount& described,
+                  parameter::OptionalCount& to) const {
+    if (const auto count = ReadCount(described.about())) to = *count;
   }
-  template <typename Message>
-  void Steps(const Message& message, int64_t* to) const {
-    Integer("steps", message.has_steps(), message.steps(), 1,
-            MostSteps(limits_), to);
-    if (!message.has_steps()) Default("steps", *to, MostSteps(limits_));
+  void operator()(const parameter::Number& described,
+                  parameter::Number& to) const {
+    const parameter::About& about = described.about();
+    if (!IsGiven(about)) return;
+    to = reflection_.GetDouble(message_, &Field(about));
+    if (about.range.Contains(to)) return;
+    violations_->Add(Path(about), absl::StrCat("is ", to.value(), "; must be ",
+                                               about.range.Words()));
   }
-  template <typename Message>
-  void Restarts(const Message& message, int64_t* to) const {
-    Integer("restarts", message.has_restarts(), message.restarts(), 1,
-            kMaxRestarts, to);
+  void operator()(const parameter::Size& described, parameter::Size& to) const {
+    if (const auto size = ReadSize(described.about())) to = *size;
   }
-  template <typename Message>
-  void Queries(const Message& message, int64_t* to) const {
-    Integer("queries", message.has_queries(), message.queries(), 1,
-            limits_.queries, to);
-    if (!message.has_queries()) Default("queries", *to, limits_.queries);
+  void operator()(const parameter::OptionalSize& described,
+                  parameter::OptionalSize& to) const {
+    if (const auto size = ReadSize(described.about())) to = *size;
   }
-  template <typename Message>
-  void TargetClasses(const Message& message, int64_t low, int64_t* to) const {
-    Integer("target_classes", message.has_target_classes(),
-            message.target_classes(), low, kMaxTargetClasses, to);
+  void operator()(const parameter::Flag& described, parameter::Flag& to) const {
+    if (!IsGiven(described.about())) return;
+    to = reflection_.GetBool(message_, &Field(described.about()));
   }
-
-  // NaN is outside every range.
-  void Number(const char* name, bool given, double value, double low,
-              double high, bool low_too, double* to) const {
-    if (!given) return;
-    if (!((low_too ? value >= low : value > low) && value <= high)) {
-      violations_->Add(Path(name),
-                       absl::StrCat("is ", value, "; must be ",
-                                    low_too ? absl::StrCat(low)
-                                            : absl::StrCat("above ", low),
-                                    low_too ? "" : ",", " to ", high));
+  template <typename Enum>
+  void operator()(const parameter::Choice<Enum>& described,
+                  parameter::Choice<Enum>& to) const {
+    const FieldDescriptor& field = Field(described.about());
+    const int number = reflection_.GetEnumValue(message_, &field);
+    if (field.enum_type()->FindValueByNumber(number) == nullptr) {
+      violations_->Add(Path(described.about()),
+                       absl::StrCat("is ", number, "; must be a value of ",
+                                    field.enum_type()->full_name()));
+      return;
     }
-    *to = value;
-  }
-  template <typename Message, typename To>
-  void StepSize(const Message& message, double max, To* to) const {
-    if (!message.has_step_size()) return;
-    *to = DecodeSize(message.step_size(), Path("step_size"), {max, false},
-                     violations_);
-  }
-
-  // A server may allow less than a default.
-  void Default(const char* name, int64_t value, int64_t most) const {
-    if (value <= most) return;
-    violations_->Add(Path(name), absl::StrCat("is not given, and would be ",
-                                              value, "; must be 1 to ", most));
-  }
-
-  std::string Path(absl::string_view name) const {
-    return absl::StrCat(field_, ".", name);
+    for (size_t i = 0; i < described.names().size(); ++i) {
+      if (number == EnumeratorOf(field, described.names()[i])) {
+        to = static_cast<Enum>(i);
+      }
+    }
   }
 
  private:
+  const FieldDescriptor& Field(const parameter::About& about) const {
+    return FieldOf(*message_.GetDescriptor(), about);
+  }
+  bool IsGiven(const parameter::About& about) const {
+    return reflection_.HasField(message_, &Field(about));
+  }
+  std::string Path(const parameter::About& about) const {
+    return absl::StrCat(field_, ".", about.name);
+  }
+
+  std::optional<int64_t> ReadCount(const parameter::About& about) const {
+    if (!IsGiven(about)) return std::nullopt;
+    const int64_t count = reflection_.GetUInt32(message_, &Field(about));
+    const int64_t most = Most(about, limits_);
+    if (static_cast<double>(count) < about.range.low || count > most) {
+      violations_->Add(Path(about),
+                       absl::StrCat("is ", count, "; must be ", about.range.low,
+                                    " to ", most));
+    }
+    return count;
+  }
+  std::optional<double> ReadSize(const parameter::About& about) const {
+    if (!IsGiven(about)) return std::nullopt;
+    v1::Epsilon size;
+    size.CopyFrom(reflection_.GetMessage(message_, &Field(about)));
+    return DecodeSize(size, Path(about), {about.range.high, false},
+                      violations_);
+  }
+
+  const google::protobuf::Message& message_;
+  const google::protobuf::Reflection& reflection_;
   const std::string field_;
   const Limits& limits_;
   FieldViolations* const violations_;
 };
 
-AttackConfig Decode(const v1::Fgsm& message, const Parameters& /*read*/) {
-  return FgsmConfig{message.thesis_mode()};
+// The parameters of `config` from the attack's own message.
+template <typename Config>
+void Decode(const google::protobuf::Message& message, const std::string& field,
+            const Limits& limits, FieldViolations* violations, Config* config) {
+  parameter::ForEach(*config,
+                     ParameterReader(message, field, limits, violations));
 }
 
-template <typename Config, typename Message>
-AttackConfig DecodeIgsm(const Message& message, const Parameters& read) {
-  Config config;
-  read.StepSize(message, 1, &config.step_size);
-  read.Steps(message, &config.steps);
-  return config;
-}
-
-AttackConfig Decode(const v1::Pgd& message, const Parameters& read) {
-  PgdConfig config;
-  read.StepSize(message, kMaxStepSize, &config.step_size);
-  read.Steps(message, &config.steps);
-  read.Restarts(message, &config.restarts);
-  if (message.has_random_start()) config.random_start = message.random_start();
-  return config;
-}
-
-AttackConfig Decode(const v1::MiFgsm& message, const Parameters& read) {
-  MiFgsmConfig config;
-  read.StepSize(message, kMaxStepSize, &config.step_size);
-  read.Steps(message, &config.steps);
-  read.Number("momentum", message.has_momentum(), message.momentum(), 0, 10,
-              true, &config.momentum);
-  return config;
-}
-
-ApgdConfig::Loss DecodeLoss(v1::ApgdLoss loss) {
-  switch (loss) {
-    case v1::APGD_LOSS_DLR:
-      return ApgdConfig::Loss::kDlr;
-    case v1::APGD_LOSS_TARGETED_DLR:
-      return ApgdConfig::Loss::kTargetedDlr;
-    default:
-      return ApgdConfig::Loss::kCrossEntropy;
+void Decode(const google::protobuf::Message& message, const std::string& field,
+            const Limits& limits, FieldViolations* violations,
+            AutoAttackConfig* config) {
+  v1::AutoAttack attack;
+  attack.CopyFrom(message);
+  if (attack.members().empty()) {
+    // What is wrong with the standard ensemble here is told of its members.
+    attack = EncodeAttack(*config, std::nullopt).auto_attack();
+    AutoAttackConfig standard;
+    Decode(attack, field, limits, violations, &standard);
+    return;
   }
-}
-
-AttackConfig Decode(const v1::Apgd& message, const Parameters& read,
-                    FieldViolations* violations) {
-  if (!v1::ApgdLoss_IsValid(message.loss())) {
-    violations->Add(read.Path("loss"),
-                    absl::StrCat("is ", static_cast<int>(message.loss()),
-                                 "; must be a value of adv.v1.ApgdLoss"));
-  }
-  ApgdConfig config;
-  config.loss = DecodeLoss(message.loss());
-  read.Steps(message, &config.steps);
-  read.Restarts(message, &config.restarts);
-  read.TargetClasses(message, 1, &config.target_classes);
-  return config;
-}
-
-AttackConfig Decode(const v1::DeepFool& message, const Parameters& read) {
-  DeepFoolConfig config;
-  read.Steps(message, &config.steps);
-  read.Number("overshoot", message.has_overshoot(), message.overshoot(), 0, 1,
-              true, &config.overshoot);
-  return config;
-}
-
-AttackConfig Decode(const v1::CarliniWagner& message, const Parameters& read) {
-  CarliniWagnerConfig config;
-  read.Number("learning_rate", message.has_learning_rate(),
-              message.learning_rate(), 0, kMaxLearningRate, false,
-              &config.learning_rate);
-  read.Integer("binary_search_steps", message.has_binary_search_steps(),
-               message.binary_search_steps(), 1, 20,
-               &config.binary_search_steps);
-  read.Number("initial_constant", message.has_initial_constant(),
-              message.initial_constant(), 0, kMaxInitialConstant, false,
-              &config.initial_constant);
-  read.Steps(message, &config.steps);
-  read.Number("confidence", message.has_confidence(), message.confidence(), 0,
-              kMaxConfidence, true, &config.confidence);
-  return config;
-}
-
-AttackConfig Decode(const v1::Fab& message, const Parameters& read) {
-  FabConfig config;
-  read.Steps(message, &config.steps);
-  read.Restarts(message, &config.restarts);
-  read.Number("alpha_max", message.has_alpha_max(), message.alpha_max(), 0, 1,
-              false, &config.alpha_max);
-  read.Number("eta", message.has_eta(), message.eta(), 1, kMaxEta, true,
-              &config.eta);
-  read.Number("beta", message.has_beta(), message.beta(), 0, 1, false,
-              &config.beta);
-  read.TargetClasses(message, 0, &config.target_classes);
-  return config;
-}
-
-AttackConfig Decode(const v1::Square& message, const Parameters& read) {
-  SquareConfig config;
-  read.Queries(message, &config.queries);
-  read.Number("initial_share", message.has_initial_share(),
-              message.initial_share(), 0, 1, false, &config.initial_share);
-  read.Restarts(message, &config.restarts);
-  return config;
-}
-
-AttackConfig Decode(const v1::HopSkipJump& message, const Parameters& read) {
-  HopSkipJumpConfig config;
-  read.Queries(message, &config.queries);
-  return config;
-}
-
-AttackConfig Decode(const v1::Boundary& message, const Parameters& read) {
-  BoundaryConfig config;
-  read.Queries(message, &config.queries);
-  return config;
-}
-
-AttackConfig Decode(const v1::Noise& message, const Parameters& read,
-                    FieldViolations* violations) {
-  if (!v1::NoiseKind_IsValid(message.distribution())) {
-    violations->Add(
-        read.Path("distribution"),
-        absl::StrCat("is ", static_cast<int>(message.distribution()),
-                     "; must be a value of adv.v1.NoiseKind"));
-  }
-  NoiseConfig config;
-  if (message.distribution() == v1::NOISE_KIND_GAUSSIAN) {
-    config.distribution = NoiseConfig::Distribution::kGaussian;
-  }
-  read.Integer("repeats", message.has_repeats(), message.repeats(), 1, 1000,
-               &config.repeats);
-  return config;
-}
-
-AttackConfig Decode(const v1::AutoAttack& message, absl::string_view field,
-                    const Limits& limits, FieldViolations* violations) {
-  AutoAttackConfig config;
-  if (message.members_size() == 0) {
-    const v1::Attack standard = EncodeAttack(config, std::nullopt);
-    Decode(standard.auto_attack(), field, limits, violations);
-    return config;
-  }
-  const int most = kMaxMembers;
-  if (message.members_size() > most) {
+  if (attack.members().size() > static_cast<int>(kMaxMembers)) {
     violations->Add(absl::StrCat(field, ".members"),
-                    absl::StrCat("has ", message.members_size(),
-                                 " entries; must have at most ", most));
-    return config;
+                    absl::StrCat("has ", attack.members_size(),
+                                 " entries; must have at most ", kMaxMembers));
+    return;
   }
-  for (int i = 0; i < message.members_size(); ++i) {
+  for (int i = 0; i < attack.members_size(); ++i) {
     const std::string path = absl::StrCat(field, ".members[", i, "]");
-    if (message.members(i).has_auto_attack()) {
+    if (attack.members(i).has_auto_attack()) {
       violations->Add(path, "is an auto_attack; must be another attack");
       continue;
     }
-    config.members.push_back(
-        {DecodeAttack(message.members(i), path, limits, violations)});
+    config->members.push_back(
+        {DecodeAttack(attack.members(i), path, limits, violations)});
   }
-  return config;
 }
 
-// The steps of an attack that follow from epsilon.
-std::optional<int64_t> StepsByRule(const AttackConfig& config, double epsilon) {
-  if (const auto* igsm = std::get_if<IgsmConfig>(&config)) {
-    if (!igsm->steps) return IgsmSteps(std::nullopt, epsilon);
-  } else if (const auto* ill =
-                 std::get_if<IterativeLeastLikelyConfig>(&config)) {
-    if (!ill->steps) return IgsmSteps(std::nullopt, epsilon);
+// Looks at the counts of one attack that follow from an epsilon.
+struct RuleCheck {
+  const std::string field;
+  double epsilon;
+  const Limits& limits;
+  FieldViolations* violations;
+  bool too_many = false;
+
+  void operator()(const parameter::OptionalCount& described,
+                  const parameter::OptionalCount& count) {
+    const int64_t most = Most(described.about(), limits);
+    const int64_t by_rule = IgsmSteps(count, epsilon);
+    if (count || by_rule <= most) return;
+    too_many = true;
+    violations->Add(absl::StrCat(field, ".", described.about().name),
+                    absl::StrCat("is not given, and would be ", by_rule,
+                                 " at epsilon ", epsilon, "; must be ",
+                                 described.about().range.low, " to ", most));
   }
-  return std::nullopt;
-}
+  template <typename Kind>
+  void operator()(const Kind& /*described*/, const Kind& /*value*/) {}
+
+  template <typename Config>
+  void Look(const Config& config) {
+    parameter::ForEach(config, *this);
+  }
+  void Look(const AutoAttackConfig& /*config*/) {}
+};
 
 }  // namespace
 
@@ -294,44 +228,17 @@ AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
                                  absl::StrJoin(ImplementedAttacks(), ", ")));
     return FgsmConfig();
   }
-  const std::string path = absl::StrCat(
-      field, ".",
-      v1::Attack::descriptor()->FindFieldByNumber(attack.kind_case())->name());
-  const Parameters read(path, limits, violations);
-  switch (attack.kind_case()) {
-    case v1::Attack::kFgsm:
-      return Decode(attack.fgsm(), read);
-    case v1::Attack::kIgsm:
-      return DecodeIgsm<IgsmConfig>(attack.igsm(), read);
-    case v1::Attack::kIterativeLeastLikely:
-      return DecodeIgsm<IterativeLeastLikelyConfig>(
-          attack.iterative_least_likely(), read);
-    case v1::Attack::kPgd:
-      return Decode(attack.pgd(), read);
-    case v1::Attack::kMiFgsm:
-      return Decode(attack.mi_fgsm(), read);
-    case v1::Attack::kApgd:
-      return Decode(attack.apgd(), read, violations);
-    case v1::Attack::kDeepFool:
-      return Decode(attack.deep_fool(), read);
-    case v1::Attack::kCarliniWagner:
-      return Decode(attack.carlini_wagner(), read);
-    case v1::Attack::kFab:
-      return Decode(attack.fab(), read);
-    case v1::Attack::kSquare:
-      return Decode(attack.square(), read);
-    case v1::Attack::kAutoAttack:
-      return Decode(attack.auto_attack(), path, limits, violations);
-    case v1::Attack::kHopSkipJump:
-      return Decode(attack.hop_skip_jump(), read);
-    case v1::Attack::kBoundary:
-      return Decode(attack.boundary(), read);
-    case v1::Attack::kNoise:
-      return Decode(attack.noise(), read, violations);
-    case v1::Attack::KIND_NOT_SET:
-      break;
-  }
-  return FgsmConfig();
+  const FieldDescriptor* const kind =
+      v1::Attack::descriptor()->FindFieldByNumber(attack.kind_case());
+  AttackConfig config = DefaultConfig(kind->name());
+  std::visit(
+      [&](auto& one) {
+        Decode(attack.GetReflection()->GetMessage(attack, kind),
+               absl::StrCat(field, ".", kind->name()), limits, violations,
+               &one);
+      },
+      config);
+  return config;
 }
 
 void CheckSteps(const AttackConfig& config, absl::string_view field,
@@ -339,13 +246,10 @@ void CheckSteps(const AttackConfig& config, absl::string_view field,
                 FieldViolations* violations) {
   for (const double epsilon : epsilons) {
     if (!(epsilon >= 0 && epsilon <= 1)) continue;
-    const std::optional<int64_t> steps = StepsByRule(config, epsilon);
-    if (!steps || *steps <= MostSteps(limits)) continue;
-    violations->Add(
-        absl::StrCat(field, ".", AttackName(config), ".steps"),
-        absl::StrCat("is not given, and would be ", *steps, " at epsilon ",
-                     epsilon, "; must be 1 to ", MostSteps(limits)));
-    return;
+    RuleCheck check{absl::StrCat(field, ".", AttackName(config)), epsilon,
+                    limits, violations};
+    std::visit([&check](const auto& one) { check.Look(one); }, config);
+    if (check.too_many) return;
   }
   if (const auto* all = std::get_if<AutoAttackConfig>(&config)) {
     for (size_t i = 0; i < all->members.size(); ++i) {

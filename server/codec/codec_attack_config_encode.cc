@@ -1,5 +1,12 @@
 // Encoding: attacks of the engine, with every parameter spelt out.
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "server/codec/codec_attack_config.h"
@@ -7,124 +14,123 @@
 namespace adv {
 namespace {
 
-// What EncodeAttack fills in.
-struct Encoder {
-  v1::Attack* attack;
-  std::optional<double> epsilon;
+using google::protobuf::FieldDescriptor;
 
-  static uint32_t Count(int64_t value) { return static_cast<uint32_t>(value); }
-  template <typename Config, typename Message>
-  void Igsm(const Config& config, Message* message) const {
-    *message->mutable_step_size() = EncodeSize(config.step_size);
-    if (epsilon) {
-      message->set_steps(Count(IgsmSteps(config.steps, *epsilon)));
-    } else if (config.steps) {
-      message->set_steps(Count(*config.steps));
+// The share of epsilon that a step size is which was not given.
+double ShareOfEpsilon(const PgdConfig& /*config*/) { return 0.25; }
+double ShareOfEpsilon(const MiFgsmConfig& config) {
+  return 1.0 / static_cast<double>(config.steps.value());
+}
+template <typename Config>
+double ShareOfEpsilon(const Config& /*config*/) {
+  return 0;  // it has none that could be left out
+}
+
+// Writes the parameters of one attack into the fields of their names.
+class ParameterWriter {
+ public:
+  ParameterWriter(std::optional<double> epsilon, double step_share,
+                  google::protobuf::Message* message)
+      : epsilon_(epsilon),
+        step_share_(step_share),
+        message_(message),
+        reflection_(*message->GetReflection()) {}
+
+  void operator()(const parameter::Count& described,
+                  const parameter::Count& count) const {
+    WriteCount(described.about(), count);
+  }
+  void operator()(const parameter::OptionalCount& described,
+                  const parameter::OptionalCount& count) const {
+    if (epsilon_) {
+      WriteCount(described.about(), IgsmSteps(count, *epsilon_));
+    } else if (count) {
+      WriteCount(described.about(), *count);
     }
   }
-  // A step size that is `share` of epsilon unless it was given.
-  template <typename Config, typename Message>
-  void Size(const Config& config, double share, Message* message) const {
-    if (config.step_size) {
-      *message->mutable_step_size() = EncodeSize(*config.step_size);
-    } else if (epsilon && *epsilon > 0) {
-      *message->mutable_step_size() = EncodeSize(*epsilon * share);
+  void operator()(const parameter::Number& described,
+                  const parameter::Number& number) const {
+    reflection_.SetDouble(message_, &Field(described.about()), number);
+  }
+  void operator()(const parameter::Size& described,
+                  const parameter::Size& size) const {
+    WriteSize(described.about(), size);
+  }
+  void operator()(const parameter::OptionalSize& described,
+                  const parameter::OptionalSize& size) const {
+    if (size) {
+      WriteSize(described.about(), *size);
+    } else if (epsilon_ && *epsilon_ > 0) {
+      WriteSize(described.about(), *epsilon_ * step_share_);
     }
+  }
+  void operator()(const parameter::Flag& described,
+                  const parameter::Flag& flag) const {
+    reflection_.SetBool(message_, &Field(described.about()), flag);
+  }
+  template <typename Enum>
+  void operator()(const parameter::Choice<Enum>& described,
+                  const parameter::Choice<Enum>& choice) const {
+    const FieldDescriptor& field = Field(described.about());
+    const auto index = static_cast<size_t>(choice.value());
+    reflection_.SetEnumValue(message_, &field,
+                             EnumeratorOf(field, described.names()[index]));
   }
 
-  void operator()(const FgsmConfig& config) const {
-    attack->mutable_fgsm()->set_thesis_mode(config.thesis_mode);
+ private:
+  const FieldDescriptor& Field(const parameter::About& about) const {
+    return FieldOf(*message_->GetDescriptor(), about);
   }
-  void operator()(const IgsmConfig& config) const {
-    Igsm(config, attack->mutable_igsm());
+  void WriteCount(const parameter::About& about, int64_t count) const {
+    reflection_.SetUInt32(message_, &Field(about),
+                          static_cast<uint32_t>(count));
   }
-  void operator()(const IterativeLeastLikelyConfig& config) const {
-    Igsm(config, attack->mutable_iterative_least_likely());
+  void WriteSize(const parameter::About& about, double pixels) const {
+    reflection_.MutableMessage(message_, &Field(about))
+        ->CopyFrom(EncodeSize(pixels));
   }
-  void operator()(const PgdConfig& config) const {
-    v1::Pgd* message = attack->mutable_pgd();
-    Size(config, 0.25, message);
-    message->set_steps(Count(config.steps));
-    message->set_restarts(Count(config.restarts));
-    message->set_random_start(config.random_start);
-  }
-  void operator()(const MiFgsmConfig& config) const {
-    v1::MiFgsm* message = attack->mutable_mi_fgsm();
-    Size(config, 1.0 / static_cast<double>(config.steps), message);
-    message->set_steps(Count(config.steps));
-    message->set_momentum(config.momentum);
-  }
-  void operator()(const ApgdConfig& config) const {
-    v1::Apgd* message = attack->mutable_apgd();
-    message->set_steps(Count(config.steps));
-    message->set_restarts(Count(config.restarts));
-    switch (config.loss) {
-      case ApgdConfig::Loss::kCrossEntropy:
-        message->set_loss(v1::APGD_LOSS_CE);
-        break;
-      case ApgdConfig::Loss::kDlr:
-        message->set_loss(v1::APGD_LOSS_DLR);
-        break;
-      case ApgdConfig::Loss::kTargetedDlr:
-        message->set_loss(v1::APGD_LOSS_TARGETED_DLR);
-        message->set_target_classes(Count(config.target_classes));
-        break;
-    }
-  }
-  void operator()(const DeepFoolConfig& config) const {
-    attack->mutable_deep_fool()->set_steps(Count(config.steps));
-    attack->mutable_deep_fool()->set_overshoot(config.overshoot);
-  }
-  void operator()(const CarliniWagnerConfig& config) const {
-    v1::CarliniWagner* message = attack->mutable_carlini_wagner();
-    message->set_learning_rate(config.learning_rate);
-    message->set_binary_search_steps(Count(config.binary_search_steps));
-    message->set_initial_constant(config.initial_constant);
-    message->set_steps(Count(config.steps));
-    message->set_confidence(config.confidence);
-  }
-  void operator()(const FabConfig& config) const {
-    v1::Fab* message = attack->mutable_fab();
-    message->set_steps(Count(config.steps));
-    message->set_restarts(Count(config.restarts));
-    message->set_alpha_max(config.alpha_max);
-    message->set_eta(config.eta);
-    message->set_beta(config.beta);
-    message->set_target_classes(Count(config.target_classes));
-  }
-  void operator()(const SquareConfig& config) const {
-    v1::Square* message = attack->mutable_square();
-    message->set_queries(Count(config.queries));
-    message->set_initial_share(config.initial_share);
-    message->set_restarts(Count(config.restarts));
-  }
-  void operator()(const HopSkipJumpConfig& config) const {
-    attack->mutable_hop_skip_jump()->set_queries(Count(config.queries));
-  }
-  void operator()(const BoundaryConfig& config) const {
-    attack->mutable_boundary()->set_queries(Count(config.queries));
-  }
-  void operator()(const NoiseConfig& config) const {
-    attack->mutable_noise()->set_distribution(
-        config.distribution == NoiseConfig::Distribution::kUniform
-            ? v1::NOISE_KIND_UNIFORM
-            : v1::NOISE_KIND_GAUSSIAN);
-    attack->mutable_noise()->set_repeats(Count(config.repeats));
-  }
-  void operator()(const AutoAttackConfig& config) const {
-    for (const AnyAttack& member : MembersOf(config)) {
-      *attack->mutable_auto_attack()->add_members() =
-          EncodeAttack(member.config, epsilon);
-    }
-  }
+
+  const std::optional<double> epsilon_;
+  const double step_share_;
+  google::protobuf::Message* const message_;
+  const google::protobuf::Reflection& reflection_;
 };
+
+// What has no say in the attack is left out, so that it changes no id.
+template <typename Config>
+void DropIdle(const Config& /*config*/, v1::Attack* /*attack*/) {}
+void DropIdle(const ApgdConfig& config, v1::Attack* attack) {
+  if (config.loss != ApgdConfig::Loss::kTargetedDlr) {
+    attack->mutable_apgd()->clear_target_classes();
+  }
+}
+
+template <typename Config>
+void Encode(const Config& config, std::optional<double> epsilon,
+            v1::Attack* attack) {
+  const FieldDescriptor* const kind =
+      v1::Attack::descriptor()->FindFieldByName(Config::kName);
+  parameter::ForEach(
+      config,
+      ParameterWriter(epsilon, ShareOfEpsilon(config),
+                      attack->GetReflection()->MutableMessage(attack, kind)));
+  DropIdle(config, attack);
+}
+
+void Encode(const AutoAttackConfig& config, std::optional<double> epsilon,
+            v1::Attack* attack) {
+  for (const AnyAttack& member : MembersOf(config)) {
+    *attack->mutable_auto_attack()->add_members() =
+        EncodeAttack(member.config, epsilon);
+  }
+}
 
 }  // namespace
 
 v1::Attack EncodeAttack(const AttackConfig& config,
                         std::optional<double> epsilon) {
   v1::Attack attack;
-  std::visit(Encoder{&attack, epsilon}, config);
+  std::visit([&](const auto& one) { Encode(one, epsilon, &attack); }, config);
   return attack;
 }
 
@@ -132,6 +138,22 @@ v1::Epsilon EncodeSize(double pixels) {
   v1::Epsilon size;
   size.set_pixels(pixels);
   return size;
+}
+
+const FieldDescriptor& FieldOf(const google::protobuf::Descriptor& message,
+                               const parameter::About& parameter) {
+  return *message.FindFieldByName(parameter.name);
+}
+
+int EnumeratorOf(const FieldDescriptor& field, absl::string_view name) {
+  const google::protobuf::EnumDescriptor& type = *field.enum_type();
+  // "APGD_LOSS_UNSPECIFIED" tells the prefix of all.
+  const std::string& zero = type.FindValueByNumber(0)->name();
+  const std::string prefix =
+      zero.substr(0, zero.size() - (sizeof("UNSPECIFIED") - 1));
+  const auto* const value =
+      type.FindValueByName(absl::StrCat(prefix, absl::AsciiStrToUpper(name)));
+  return value == nullptr ? 0 : value->number();
 }
 
 }  // namespace adv

@@ -2,6 +2,8 @@
 #include "client/attacks/attack_flags.h"
 
 #include <algorithm>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,9 +13,11 @@
 #include "client/attacks/attack_text.h"
 #include "client/attacks/epsilon.h"
 #include "client/printers/attack_docs.h"
+#include "client/printers/attack_reference.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/golden.h"
+#include "tests/folders.h"
 
 namespace adv {
 namespace {
@@ -87,6 +91,14 @@ TEST(AttackDocsTest, AreShownInFull) {
               HasSubstr("\n  also called  cw\n"));
   EXPECT_THAT(AttackDocsText(*FindAttackDocs("apgd"), Style(false)),
               HasSubstr("apgd-ce, apgd-dlr (loss=dlr), apgd-t (loss=targeted"));
+}
+
+TEST(AttackDocsTest, TheReferencePageIsThatOfTheTree) {
+  std::ifstream file(SourceDir() + "/engine/attacks/PARAMETERS.md");
+  std::ostringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(AttackReference(), page.str())
+      << "write it with `advctl attacks reference`";
 }
 
 TEST(AttackFlagsTest, KnowsEveryAttackOfTheProtocol) {
@@ -192,9 +204,9 @@ TEST(AttackFlagsTest, SaysWhatIsWrongWithAParameter) {
   EXPECT_THAT(Error("pgd:steps=-1"), HasSubstr("steps of pgd: '-1' is not a"));
   EXPECT_EQ(Error("pgd:steps=abc"),
             "steps of pgd: 'abc' is not a count; allowed are whole numbers, 1 "
-            "to 1000 (the server's --max-steps)");
+            "to 10000, at most the server's --max-steps");
   EXPECT_THAT(Error("square:queries=1.5"),
-              HasSubstr("1 to 100000 (the server's --max-queries)"));
+              HasSubstr("1 to 100000, at most the server's --max-queries"));
   EXPECT_THAT(Error("pgd:restarts=4294967296"), HasSubstr("1 to 100"));
   EXPECT_EQ(
       Error("pgd:step-size=-1"),

@@ -36,7 +36,7 @@ TEST_F(CliTest, UsageErrorsSendNothing) {
       {{"evaluate", "--model=a", "--attack=pgd:steps=x:restarts=y,fgms",
         "--epsilon=z,0.1,-1", "--step-size=-1"},
        "advctl: --attack: steps of pgd: 'x' is not a count; allowed are whole "
-       "numbers, 1 to 1000 (the server's --max-steps)\n"
+       "numbers, 1 to 10000, at most the server's --max-steps\n"
        "  --attack: restarts of pgd: 'y' is not a count; allowed are whole "
        "numbers, 1 to 100\n"
        "  --attack: 'fgms' is not an attack; known are"},

@@ -99,23 +99,23 @@ TEST(AttackCodecTest, EachParameterHasItsMessage) {
   EXPECT_THAT(ViolationsIn("carlini_wagner { learning_rate: 0 confidence: -1 "
                            "binary_search_steps: 21 initial_constant: inf }"),
               ElementsAre(Pair("attack.carlini_wagner.learning_rate",
-                               "is 0; must be above 0, to 1000"),
+                               "is 0; must be above 0, at most 1000"),
                           Pair("attack.carlini_wagner.binary_search_steps",
                                "is 21; must be 1 to 20"),
                           Pair("attack.carlini_wagner.initial_constant",
-                               "is inf; must be above 0, to 1e+10"),
+                               "is inf; must be above 0, at most 1e+10"),
                           Pair("attack.carlini_wagner.confidence",
                                "is -1; must be 0 to 1e+06")));
   EXPECT_THAT(
       ViolationsIn("fab { alpha_max: 1.5 eta: .5 beta: 0 }"),
-      ElementsAre(Pair("attack.fab.alpha_max", "is 1.5; must be above 0, to 1"),
+      ElementsAre(Pair("attack.fab.alpha_max", "is 1.5; must be above 0, at most 1"),
                   Pair("attack.fab.eta", "is 0.5; must be 1 to 10"),
-                  Pair("attack.fab.beta", "is 0; must be above 0, to 1")));
+                  Pair("attack.fab.beta", "is 0; must be above 0, at most 1")));
   EXPECT_THAT(
       ViolationsIn("square { queries: 0 initial_share: 2 }"),
       ElementsAre(
           Pair("attack.square.queries", "is 0; must be 1 to 100000"),
-          Pair("attack.square.initial_share", "is 2; must be above 0, to 1")));
+          Pair("attack.square.initial_share", "is 2; must be above 0, at most 1")));
   EXPECT_THAT(
       ViolationsIn("noise { repeats: 1001 }"),
       ElementsAre(Pair("attack.noise.repeats", "is 1001; must be 1 to 1000")));

@@ -14,10 +14,10 @@ void ExpectMore(const Config& more) {
   EXPECT_FALSE(IsMoreOf(more, more, kEpsilon)) << AttackName(more);
 }
 
-template <typename Config, typename Count>
-void ExpectMoreBy(Count Config::*count) {
+template <typename Config>
+void ExpectMoreBy(parameter::Count Config::*count) {
   Config more;
-  more.*count += 1;
+  more.*count = more.*count + 1;
   ExpectMore(more);
 }
 
@@ -52,11 +52,11 @@ TEST(IsMoreOfTest, StepsThatFollowFromEpsilonCount) {
 
 TEST(IsMoreOfTest, AnotherAttackIsNotMore) {
   PgdConfig other;
-  other.steps += 1;
+  other.steps = other.steps + 1;
   other.step_size = 0.01;
   EXPECT_FALSE(IsMoreOf(other, PgdConfig{}, kEpsilon));
   PgdConfig mixed;
-  mixed.steps += 1;
+  mixed.steps = mixed.steps + 1;
   mixed.restarts = 3;
   PgdConfig restarts;
   restarts.restarts = 4;
