@@ -164,8 +164,8 @@ bool Search(const Problem& problem, const CarliniWagnerConfig& config, double c,
     adam.square = adam.square * 0.999 + gradient * gradient * 0.001;
     const at::Tensor mean = adam.mean / (1 - std::pow(0.9, n));
     const at::Tensor square = adam.square / (1 - std::pow(0.999, n));
-    adam.variable =
-        adam.variable - mean / (square.sqrt() + 1e-8) * config.learning_rate;
+    adam.variable = adam.variable - mean / (square.sqrt() + 1e-8) *
+                                        config.learning_rate.value();
     const double loss =
         std::pow(problem.SizeOf(image), 2) + c * std::max(f, 0.0);
     if ((n - 1) % (config.steps / 10) == 0) {
