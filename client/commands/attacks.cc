@@ -35,12 +35,9 @@ ExitCode List(Context& context) {
   if (!status.ok()) return context.Fail(status);
   const std::vector<AttackDocs> attacks = DocsOf(info);
   switch (context.options().output) {
-    case OutputFormat::kJson: {
-      auto list = nlohmann::ordered_json::array();
-      for (const AttackDocs& one : attacks) list.push_back(AttackJson(one));
-      context.out() << JsonText({{"attacks", list}});
+    case OutputFormat::kJson:
+      context.out() << JsonText(AttacksJson(attacks));
       break;
-    }
     case OutputFormat::kCsv:
       context.out() << AttackTable(attacks, true).ToCsv();
       break;
@@ -71,7 +68,17 @@ ExitCode Show(Context& context, const std::string& name) {
 }
 
 ExitCode Reference(Context& context) {
-  context.out() << AttackReference();
+  switch (context.options().output) {
+    case OutputFormat::kJson:
+      context.out() << JsonText(AttacksJson(AllAttackDocs()));
+      break;
+    case OutputFormat::kCsv:
+      context.out() << ParameterTable(AllAttackDocs()).ToCsv();
+      break;
+    case OutputFormat::kTable:
+      context.out() << AttackReference();
+      break;
+  }
   return kOk;
 }
 

@@ -84,6 +84,22 @@ Table ParameterTable(const AttackDocs& attack) {
   return table;
 }
 
+Table ParameterTable(const std::vector<AttackDocs>& attacks) {
+  Table table({{"attack"},
+               {"parameter"},
+               {"type"},
+               {"default"},
+               {"range"},
+               {"what it is"}});
+  for (const AttackDocs& attack : attacks) {
+    for (const ParameterDocs& one : attack.parameters) {
+      table.AddRow({attack.name, one.name, ParameterTypeText(attack, one),
+                    one.default_value, one.range, one.about});
+    }
+  }
+  return table;
+}
+
 std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
   std::string text =
       absl::StrCat(style.Bold(attack.title), " (", attack.name, ")\n",
@@ -135,6 +151,12 @@ nlohmann::ordered_json AttackJson(const AttackDocs& attack) {
           {"needs", attack.needs},     {"minimises", attack.minimises},
           {"targets", attack.targets}, {"parameters", parameters},
           {"aliases", aliases}};
+}
+
+nlohmann::ordered_json AttacksJson(const std::vector<AttackDocs>& attacks) {
+  auto list = nlohmann::ordered_json::array();
+  for (const AttackDocs& one : attacks) list.push_back(AttackJson(one));
+  return {{"attacks", list}};
 }
 
 }  // namespace adv

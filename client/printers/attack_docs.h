@@ -26,10 +26,16 @@ std::string ParameterTypeText(const AttackDocs& attack,
 // A row a parameter.
 Table ParameterTable(const AttackDocs& attack);
 
+// The same for all of them, with the attack's name first.
+Table ParameterTable(const std::vector<AttackDocs>& attacks);
+
 // All there is to say of an attack, at most 100 columns wide.
 std::string AttackDocsText(const AttackDocs& attack, const Style& style);
 
 nlohmann::ordered_json AttackJson(const AttackDocs& attack);
+
+// {"attacks": [...]}.
+nlohmann::ordered_json AttacksJson(const std::vector<AttackDocs>& attacks);
 
 }  // namespace adv
 

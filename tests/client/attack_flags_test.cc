@@ -99,6 +99,8 @@ TEST(AttackDocsTest, TheReferencePageIsThatOfTheTree) {
   page << file.rdbuf();
   EXPECT_EQ(AttackReference(), page.str())
       << "write it with `advctl attacks reference`";
+  EXPECT_THAT(ParameterTable(AllAttackDocs()).ToCsv(),
+              HasSubstr("\npgd,restarts,count,1,1 to 100,"));
 }
 
 TEST(AttackFlagsTest, KnowsEveryAttackOfTheProtocol) {

@@ -139,6 +139,7 @@ TEST_F(CliTest, EveryCommandPrintsValidJson) {
            {"models", "reload"},
            {"attacks", "list"},
            {"attacks", "show", "pgd"},
+           {"attacks", "reference"},
            {"transfer", "--sources=no-cat", "--targets=all"},
            {"server", "info"},
            {"version"},

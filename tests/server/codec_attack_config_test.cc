@@ -5,11 +5,17 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
 #include "tests/server/violations.h"
 
 namespace adv {
 namespace {
 
+using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::util::MessageDifferencer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -81,6 +87,127 @@ TEST(AttackCodecTest, EveryFamilyHasItsDefaults) {
             4);
 }
 
+// Whether a field can hold a parameter, and says whether it was given.
+class FieldCheck {
+ public:
+  explicit FieldCheck(const google::protobuf::Descriptor& message)
+      : message_(message) {}
+
+  void operator()(const parameter::Count& described, const parameter::Count&) {
+    Expect(described.about(), FieldDescriptor::TYPE_UINT32, true);
+  }
+  void operator()(const parameter::OptionalCount& described,
+                  const parameter::OptionalCount&) {
+    Expect(described.about(), FieldDescriptor::TYPE_UINT32, true);
+  }
+  void operator()(const parameter::Number& described,
+                  const parameter::Number&) {
+    Expect(described.about(), FieldDescriptor::TYPE_DOUBLE, true);
+  }
+  void operator()(const parameter::Size& described, const parameter::Size&) {
+    ExpectSize(described.about());
+  }
+  void operator()(const parameter::OptionalSize& described,
+                  const parameter::OptionalSize&) {
+    ExpectSize(described.about());
+  }
+  void operator()(const parameter::Flag& described, const parameter::Flag&) {
+    // Where true is the default, false must be told from nothing.
+    Expect(described.about(), FieldDescriptor::TYPE_BOOL, described.value());
+  }
+  template <typename Enum>
+  void operator()(const parameter::Choice<Enum>& described,
+                  const parameter::Choice<Enum>&) {
+    const FieldDescriptor* field =
+        Expect(described.about(), FieldDescriptor::TYPE_ENUM, false);
+    if (field == nullptr) return;
+    // All but UNSPECIFIED, in their order.
+    ASSERT_EQ(static_cast<int>(described.names().size()),
+              field->enum_type()->value_count() - 1);
+    for (size_t i = 0; i < described.names().size(); ++i) {
+      EXPECT_EQ(EnumeratorOf(*field, described.names()[i]),
+                static_cast<int>(i) + 1)
+          << described.names()[i];
+    }
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  const FieldDescriptor* Expect(const parameter::About& about,
+                                FieldDescriptor::Type type, bool optional) {
+    names_.emplace_back(about.name);
+    const FieldDescriptor* field = message_.FindFieldByName(about.name);
+    EXPECT_NE(field, nullptr) << about.name;
+    if (field == nullptr) return nullptr;
+    EXPECT_EQ(field->type(), type) << about.name;
+    EXPECT_TRUE(!optional || field->has_presence()) << about.name;
+    return field;
+  }
+  void ExpectSize(const parameter::About& about) {
+    const FieldDescriptor* field =
+        Expect(about, FieldDescriptor::TYPE_MESSAGE, true);
+    if (field == nullptr) return;
+    EXPECT_EQ(field->message_type(), v1::Epsilon::descriptor()) << about.name;
+  }
+
+  const google::protobuf::Descriptor& message_;
+  std::vector<std::string> names_;
+};
+
+template <typename Config>
+std::vector<std::string> CheckFields(
+    const google::protobuf::Descriptor& message, const Config& config) {
+  FieldCheck check(message);
+  parameter::ForEach(config, check);
+  return check.names();
+}
+std::vector<std::string> CheckFields(
+    const google::protobuf::Descriptor& /*message*/,
+    const AutoAttackConfig& /*config*/) {
+  return {"members"};
+}
+
+// A parameter without a field, a field without a parameter, and those that do
+// not fit, are found here.
+TEST(AttackCodecTest, ParametersAndFieldsAreTheSame) {
+  const std::vector<AttackConfig> attacks = AllAttacks();
+  const std::vector<std::string> kinds = ImplementedAttacks();
+  ASSERT_EQ(attacks.size(), kinds.size());
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    ASSERT_EQ(AttackName(attacks[i]), kinds[i]);
+    const google::protobuf::Descriptor& message =
+        *v1::Attack::descriptor()->FindFieldByName(kinds[i])->message_type();
+    std::vector<std::string> fields;
+    for (int f = 0; f < message.field_count(); ++f) {
+      fields.push_back(message.field(f)->name());
+    }
+    EXPECT_EQ(
+        std::visit([&](const auto& one) { return CheckFields(message, one); },
+                   attacks[i]),
+        fields)
+        << kinds[i];
+  }
+}
+
+TEST(AttackCodecTest, WhatHasNoSayInAnAttackIsLeftOut) {
+  FieldViolations violations;
+  const AttackConfig config =
+      DecodeAttack(Parse("apgd { loss: APGD_LOSS_DLR target_classes: 3 }"),
+                   "attack", Limits(), &violations);
+  EXPECT_TRUE(MessageDifferencer::Equals(
+      EncodeAttack(config, .1),
+      Parse("apgd { loss: APGD_LOSS_DLR steps: 100 restarts: 1 }")));
+}
+
+TEST(AttackCodecTest, TooManyMembersAreRefused) {
+  std::string members;
+  for (size_t i = 0; i <= kMaxMembers; ++i) members += "members { fgsm {} } ";
+  EXPECT_THAT(ViolationsIn("auto_attack { " + members + "}"),
+              ElementsAre(Pair("attack.auto_attack.members",
+                               "has 17 entries; must have at most 16")));
+}
+
 TEST(AttackCodecTest, EachParameterHasItsMessage) {
   EXPECT_THAT(
       ViolationsIn("pgd { step_size { pixels: 0 } steps: 1001 restarts: 0 }"),
@@ -108,14 +235,15 @@ TEST(AttackCodecTest, EachParameterHasItsMessage) {
                                "is -1; must be 0 to 1e+06")));
   EXPECT_THAT(
       ViolationsIn("fab { alpha_max: 1.5 eta: .5 beta: 0 }"),
-      ElementsAre(Pair("attack.fab.alpha_max", "is 1.5; must be above 0, at most 1"),
-                  Pair("attack.fab.eta", "is 0.5; must be 1 to 10"),
-                  Pair("attack.fab.beta", "is 0; must be above 0, at most 1")));
+      ElementsAre(
+          Pair("attack.fab.alpha_max", "is 1.5; must be above 0, at most 1"),
+          Pair("attack.fab.eta", "is 0.5; must be 1 to 10"),
+          Pair("attack.fab.beta", "is 0; must be above 0, at most 1")));
   EXPECT_THAT(
       ViolationsIn("square { queries: 0 initial_share: 2 }"),
-      ElementsAre(
-          Pair("attack.square.queries", "is 0; must be 1 to 100000"),
-          Pair("attack.square.initial_share", "is 2; must be above 0, at most 1")));
+      ElementsAre(Pair("attack.square.queries", "is 0; must be 1 to 100000"),
+                  Pair("attack.square.initial_share",
+                       "is 2; must be above 0, at most 1")));
   EXPECT_THAT(
       ViolationsIn("noise { repeats: 1001 }"),
       ElementsAre(Pair("attack.noise.repeats", "is 1001; must be 1 to 1000")));

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <variant>
+#include <vector>
 
 #include "engine/attacks/attack.h"
 #include "engine/attacks/make_attack.h"
@@ -13,6 +15,16 @@ namespace {
 TEST(AttackConfig, Names) {
   EXPECT_EQ(AttackName(FgsmConfig{}), "fgsm");
   EXPECT_EQ(AttackName(IgsmConfig{}), "igsm");
+}
+
+TEST(AttackConfig, EveryAttackIsFoundByItsName) {
+  const std::vector<AttackConfig> all = AllAttacks();
+  ASSERT_EQ(all.size(), std::variant_size_v<AttackConfig>);
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].index(), i);
+    EXPECT_EQ(DefaultConfig(AttackName(all[i])).index(), i);
+    EXPECT_TRUE(Validate(all[i]).ok()) << AttackName(all[i]);
+  }
 }
 
 TEST(AttackConfig, KurakinsSteps) {
@@ -26,6 +38,22 @@ TEST(AttackConfig, KurakinsSteps) {
   EXPECT_EQ(IgsmSteps(igsm, 32.0 / 255), 36);  // e + 4
   EXPECT_EQ(IgsmSteps(igsm, 1), 259);
   EXPECT_EQ(IgsmSteps(IgsmConfig{0.1, 7}, 1), 7);
+}
+
+TEST(AttackConfig, EndsOfRangesAreOpenOrClosedAsDeclared) {
+  CarliniWagnerConfig config;
+  config.confidence = 0;
+  EXPECT_TRUE(Validate(config).ok());
+  config.learning_rate = 0;
+  config.initial_constant = 2e10;
+  config.confidence = -1;
+  EXPECT_EQ(Validate(config),
+            absl::InvalidArgumentError(
+                "learning_rate: 0 is outside (0, 1000]; initial_constant: "
+                "2e+10 is outside (0, 1e+10]; confidence: -1 is outside [0, "
+                "1e+06]"));
+  EXPECT_TRUE(Validate(PgdConfig{}).ok());  // what is unset is in no range
+  EXPECT_FALSE(Validate(PgdConfig{0}).ok());
 }
 
 TEST(AttackConfig, EachViolationIsNamed) {
