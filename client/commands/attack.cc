@@ -18,6 +18,7 @@
 #include "client/files/output_file.h"
 #include "client/flag_errors.h"
 #include "client/images/image_file.h"
+#include "client/images/model_images.h"
 #include "client/printers/images.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
@@ -110,19 +111,12 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
 }
 
 // Label and target may be class names, which the model knows.
-ExitCode AddClasses(Context& context, Connection& server, const Flags& flags,
+ExitCode AddClasses(Context& context, const v1::ModelManifest& model,
+                    const Flags& flags,
                     v1::GenerateAdversarialRequest* request) {
   const GoalText goal =
       flags.target.empty() ? GoalText{} : ParseTarget(flags.target);
-  v1::GetModelResponse model;
-  if (!flags.label.empty() || goal.rule == v1::TARGET_RULE_FIXED) {
-    const auto call = server.NewCall(kQuickSeconds);
-    v1::GetModelRequest get;
-    get.set_model(flags.model);
-    const auto status = server.models().GetModel(call.get(), get, &model);
-    if (!status.ok()) return context.Fail(status);
-  }
-  const ClassNames& names = model.model().manifest().class_names();
+  const ClassNames& names = model.class_names();
   if (!flags.label.empty()) {
     const auto label = FindClass(flags.label, names);
     if (!label.ok()) return context.Usage("--label", label.status());
@@ -213,12 +207,17 @@ ExitCode Run(Context& context, const Flags& flags) {
     const auto status = CheckWritable(path);
     if (!status.ok()) return context.Fail(status);
   }
-  const auto file = ReadImage(flags.image);
-  if (!file.ok()) return context.Fail(file.status());
-  const Image original = Resize(*file, kModelSide);
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
-  const ExitCode code = AddClasses(context, *server, flags, &*request);
+  v1::ModelManifest model;
+  ExitCode code = GetManifest(context, *server, flags.model, &model);
+  if (code != kOk) return code;
+  const auto shape = ShapeOf(model);
+  if (!shape.ok()) return context.Fail(shape.status());
+  const auto file = ReadImage(flags.image, shape->channels);
+  if (!file.ok()) return context.Fail(file.status());
+  const Image original = Resize(*file, *shape);
+  code = AddClasses(context, model, flags, &*request);
   if (code != kOk) return code;
   *request->mutable_images() = ToBatch({original});
   const auto call = server->NewCall(kComputeSeconds);
@@ -228,8 +227,9 @@ ExitCode Run(Context& context, const Flags& flags) {
   if (!status.ok()) return context.Fail(status);
   const auto adversarial = FromBatch(response.images());
   if (!adversarial.ok()) return context.Fail(adversarial.status());
-  if (response.results_size() != 1 || adversarial->width != kModelSide ||
-      adversarial->height != kModelSide) {
+  if (response.results_size() != 1 || adversarial->width != shape->width ||
+      adversarial->height != shape->height ||
+      adversarial->channels != shape->channels) {
     return context.Fail(absl::InternalError(
         "the server answered with another number or size of images"));
   }
@@ -245,7 +245,8 @@ ExitCode Run(Context& context, const Flags& flags) {
 void AddOptions(CLI::App* command, Flags* flags) {
   command
       ->add_option("IMAGE", flags->image,
-                   "PNG or JPEG file, at most 64 MB; resized to 32x32")
+                   "PNG or JPEG file, at most 64 MB; resized to what the model "
+                   "takes")
       ->type_name("FILE")
       ->required();
   command->add_option("--out", flags->out, "Where the attacked image goes, PNG")

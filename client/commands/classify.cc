@@ -7,6 +7,7 @@
 #include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
 #include "client/images/image_file.h"
+#include "client/images/model_images.h"
 #include "client/printers/images.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
@@ -31,20 +32,21 @@ struct Results {
   std::vector<v1::Classification> images;
 };
 
-ExitCode ReadAll(Context& context, const Flags& flags,
+ExitCode ReadAll(Context& context, const Flags& flags, const ImageShape& shape,
                  std::vector<Image>* images) {
   ExitCode code = kOk;
   for (const std::string& path : flags.images) {
-    const auto image = ReadImage(path);
+    const auto image = ReadImage(path, shape.channels);
     if (!image.ok()) {
       code = context.Fail(image.status());  // tell of all of them at once
       continue;
     }
-    if (image->width != kModelSide || image->height != kModelSide) {
+    if (image->width != shape.width || image->height != shape.height) {
       context.Verbose(absl::StrCat(path, ": resized from ", image->width, "x",
-                                   image->height));
+                                   image->height, " to ", shape.width, "x",
+                                   shape.height));
     }
-    images->push_back(Resize(*image, kModelSide));
+    images->push_back(Resize(*image, shape));
   }
   return code;
 }
@@ -92,12 +94,16 @@ void PrintJson(const Flags& flags, const Results& results, Context& context) {
 }
 
 ExitCode Run(Context& context, const Flags& flags) {
-  std::vector<Image> images;
-  if (const ExitCode code = ReadAll(context, flags, &images); code != kOk) {
-    return code;
-  }
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
+  v1::ModelManifest model;
+  ExitCode code = GetManifest(context, *server, flags.model, &model);
+  if (code != kOk) return code;
+  const auto shape = ShapeOf(model);
+  if (!shape.ok()) return context.Fail(shape.status());
+  std::vector<Image> images;
+  code = ReadAll(context, flags, *shape, &images);
+  if (code != kOk) return code;
   Results results;
   for (std::size_t begin = 0; begin < images.size(); begin += kImagesPerCall) {
     const std::size_t end = std::min(images.size(), begin + kImagesPerCall);
@@ -141,8 +147,8 @@ void AddClassify(CLI::App& app, Action* action) {
   auto flags = std::make_shared<Flags>();
   command
       ->add_option("IMAGE", flags->images,
-                   "PNG or JPEG files, at most 64 MB each; resized to 32x32, "
-                   "what is transparent on white")
+                   "PNG or JPEG files, at most 64 MB each; resized to what the "
+                   "model takes, what is transparent on white")
       ->type_name("FILE")
       ->required();
   command

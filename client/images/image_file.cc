@@ -8,11 +8,10 @@
 #include <fstream>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/files/output_file.h"
 #include "client/printers/visible.h"
-#include "stb/stb_image.h"
+#include "image_file/decode.h"
 #include "stb/stb_image_resize.h"
 #include "stb/stb_image_write.h"
 
@@ -22,9 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kMaxFileBytes = 64'000'000;
-constexpr std::int64_t kMaxPixels = 64'000'000;
-constexpr int kChannels = 3;
-constexpr char kPng[] = "\x89PNG\r\n\x1a\n";
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
@@ -59,55 +55,6 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   return bytes;
 }
 
-absl::Status TooManyPixels(const std::string& path, std::int64_t width,
-                           std::int64_t height) {
-  return Wrong(path, absl::StrCat("has ", width, "x", height,
-                                  " pixels; images may have 64 million"));
-}
-
-// stb reads more formats than these two; nobody asked for their risks.
-bool IsPngOrJpeg(const std::string& bytes) {
-  return absl::StartsWith(bytes, kPng) ||
-         absl::StartsWith(bytes, "\xff\xd8\xff");
-}
-
-// The four bytes at `at`, the first one being the largest.
-std::int64_t BigEndian(const std::string& bytes, std::size_t at) {
-  std::int64_t value = 0;
-  for (std::size_t i = at; i < at + 4; ++i) {
-    value = value << 8 | static_cast<unsigned char>(bytes[i]);
-  }
-  return value;
-}
-
-// What is wrong with a header that stb does not read: it takes images for
-// damaged that are too large for it. A PNG's size stands right behind its name.
-absl::Status WrongHeader(const std::string& path, const std::string& bytes) {
-  constexpr std::size_t kWidth = 16, kHeight = 20, kEnd = 24;
-  if (absl::StartsWith(bytes, kPng) && bytes.size() >= kEnd) {
-    const std::int64_t width = BigEndian(bytes, kWidth);
-    const std::int64_t height = BigEndian(bytes, kHeight);
-    if (width > 0 && height > kMaxPixels / width) {
-      return TooManyPixels(path, width, height);
-    }
-  }
-  return Wrong(path, "is not a PNG or JPEG image");
-}
-
-// Over white, so that what an invisible pixel hides does not matter.
-std::string OnWhite(const stbi_uc* rgba, std::size_t pixels) {
-  std::string rgb;
-  rgb.reserve(pixels * kChannels);
-  for (std::size_t i = 0; i < pixels; ++i) {
-    const int alpha = rgba[4 * i + 3];
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const int value = rgba[4 * i + c] * alpha + (255 - alpha) * 255;
-      rgb.push_back(static_cast<char>((value + 127) / 255));
-    }
-  }
-  return rgb;
-}
-
 void AppendBytes(void* out, void* data, int size) {
   static_cast<std::string*>(out)->append(static_cast<const char*>(data), size);
 }
@@ -117,60 +64,47 @@ void DrawTile(const Image& tile, int scale, int left, Image* picture) {
     for (int x = 0; x < tile.width * scale; ++x) {
       const std::size_t from =
           (static_cast<std::size_t>(y / scale) * tile.width + x / scale) *
-          kChannels;
+          tile.channels;
       const std::size_t to =
-          (static_cast<std::size_t>(y) * picture->width + left + x) * kChannels;
-      std::copy_n(&tile.pixels[from], kChannels, &picture->pixels[to]);
+          (static_cast<std::size_t>(y) * picture->width + left + x) *
+          tile.channels;
+      std::copy_n(&tile.pixels[from], tile.channels, &picture->pixels[to]);
     }
   }
 }
 
 }  // namespace
 
-absl::StatusOr<Image> ReadImage(const std::string& path) {
+absl::StatusOr<Image> ReadImage(const std::string& path, int channels) {
   const auto bytes = ReadBytes(path);
   if (!bytes.ok()) return bytes.status();
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes->data());
-  const int size = static_cast<int>(bytes->size());
-  Image image;
-  int channels = 0;
-  if (!IsPngOrJpeg(*bytes) ||
-      !stbi_info_from_memory(data, size, &image.width, &image.height,
-                             &channels)) {
-    return WrongHeader(path, *bytes);
+  auto decoded = DecodeImage(*bytes, channels);
+  if (!decoded.ok()) {
+    return Wrong(path, std::string(decoded.status().message()));
   }
-  if (std::int64_t{image.width} * image.height > kMaxPixels) {
-    return TooManyPixels(path, image.width, image.height);
-  }
-  stbi_uc* pixels = stbi_load_from_memory(
-      data, size, &image.width, &image.height, &channels, STBI_rgb_alpha);
-  if (pixels == nullptr) {
-    return Wrong(path, absl::StrCat("is damaged: ", stbi_failure_reason()));
-  }
-  image.pixels =
-      OnWhite(pixels, static_cast<std::size_t>(image.width) * image.height);
-  stbi_image_free(pixels);
-  return image;
+  return Image{decoded->width, decoded->height, std::move(decoded->pixels),
+               decoded->channels};
 }
 
 absl::Status WritePng(const std::string& path, const Image& image) {
   std::string bytes;
   if (!stbi_write_png_to_func(AppendBytes, &bytes, image.width, image.height,
-                              kChannels, image.pixels.data(),
-                              image.width * kChannels)) {
+                              image.channels, image.pixels.data(),
+                              image.width * image.channels)) {
     return absl::InternalError(absl::StrCat(path, ": cannot encode as PNG"));
   }
   return WriteOutput(path, {bytes});
 }
 
-Image Resize(const Image& image, int side) {
-  if (image.width == side && image.height == side) return image;
-  Image small{side, side,
-              std::string(std::size_t{1} * side * side * kChannels, '\0')};
+Image Resize(const Image& image, const ImageShape& shape) {
+  if (image.width == shape.width && image.height == shape.height) return image;
+  Image small{shape.width, shape.height, "", image.channels};
+  small.pixels.resize(std::size_t{1} * shape.width * shape.height *
+                      image.channels);
   stbir_resize_uint8(
       reinterpret_cast<const unsigned char*>(image.pixels.data()), image.width,
       image.height, 0, reinterpret_cast<unsigned char*>(small.pixels.data()),
-      side, side, 0, kChannels);
+      shape.width, shape.height, 0, image.channels);
   return small;
 }
 
@@ -194,9 +128,10 @@ Comparison MakeComparison(const Image& original, const Image& adversarial,
   const int tile = original.width * scale;
   result.picture.width = 3 * tile + 2 * scale;
   result.picture.height = original.height * scale;
-  result.picture.pixels.assign(
-      std::size_t{1} * result.picture.width * result.picture.height * kChannels,
-      '\xff');
+  result.picture.channels = original.channels;
+  result.picture.pixels.assign(std::size_t{1} * result.picture.width *
+                                   result.picture.height * original.channels,
+                               '\xff');
   DrawTile(original, scale, 0, &result.picture);
   DrawTile(perturbation, scale, tile + scale, &result.picture);
   DrawTile(adversarial, scale, 2 * (tile + scale), &result.picture);
@@ -210,7 +145,7 @@ v1::ImageBatch ToBatch(const std::vector<Image>& images) {
   batch.add_shape(static_cast<std::int64_t>(images.size()));
   batch.add_shape(images.front().height);
   batch.add_shape(images.front().width);
-  batch.add_shape(kChannels);
+  batch.add_shape(images.front().channels);
   for (const Image& image : images) batch.mutable_data()->append(image.pixels);
   return batch;
 }
@@ -218,25 +153,28 @@ v1::ImageBatch ToBatch(const std::vector<Image>& images) {
 absl::StatusOr<Image> FromBatch(const v1::ImageBatch& batch,
                                 std::int64_t index) {
   const bool nchw = batch.layout() != v1::IMAGE_LAYOUT_NHWC;
-  if (batch.data_type() != v1::DATA_TYPE_UINT8 || batch.shape_size() != 4 ||
-      batch.shape(nchw ? 1 : 3) != kChannels) {
-    return absl::InternalError("the server's image is not 8-bit RGB");
+  const std::int64_t channels =
+      batch.shape_size() == 4 ? batch.shape(nchw ? 1 : 3) : 0;
+  if (batch.data_type() != v1::DATA_TYPE_UINT8 ||
+      (channels != 1 && channels != 3)) {
+    return absl::InternalError("the server's image is not 8-bit grey or RGB");
   }
   const std::int64_t height = batch.shape(nchw ? 2 : 1);
   const std::int64_t width = batch.shape(nchw ? 3 : 2);
   const auto bytes = static_cast<std::int64_t>(batch.data().size());
-  if (height < 1 || width < 1 || height > kMaxPixels / width ||
-      index >= bytes / (height * width * kChannels)) {
+  if (height < 1 || width < 1 || height > kMostImagePixels / width ||
+      index >= bytes / (height * width * channels)) {
     return absl::InternalError("the server's image has a wrong length");
   }
   const std::int64_t plane = height * width;
-  const std::int64_t first = index * plane * kChannels;
+  const std::int64_t first = index * plane * channels;
   Image image{static_cast<int>(width), static_cast<int>(height),
-              batch.data().substr(first, plane * kChannels)};
+              batch.data().substr(first, plane * channels),
+              static_cast<int>(channels)};
   if (!nchw) return image;
   for (std::int64_t i = 0; i < plane; ++i) {
-    for (int c = 0; c < kChannels; ++c) {
-      image.pixels[i * kChannels + c] = batch.data()[first + c * plane + i];
+    for (std::int64_t c = 0; c < channels; ++c) {
+      image.pixels[i * channels + c] = batch.data()[first + c * plane + i];
     }
   }
   return image;

@@ -11,27 +11,32 @@
 
 namespace adv {
 
-// Side of the images that the models take.
-inline constexpr int kModelSide = 32;
-
-// An RGB image: rows from the top, three bytes a pixel, no gaps.
+// Rows from the top, the values of a pixel side by side, no gaps.
 struct Image {
   int width = 0;
   int height = 0;
   std::string pixels;
+  int channels = 3;  // red, green, blue; or 1: grey
 };
 
-// Reads a PNG or JPEG file: at most 64 MB, and 64 million pixels. What is
-// transparent lies on white, grey becomes RGB, 16 bits become 8. Errors name
-// the file.
-absl::StatusOr<Image> ReadImage(const std::string& path);
+// What a model takes.
+struct ImageShape {
+  int channels = 3;  // 1 or 3
+  int height = 0;
+  int width = 0;
+};
+
+// Reads a PNG or JPEG file: at most 64 MB, and 64 million pixels. It comes as
+// people see it (see DecodeImage) with 1 or 3 `channels`: grey is spread, or
+// colours become grey. Errors name the file.
+absl::StatusOr<Image> ReadImage(const std::string& path, int channels = 3);
 
 // Writes a PNG file as WriteOutput does.
 absl::Status WritePng(const std::string& path, const Image& image);
 
-// Resampled to side x side; the same bytes if it has that size already. The
-// aspect ratio is not kept.
-Image Resize(const Image& image, int side);
+// Resampled to the width and height of `shape`; the same bytes if it has them
+// already. The aspect ratio is not kept, the channels are.
+Image Resize(const Image& image, const ImageShape& shape);
 
 // Original, perturbation and adversarial side by side, each `scale` times as
 // large by nearest neighbour, white gaps of `scale` pixels between. The
@@ -41,11 +46,12 @@ struct Comparison {
   // The largest that keeps all values in range, at least 1.
   int amplification = 1;
 };
-// Both images must have the same size.
+// Both images must have the same size and channels.
 Comparison MakeComparison(const Image& original, const Image& adversarial,
                           int scale);
 
-// Images of one size as a request takes them: UINT8, NHWC.
+// Images of one size and of as many channels, as a request takes them: UINT8,
+// NHWC.
 v1::ImageBatch ToBatch(const std::vector<Image>& images);
 
 // One image of an UINT8 batch in either layout, counted from 0.

@@ -4,24 +4,21 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/string_view.h>
-#include <stb/stb_image.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include "engine/data/array_dataset.h"
 #include "engine/data/read_bytes.h"
+#include "image_file/decode.h"
 
 namespace adv {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kLongestSide = 16384;
 
 absl::Status Wrong(const fs::path& path, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(path.string(), ": ", what));
@@ -41,56 +38,16 @@ absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
   return paths;
 }
 
-// stb reads more formats than these two; nobody asked for their risks.
-bool IsPngOrJpeg(const std::string& bytes) {
-  return absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n") ||
-         absl::StartsWith(bytes, "\xff\xd8\xff");
-}
-
-// [channels, height, width] uint8 of [height, width, channels (and alpha)].
-at::Tensor OnWhite(const stbi_uc* pixels, int height, int width, int channels) {
-  at::Tensor image = at::empty({height, width, channels}, at::kByte);
-  std::memcpy(image.data_ptr(), pixels, image.numel());
-  if (channels == 2 || channels == 4) {
-    const at::Tensor colours = image.narrow(2, 0, channels - 1).to(at::kLong);
-    const at::Tensor alpha = image.narrow(2, channels - 1, 1).to(at::kLong);
-    image = (colours * alpha + (255 - alpha) * 255 + 127)
-                .floor_divide(255)
-                .to(at::kByte);
-  }
-  return image.permute({2, 0, 1}).contiguous();
-}
-
-absl::StatusOr<at::Tensor> ReadImage(const fs::path& path) {
+// [channels, height, width] uint8. `channels` as DecodeImage has them.
+absl::StatusOr<at::Tensor> ReadImage(const fs::path& path, int channels) {
   const absl::StatusOr<std::string> bytes = ReadBytes(path.string());
   if (!bytes.ok()) return bytes.status();
-  if (!IsPngOrJpeg(*bytes)) return Wrong(path, "is no PNG or JPEG image");
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes->data());
-  const int size = static_cast<int>(bytes->size());
-  int width = 0, height = 0, channels = 0;
-  if (!stbi_info_from_memory(data, size, &width, &height, &channels)) {
-    return Wrong(path, absl::StrCat("is damaged, or too large (at most ",
-                                    kLongestSide, " pixels a side are read): ",
-                                    stbi_failure_reason()));
-  }
-  if (width > kLongestSide || height > kLongestSide) {
-    return Wrong(path,
-                 absl::StrCat("has ", width, " x ", height, " pixels, at most ",
-                              kLongestSide, " a side are read"));
-  }
-  const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
-      stbi_load_from_memory(data, size, &width, &height, &channels, 0),
-      &stbi_image_free);
-  if (pixels == nullptr) {
-    return Wrong(path, absl::StrCat("is damaged: ", stbi_failure_reason()));
-  }
-  return OnWhite(pixels.get(), height, width, channels);
-}
-
-// As many channels as the others have.
-at::Tensor WithChannels(const at::Tensor& image, int64_t channels) {
-  return image.size(0) == 1 && channels == 3 ? image.expand({3, -1, -1})
-                                             : image;
+  const absl::StatusOr<DecodedImage> image = DecodeImage(*bytes, channels);
+  if (!image.ok()) return Wrong(path, image.status().message());
+  const at::Tensor values =
+      at::empty({image->height, image->width, image->channels}, at::kByte);
+  std::memcpy(values.data_ptr(), image->pixels.data(), values.numel());
+  return values.permute({2, 0, 1}).contiguous();
 }
 
 }  // namespace
@@ -102,15 +59,17 @@ absl::StatusOr<Dataset> ReadImageFolder(const std::string& folder) {
   std::vector<int64_t> labels;
   std::vector<std::string> names;
   for (const fs::path& one : *classes) {
+    if (one.filename() == kSuperclassesFile) continue;
     if (!fs::is_directory(one)) {
       return Wrong(one, "is no folder of the images of a class");
     }
     const auto files = Entries(one);
     if (!files.ok()) return files.status();
     for (const fs::path& file : *files) {
-      absl::StatusOr<at::Tensor> image = ReadImage(file);
+      // Of as many channels as the first, but colours never become grey.
+      const bool spread = !images.empty() && images[0].size(0) == 3;
+      absl::StatusOr<at::Tensor> image = ReadImage(file, spread ? 3 : 0);
       if (!image.ok()) return image.status();
-      if (!images.empty()) *image = WithChannels(*image, images[0].size(0));
       if (!images.empty() && image->sizes() != images[0].sizes()) {
         return Wrong(
             file,

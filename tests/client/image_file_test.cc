@@ -48,7 +48,7 @@ TEST_F(ImageFileTest, PngRoundTripKeepsEveryByte) {
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->width, 32);
   EXPECT_EQ(read->pixels, image.pixels);
-  EXPECT_EQ(Resize(*read, 32).pixels, image.pixels);
+  EXPECT_EQ(Resize(*read, {3, 32, 32}).pixels, image.pixels);
   // Nothing but the file itself is left behind.
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
@@ -69,13 +69,30 @@ TEST_F(ImageFileTest, LaysWhatIsTransparentOnWhiteAndSpreadsGrey) {
   EXPECT_EQ(At(*spread, 1, 0), (std::vector<int>{200, 200, 200}));
 }
 
+TEST_F(ImageFileTest, GreyStaysGreyForModelsThatTakeIt) {
+  const unsigned char grey[] = {7, 200};
+  ASSERT_TRUE(stbi_write_png(Path("grey.png").c_str(), 2, 1, 1, grey, 2));
+  const auto image = ReadImage(Path("grey.png"), 1);
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(image->channels, 1);
+  EXPECT_EQ(image->pixels, "\x07\xc8");
+  EXPECT_EQ(Resize(*image, {1, 2, 4}).pixels.size(), 8u);
+  const auto back = FromBatch(ToBatch({*image}));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->channels, 1);
+  ASSERT_TRUE(WritePng(Path("again.png"), *back).ok());
+  EXPECT_EQ(ReadImage(Path("again.png"), 1)->pixels, image->pixels);
+  const Comparison comparison = MakeComparison(*image, *back, 2);
+  EXPECT_EQ(comparison.picture.pixels.size(), (3u * 4 + 2 * 2) * 2);
+}
+
 TEST_F(ImageFileTest, ReadsJpegAndResizes) {
   const std::vector<unsigned char> flat(100 * 60 * 3, 90);
   ASSERT_TRUE(
       stbi_write_jpg(Path("a.jpg").c_str(), 100, 60, 3, flat.data(), 95));
   const auto image = ReadImage(Path("a.jpg"));
   ASSERT_TRUE(image.ok()) << image.status();
-  const Image small = Resize(*image, 32);
+  const Image small = Resize(*image, {3, 32, 32});
   EXPECT_EQ(small.width, 32);
   EXPECT_EQ(small.pixels.size(), 3072u);
   EXPECT_NEAR(At(small, 16, 16)[1], 90, 2);

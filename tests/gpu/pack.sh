@@ -20,7 +20,7 @@ apt-get -qq download libgrpc++-dev libgrpc-dev libgrpc++1.51 libgrpc29 \
   protobuf-compiler-grpc libabsl-dev libabsl20220623 prometheus-cpp-dev \
   libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 \
   libprometheus-cpp-push1.0 libcpp-httplib-dev libcpp-httplib0.11 \
-  libbrotli-dev libbrotli1 libzip-dev libzip4 \
+  libbrotli-dev libbrotli1 libexif-dev libexif12 libzip-dev libzip4 \
   libcli11-dev libsqlite3-dev libsqlite3-0 libssl-dev libstb-dev \
   nlohmann-json3-dev libgtest-dev libgmock-dev libre2-9 libre2-dev libc-ares2 \
   libc-ares-dev zlib1g-dev libcurl4 libcurl4-openssl-dev

@@ -45,6 +45,9 @@ RULES = [
     rule("engine/", GRPC, "the engine knows no gRPC"),
     rule("engine/", OPERATIONS,
          "the engine knows no metrics, flags or databases"),
+    rule("image_file/", TORCH + "|" + MESSAGES + "|" + GRPC +
+         "|net/|command_line/|engine/|model_store/|server/|client/",
+         "image files know no other room"),
     rule("net/", TORCH + "|command_line/|engine/|model_store/|server/|client/|" +
          GRPC + "|" + MESSAGES, "addresses and pages know no other room"),
     rule("engine/", "net/|server/|client/|model_store/|command_line/",
@@ -73,6 +76,7 @@ RULES = [
     rule("tests/client/", TORCH + "|engine/|model_store/|server/",
          "the client's tests know the service only"),
     rule("net/", "tests/", "no room depends on tests"),
+    rule("image_file/", "tests/", "no room depends on tests"),
     rule("command_line/", "tests/", "no room depends on tests"),
     rule("engine/", "tests/", "no room depends on tests"),
     rule("model_store/", "tests/", "no room depends on tests"),
