@@ -105,12 +105,17 @@ std::string Sparkline(const std::vector<double>& values, int width) {
     means[i] /= end - begin;
   }
   if (means.empty()) return "";
-  const auto [low, high] = std::minmax_element(means.begin(), means.end());
-  const double span = *high - *low;
+  // NaN, which a diverged run has, is neither above nor below anything.
+  double low = HUGE_VAL, high = -HUGE_VAL;
+  for (const double mean : means) {
+    if (!std::isfinite(mean)) continue;
+    low = std::min(low, mean);
+    high = std::max(high, mean);
+  }
+  const double span = high - low;
   std::string line;
   for (const double mean : means) {
-    const double share = span > 0 ? (mean - *low) / span : 0;
-    // NaN (a diverged run) draws as the lowest level.
+    const double share = span > 0 ? (mean - low) / span : 0;
     line += kLevels[std::isfinite(share) ? std::lround(share * 7) : 0];
   }
   return line;
