@@ -104,6 +104,15 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
       ->type_name("NAME=DIR")
       ->allow_extra_args(false)
       ->group(group);
+  app.add_option("--endpoint", options->endpoints,
+                 "With --local: an endpoint of remote models for the private "
+                 "server (repeatable)")
+      ->type_name("NAME=URL")
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_flag("--allow-code-models", options->allow_code_models,
+               "With --local: the private server runs models that are code")
+      ->group(group);
   app.add_option("--timeout", options->timeout_seconds,
                  "Give up a call after so many seconds; default 10, 60 if it "
                  "computes, a day for an evaluation")
@@ -209,11 +218,10 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   std::ostream told(plain ? &ascii_err : err.rdbuf());
   {  // the context's end ends a private server
     Context context(options, shown, told);
-    if (!options.local &&
-        !(options.stores.empty() && options.datasets.empty())) {
+    if (!options.local && !options.ServerFlags().empty()) {
       return context.Usage(
-          "--store and --dataset NAME=DIR are for the server "
-          "that --local starts; add --local");
+          "--store, --dataset NAME=DIR, --endpoint and --allow-code-models are "
+          "for the server that --local starts; add --local");
     }
     code = action(context);
   }

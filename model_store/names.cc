@@ -16,6 +16,8 @@ bool IsValidModelName(absl::string_view name) {
 std::string MainFile(absl::string_view format) {
   if (format.empty() || format == "vgg") return kWeightsFile;
   if (format == "torchscript") return kTorchScriptFile;
+  if (format == "onnx") return kOnnxFile;
+  if (format == "remote") return kEndpointFile;
   return "";
 }
 

@@ -9,6 +9,8 @@ namespace adv {
 
 inline constexpr char kWeightsFile[] = "weights.safetensors";
 inline constexpr char kTorchScriptFile[] = "model.pt";
+inline constexpr char kOnnxFile[] = "model.onnx";
+inline constexpr char kEndpointFile[] = "endpoint.json";
 inline constexpr char kManifestFile[] = "manifest.json";
 
 inline constexpr char kModelNameRule[] =

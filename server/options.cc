@@ -59,6 +59,36 @@ void AddServing(CLI::App& app, Options* options) {
       ->capture_default_str();
 }
 
+void AddEndpoints(CLI::App& app, Options* options) {
+  const auto add = [&app](const char* name, auto* value, const char* help) {
+    return app.add_option(name, *value, help)->group("Endpoints");
+  };
+  add("--endpoint", &options->endpoints,
+      "NAME=grpc://HOST:PORT, or grpcs:// for TLS: a server of the Open "
+      "Inference Protocol, for models of format remote; may be repeated")
+      ->allow_extra_args(false);
+  add("--endpoint-roots", &options->endpoint_roots,
+      "PEM file: the authorities to trust; default: the system's");
+  add("--endpoint-certificate", &options->endpoint_certificate,
+      "PEM file: the certificate to show, with --endpoint-key");
+  add("--endpoint-key", &options->endpoint_key, "PEM file: its key");
+  add("--endpoint-timeout", &options->endpoint_timeout, "Seconds of a call")
+      ->check(CLI::Range(.001, 86400.))
+      ->capture_default_str();
+  add("--endpoint-retries", &options->endpoint_retries,
+      "How often a call that failed is made again")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  add("--endpoint-requests", &options->endpoint_requests,
+      "Calls of each endpoint at once")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  add("--max-queries-per-second", &options->max_queries_per_second,
+      "Images that may be sent to each endpoint in a second; 0: no limit")
+      ->check(CLI::Range(0., 1e9))
+      ->capture_default_str();
+}
+
 void AddComputing(CLI::App& app, Options* options) {
   app.add_option("--device", options->device, "auto, cpu, cuda or cuda:N")
       ->capture_default_str();
@@ -156,6 +186,7 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
       "advserver");
   app.set_version_flag("--version", "advserver " ADV_VERSION);
   AddServing(app, &options);
+  AddEndpoints(app, &options);
   AddComputing(app, &options);
   AddLimits(app, &options.limits);
   AddOperating(app, &options, &metrics_port);

@@ -27,6 +27,19 @@ struct Options {
   std::vector<std::string> stores;
   // "NAME=PATH" of further data sets.
   std::vector<std::string> datasets;
+  // "NAME=grpc://HOST:PORT" or "NAME=grpcs://HOST:PORT" (TLS): where remote
+  // models may be. A manifest names an endpoint; nobody else can name a host.
+  std::vector<std::string> endpoints;
+  // With TLS, PEM files: whom to trust (empty: whom the system trusts), and
+  // what to show (both or neither).
+  std::string endpoint_roots;
+  std::string endpoint_certificate;
+  std::string endpoint_key;
+  double endpoint_timeout = 30;  // seconds of a call, above 0
+  int endpoint_retries = 6;      // of a call that failed
+  int endpoint_requests = 4;     // calls of each endpoint at once
+  // Images that may be sent to each endpoint in a second; 0: no limit.
+  double max_queries_per_second = 0;
   // "cpu", "cuda", "cuda:N", or "auto": a GPU where there is one.
   std::string device = "auto";
   // Threads that compute at once; 0: as many as there are cores.

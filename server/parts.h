@@ -19,6 +19,8 @@ namespace adv {
 // What the services work with. Nothing is owned; all outlive the services.
 struct Parts {
   Executor& executor;
+  // For what waits for endpoints, so that nobody who computes waits with it.
+  Executor& endpoint_executor;
   ModelRegistry& models;
   const DatasetRegistry& datasets;
   EvaluationRunner& evaluations;
@@ -30,6 +32,12 @@ struct Parts {
   Log& log;
   const Limits& limits;
   const std::atomic<bool>& draining;
+
+  // Where work on both models is done; they may be one.
+  Executor& ExecutorFor(const ServedModel& model,
+                        const ServedModel& source) const {
+    return AskEndpoints(model, source) ? endpoint_executor : executor;
+  }
 };
 
 }  // namespace adv

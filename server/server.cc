@@ -3,12 +3,9 @@
 #include <ATen/Parallel.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
-#include <google/protobuf/util/time_util.h>
 #include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <malloc.h>
-#include <torch/version.h>
 
 #include <algorithm>
 #include <future>
@@ -18,151 +15,17 @@
 
 #include "engine/nn/device.h"
 #include "grpc/health/v1/health.pb.h"
-#include "model_store/durable_file.h"
-#include "server/codec/codec_attack.h"
+#include "server/assembly.h"
+#include "server/endpoints.h"
 #include "server/telemetry/reload_log.h"
 
 namespace adv {
 namespace {
 
 constexpr size_t kTasksThatMayWait = 1000;
-// More gain nothing, on a core or on a GPU.
-constexpr int64_t kImagesPerPass = 128;
 // Calls that wait for a model hold their images, outside --max-queued-bytes.
 constexpr size_t kLoadsThatMayWait = 8;
 constexpr std::chrono::milliseconds kCutOffInterval{100};
-// Of what may wait, the share that interactive work may fill: it is not
-// worth much once it has waited long.
-constexpr int64_t kInteractiveShare = 4;
-
-std::vector<std::string> Libraries() {
-  return {absl::StrCat("LibTorch ", TORCH_VERSION)};
-}
-
-std::map<std::string, std::string> BuildInfo() {
-  return {{"version", ADV_VERSION},
-          {"libtorch", TORCH_VERSION},
-          {"grpc", GRPC_CPP_VERSION_STRING},
-          {"compiler", __VERSION__}};
-}
-
-// Passes that are computed at once.
-int Workers(const Options& options, at::Device device) {
-  if (options.workers > 0) return options.workers;
-  if (device.is_cuda()) return 1;
-  return std::max(1, UsableCores() / options.intra_op_threads);
-}
-
-ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
-                                     std::shared_ptr<PassQueue> passes,
-                                     Log* log) {
-  ModelRegistryOptions registry;
-  registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
-  if (options.stores.empty()) {
-    // The first zoo that is there; a program does not mix two.
-    for (const std::string& folder : ZooFolders()) {
-      if (!ModelStore(folder).List().ok()) continue;
-      registry.stores = {folder};
-      break;
-    }
-  }
-  registry.loading = {device, options.allow_code_models};
-  registry.passes = std::move(passes);
-  registry.poll_interval = std::chrono::seconds(options.poll_seconds);
-  registry.on_change = [log](const ReloadResult& result) {
-    LogReload(result, log);
-  };
-  return registry;
-}
-
-ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
-  ExecutorOptions executor;
-  executor.threads = options.jobs_per_worker * Workers(options, device);
-  executor.intra_op_threads = options.intra_op_threads;
-  const auto cost = static_cast<int64_t>(options.limits.queued_cost);
-  const auto bytes = static_cast<int64_t>(options.limits.queued_bytes);
-  executor.bulk = {cost, bytes};
-  executor.interactive = {std::max<int64_t>(1, cost / kInteractiveShare),
-                          bytes};
-  return executor;
-}
-
-EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
-                                      Metrics* metrics) {
-  EvaluationRunnerOptions runner;
-  runner.concurrent = static_cast<int>(options.limits.concurrent_evaluations);
-  runner.environment.set_device(DescribeDevice(device));
-  runner.environment.set_server_version(ADV_VERSION);
-  for (const std::string& library : Libraries()) {
-    runner.environment.add_libraries(library);
-  }
-  // Tensors of each shape of a batch split up the arenas of malloc, which would
-  // keep what they freed for good: a gigabyte after batches of twenty shapes.
-  runner.on_end = [] { malloc_trim(0); };
-  runner.on_report = [metrics](const v1::EvaluationReport& report) {
-    metrics->SetAccuracies(report);
-  };
-  return runner;
-}
-
-v1::Limits EncodeLimits(const Limits& limits) {
-  v1::Limits message;
-  message.set_message_bytes(limits.message_bytes);
-  message.set_images_per_request(limits.images_per_request);
-  message.set_steps(limits.steps);
-  message.set_queries(limits.queries);
-  message.set_epsilons(limits.epsilons);
-  message.set_attacks(limits.attacks);
-  message.set_queued_cost(limits.queued_cost);
-  message.set_queued_bytes(limits.queued_bytes);
-  message.set_concurrent_evaluations(limits.concurrent_evaluations);
-  message.set_evaluation_records(limits.evaluation_records);
-  message.set_state_bytes(limits.state_bytes);
-  return message;
-}
-
-v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
-  v1::GetServerInfoResponse info;
-  info.set_version(ADV_VERSION);
-  for (const std::string& library : Libraries()) info.add_libraries(library);
-  info.add_libraries(absl::StrCat("gRPC ", GRPC_CPP_VERSION_STRING));
-  info.set_device(DescribeDevice(device));
-  info.set_executor_threads(parts.executor.threads());
-  info.set_intra_op_threads(parts.executor.intra_op_threads());
-  *info.mutable_started_at() =
-      google::protobuf::util::TimeUtil::GetCurrentTime();
-  *info.mutable_limits() = EncodeLimits(parts.limits);
-  for (const auto& dataset : parts.datasets.List()) {
-    v1::DatasetInfo* entry = info.add_datasets();
-    entry->set_name(dataset->name);
-    entry->set_size(dataset->size());
-    entry->set_sha256(dataset->digest);
-    entry->mutable_class_names()->Assign(dataset->class_names.begin(),
-                                         dataset->class_names.end());
-  }
-  for (const std::string& attack : ImplementedAttacks()) {
-    info.add_attacks(attack);
-  }
-  return info;
-}
-
-absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
-    const Options& server) {
-  SqliteStoreOptions options;
-  options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
-  if (server.state != kInMemory) {
-    const absl::Status made = MakeFolder(server.state);
-    if (!made.ok()) {
-      return absl::Status(made.code(),
-                          absl::StrCat("--state: ", made.message()));
-    }
-    options.path = absl::StrCat(server.state, "/evaluations.sqlite");
-  }
-  auto store = OpenSqliteStore(options);
-  if (store.ok()) return store;
-  return absl::Status(store.status().code(),
-                      absl::StrCat("--state: ", store.status().message()));
-}
 
 // How long a peer may leave what it is sent unacknowledged.
 std::chrono::seconds Patience(const Options& options) {
@@ -205,6 +68,7 @@ void EnablePlugins() {
 struct Server::Stores {
   DatasetRegistry datasets;
   std::unique_ptr<EvaluationStore> evaluations;
+  Endpoints endpoints;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
@@ -225,10 +89,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
         datasets.status().code(),
         absl::StrCat("--dataset: ", datasets.status().message()));
   }
+  auto endpoints = MakeEndpoints(options);
+  if (!endpoints.ok()) return endpoints.status();
   auto store = OpenStore(options);
   if (!store.ok()) return store.status();
   std::unique_ptr<Server> server(new Server(
-      options, *device, {*std::move(datasets), *std::move(store)}, log));
+      options, *device,
+      {*std::move(datasets), *std::move(store), *std::move(endpoints)}, log));
   for (const auto step :
        {&Server::LoadModels, &Server::Listen, &Server::ListenForMetrics}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) {
@@ -252,22 +119,30 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       metrics_(BuildInfo()),
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
+      endpoints_(std::move(stores.endpoints)),
       passes_(std::make_shared<PassQueue>(Workers(options, device),
                                           kImagesPerPass,
                                           /*pads=*/device.is_cuda())),
-      models_(RegistryOptions(options, device, passes_, log)),
+      models_(RegistryOptions(options, device, passes_, endpoints_, log)),
       executor_(MakeExecutorOptions(options, device)),
-      evaluations_(&executor_, store_.get(),
-                   RunnerOptions(options, device, &metrics_)),
+      endpoint_executor_(EndpointExecutorOptions(options, device)),
+      evaluations_(
+          &executor_, store_.get(),
+          RunnerOptions(options, device, &endpoint_executor_, &metrics_)),
       loader_(kLoadsThatMayWait),
       storage_(kTasksThatMayWait),
-      parts_{executor_, models_, datasets_,       evaluations_,
-             *store_,   loader_, storage_,        calls_,
-             metrics_,  log_,    options_.limits, draining_},
+      parts_{executor_,    endpoint_executor_,
+             models_,      datasets_,
+             evaluations_, *store_,
+             loader_,      storage_,
+             calls_,       metrics_,
+             log_,         options_.limits,
+             draining_},
       attack_evaluation_service_(parts_),
       model_service_(parts_),
-      server_service_(parts_, MakeInfo(parts_, device)) {
-  metrics_.Watch(executor_, models_, evaluations_, *passes_);
+      server_service_(parts_, MakeInfo(parts_, device)),
+      inference_service_(parts_) {
+  metrics_.Watch(executor_, models_, evaluations_, *passes_, endpoints_);
 }
 
 absl::Status Server::LoadModels() {
@@ -312,6 +187,7 @@ absl::Status Server::Listen() {
   builder.RegisterService(&attack_evaluation_service_);
   builder.RegisterService(&model_service_);
   builder.RegisterService(&server_service_);
+  builder.RegisterService(&inference_service_);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
   acceptor_ = std::make_unique<Acceptor>(
@@ -385,6 +261,14 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
     grpc_->Shutdown(std::chrono::system_clock::now() + grace);
   });
   executor_.Drain(grace);
+  // Their jobs may be within a call, which takes longer than what is left.
+  const Clock::Duration left =
+      std::max<Clock::Duration>(end - std::chrono::steady_clock::now(), {});
+  const std::future<void> waiting =
+      std::async(std::launch::async, [&] { endpoint_executor_.Drain(left); });
+  waiting.wait_for(left);
+  for (const auto& [name, endpoint] : endpoints_) endpoint->Stop();
+  waiting.wait();
   calls_.AwaitNone(end);
   // What is left nobody ends, such as health watches. Again until it is over:
   // Shutdown may have begun only now, and calls have come in before it.

@@ -11,11 +11,13 @@
 
 #include "engine/nn/batching_network.h"
 #include "net/page_server.h"
+#include "server/compute/endpoint.h"
 #include "server/options.h"
 #include "server/parts.h"
 #include "server/wire/acceptor.h"
 #include "server/wire/attack_evaluation_service.h"
 #include "server/wire/health.h"
+#include "server/wire/inference_service.h"
 #include "server/wire/model_service.h"
 #include "server/wire/server_service.h"
 
@@ -68,9 +70,11 @@ class Server {
   Metrics metrics_;  // the parts below report to it
   const DatasetRegistry datasets_;
   const std::unique_ptr<EvaluationStore> store_;
+  const Endpoints endpoints_;
   const std::shared_ptr<PassQueue> passes_;  // of all models
   ModelRegistry models_;
   Executor executor_;
+  Executor endpoint_executor_;
   EvaluationRunner evaluations_;
   Worker loader_;
   Worker storage_;
@@ -79,6 +83,7 @@ class Server {
   AttackEvaluationService attack_evaluation_service_;
   ModelService model_service_;
   ServerService server_service_;
+  InferenceService inference_service_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Acceptor> acceptor_;

@@ -19,6 +19,8 @@ namespace {
 
 struct ImportFlags {
   std::string file, store, name, shape, classes, preprocess;
+  std::string endpoint, endpoint_model, endpoint_version, max_batch;
+  bool decisions = false;
   bool probabilities = false;
   bool without_gradients = false;
   bool accept_unstable = false;
@@ -27,17 +29,22 @@ struct ImportFlags {
     std::vector<std::string> words = {
         program, "import", absl::StrCat("--store=", store),
         absl::StrCat("--shape=", shape), absl::StrCat("--classes=", classes)};
-    if (!name.empty()) words.push_back(absl::StrCat("--name=", name));
-    if (!preprocess.empty()) {
-      words.push_back(absl::StrCat("--preprocess=", preprocess));
+    for (const auto& [value, flag] :
+         {std::pair(name, "--name="), std::pair(preprocess, "--preprocess="),
+          std::pair(endpoint, "--endpoint="),
+          std::pair(endpoint_model, "--endpoint-model="),
+          std::pair(endpoint_version, "--endpoint-version="),
+          std::pair(max_batch, "--max-batch=")}) {
+      if (!value.empty()) words.push_back(absl::StrCat(flag, value));
     }
     for (const auto& [given, flag] :
          {std::pair(probabilities, "--probabilities"),
           std::pair(without_gradients, "--without-gradients"),
-          std::pair(accept_unstable, "--accept-unstable")}) {
+          std::pair(accept_unstable, "--accept-unstable"),
+          std::pair(decisions, "--decisions")}) {
       if (given) words.emplace_back(flag);
     }
-    words.insert(words.end(), {"--", file});
+    if (!file.empty()) words.insert(words.end(), {"--", file});
     return words;
   }
 };
@@ -75,57 +82,75 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
 }  // namespace
 
 void AddModelsImport(CLI::App* models, Action* action) {
-  CLI::App* import = models->add_subcommand(
+  CLI::App* command = models->add_subcommand(
       "import",
-      "Put a TorchScript module of your own into a model store, measured and "
-      "with outputs for a self-test");
+      "Put a model of your own into a model store: a TorchScript module, "
+      "measured and with outputs for a self-test, or one behind an endpoint");
   auto flags = std::make_shared<ImportFlags>();
-  import
-      ->add_option("FILE", flags->file,
-                   "What torch.jit.save wrote. It is code, and is run here: "
-                   "import none that you do not trust")
-      ->required();
-  import->add_option("--store", flags->store, "Folder of the model store")
+  command->add_option("FILE", flags->file,
+                      "What torch.jit.save wrote: it is code, and is run here; "
+                      "import none that you do not trust. Or FILE.onnx");
+  command
+      ->add_option("--endpoint", flags->endpoint,
+                   "In place of FILE: the endpoint where the model is, by its "
+                   "name in the server's --endpoint")
+      ->type_name("NAME");
+  command
+      ->add_option("--endpoint-model", flags->endpoint_model,
+                   "Name of the model at the endpoint")
+      ->type_name("NAME");
+  command
+      ->add_option("--endpoint-version", flags->endpoint_version,
+                   "Its version there; default: the endpoint's choice")
+      ->type_name("VERSION");
+  command
+      ->add_option("--max-batch", flags->max_batch,
+                   "Images of one call to the endpoint; default 64")
+      ->type_name("N");
+  command->add_flag("--decisions", flags->decisions,
+                    "The endpoint tells the class and no scores");
+  command->add_option("--store", flags->store, "Folder of the model store")
       ->type_name("DIR")
       ->required();
-  import
+  command
       ->add_option("--shape", flags->shape,
                    "Of an image: CHANNELSxHEIGHTxWIDTH")
       ->type_name("SHAPE")
       ->required();
-  import
+  command
       ->add_option("--classes", flags->classes,
                    "File with the name of each class in a line of its own")
       ->type_name("FILE")
       ->required();
-  import
+  command
       ->add_option("--name", flags->name, "Of the model; default: of the file")
       ->type_name("NAME");
-  import
+  command
       ->add_option("--preprocess", flags->preprocess,
                    "What the module wants of pixels in [0, 1]: mean=M,M,M,"
                    "std=S,S,S of each channel, range=255 for bytes, order=bgr")
       ->type_name("PARTS");
-  import->add_flag("--probabilities", flags->probabilities,
-                   "The module gives probabilities, not logits");
-  import->add_flag("--without-gradients", flags->without_gradients,
-                   "Only its scores may be asked for");
-  import->add_flag("--accept-unstable", flags->accept_unstable,
-                   "Take a module whose results differ between equal calls, "
-                   "or with the images beside one");
-  import->footer(
+  command->add_flag("--probabilities", flags->probabilities,
+                    "The module gives probabilities, not logits");
+  command->add_flag("--without-gradients", flags->without_gradients,
+                    "Only its scores may be asked for");
+  command->add_flag("--accept-unstable", flags->accept_unstable,
+                    "Take a module whose results differ between equal calls, "
+                    "or with the images beside one");
+  command->footer(
       "Example:\n"
       "  advctl models import resnet.pt --store=models --shape=3x224x224 \\\n"
       "    --classes=imagenet.txt \\\n"
       "    --preprocess=mean=.485,.456,.406,std=.229,.224,.225\n"
-      "  advserver --store=models --allow-code-models\n\n"
+      "  advserver --store=models --allow-code-models\n"
+      "  advctl models import --endpoint=lab --endpoint-model=resnet \\\n"
+      "    --store=models --shape=3x224x224 --classes=imagenet.txt\n"
+      "  advserver --store=models --endpoint=lab=grpc://HOST:PORT\n\n"
       "advtrain does the work: beside advctl, on PATH, or named in "
       "ADVCTL_ADVTRAIN.");
-  import->callback([action, flags] {
-    *action = [flags](Context& context) { return Import(context, *flags);
-};
-}  // namespace adv
-);
+  command->callback([action, flags] {
+    *action = [flags](Context& context) { return Import(context, *flags); };
+  });
 }
 
 }  // namespace adv

@@ -132,8 +132,11 @@ std::string Goals(const v1::AdversaryGoals& goals) {
 std::string Kinds(const v1::AdversarialKinds& kinds) {
   return absl::StrCat(
       "kinds: true adversarial ", CountText(kinds.true_adversarial()),
-      ", re-focused ", CountText(kinds.refocused()), ", co-natural ",
-      CountText(kinds.co_natural()), ", benign ", CountText(kinds.benign()));
+      ", re-focused ", CountText(kinds.refocused()),
+      kinds.without_superclasses()
+          ? ""
+          : absl::StrCat(", co-natural ", CountText(kinds.co_natural())),
+      ", benign ", CountText(kinds.benign()));
 }
 
 std::string MemberTitle(const v1::Attack& attack) {
@@ -151,14 +154,17 @@ std::string Members(const v1::AttackResult& result, const Style& style) {
   return "\n" + table.ToText(style, 2);
 }
 
-std::vector<Table::Column> SweepColumns(bool targeted, bool queries) {
+std::vector<Table::Column> SweepColumns(bool targeted, bool superclasses,
+                                        bool queries) {
   std::vector<Table::Column> columns;
   const auto add = [&columns](std::initializer_list<const char*> names) {
     for (const char* name : names) columns.push_back({name, true});
   };
   add({"epsilon", "steps", "less sure"});
   if (targeted) add({"target"});
-  add({"pairs", "true", "re-focused", "co-natural", "benign"});
+  add({"pairs", "true", "re-focused"});
+  if (superclasses) add({"co-natural"});
+  add({"benign"});
   if (queries) {
     add({"queries"});
   } else {
@@ -172,7 +178,8 @@ Table SweepTable(const std::vector<ResultView>& views) {
   const v1::AttackResult& first = *views.front().result;
   const bool targeted = first.goals().has_targeted_misclassification();
   const bool queries = NeedsNoGradients(first.attack());
-  Table table(SweepColumns(targeted, queries));
+  const bool superclasses = !first.kinds().without_superclasses();
+  Table table(SweepColumns(targeted, superclasses, queries));
   for (const ResultView& view : views) {
     const v1::AttackResult& result = *view.result;
     const v1::AdversaryGoals& goals = result.goals();
@@ -190,8 +197,9 @@ Table SweepTable(const std::vector<ResultView>& views) {
         cells.end(),
         {absl::StrCat(goals.source_target_pairs().count(), "/",
                       goals.source_target_pairs().total()),
-         CountText(kinds.true_adversarial()), CountText(kinds.refocused()),
-         CountText(kinds.co_natural()), CountText(kinds.benign())});
+         CountText(kinds.true_adversarial()), CountText(kinds.refocused())});
+    if (superclasses) cells.push_back(CountText(kinds.co_natural()));
+    cells.push_back(CountText(kinds.benign()));
     cells.push_back(SharedWith(views, result) != nullptr
                         ? "shared"
                         : AmountText(WorkOf(result)));

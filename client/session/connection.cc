@@ -90,7 +90,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
   connection->timeout_seconds_ = options.timeout_seconds;
   connection->address_ = options.server;
   if (options.local) {
-    auto local = LocalServer::Start(options.stores, options.datasets);
+    auto local = LocalServer::Start(options.ServerFlags());
     if (!local.ok()) return local.status();
     connection->local_ = *std::move(local);
     connection->address_ = connection->local_->address();

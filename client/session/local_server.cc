@@ -56,8 +56,7 @@ std::string TailOf(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
-    const std::vector<std::string>& stores,
-    const std::vector<std::string>& datasets) {
+    const std::vector<std::string>& flags) {
   const auto program = FindProgram("advserver", "ADVCTL_ADVSERVER", "server");
   if (!program.ok()) {
     return absl::UnavailableError(
@@ -66,12 +65,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
   std::vector<std::string> arguments = {
       *program, "--listen=127.0.0.1:0",
       "--state=:memory:", "--metrics-listen=off"};
-  for (const auto& store : stores) {
-    arguments.push_back(absl::StrCat("--store=", store));
-  }
-  for (const auto& dataset : datasets) {
-    arguments.push_back(absl::StrCat("--dataset=", dataset));
-  }
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
   auto server = std::unique_ptr<LocalServer>(new LocalServer);
   if (auto status = server->Spawn(arguments); !status.ok()) return status;
   if (auto status = server->WaitForAddress(); !status.ok()) return status;

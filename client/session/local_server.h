@@ -16,11 +16,10 @@ namespace adv {
 class LocalServer {
  public:
   // Finds advserver ($ADVCTL_ADVSERVER, beside this program, in the build tree,
-  // on PATH), starts it with the given --store and --dataset values, and waits
+  // on PATH), starts it with `flags` beside those of its own, and waits
   // until it listens. Errors: Unavailable, with the end of its log.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(
-      const std::vector<std::string>& stores,
-      const std::vector<std::string>& datasets);
+      const std::vector<std::string>& flags);
 
   // Kills it; removes its log unless KeepLog was called.
   ~LocalServer();

@@ -92,4 +92,19 @@ AttackTraits TraitsOf(const AttackConfig& config) {
   return std::visit([](const auto& one) { return Of(one); }, config);
 }
 
+AttackConfig Within(Access access, const AttackConfig& config) {
+  const auto* const ensemble = std::get_if<AutoAttackConfig>(&config);
+  if (ensemble == nullptr || !ensemble->members.empty()) return config;
+  AutoAttackConfig part;
+  bool whole = true;
+  for (const AnyAttack& member : MembersOf(*ensemble)) {
+    if (TraitsOf(member.config).access <= access) {
+      part.members.push_back(member);
+    } else {
+      whole = false;
+    }
+  }
+  return whole || part.members.empty() ? config : AttackConfig(part);
+}
+
 }  // namespace adv

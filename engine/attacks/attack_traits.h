@@ -31,6 +31,11 @@ struct AttackTraits {
 // and the access of the member that needs most.
 AttackTraits TraitsOf(const AttackConfig& config);
 
+// What is left of an attack where a network gives `access` alone: of the
+// standard AutoAttack the members that need no more (Square, with scores), if
+// there are any. Any other attack as it is.
+AttackConfig Within(Access access, const AttackConfig& config);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_ATTACKS_ATTACK_TRAITS_H_

@@ -35,8 +35,7 @@ AttackedModel::AttackedModel(const Network& target, const Network& source,
       before_pass_(before_pass),
       originals_(batch.images),
       padded_size_(padded_size),
-      pads_(!target.traits().exact_in_any_batch ||
-            !source.traits().exact_in_any_batch),
+      pads_(target.traits().padded() || source.traits().padded()),
       targeted_(batch.targets.defined()),
       classes_(targeted_ ? batch.targets : batch.labels),
       clean_logits_(batch.clean_logits) {

@@ -143,7 +143,8 @@ absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
       OthersByLogit(nearest.nearest().logits, batch.labels)
           .index_select(0, rows);
   const int64_t courses =
-      one_by_one ? std::min<int64_t>(config_.target_classes, others.size(1) - 1) : 1;
+      one_by_one ? std::min<int64_t>(config_.target_classes, others.size(1) - 1)
+                 : 1;
   for (int64_t course = 0; course < courses; ++course) {
     const at::Tensor to = one_by_one ? others.select(1, course) : at::Tensor();
     for (int64_t restart = 0; restart < config_.restarts; ++restart) {

@@ -71,25 +71,47 @@ absl::Status CheckNames(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
+// The lines of a text without the blanks around them, none of which is empty.
+absl::StatusOr<std::vector<std::string>> ParseLines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (absl::string_view line :
+       absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    if (line.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", lines.size() + 1,
+                       ": is empty; must be the name of a class"));
+    }
+    lines.emplace_back(line);
+  }
+  return lines;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ParseClassNames(
     const std::string& text) {
-  std::vector<std::string> names;
+  absl::StatusOr<std::vector<std::string>> names = ParseLines(text);
+  if (!names.ok()) return names;
   std::set<std::string> seen;
-  for (absl::string_view line :
-       absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
-    line = absl::StripAsciiWhitespace(line);
-    const std::string where = absl::StrCat("line ", names.size() + 1);
-    if (line.empty()) {
+  for (size_t i = 0; i < names->size(); ++i) {
+    if (!seen.insert((*names)[i]).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(where, ": is empty; must be the name of a class"));
+          absl::StrCat("line ", i + 1, ": names a class a second time"));
     }
-    if (!seen.insert(std::string(line)).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(where, ": names a class a second time"));
-    }
-    names.emplace_back(line);
+  }
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> ParseSuperclasses(
+    const std::string& text, size_t classes) {
+  absl::StatusOr<std::vector<std::string>> names = ParseLines(text);
+  if (names.ok() && names->size() != classes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", names->size(),
+                     " lines; must have one for each "
+                     "of the ",
+                     classes, " classes"));
   }
   return names;
 }

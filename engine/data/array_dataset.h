@@ -25,6 +25,11 @@ absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
 absl::StatusOr<std::vector<std::string>> ParseClassNames(
     const std::string& text);
 
+// The superclass of each class, one in each line. INVALID_ARGUMENT if one is
+// empty, or if they are not as many as the `classes`.
+absl::StatusOr<std::vector<std::string>> ParseSuperclasses(
+    const std::string& text, size_t classes);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_DATA_ARRAY_DATASET_H_

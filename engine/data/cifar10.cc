@@ -51,6 +51,19 @@ const std::vector<std::string>& Cifar10ClassNames() {
   return *names;
 }
 
+const std::vector<std::string>& Cifar10Superclasses() {
+  static const auto* const superclasses = [] {
+    auto* list = new std::vector<std::string>;
+    for (const std::string& name : Cifar10ClassNames()) {
+      const bool moves_by_engine = name == "airplane" || name == "automobile" ||
+                                   name == "ship" || name == "truck";
+      list->push_back(moves_by_engine ? "vehicles" : "animals");
+    }
+    return list;
+  }();
+  return *superclasses;
+}
+
 absl::StatusOr<Dataset> ParseCifar10(absl::string_view bytes,
                                      absl::string_view source) {
   const auto size = static_cast<int64_t>(bytes.size());
@@ -62,6 +75,7 @@ absl::StatusOr<Dataset> ParseCifar10(absl::string_view bytes,
   const int64_t count = size / kRecordBytes;
   Dataset dataset;
   dataset.class_names = Cifar10ClassNames();
+  dataset.superclasses = Cifar10Superclasses();
   dataset.images = at::empty({count, kChannels, kSide, kSide}, at::kByte);
   dataset.labels = at::empty({count}, at::kLong);
   uint8_t* pixels = dataset.images.data_ptr<uint8_t>();
@@ -111,6 +125,7 @@ absl::StatusOr<Dataset> ReadCifar10(const std::string& directory,
   dataset.name =
       split == Cifar10Split::kTrain ? "cifar10-train" : "cifar10-test";
   dataset.class_names = Cifar10ClassNames();
+  dataset.superclasses = Cifar10Superclasses();
   dataset.images = at::cat(images);
   dataset.labels = at::cat(labels);
   dataset.digest = DigestRecords(dataset.images, dataset.labels);

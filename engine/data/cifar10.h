@@ -14,6 +14,9 @@ namespace adv {
 // airplane automobile bird cat deer dog frog horse ship truck
 const std::vector<std::string>& Cifar10ClassNames();
 
+// "animals" or "vehicles", for each class.
+const std::vector<std::string>& Cifar10Superclasses();
+
 // Parses records of the official binary layout (1 label byte, then 1,024 red,
 // 1,024 green and 1,024 blue bytes, rows from the top). `source` names the
 // bytes in errors. INVALID_ARGUMENT if there is no record, the length is no

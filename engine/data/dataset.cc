@@ -59,6 +59,19 @@ at::Tensor Dataset::Labels(const std::vector<int64_t>& indices) const {
   return labels.index_select(0, IndexTensor(indices));
 }
 
+Dataset InClassOrder(const Dataset& dataset, const std::vector<int64_t>& order,
+                     const std::vector<std::string>& names) {
+  Dataset ordered = dataset;
+  ordered.class_names = names;
+  for (size_t i = 0; i < dataset.superclasses.size(); ++i) {
+    ordered.superclasses[i] = dataset.superclasses[order[i]];
+  }
+  // Where each class of `dataset` went.
+  const at::Tensor places = IndexTensor(order).argsort();
+  ordered.labels = places.index_select(0, dataset.labels);
+  return ordered;
+}
+
 std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels) {
   const at::Tensor pixels = images.contiguous();
   const int64_t count = labels.size(0);

@@ -9,10 +9,17 @@
 
 namespace adv {
 
+// Beside a data set of one's own, the superclass of each class, one in each
+// line, in the order of the labels.
+inline constexpr char kSuperclassesFile[] = "superclasses.txt";
+
 // Labelled images. A value: copies share the (never modified) tensors.
 struct Dataset {
   std::string name;                      // "cifar10-sample"
   std::vector<std::string> class_names;  // index = label
+  // Of each class, what it belongs to ("animals"); empty where the data set
+  // groups them not.
+  std::vector<std::string> superclasses;
   // [N, channels, height, width], uint8, or float32 in [0, 1]
   at::Tensor images;
   at::Tensor labels;  // [N] int64
@@ -29,6 +36,12 @@ struct Dataset {
   // The labels at `indices`.
   at::Tensor Labels(const std::vector<int64_t>& indices) const;
 };
+
+// The same images with the classes in another order: class i of the result is
+// class order[i] of `dataset`, and is called names[i]. `order` is a permutation
+// of its classes.
+Dataset InClassOrder(const Dataset& dataset, const std::vector<int64_t>& order,
+                     const std::vector<std::string>& names);
 
 // The digest of Dataset::digest.
 std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels);

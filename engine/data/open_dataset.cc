@@ -55,6 +55,19 @@ absl::StatusOr<std::vector<std::string>> ClassNamesIn(const fs::path& folder) {
   return names;
 }
 
+// Adds those in superclasses.txt of `folder`, if it is there.
+absl::StatusOr<Dataset> WithSuperclasses(absl::StatusOr<Dataset> dataset,
+                                         const fs::path& folder) {
+  const std::string path = (folder / kSuperclassesFile).string();
+  if (!dataset.ok() || !IsFile(path)) return dataset;
+  const absl::StatusOr<std::string> text = ReadBytes(path);
+  if (!text.ok()) return text.status();
+  auto names = ParseSuperclasses(*text, dataset->class_names.size());
+  if (!names.ok()) return About(path, names.status());
+  dataset->superclasses = *std::move(names);
+  return dataset;
+}
+
 absl::StatusOr<Dataset> FromArrays(const absl::StatusOr<at::Tensor>& images,
                                    const absl::StatusOr<at::Tensor>& labels,
                                    const fs::path& folder) {
@@ -62,7 +75,8 @@ absl::StatusOr<Dataset> FromArrays(const absl::StatusOr<at::Tensor>& images,
   if (!labels.ok()) return About(kLabels, labels.status());
   auto names = ClassNamesIn(folder);
   if (!names.ok()) return names.status();
-  return MakeArrayDataset(*images, *labels, *std::move(names));
+  return WithSuperclasses(MakeArrayDataset(*images, *labels, *std::move(names)),
+                          folder);
 }
 
 absl::StatusOr<at::Tensor> ReadNpy(const fs::path& path) {
@@ -135,6 +149,37 @@ absl::StatusOr<Dataset> ReadTensors(const fs::path& path) {
                     ReadTensor(*entries, kLabels), path.parent_path());
 }
 
+// The names in a file; none if it is not there and need not be.
+absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& path,
+                                                 bool needed) {
+  if (!needed && !IsFile(path)) return std::vector<std::string>();
+  const absl::StatusOr<std::string> text = ReadBytes(path.string());
+  if (!text.ok()) return text.status();
+  auto names = ParseClassNames(*text);
+  if (!names.ok()) return About(path.string(), names.status());
+  return names;
+}
+
+// Of each class the coarse name that its images have; none if one has none or
+// two of them.
+std::vector<std::string> CoarseNames(const at::Tensor& coarse,
+                                     const at::Tensor& fine, size_t classes,
+                                     const std::vector<std::string>& names) {
+  std::vector<std::string> of_each(classes);
+  for (int64_t i = 0; i < fine.size(0); ++i) {
+    const auto label = fine[i].item<int64_t>();
+    const auto group = coarse[i].item<int64_t>();
+    if (group >= static_cast<int64_t>(names.size())) return {};
+    std::string& name = of_each[label];
+    if (!name.empty() && name != names[group]) return {};
+    name = names[group];
+  }
+  const bool whole =
+      std::none_of(of_each.begin(), of_each.end(),
+                   [](const auto& name) { return name.empty(); });
+  return whole ? of_each : std::vector<std::string>();
+}
+
 // A record is a byte of the coarse label, one of the fine label, and an image
 // as CIFAR-10's.
 absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
@@ -148,17 +193,24 @@ absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
         absl::StrCat("test.bin: ", size, " bytes, must be a positive multiple ",
                      "of ", 2 + kImage, " (CIFAR-100 records)"));
   }
-  const std::string names_path = (folder / "fine_label_names.txt").string();
-  const absl::StatusOr<std::string> text = ReadBytes(names_path);
-  if (!text.ok()) return text.status();
-  auto names = ParseClassNames(*text);
-  if (!names.ok()) return About(names_path, names.status());
+  auto names = NamesIn(folder / "fine_label_names.txt", /*needed=*/true);
+  if (!names.ok()) return names.status();
+  const auto coarse_names =
+      NamesIn(folder / "coarse_label_names.txt", /*needed=*/false);
+  if (!coarse_names.ok()) return coarse_names.status();
   const at::Tensor records =
       at::from_blob(const_cast<char*>(bytes->data()),
                     {size / (2 + kImage), 2 + kImage}, at::kByte);
-  return MakeArrayDataset(records.narrow(1, 2, kImage).reshape({-1, 3, 32, 32}),
-                          records.select(1, 1).to(at::kLong),
-                          *std::move(names));
+  const at::Tensor labels = records.select(1, 1).to(at::kLong);
+  absl::StatusOr<Dataset> dataset =
+      MakeArrayDataset(records.narrow(1, 2, kImage).reshape({-1, 3, 32, 32}),
+                       labels, *std::move(names));
+  if (dataset.ok() && !coarse_names->empty()) {
+    dataset->superclasses =
+        CoarseNames(records.select(1, 0).to(at::kLong), labels,
+                    dataset->class_names.size(), *coarse_names);
+  }
+  return dataset;
 }
 
 absl::StatusOr<Dataset> ReadFolder(const fs::path& folder) {
@@ -177,7 +229,7 @@ absl::StatusOr<Dataset> ReadFolder(const fs::path& folder) {
         ": holds neither test_batch.bin (CIFAR-10) nor test.bin (CIFAR-100) "
         "nor images.npy and labels.npy, and no folder of images for a class"));
   }
-  return ReadImageFolder(folder.string());
+  return WithSuperclasses(ReadImageFolder(folder.string()), folder);
 }
 
 }  // namespace

@@ -70,10 +70,10 @@ void CountGoals(const SampleRecord& sample, const AttackRecord& record,
 
 // The report of the `position`-th entry of SampleRecord::attacks.
 AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
-                          const std::vector<std::string>& class_names,
+                          const Classes& known,
                           const std::vector<SampleRecord>& records) {
-  const auto classes = static_cast<int64_t>(class_names.size());
-  const Taxonomy taxonomy(class_names);
+  const auto classes = static_cast<int64_t>(known.names.size());
+  const Taxonomy taxonomy(known);
   AttackReport report;
   report.attack = position / plan.epsilons.size();
   report.epsilon = plan.epsilons[position % plan.epsilons.size()];
@@ -121,10 +121,9 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
 
 }  // namespace
 
-EvaluationReport BuildReport(const EvaluationPlan& plan,
-                             const std::vector<std::string>& class_names,
+EvaluationReport BuildReport(const EvaluationPlan& plan, const Classes& known,
                              std::vector<SampleRecord> records) {
-  const auto classes = static_cast<int64_t>(class_names.size());
+  const auto classes = static_cast<int64_t>(known.names.size());
   // Sums of doubles depend on their order.
   std::sort(records.begin(), records.end(),
             [](const SampleRecord& a, const SampleRecord& b) {
@@ -139,9 +138,10 @@ EvaluationReport BuildReport(const EvaluationPlan& plan,
     report.clean_confusion.Add(sample.label, sample.prediction);
   }
   for (size_t i = 0; i < plan.attacks.size() * plan.epsilons.size(); ++i) {
-    report.attacks.push_back(ReportAttack(plan, i, class_names, records));
+    report.attacks.push_back(ReportAttack(plan, i, known, records));
   }
-  report.kinds_rule = Taxonomy(class_names).Rule();
+  report.has_superclasses = !known.superclasses.empty();
+  report.kinds_rule = Taxonomy(known).Rule();
   report.warnings = FindWarnings(plan, report);
   report.unchecked = FindUnchecked(plan);
   return report;

@@ -10,10 +10,8 @@
 
 namespace adv {
 
-// A pure function: the same records in any order give the same report. The
-// index of a class name is the label.
-EvaluationReport BuildReport(const EvaluationPlan& plan,
-                             const std::vector<std::string>& class_names,
+// A pure function: the same records in any order give the same report.
+EvaluationReport BuildReport(const EvaluationPlan& plan, const Classes& classes,
                              std::vector<SampleRecord> records);
 
 }  // namespace adv

@@ -53,7 +53,7 @@ Tile MakeTile(const Network& network, const Dataset& dataset,
   tile.count = static_cast<int64_t>(indices.size());
   tile.dataset = &dataset;
   tile.goal = plan.goal;
-  if (!network.traits().exact_in_any_batch) {
+  if (network.traits().padded()) {
     indices.resize(plan.tile_size, indices.back());
   }
   tile.batch.images = dataset.Pixels(indices);
@@ -135,7 +135,8 @@ absl::StatusOr<EvaluationReport> Evaluate(
     std::move(tile->begin(), tile->end(), std::back_inserter(records));
     if (progress) progress(records);
   }
-  return BuildReport(plan, dataset.class_names, std::move(records));
+  return BuildReport(plan, {dataset.class_names, dataset.superclasses},
+                     std::move(records));
 }
 
 }  // namespace adv

@@ -69,6 +69,7 @@ struct EvaluationReport {
   PairCounts clean_confusion;
   std::vector<AttackReport> attacks;  // in the records' order
   std::string kinds_rule;             // by which KindCounts count
+  bool has_superclasses = false;      // without them nothing is co-natural
   // Whatever a reader must know before trusting the numbers, for example that
   // robust accuracy rose with epsilon.
   std::vector<std::string> warnings;

@@ -7,6 +7,12 @@
 
 namespace adv {
 
+// What a data set says of its classes, by label.
+struct Classes {
+  std::vector<std::string> names;
+  std::vector<std::string> superclasses = {};  // of each; empty: none
+};
+
 struct AttackRecord;
 struct SampleRecord;
 
@@ -21,14 +27,14 @@ struct KindCounts {
   int64_t true_adversarial = 0;  // right to wrong otherwise
 };
 
-// The rule by which images are counted. CIFAR-10's superclasses are animals
-// and vehicles; other classes have none, and nothing is co-natural.
+// The rule by which images are counted. Without superclasses nothing is
+// co-natural.
 class Taxonomy {
  public:
   // The clean image's best classes are the first so many.
   static constexpr int64_t kBestClasses = 3;
 
-  explicit Taxonomy(const std::vector<std::string>& class_names);
+  explicit Taxonomy(const Classes& classes);
 
   void Count(const SampleRecord& sample, const AttackRecord& record,
              KindCounts& counts) const;
@@ -37,7 +43,7 @@ class Taxonomy {
   std::string Rule() const;
 
  private:
-  std::vector<int> superclasses_;  // of each class; -1: none
+  const Classes classes_;
 };
 
 }  // namespace adv

@@ -59,6 +59,12 @@ struct ReachAt {
 void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
                    const std::string& name, Warnings& warnings) {
   if (const auto* ensemble = std::get_if<AutoAttackConfig>(&config)) {
+    if (TraitsOf(config).access < Access::kGradients) {
+      warnings.push_back(absl::StrCat(
+          name,
+          ": its members go by scores or decisions alone, so it is "
+          "weaker than the AutoAttack that others report"));
+    }
     for (const AnyAttack& member : MembersOf(*ensemble)) {
       WarnOfSetting(plan, member.config,
                     absl::StrCat(name, "'s ", AttackName(member.config)),

@@ -36,10 +36,16 @@ struct NetworkTraits {
   // of images in the call, its slot and its neighbours. Where they are not,
   // calls of one shape, padded if need be, make them so. Ours are on a CPU.
   bool exact_in_any_batch = false;
+  // Whether padding is worth what it costs: the room of an image on a device,
+  // but a query to an endpoint.
+  bool padding_helps = true;
   // Images that are best attacked together: enough to fill the device.
   int64_t good_batch = 128;
   // Where images are best put and results come back: "cpu" or "cuda:0".
   at::Device device = at::kCPU;
+
+  // Whether calls are to be padded to one shape.
+  bool padded() const { return !exact_in_any_batch && padding_helps; }
 };
 
 // An immutable, frozen classifier in evaluation mode. Takes pixels in [0, 1],

@@ -10,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "engine/nn/device.h"
 #include "engine/nn/golden.h"
 
 namespace adv {
@@ -22,21 +21,9 @@ std::string FirstLine(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
-NetworkTraits TraitsOf(const TorchScriptInterface& interface,
-                       at::Device device) {
-  NetworkTraits traits;
-  traits.image_shape = interface.image_shape;
-  traits.classes = interface.classes;
-  traits.access = interface.access;
-  traits.exact_in_any_batch = interface.exact_in_any_batch;
-  traits.good_batch = GoodBatch(device);
-  traits.device = device;
-  return traits;
-}
-
 class TorchScriptNetwork final : public Network {
  public:
-  TorchScriptNetwork(torch::jit::Module module, TorchScriptInterface interface,
+  TorchScriptNetwork(torch::jit::Module module, ForeignInterface interface,
                      at::Device device)
       : Network(TraitsOf(interface, device)),
         module_(std::move(module)),
@@ -97,38 +84,19 @@ class TorchScriptNetwork final : public Network {
                 "the module gives a tensor of shape ", logits.sizes(),
                 " where [", images.size(0), ", ", traits().classes,
                 "] is wanted");
-    if (interface_.gives_probabilities) logits = LogProbabilities(logits);
-    return logits.contiguous();
+    return AnswerOf(logits, interface_).contiguous();
   }
 
   const torch::jit::Module module_;
-  const TorchScriptInterface interface_;
+  const ForeignInterface interface_;
 };
-
-absl::Status CheckInterface(const TorchScriptInterface& interface) {
-  if (interface.image_shape.size() != 3) {
-    return absl::InvalidArgumentError(
-        "image_shape: must be channels, height and width");
-  }
-  for (const int64_t size : interface.image_shape) {
-    if (size < 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("image_shape: ", size, " is not above 0"));
-    }
-  }
-  if (interface.classes < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "class_names: ", interface.classes, " are less than the fewest, 2"));
-  }
-  return Validate(interface.preprocessing, interface.image_shape[0]);
-}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Network>> LoadTorchScript(
-    absl::string_view bytes, const TorchScriptInterface& interface,
+    absl::string_view bytes, const ForeignInterface& interface,
     at::Device device) {
-  absl::Status status = CheckInterface(interface);
+  absl::Status status = Validate(interface);
   if (!status.ok()) return status;
   torch::jit::Module module;
   try {

@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "engine/nn/onnx.h"
 #include "engine/nn/torchscript.h"
 #include "model_store/durable_file.h"
 #include "model_store/model_store.h"
@@ -97,13 +99,16 @@ absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::ModelManifest> MakeManifest(
-    const ImportOptions& options, const std::vector<std::string>& classes,
-    const Network& network, const BatchBehaviour& behaviour) {
+v1::ModelManifest MakeManifest(const ImportOptions& options,
+                               const std::vector<std::string>& classes,
+                               const std::string& format) {
   v1::ModelManifest manifest;
-  manifest.set_name(options.name.empty() ? NameOf(options.file) : options.name);
-  manifest.set_format("torchscript");
-  manifest.set_architecture("torchscript");
+  manifest.set_name(!options.name.empty()
+                        ? options.name
+                        : NameOf(options.file.empty() ? options.endpoint_model
+                                                      : options.file));
+  manifest.set_format(format);
+  manifest.set_architecture(format);
   for (const std::string& name : classes) manifest.add_class_names(name);
   for (const int64_t size : options.image_shape) {
     manifest.add_image_shape(size);
@@ -119,14 +124,95 @@ absl::StatusOr<v1::ModelManifest> MakeManifest(
   manifest.set_output(options.gives_probabilities
                           ? v1::MODEL_OUTPUT_PROBABILITIES
                           : v1::MODEL_OUTPUT_LOGITS);
-  manifest.set_access(network.traits().access == Access::kGradients
-                          ? v1::MODEL_ACCESS_GRADIENTS
-                          : v1::MODEL_ACCESS_SCORES);
-  manifest.set_exact_in_any_batch(behaviour.exact());
-  absl::StatusOr<v1::GoldenOutputs> golden = MakeGolden(network);
-  if (!golden.ok()) return golden.status();
-  *manifest.mutable_golden() = *std::move(golden);
   return manifest;
+}
+
+absl::Status Publish(const ImportOptions& options, const std::string& file,
+                     const std::string& bytes, ImportedModel* imported) {
+  const absl::StatusOr<uint64_t> version =
+      ModelStore(options.store).Publish(imported->manifest, {{file, bytes}});
+  if (version.ok()) imported->manifest.set_version(*version);
+  return version.status();
+}
+
+absl::StatusOr<ImportedModel> ImportEndpoint(
+    const ImportOptions& options, const std::vector<std::string>& classes) {
+  ImportedModel imported;
+  imported.manifest = MakeManifest(options, classes, "remote");
+  imported.manifest.set_access(options.decisions ? v1::MODEL_ACCESS_DECISIONS
+                                                 : v1::MODEL_ACCESS_SCORES);
+  nlohmann::json file = {{"endpoint", options.endpoint},
+                         {"model", options.endpoint_model},
+                         {"max_batch", options.max_batch}};
+  if (!options.endpoint_version.empty()) {
+    file["version"] = options.endpoint_version;
+  }
+  absl::Status status =
+      Publish(options, kEndpointFile, file.dump(2) + "\n", &imported);
+  if (!status.ok()) return status;
+  return imported;
+}
+
+absl::StatusOr<ImportedModel> ImportModule(
+    const ImportOptions& options, const std::vector<std::string>& classes) {
+  const absl::StatusOr<std::string> bytes =
+      ReadFile(options.file, kMaxModuleBytes);
+  if (!bytes.ok()) return bytes.status();
+  const bool onnx = std::filesystem::path(options.file).extension() == ".onnx";
+  ForeignInterface interface;
+  interface.image_shape = options.image_shape;
+  interface.classes = static_cast<int64_t>(classes.size());
+  interface.preprocessing = options.preprocessing;
+  interface.gives_probabilities = options.gives_probabilities;
+  interface.access =
+      options.without_gradients || onnx ? Access::kScores : Access::kGradients;
+  const auto network = onnx ? LoadOnnx(*bytes, interface)
+                            : LoadTorchScript(*bytes, interface, at::kCPU);
+  if (!network.ok()) {
+    return absl::Status(
+        network.status().code(),
+        absl::StrCat(options.file, ": ", network.status().message()));
+  }
+  const absl::StatusOr<BatchBehaviour> behaviour =
+      MeasureBatchBehaviour(**network);
+  if (!behaviour.ok()) return behaviour.status();
+  absl::Status status = CheckBehaviour(*behaviour, options.accept_unstable);
+  if (!status.ok()) return status;
+  absl::StatusOr<v1::GoldenOutputs> golden = MakeGolden(**network);
+  if (!golden.ok()) return golden.status();
+  ImportedModel imported;
+  imported.behaviour = *behaviour;
+  imported.manifest =
+      MakeManifest(options, classes, onnx ? "onnx" : "torchscript");
+  imported.manifest.set_access((*network)->traits().access == Access::kGradients
+                                   ? v1::MODEL_ACCESS_GRADIENTS
+                                   : v1::MODEL_ACCESS_SCORES);
+  imported.manifest.set_exact_in_any_batch(behaviour->exact());
+  *imported.manifest.mutable_golden() = *std::move(golden);
+  status =
+      Publish(options, onnx ? kOnnxFile : kTorchScriptFile, *bytes, &imported);
+  if (!status.ok()) return status;
+  return imported;
+}
+
+// What is wrong between the options; empty if nothing is.
+std::string Contradiction(const ImportOptions& options) {
+  const bool remote = !options.endpoint.empty();
+  if (remote == !options.file.empty()) {
+    return "either FILE or --endpoint is needed, and not both";
+  }
+  if (remote && options.endpoint_model.empty()) {
+    return "--endpoint-model is needed with --endpoint";
+  }
+  if (remote && (options.without_gradients || options.accept_unstable)) {
+    return "--without-gradients and --accept-unstable are for modules";
+  }
+  if (!remote && (options.decisions || !options.endpoint_model.empty() ||
+                  !options.endpoint_version.empty())) {
+    return "--decisions, --endpoint-model and --endpoint-version are for "
+           "--endpoint";
+  }
+  return "";
 }
 
 }  // namespace
@@ -177,11 +263,25 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text) {
 bool ParseImportOptions(int argc, const char* const* argv,
                         ImportOptions* options, int* exit_code) {
   CLI::App app(
-      "Imports a TorchScript module, which torch.jit.save wrote, into a model "
-      "store. The module is code, and is run here to measure and prove it: "
+      "Imports a foreign model into a model store: a TorchScript module, which "
+      "torch.jit.save wrote, an ONNX model (FILE.onnx), or one behind an "
+      "endpoint of the Open Inference Protocol. A module is code, and is run "
+      "here to measure and prove it: "
       "import none that you do not trust.",
       "advtrain import");
-  app.add_option("FILE", options->file, "The module")->required();
+  app.add_option("FILE", options->file, "The module, or FILE.onnx");
+  app.add_option("--endpoint", options->endpoint,
+                 "Name of the endpoint, as the server's --endpoint has it");
+  app.add_option("--endpoint-model", options->endpoint_model,
+                 "Name of the model there");
+  app.add_option("--endpoint-version", options->endpoint_version,
+                 "Its version there. Default: that server's choice");
+  app.add_option("--max-batch", options->max_batch,
+                 "Images of one call to the endpoint")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_flag("--decisions", options->decisions,
+               "The endpoint tells the class and no scores");
   app.add_option("--store", options->store, "Folder of the model store")
       ->required();
   app.add_option("--name", options->name,
@@ -221,6 +321,8 @@ bool ParseImportOptions(int argc, const char* const* argv,
                "with the images beside one");
   try {
     app.parse(argc, argv);
+    const std::string fault = Contradiction(*options);
+    if (!fault.empty()) throw CLI::ValidationError(fault);
   } catch (const CLI::ParseError& error) {
     *exit_code = app.exit(error) == 0 ? 0 : kBadUsage;
     return false;
@@ -229,42 +331,10 @@ bool ParseImportOptions(int argc, const char* const* argv,
 }
 
 absl::StatusOr<ImportedModel> ImportModel(const ImportOptions& options) {
-  const absl::StatusOr<std::string> bytes =
-      ReadFile(options.file, kMaxModuleBytes);
-  if (!bytes.ok()) return bytes.status();
   const auto classes = ReadClasses(options.classes);
   if (!classes.ok()) return classes.status();
-  TorchScriptInterface interface;
-  interface.image_shape = options.image_shape;
-  interface.classes = static_cast<int64_t>(classes->size());
-  interface.preprocessing = options.preprocessing;
-  interface.gives_probabilities = options.gives_probabilities;
-  interface.access =
-      options.without_gradients ? Access::kScores : Access::kGradients;
-  const auto network = LoadTorchScript(*bytes, interface, at::kCPU);
-  if (!network.ok()) {
-    return absl::Status(
-        network.status().code(),
-        absl::StrCat(options.file, ": ", network.status().message()));
-  }
-  ImportedModel imported;
-  const absl::StatusOr<BatchBehaviour> behaviour =
-      MeasureBatchBehaviour(**network);
-  if (!behaviour.ok()) return behaviour.status();
-  imported.behaviour = *behaviour;
-  absl::Status status =
-      CheckBehaviour(imported.behaviour, options.accept_unstable);
-  if (!status.ok()) return status;
-  absl::StatusOr<v1::ModelManifest> manifest =
-      MakeManifest(options, *classes, **network, imported.behaviour);
-  if (!manifest.ok()) return manifest.status();
-  imported.manifest = *std::move(manifest);
-  const absl::StatusOr<uint64_t> version =
-      ModelStore(options.store)
-          .Publish(imported.manifest, {{kTorchScriptFile, *bytes}});
-  if (!version.ok()) return version.status();
-  imported.manifest.set_version(*version);
-  return imported;
+  return options.endpoint.empty() ? ImportModule(options, *classes)
+                                  : ImportEndpoint(options, *classes);
 }
 
 }  // namespace adv

@@ -15,7 +15,13 @@ namespace adv {
 
 // A foreign model and what is to be known of it.
 struct ImportOptions {
-  std::string file;                  // a module that torch.jit.save wrote
+  // A module that torch.jit.save wrote; empty: the model is behind an endpoint.
+  std::string file;
+  std::string endpoint;              // its name in the server's configuration
+  std::string endpoint_model;        // the model's name there
+  std::string endpoint_version;      // empty: that server's choice
+  int64_t max_batch = 64;            // images of one call to it
+  bool decisions = false;            // it tells the class and no scores
   std::string store;                 // folder of the model store
   std::string name;                  // of the model; empty: of the file
   std::vector<int64_t> image_shape;  // channels, height, width
@@ -39,11 +45,13 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text);
 
 struct ImportedModel {
   v1::ModelManifest manifest;  // as published
-  BatchBehaviour behaviour;
+  BatchBehaviour behaviour;    // of a module
 };
 
 // Runs the module to find out how it behaves, and publishes it as the next
-// version of its name, with golden outputs for the self-test of each load.
+// version of its name, with golden outputs for the self-test of each load. Of a
+// model behind an endpoint it publishes where it is: the server that loads it
+// compares shape and classes with what the endpoint says.
 // INVALID_ARGUMENT or FAILED_PRECONDITION with the field and the reason;
 // nothing is published then.
 absl::StatusOr<ImportedModel> ImportModel(const ImportOptions& options);

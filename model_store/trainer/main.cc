@@ -37,6 +37,13 @@ int Import(int argc, const char* const* argv) {
     return 1;
   }
   const v1::ModelManifest& manifest = imported->manifest;
+  if (manifest.format() == "remote") {
+    std::printf("imported %s@%d into %s: %d classes, gives %s\n",
+                manifest.name().c_str(), static_cast<int>(manifest.version()),
+                options.store.c_str(), manifest.class_names_size(),
+                options.decisions ? "decisions" : "scores");
+    return 0;
+  }
   std::printf(
       "imported %s@%d into %s: %d classes, gives %s, %s in any batch\n",
       manifest.name().c_str(), static_cast<int>(manifest.version()),

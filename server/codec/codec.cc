@@ -101,13 +101,14 @@ v1::AdversaryGoals EncodeGoals(const AttackReport& report, bool targeted,
 }
 
 v1::AdversarialKinds EncodeKinds(const KindCounts& kinds,
-                                 const std::string& rule) {
+                                 const EvaluationReport& report) {
   v1::AdversarialKinds message;
   message.set_benign(kinds.benign);
   message.set_co_natural(kinds.co_natural);
   message.set_refocused(kinds.refocused);
   message.set_true_adversarial(kinds.true_adversarial);
-  message.set_rule(rule);
+  message.set_rule(report.kinds_rule);
+  message.set_without_superclasses(!report.has_superclasses);
   return message;
 }
 
@@ -141,7 +142,7 @@ v1::ClassOutcomes EncodeClass(const AttackReport& report, size_t label,
 }
 
 v1::AttackResult EncodeResult(const AttackReport& report,
-                              const std::string& kinds_rule,
+                              const EvaluationReport& whole,
                               const v1::EvaluationSpec& spec,
                               const std::vector<std::string>& class_names) {
   v1::AttackResult message;
@@ -172,7 +173,7 @@ v1::AttackResult EncodeResult(const AttackReport& report,
   *message.mutable_cost() = EncodeCost(report);
   *message.mutable_goals() =
       EncodeGoals(report, spec.goal().has_targeted(), class_names.size());
-  *message.mutable_kinds() = EncodeKinds(report.kinds, kinds_rule);
+  *message.mutable_kinds() = EncodeKinds(report.kinds, whole);
   EncodeMembers(report, config, &message);
   return message;
 }
@@ -278,7 +279,7 @@ v1::EvaluationReport EncodeReport(const EvaluationReport& report,
   *message.mutable_clean_confusion() = EncodeConfusion(report.clean_confusion);
   for (const AttackReport& attack : report.attacks) {
     *message.add_results() =
-        EncodeResult(attack, report.kinds_rule, resolved.spec(), class_names);
+        EncodeResult(attack, report, resolved.spec(), class_names);
   }
   message.mutable_warnings()->Assign(report.warnings.begin(),
                                      report.warnings.end());

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/attacks/attack_traits.h"
 #include "model_store/model_store.h"
 #include "server/codec/codec_attack.h"
 #include "server/models/class_match.h"
@@ -26,41 +27,40 @@ int64_t ValuesPerImage(const Network& network) {
   return values;
 }
 
-void CheckClasses(const std::vector<std::string>& names,
-                  const v1::ModelManifest& model, const char* field,
-                  FieldViolations* violations) {
-  const std::string mismatch = ClassMismatch(names, model);
-  if (!mismatch.empty()) violations->Add(field, mismatch);
-}
-
-// Data set and source must take part in the model's world: its image shape
-// and its classes.
-void CheckFit(const EvaluationInputs& inputs, FieldViolations* violations) {
-  const Network& network = *inputs.model->network;
-  const std::vector<int64_t> shape = network.traits().image_shape;
-  if (inputs.dataset->images.sizes().slice(1) != at::IntArrayRef(shape) ||
-      static_cast<int64_t>(inputs.dataset->class_names.size()) !=
-          network.traits().classes) {
-    violations->Add(
-        "spec.dataset",
-        absl::StrCat("has other images or classes than the model;",
-                     " must have images {", absl::StrJoin(shape, ", "), "} of ",
-                     network.traits().classes, " classes"));
+// Data set and source must take part in the model's world: its image shape and
+// its classes, into whose order they are brought.
+void Fit(EvaluationInputs* inputs, FieldViolations* violations) {
+  const NetworkTraits& traits = inputs->model->network->traits();
+  const std::string shape = absl::StrCat(
+      "{", absl::StrJoin(traits.image_shape, ", "), "} of ", traits.classes);
+  if (inputs->dataset->images.sizes().slice(1) !=
+          at::IntArrayRef(traits.image_shape) ||
+      static_cast<int64_t>(inputs->dataset->class_names.size()) !=
+          traits.classes) {
+    violations->Add("spec.dataset",
+                    absl::StrCat("has other images or classes than the model;",
+                                 " must have images ", shape, " classes"));
   } else {
-    CheckClasses(inputs.dataset->class_names, inputs.model->manifest,
-                 "spec.dataset", violations);
+    auto dataset = WithClassesOf(*inputs->model, inputs->dataset);
+    if (dataset.ok()) {
+      inputs->dataset = *std::move(dataset);
+    } else {
+      violations->Add("spec.dataset", dataset.status().message());
+    }
   }
-  const Network& source = *inputs.source_model->network;
-  if (source.traits().image_shape != shape ||
-      source.traits().classes != network.traits().classes) {
-    violations->Add(
-        "spec.source_model",
-        absl::StrCat("must take images {", absl::StrJoin(shape, ", "), "} of ",
-                     network.traits().classes, " classes, as the model does"));
+  const NetworkTraits& source_traits = inputs->source_model->network->traits();
+  if (source_traits.image_shape != traits.image_shape ||
+      source_traits.classes != traits.classes) {
+    violations->Add("spec.source_model",
+                    absl::StrCat("must take images ", shape,
+                                 " classes, as the model does"));
+    return;
+  }
+  auto source = WithClassesOf(*inputs->model, inputs->source_model);
+  if (source.ok()) {
+    inputs->source_model = *std::move(source);
   } else {
-    const auto& names = inputs.source_model->manifest.class_names();
-    CheckClasses({names.begin(), names.end()}, inputs.model->manifest,
-                 "spec.source_model", violations);
+    violations->Add("spec.source_model", source.status().message());
   }
 }
 
@@ -110,8 +110,12 @@ void DecodeTileSize(const v1::EvaluationSpec& spec, int64_t by_default,
 
 // The samples of an evaluation. Toward a fixed target they are images of the
 // other classes: an image of the target has nowhere to go.
-std::vector<int64_t> ChooseSamples(const Dataset& dataset, const Goal& goal,
-                                   uint64_t count, uint64_t seed) {
+// `own_labels`: as the data set numbers its classes, so that the same images
+// are drawn for every model.
+std::vector<int64_t> ChooseSamples(const Dataset& dataset,
+                                   const at::Tensor& own_labels,
+                                   const Goal& goal, uint64_t count,
+                                   uint64_t seed) {
   const bool fixed = goal.kind == Goal::Kind::kTargeted &&
                      goal.rule == Goal::TargetRule::kFixed;
   const at::Tensor candidates =
@@ -120,7 +124,7 @@ std::vector<int64_t> ChooseSamples(const Dataset& dataset, const Goal& goal,
   const auto samples = static_cast<int64_t>(
       std::min(count, static_cast<uint64_t>(candidates.size(0))));
   std::vector<int64_t> chosen =
-      SampleIndices(dataset.labels.index_select(0, candidates), samples, seed);
+      SampleIndices(own_labels.index_select(0, candidates), samples, seed);
   for (int64_t& index : chosen) index = candidates[index].item<int64_t>();
   return chosen;
 }
@@ -134,6 +138,9 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
       inputs.source_model->network->traits().access};
   EvaluationPlan plan;
   DecodeAttacks(spec, limits, &plan, violations);
+  for (AttackConfig& attack : plan.attacks) {
+    attack = Within(source.access, attack);
+  }
   plan.norm = DecodeNorm(spec.norm(), "spec.norm", plan.attacks, violations);
   DecodeEpsilons(spec, limits, ValuesPerImage(network), &plan, violations);
   for (size_t i = 0; i < plan.attacks.size(); ++i) {
@@ -206,17 +213,19 @@ v1::EvaluationSpec EncodeSpec(const ResolvedEvaluation& evaluation) {
 }  // namespace
 
 absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
-    const v1::EvaluationSpec& spec, const EvaluationInputs& inputs,
+    const v1::EvaluationSpec& spec, EvaluationInputs inputs,
     const Limits& limits) {
   FieldViolations violations;
-  CheckFit(inputs, &violations);
+  const at::Tensor own_labels = inputs.dataset->labels;
+  Fit(&inputs, &violations);
   ResolvedEvaluation evaluation;
   evaluation.model = inputs.model;
   evaluation.source_model = inputs.source_model;
   evaluation.dataset = inputs.dataset;
   evaluation.plan = DecodePlan(spec, inputs, limits, &violations);
-  evaluation.indices = ChooseSamples(*inputs.dataset, evaluation.plan.goal,
-                                     spec.samples(), spec.seed());
+  evaluation.indices =
+      ChooseSamples(*inputs.dataset, own_labels, evaluation.plan.goal,
+                    spec.samples(), spec.seed());
   if (evaluation.indices.empty()) {
     violations.Add("spec.goal.targeted.target_class",
                    "is the label of every image of the data set; must leave "

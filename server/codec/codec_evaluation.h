@@ -22,13 +22,14 @@ struct EvaluationInputs {
   std::shared_ptr<const Dataset> dataset;
 };
 
-// Fills in every default and finds all that is wrong with `spec` at once.
+// Fills in every default and finds all that is wrong with `spec` at once. Data
+// set and source come out with the model's classes in its order.
 //
 // In the resolved specification sizes are in pixel units, `samples` is their
 // number, and IGSM's steps are left out where they follow from epsilon, which
 // differs from result to result.
 absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
-    const v1::EvaluationSpec& spec, const EvaluationInputs& inputs,
+    const v1::EvaluationSpec& spec, EvaluationInputs inputs,
     const Limits& limits);
 
 }  // namespace adv

@@ -59,39 +59,47 @@ void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
                                "with eight_bit all must be"));
 }
 
-void CheckSource(const ServedModel& model, const ServedModel& source,
-                 FieldViolations* violations) {
-  if (source.network->traits().image_shape ==
-          model.network->traits().image_shape &&
-      source.network->traits().classes == model.network->traits().classes) {
-    const auto& names = source.manifest.class_names();
-    const std::string mismatch =
-        ClassMismatch({names.begin(), names.end()}, model.manifest);
-    if (!mismatch.empty()) violations->Add("source_model", mismatch);
+// The source must have the model's images and classes, into whose order it is
+// brought.
+void FitSource(AdversarialTask* task, FieldViolations* violations) {
+  const NetworkTraits& model = task->model->network->traits();
+  const NetworkTraits& source = task->source_model->network->traits();
+  if (source.image_shape != model.image_shape ||
+      source.classes != model.classes) {
+    violations->Add("source_model",
+                    "takes other images or has other classes than the model; "
+                    "must have the same");
     return;
   }
-  violations->Add("source_model",
-                  "takes other images or has other classes than the model; "
-                  "must have the same");
+  auto fitting = WithClassesOf(*task->model, task->source_model);
+  if (fitting.ok()) {
+    task->source_model = *std::move(fitting);
+  } else {
+    violations->Add("source_model", fitting.status().message());
+  }
 }
 
 // Images, labels and samples of a data set.
-void DecodeDatasetImages(const v1::DatasetImages& chosen,
-                         const Dataset& dataset, const Limits& limits,
+void DecodeDatasetImages(const v1::DatasetImages& chosen, const Limits& limits,
                          AdversarialTask* task, FieldViolations* violations) {
   const Network& network = *task->model->network;
-  if (dataset.images.sizes().slice(1) !=
+  const Dataset& whole = *task->dataset;
+  if (whole.images.sizes().slice(1) !=
           at::IntArrayRef(network.traits().image_shape) ||
-      static_cast<int64_t>(dataset.class_names.size()) !=
+      static_cast<int64_t>(whole.class_names.size()) !=
           network.traits().classes) {
     violations->Add("dataset_images.dataset",
                     "has other images or classes than the model; must have the "
                     "same");
     return;
   }
-  const std::string mismatch =
-      ClassMismatch(dataset.class_names, task->model->manifest);
-  if (!mismatch.empty()) violations->Add("dataset_images.dataset", mismatch);
+  auto fitting = WithClassesOf(*task->model, task->dataset);
+  if (!fitting.ok()) {
+    violations->Add("dataset_images.dataset", fitting.status().message());
+    return;
+  }
+  task->dataset = *std::move(fitting);
+  const Dataset& dataset = *task->dataset;
   const auto count = static_cast<uint32_t>(chosen.indices_size());
   if (count < 1 || count > limits.images_per_request) {
     violations->Add("dataset_images.indices",
@@ -117,16 +125,15 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen,
 // Returns of how many images the request speaks, even if their bytes are
 // wrong; 0 if that cannot be known.
 int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
-                           const Dataset* dataset, const Limits& limits,
-                           AdversarialTask* task, FieldViolations* violations) {
+                           const Limits& limits, AdversarialTask* task,
+                           FieldViolations* violations) {
   const Network& network = *task->model->network;
   int64_t count = 0;
-  if (dataset != nullptr) {
+  if (task->dataset != nullptr) {
     if (request.has_images()) {
       violations->Add("images", "must be absent with dataset_images");
     }
-    DecodeDatasetImages(request.dataset_images(), *dataset, limits, task,
-                        violations);
+    DecodeDatasetImages(request.dataset_images(), limits, task, violations);
     count = request.dataset_images().indices_size();
   } else {
     task->images =
@@ -157,13 +164,12 @@ int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
 }
 
 void DecodeTask(const v1::GenerateAdversarialRequest& request,
-                const Dataset* dataset, const Limits& limits,
-                AdversarialTask* task, FieldViolations* violations) {
+                const Limits& limits, AdversarialTask* task,
+                FieldViolations* violations) {
   const Network& network = *task->model->network;
   const std::vector<int64_t> shape = network.traits().image_shape;
   const int64_t classes = network.traits().classes;
-  const int64_t count =
-      DecodeImagesOfTask(request, dataset, limits, task, violations);
+  const int64_t count = DecodeImagesOfTask(request, limits, task, violations);
   task->attack = DecodeAttack(request.attack(), "attack", limits, violations);
   task->options.norm =
       DecodeNorm(request.norm(), "norm", {task->attack}, violations);
@@ -176,6 +182,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   const AttackSource source{
       task->source_model == task->model ? "model" : "source_model",
       task->source_model->network->traits().access};
+  task->attack = Within(source.access, task->attack);
   CheckAttack(task->attack, request.goal().has_targeted(), classes, source,
               "goal", violations);
   task->options.success =
@@ -197,7 +204,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
 // What is wrong between the fields.
 void CheckTask(const v1::GenerateAdversarialRequest& request,
                AdversarialTask* task, FieldViolations* violations) {
-  CheckSource(*task->model, *task->source_model, violations);
+  FitSource(task, violations);
   if (task->goal.kind == Goal::Kind::kTargeted && task->labels.defined()) {
     const bool fixed = !IsPerImage(request.goal()) &&
                        task->goal.rule == Goal::TargetRule::kFixed;
@@ -265,7 +272,7 @@ absl::StatusOr<AdversarialTask> DecodeGenerate(
   task.source_model = std::move(source_model);
   task.dataset = dataset;
   task.options.seed = request.seed();
-  DecodeTask(request, dataset.get(), limits, &task, &violations);
+  DecodeTask(request, limits, &task, &violations);
   CheckTask(request, &task, &violations);
   if (!violations.empty()) return violations.status();
   return task;

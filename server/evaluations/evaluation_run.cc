@@ -88,11 +88,13 @@ absl::StatusOr<v1::EvaluationReport> ReportOf(
     }
     samples.push_back(DecodeRecord(record));
   }
-  v1::EvaluationReport report =
-      EncodeReport(BuildReport(evaluation.plan, evaluation.dataset->class_names,
-                               std::move(samples)),
-                   evaluation.resolved, evaluation.model->manifest,
-                   evaluation.dataset->class_names);
+  v1::EvaluationReport report = EncodeReport(
+      BuildReport(
+          evaluation.plan,
+          {evaluation.dataset->class_names, evaluation.dataset->superclasses},
+          std::move(samples)),
+      evaluation.resolved, evaluation.model->manifest,
+      evaluation.dataset->class_names);
   report.set_records_sha256(Sha256Hex(absl::StrJoin(records, "")));
   environment.set_wall_seconds(spent.seconds);
   if (spent.seconds > 0) {

@@ -36,7 +36,7 @@ class CountedNetwork {
   const Network& get() const { return network_; }
 
  private:
-  const std::unique_ptr<const Network> own_;
+  const std::shared_ptr<const Network> own_;
   const Network& network_;
 };
 
@@ -144,12 +144,11 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
     done.insert(record.index());
     run->tally.Add(DecodeRecord(record));
   }
-  // Tiles of networks that are not exact in any batch are padded to full size.
-  const bool free_size =
-      run->evaluation.model->network->traits().exact_in_any_batch;
+  // Padded tiles have their full size whatever they hold.
+  const bool free_size = !run->evaluation.model->network->traits().padded();
   run->tiles =
       RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
-                     free_size ? executor_->threads() : 1, done);
+                     free_size ? ExecutorOf(*run).threads() : 1, done);
   if (run->tiles.empty()) run->tiles.emplace_back();
   run->samples_before = run->tally.samples;
   run->started = run->last_commit = clock_.Now();
@@ -165,7 +164,7 @@ bool EvaluationRunner::NextTile(EvaluationRun& run, size_t* tile, bool* end) {
     *end = run.ending = run.tiles_in_flight == 0;
     return false;
   }
-  if (run.tiles_in_flight >= executor_->threads()) return false;
+  if (run.tiles_in_flight >= ExecutorOf(run).threads()) return false;
   *tile = run.next_tile++;
   ++run.tiles_in_flight;
   return true;
@@ -183,7 +182,7 @@ void EvaluationRunner::Continue(const RunPointer& run) {
     job.op = "evaluate";
     job.model = run->evaluation.model->full_name();
     job.exempt = true;
-    const absl::Status status = executor_->Submit(
+    const absl::Status status = ExecutorOf(*run).Submit(
         std::move(job),
         [this, run, tile](const BeforePass& before_pass) {
           return RunTile(*run, tile, before_pass);
@@ -204,6 +203,14 @@ void EvaluationRunner::OnTileDone(EvaluationRun& run,
   if (status.ok()) return;
   if (run.outcome.ok()) run.outcome = status;
   run.cancel.Cancel();  // the other tiles need not finish
+}
+
+Executor& EvaluationRunner::ExecutorOf(const EvaluationRun& run) const {
+  const bool asks =
+      AskEndpoints(*run.evaluation.model, *run.evaluation.source_model);
+  return asks && options_.endpoint_executor != nullptr
+             ? *options_.endpoint_executor
+             : *executor_;
 }
 
 absl::StatusOr<std::vector<SampleRecord>> EvaluationRunner::AttackImages(

@@ -31,6 +31,9 @@ struct EvaluationRunnerOptions {
   Clock::Duration progress_interval = std::chrono::seconds(2);
   // device, server_version and libraries of the reports.
   v1::Environment environment;
+  // Where tiles that wait for endpoints run; null: where the others do. Not
+  // owned; must outlive the runner.
+  Executor* endpoint_executor = nullptr;
   // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
   // quick and must not throw. May be empty.
   std::function<void(const v1::EvaluationReport&)> on_report;
@@ -134,6 +137,7 @@ class EvaluationRunner {
       ADV_EXCLUDES(mutex_);
   void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
 
+  Executor& ExecutorOf(const EvaluationRun& run) const;
   absl::StatusOr<std::vector<SampleRecord>> AttackImages(
       EvaluationRun& run, const std::vector<int64_t>& indices,
       const BeforePass& before_pass) const;

@@ -5,35 +5,90 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/nn/reordered_network.h"
 
 namespace adv {
 namespace {
 
-bool AreNumbers(const std::vector<std::string>& names) {
+using Names = std::vector<std::string>;
+
+Names NamesOf(const ServedModel& model) {
+  return {model.manifest.class_names().begin(),
+          model.manifest.class_names().end()};
+}
+
+bool AreNumbers(const Names& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] != absl::StrCat(i)) return false;
   }
   return true;
 }
 
-std::string List(const std::vector<std::string>& names) {
+std::string List(const Names& names) {
   constexpr size_t kMost = 20;
   const size_t some = std::min(names.size(), kMost);
   return absl::StrCat(absl::StrJoin(names.begin(), names.begin() + some, ", "),
                       some < names.size() ? ", ..." : "");
 }
 
+// The index in `names` of each class of `wanted`; empty if that is its own.
+absl::StatusOr<std::vector<int64_t>> OrderOf(const Names& names,
+                                             const Names& wanted) {
+  if (names == wanted) return std::vector<int64_t>();
+  if (names.size() == wanted.size()) {
+    if (AreNumbers(names)) return std::vector<int64_t>();
+    std::map<std::string, int64_t> places;
+    for (const std::string& name : names) places.emplace(name, places.size());
+    std::vector<int64_t> order;
+    for (const std::string& name : wanted) {
+      const auto place = places.find(name);
+      if (place != places.end()) order.push_back(place->second);
+    }
+    if (order.size() == wanted.size() && places.size() == wanted.size()) {
+      return order;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("has the classes ", List(names),
+                   "; must have those of the model, ", List(wanted)));
+}
+
 }  // namespace
 
-std::string ClassMismatch(const std::vector<std::string>& names,
-                          const v1::ModelManifest& model) {
-  const std::vector<std::string> wanted(model.class_names().begin(),
-                                        model.class_names().end());
-  if (names == wanted) return "";
-  if (names.size() == wanted.size() && AreNumbers(names)) return "";
-  return absl::StrCat("has the classes ", List(names),
-                      "; must have those of the model in the same order, ",
-                      List(wanted));
+absl::StatusOr<std::shared_ptr<const Dataset>> WithClassesOf(
+    const ServedModel& model, const std::shared_ptr<const Dataset>& dataset) {
+  const Names wanted = NamesOf(model);
+  const auto order = OrderOf(dataset->class_names, wanted);
+  if (!order.ok()) return order.status();
+  if (order->empty()) return dataset;
+  return std::make_shared<const Dataset>(
+      InClassOrder(*dataset, *order, wanted));
+}
+
+absl::StatusOr<std::shared_ptr<const ServedModel>> WithClassesOf(
+    const ServedModel& model,
+    const std::shared_ptr<const ServedModel>& source) {
+  const auto order = OrderOf(NamesOf(*source), NamesOf(model));
+  if (!order.ok()) return order.status();
+  if (order->empty()) return source;
+  auto ordered = std::make_shared<ServedModel>(*source);
+  ordered->network = Reordered(source->network, *order);
+  if (source->urgent_network != nullptr) {
+    ordered->urgent_network = Reordered(source->urgent_network, *order);
+  }
+  if (source->counted) {
+    ordered->counted = [counted = source->counted,
+                        order = *order](std::atomic<int64_t>* sent) {
+      return Reordered(counted(sent), order);
+    };
+  }
+  return ordered;
 }
 
 }  // namespace adv

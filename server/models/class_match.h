@@ -1,19 +1,27 @@
 #ifndef ADV_SERVER_MODELS_CLASS_MATCH_H_
 #define ADV_SERVER_MODELS_CLASS_MATCH_H_
 
-#include <string>
-#include <vector>
+#include <absl/status/statusor.h>
 
-#include "adv/v1/model.pb.h"
+#include <memory>
+
+#include "engine/data/dataset.h"
+#include "server/models/served_model.h"
 
 namespace adv {
 
-// What is wrong with classes that are to be those of `model`, in its order,
-// since labels are indices: both lists, as far as they fit into a message.
-// Empty if nothing is. Names that are the numbers "0", "1" and so on, as of
-// data sets that come without names, are taken for the model's.
-std::string ClassMismatch(const std::vector<std::string>& names,
-                          const v1::ModelManifest& model);
+// Labels are indices, but classes are matched by their names: what has them in
+// another order than `model` comes back in the model's. INVALID_ARGUMENT with
+// both lists, as far as they fit into a message, if they are not the same
+// classes. Names that are the numbers "0", "1" and so on, as of data sets that
+// come without names, are taken for the model's.
+
+absl::StatusOr<std::shared_ptr<const Dataset>> WithClassesOf(
+    const ServedModel& model, const std::shared_ptr<const Dataset>& dataset);
+
+// `source` itself if its order is the model's, otherwise a model like it.
+absl::StatusOr<std::shared_ptr<const ServedModel>> WithClassesOf(
+    const ServedModel& model, const std::shared_ptr<const ServedModel>& source);
 
 }  // namespace adv
 

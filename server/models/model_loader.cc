@@ -2,16 +2,22 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/nn/onnx.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/torchscript.h"
 #include "engine/nn/vgg.h"
+#include "server/compute/remote_network.h"
 
 namespace adv {
 namespace {
+
+// Images of one call.
+constexpr uint64_t kMostRemoteImages = 4096;
 
 using Loaded = absl::StatusOr<std::shared_ptr<const Network>>;
 
@@ -63,15 +69,10 @@ Access AccessOf(v1::ModelAccess access) {
   }
 }
 
-Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
-                  const ModelLoaderOptions& options) {
-  if (!options.allow_code) {
-    return absl::PermissionDeniedError(
-        "format torchscript is code, which this server does not run; start it "
-        "with --allow-code-models if you trust the store");
-  }
-  const v1::ModelManifest& manifest = stored.manifest;
-  TorchScriptInterface interface;
+// As the manifest has it. What was measured of batches was so on a CPU.
+absl::StatusOr<ForeignInterface> InterfaceOf(const v1::ModelManifest& manifest,
+                                             at::Device device) {
+  ForeignInterface interface;
   interface.image_shape = {manifest.image_shape().begin(),
                            manifest.image_shape().end()};
   interface.classes = manifest.class_names_size();
@@ -80,12 +81,90 @@ Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
   interface.preprocessing = *preprocessing;
   interface.gives_probabilities =
       manifest.output() == v1::MODEL_OUTPUT_PROBABILITIES;
-  // It was measured on a CPU.
   interface.exact_in_any_batch =
-      manifest.exact_in_any_batch() && options.device.is_cpu();
+      manifest.exact_in_any_batch() && device.is_cpu();
   interface.access = AccessOf(manifest.access());
-  auto network = LoadTorchScript(bytes, interface, options.device);
+  if (absl::Status status = Validate(interface); !status.ok()) return status;
+  return interface;
+}
+
+Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
+                  const ModelLoaderOptions& options) {
+  if (!options.allow_code) {
+    return absl::PermissionDeniedError(
+        "format torchscript is code, which this server does not run; start it "
+        "with --allow-code-models if you trust the store");
+  }
+  const auto interface = InterfaceOf(stored.manifest, options.device);
+  if (!interface.ok()) return interface.status();
+  auto network = LoadTorchScript(bytes, *interface, options.device);
   if (!network.ok()) return About(kTorchScriptFile, network.status());
+  return Loaded(*std::move(network));
+}
+
+// What a model that has no gradients can be asked for.
+Access WithoutGradients(Access access) {
+  return access == Access::kGradients ? Access::kScores : access;
+}
+
+Loaded LoadOnnxFile(const StoredModel& stored, const std::string& bytes,
+                    const ModelLoaderOptions& options) {
+  auto interface = InterfaceOf(stored.manifest, at::kCPU);
+  if (!interface.ok()) return interface.status();
+  interface->access = WithoutGradients(interface->access);
+  auto network = LoadOnnx(bytes, *interface);
+  if (!network.ok()) return About(kOnnxFile, network.status());
+  return Loaded(*std::move(network));
+}
+
+// endpoint.json: {"endpoint": NAME, "model": NAME, "version": VERSION,
+// "max_batch": N}, the last two of which may be absent.
+absl::Status ReadEndpointFile(const std::string& text, std::string* endpoint,
+                              RemoteModel* model) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto is = [&json](const char* key, auto kind) {
+    return json.contains(key) && (json[key].*kind)();
+  };
+  using Json = nlohmann::json;
+  if (!json.is_object() || !is("endpoint", &Json::is_string) ||
+      !is("model", &Json::is_string) ||
+      (json.contains("version") && !is("version", &Json::is_string)) ||
+      (json.contains("max_batch") &&
+       !is("max_batch", &Json::is_number_unsigned))) {
+    return absl::InvalidArgumentError(
+        R"(must be {"endpoint": NAME, "model": NAME, "version": VERSION, )"
+        R"("max_batch": N}, the last two of which may be absent)");
+  }
+  *endpoint = json["endpoint"];
+  model->name = json["model"];
+  model->version = json.value("version", "");
+  const uint64_t max_batch = json.value("max_batch", uint64_t{64});
+  if (max_batch < 1 || max_batch > kMostRemoteImages) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_batch is ", max_batch, ", must be 1 to ", kMostRemoteImages));
+  }
+  model->max_batch = static_cast<int64_t>(max_batch);
+  return absl::OkStatus();
+}
+
+Loaded LoadRemote(const StoredModel& stored, const std::string& file,
+                  const ModelLoaderOptions& options) {
+  std::string name;
+  RemoteModel model;
+  absl::Status status = ReadEndpointFile(file, &name, &model);
+  if (!status.ok()) return About(kEndpointFile, status);
+  const auto endpoint = options.endpoints.find(name);
+  if (endpoint == options.endpoints.end()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "its endpoint \"", name, "\" is not configured here; start the server ",
+        "with --endpoint ", name, "=grpc://HOST:PORT"));
+  }
+  auto interface = InterfaceOf(stored.manifest, at::kCPU);
+  if (!interface.ok()) return interface.status();
+  model.interface = *std::move(interface);
+  model.interface.access = WithoutGradients(model.interface.access);
+  auto network = RemoteNetwork::Make(endpoint->second, model);
+  if (!network.ok()) return network.status();
   return Loaded(*std::move(network));
 }
 
@@ -99,6 +178,8 @@ constexpr Loader kLoaders[] = {
     {"", &LoadVgg},
     {"vgg", &LoadVgg},
     {"torchscript", &LoadScript},
+    {"onnx", &LoadOnnxFile},
+    {"remote", &LoadRemote},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "server/models/model_registry.h"
+#include "server/wire/errors.h"
 
 namespace adv {
 namespace {
@@ -27,6 +28,8 @@ absl::Status DigestChanged(absl::string_view name, uint64_t version,
 }  // namespace
 
 bool ModelRegistry::Entry::is_hopeless() const {
+  // An endpoint may be there the next time.
+  if (HasReason(fault, Reason::kModelUnreachable)) return false;
   return absl::IsDataLoss(fault) || absl::IsInvalidArgument(fault) ||
          absl::IsFailedPrecondition(fault);
 }

@@ -32,7 +32,7 @@ struct ServedModel {
 
   // The network as one that adds the images that it sends to an endpoint to
   // `sent`, which must outlive it. Null: the model runs here.
-  std::function<std::unique_ptr<const Network>(std::atomic<int64_t>* sent)>
+  std::function<std::shared_ptr<const Network>(std::atomic<int64_t>* sent)>
       counted;
 
   // The one for jobs of that lane.
@@ -46,6 +46,11 @@ struct ServedModel {
   // "name@version"
   std::string full_name() const;
 };
+
+// Whether work on both, which may be one, waits for an endpoint.
+inline bool AskEndpoints(const ServedModel& model, const ServedModel& source) {
+  return model.counted != nullptr || source.counted != nullptr;
+}
 
 // Builds and proves a verified version: loaded by its format, class names and
 // image shape those of the network, golden self-test passed (which warms it up

@@ -181,6 +181,35 @@ std::vector<MetricFamily> CollectPasses(const PassQueue::Stats& stats) {
               .Add({}, stats.rows)};
 }
 
+std::vector<MetricFamily> CollectEndpoints(
+    const std::map<std::string, EndpointStats>& stats) {
+  Family queries =
+      Counter("adv_endpoint_queries_total",
+              "Images sent to the endpoint, each time that they were.");
+  Family calls = Counter("adv_endpoint_calls_total", "Calls of the endpoint.");
+  Family failures =
+      Counter("adv_endpoint_failures_total", "Calls that failed.");
+  Family retries =
+      Counter("adv_endpoint_retries_total", "Calls that repeat another.");
+  Family in_flight =
+      Gauge("adv_endpoint_calls_in_flight", "Calls of the endpoint now.");
+  Family seconds =
+      Counter("adv_endpoint_seconds_total", "Time of all its calls.");
+  Family held = Counter("adv_endpoint_held_seconds_total",
+                        "Time that calls waited for the limit of queries.");
+  for (const auto& [name, of] : stats) {
+    const ClientMetric::Label label{"endpoint", name};
+    queries.Add({label}, of.queries);
+    calls.Add({label}, of.calls);
+    failures.Add({label}, of.failures);
+    retries.Add({label}, of.retries);
+    in_flight.Add({label}, of.in_flight);
+    seconds.Add({label}, of.seconds);
+    held.Add({label}, of.held_seconds);
+  }
+  return {queries, calls, failures, retries, in_flight, seconds, held};
+}
+
 std::vector<MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats) {
   return {Gauge("adv_evaluations_running", "Evaluations that run now.")

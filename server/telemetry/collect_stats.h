@@ -9,6 +9,7 @@
 
 #include "adv/v1/model.pb.h"
 #include "engine/nn/batching_network.h"
+#include "server/compute/endpoint.h"
 #include "server/compute/executor.h"
 #include "server/evaluations/evaluation_runner.h"
 #include "server/models/model_registry.h"
@@ -23,6 +24,9 @@ std::vector<prometheus::MetricFamily> CollectModels(
     const std::map<std::string, bool>& serving);
 std::vector<prometheus::MetricFamily> CollectPasses(
     const PassQueue::Stats& stats);
+// By the endpoint's name.
+std::vector<prometheus::MetricFamily> CollectEndpoints(
+    const std::map<std::string, EndpointStats>& stats);
 std::vector<prometheus::MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats);
 

@@ -93,11 +93,12 @@ void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
 
 void Metrics::Watch(const Executor& executor, const ModelRegistry& models,
                     const EvaluationRunner& evaluations,
-                    const PassQueue& passes) {
+                    const PassQueue& passes, const Endpoints& endpoints) {
   executor_ = &executor;
   models_ = &models;
   evaluations_ = &evaluations;
   passes_ = &passes;
+  endpoints_ = &endpoints;
 }
 
 std::string Metrics::Text() const {
@@ -106,6 +107,13 @@ std::string Metrics::Text() const {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
   if (passes_ != nullptr) append(CollectPasses(passes_->stats()));
+  if (endpoints_ != nullptr) {
+    std::map<std::string, EndpointStats> stats;
+    for (const auto& [name, endpoint] : *endpoints_) {
+      stats[name] = endpoint->stats();
+    }
+    append(CollectEndpoints(stats));
+  }
   if (executor_ != nullptr) append(CollectExecutor(executor_->stats()));
   if (models_ != nullptr) {
     append(

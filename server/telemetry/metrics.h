@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/nn/batching_network.h"
+#include "server/compute/endpoint.h"
 #include "server/compute/executor.h"
 #include "server/evaluations/evaluation_runner.h"
 #include "server/models/model_registry.h"
@@ -38,7 +39,8 @@ class Metrics {
 
   // Whose numbers Text asks for; all must outlive this.
   void Watch(const Executor& executor, const ModelRegistry& models,
-             const EvaluationRunner& evaluations, const PassQueue& passes);
+             const EvaluationRunner& evaluations, const PassQueue& passes,
+             const Endpoints& endpoints);
 
   std::string Text() const;
 
@@ -54,6 +56,7 @@ class Metrics {
   const ModelRegistry* models_ = nullptr;
   const EvaluationRunner* evaluations_ = nullptr;
   const PassQueue* passes_ = nullptr;
+  const Endpoints* endpoints_ = nullptr;
 };
 
 }  // namespace adv

@@ -9,23 +9,10 @@
 #include "server/wire/errors.h"
 #include "server/wire/evaluation_stream.h"
 #include "server/wire/explain.h"
+#include "server/wire/model_work.h"
 
 namespace adv {
 namespace {
-
-// What computes longer than about a second on two cores is not interactive.
-constexpr int64_t kInteractiveCost = 2048;
-
-JobOptions MakeJobOptions(const char* op, const ServedModel& model,
-                          int64_t cost, const at::Tensor& images) {
-  JobOptions options;
-  options.op = op;
-  options.model = model.full_name();
-  options.cost = cost;
-  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
-  options.bytes = static_cast<int64_t>(images.nbytes());
-  return options;
-}
 
 int64_t SumOfGradients(const std::vector<AttackRecord>& records) {
   int64_t sum = 0;
@@ -50,49 +37,6 @@ AttackEvaluationService::AttackEvaluationService(const Parts& parts)
       cancel_evaluation_(Method(parts, "CancelEvaluation")),
       delete_evaluation_(Method(parts, "DeleteEvaluation")),
       list_evaluation_records_(Method(parts, "ListEvaluationRecords")) {}
-
-void AttackEvaluationService::Borrow(UnaryCall* call, const std::string& model,
-                                     const std::string& source_model,
-                                     WithModels next) {
-  // False if one is not in memory and may not be loaded: nothing was done.
-  const auto run = [this, call, &model, &source_model,
-                    next = std::move(next)](bool may_load) {
-    const auto borrow = [this, may_load](const std::string& name) {
-      return may_load ? parts_.models.Borrow(name)
-                      : parts_.models.BorrowLoaded(name);
-    };
-    bool loaded = true;
-    const absl::Status status = CatchExceptions([&] {
-      absl::StatusOr<ModelPtr> target = borrow(model);
-      if (!target.ok()) return ExplainModel(target.status(), model, "model");
-      absl::StatusOr<ModelPtr> source = borrow(source_model);
-      if (!source.ok()) {
-        return ExplainModel(source.status(), source_model, "source_model");
-      }
-      loaded = *target != nullptr && *source != nullptr;
-      return loaded ? next(*std::move(target), *std::move(source))
-                    : absl::OkStatus();
-    });
-    if (!status.ok()) call->Finish(status);
-    return loaded;
-  };
-  if (run(/*may_load=*/false)) return;
-  if (!parts_.loader.Run([run] { run(/*may_load=*/true); })) {
-    call->Finish(TooManyCalls("models to load"));
-  }
-}
-
-absl::Status AttackEvaluationService::Compute(UnaryCall* call,
-                                              JobOptions options,
-                                              Executor::Job job) {
-  options.cancel = call->frame().cancel();
-  options.deadline = call->frame().deadline();
-  const Lane lane = options.lane;
-  const absl::Status status = parts_.executor.Submit(
-      std::move(options), std::move(job),
-      [call](const absl::Status& end) { call->Finish(end); });
-  return ExplainJob(status, parts_.executor, lane);
-}
 
 void AttackEvaluationService::OnStorage(UnaryCall* call,
                                         std::function<absl::Status()> work) {
@@ -153,34 +97,36 @@ grpc::ServerUnaryReactor* AttackEvaluationService::ListEvaluationRecords(
 void AttackEvaluationService::OnClassify(UnaryCall* call,
                                          const v1::ClassifyRequest& request,
                                          v1::ClassifyResponse* response) {
-  Borrow(call, request.model(), request.model(),
-         [this, call, &request, response](ModelPtr model, const ModelPtr&) {
-           absl::StatusOr<ClassifyTask> task =
-               DecodeClassify(request, std::move(model), parts_.limits);
-           if (!task.ok()) return task.status();
-           const int64_t images = task->images.size(0);
-           JobOptions options = MakeJobOptions(
-               "classify", *task->model, images * kClassifyCost, task->images);
-           return Compute(
-               call, std::move(options),
-               [this, response, images, lane = options.lane,
-                task = *std::move(task)](const BeforePass& before_pass) {
-                 const absl::StatusOr<at::Tensor> logits = ComputeLogits(
-                     task.model->NetworkFor(lane), task.images, before_pass);
-                 if (!logits.ok()) return logits.status();
-                 EncodeClassify(task, *logits, response);
-                 parts_.metrics.CountClassified(task.model->manifest.name(),
-                                                images);
-                 return absl::OkStatus();
-               });
-         });
+  BorrowModels(
+      parts_, call, request.model(), request.model(),
+      [this, call, &request, response](ModelPtr model, const ModelPtr&) {
+        absl::StatusOr<ClassifyTask> task =
+            DecodeClassify(request, std::move(model), parts_.limits);
+        if (!task.ok()) return task.status();
+        const int64_t images = task->images.size(0);
+        JobOptions options = MakeJobOptions(
+            "classify", *task->model, images * kClassifyCost, task->images);
+        Executor& executor = parts_.ExecutorFor(*task->model, *task->model);
+        return Compute(
+            call, executor, std::move(options),
+            [this, response, images, lane = options.lane,
+             task = *std::move(task)](const BeforePass& before_pass) {
+              const absl::StatusOr<at::Tensor> logits = ComputeLogits(
+                  task.model->NetworkFor(lane), task.images, before_pass);
+              if (!logits.ok()) return logits.status();
+              EncodeClassify(task, *logits, response);
+              parts_.metrics.CountClassified(task.model->manifest.name(),
+                                             images);
+              return absl::OkStatus();
+            });
+      });
 }
 
 void AttackEvaluationService::OnGenerateAdversarial(
     UnaryCall* call, const v1::GenerateAdversarialRequest& request,
     v1::GenerateAdversarialResponse* response) {
-  Borrow(
-      call, request.model(),
+  BorrowModels(
+      parts_, call, request.model(),
       request.has_source_model() ? request.source_model() : request.model(),
       [this, call, &request, response](ModelPtr model, ModelPtr source) {
         absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
@@ -199,8 +145,10 @@ void AttackEvaluationService::OnGenerateAdversarial(
         JobOptions options =
             MakeJobOptions("generate", *task->model, cost, task->images);
         task->lane = options.lane;
+        Executor& executor =
+            parts_.ExecutorFor(*task->model, *task->source_model);
         return Compute(
-            call, std::move(options),
+            call, executor, std::move(options),
             [this, &request, response,
              task = *std::move(task)](const BeforePass& before_pass) {
               const absl::StatusOr<AdversarialImages> images =

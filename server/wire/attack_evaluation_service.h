@@ -76,16 +76,6 @@ class AttackEvaluationService final
                                const v1::ListEvaluationRecordsRequest& request,
                                v1::ListEvaluationRecordsResponse* response);
 
-  using ModelPtr = std::shared_ptr<const ServedModel>;
-  // OK: the call will be finished. Otherwise with that status, by the caller.
-  using WithModels = std::function<absl::Status(ModelPtr, ModelPtr)>;
-
-  // Calls `next` with both models: at once if they are in memory, otherwise
-  // on the loader, where few may wait, because each holds its images.
-  void Borrow(UnaryCall* call, const std::string& model,
-              const std::string& source_model, WithModels next);
-  // The call is finished when the job is.
-  absl::Status Compute(UnaryCall* call, JobOptions options, Executor::Job job);
   // Finishes the call with what `work` returns.
   void OnStorage(UnaryCall* call, std::function<absl::Status()> work);
 

@@ -79,6 +79,11 @@ const std::vector<ReasonRow>& ErrorTable() {
        "no such model or version; the message lists the known ones"},
       {Reason::kModelNotLoaded, "MODEL_NOT_LOADED", Code::kFailedPrecondition,
        "the model is there but could not be loaded; the message says why"},
+      {Reason::kModelUnreachable, "MODEL_UNREACHABLE",
+       absl::StatusCode::kFailedPrecondition,
+       "the model's endpoint does not answer, or not as it should; an "
+       "evaluation that runs then fails with it, and resumes where it stopped "
+       "when it is asked for again"},
       {Reason::kDatasetNotFound, "DATASET_NOT_FOUND", Code::kNotFound,
        "no such data set; the message lists the known ones"},
       {Reason::kEvaluationNotFound, "EVALUATION_NOT_FOUND", Code::kNotFound,

@@ -18,6 +18,7 @@ enum class Reason {
   kInvalidRequest,
   kModelNotFound,
   kModelNotLoaded,
+  kModelUnreachable,
   kDatasetNotFound,
   kEvaluationNotFound,
   kEvaluationRunning,

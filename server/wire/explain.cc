@@ -90,6 +90,11 @@ absl::Status FailedEvaluation(const absl::Status& outcome,
   std::string message(outcome.message());
   if (HasReason(outcome, Reason::kOutOfMemory)) {
     reason = Reason::kOutOfMemory;
+  } else if (HasReason(outcome, Reason::kModelUnreachable)) {
+    reason = Reason::kModelUnreachable;
+    absl::StrAppend(&message,
+                    "; the evaluation has failed; it resumes where it stopped "
+                    "when it is asked for again");
   } else if (absl::IsResourceExhausted(outcome)) {
     reason = Reason::kStorageFull;
     absl::StrAppend(&message,

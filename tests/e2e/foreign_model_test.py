@@ -9,6 +9,7 @@ import unittest
 
 import grpc
 import numpy
+import PIL.Image
 import torch
 from torch import nn
 
@@ -152,6 +153,9 @@ class Imported:
 
 class ForeignModelTest(unittest.TestCase):
 
+    # The other models are sources of transfers alone.
+    WITH_DATA = ("digits", "residual", "residual-too", "thousand")
+
     @classmethod
     def setUpClass(cls):
         torch.set_num_threads(os.cpu_count() or 1)
@@ -161,6 +165,7 @@ class ForeignModelTest(unittest.TestCase):
 
         cls.models = {
             "digits": (made(Digits()), (1, 28, 28), 10, lambda x: x, ()),
+            "digits-too": (made(Digits(), 1), (1, 28, 28), 10, lambda x: x, ()),
             "residual": (made(Residual(100)), (3, 64, 64), 100, transform,
                          (f"--preprocess={PREPROCESS}",)),
             "residual-too": (made(Residual(100), 1), (3, 64, 64), 100,
@@ -168,6 +173,8 @@ class ForeignModelTest(unittest.TestCase):
             "thousand": (made(Residual(1000)), (3, 224, 224), 1000,
                          lambda x: 255 * x.flip(1),
                          ("--preprocess=range=255,order=bgr",)),
+            "thousand-too": (made(Residual(1000), 1), (3, 224, 224), 1000,
+                             lambda x: x, ()),
         }
         imported = Imported(Scope)
         for name, (network, shape, classes, _, flags) in cls.models.items():
@@ -191,7 +198,8 @@ class ForeignModelTest(unittest.TestCase):
     def write_data(cls, scope):
         """A data set for each model, each in another format, labelled with
         the model's predictions."""
-        for name, (network, shape, classes, prepare, _) in cls.models.items():
+        for name in cls.WITH_DATA:
+            network, shape, classes, prepare, _ = cls.models[name]
             folder = temporary_folder(scope)
             images = torch.randint(256, (24, *shape), dtype=torch.uint8,
                                    generator=torch.Generator().manual_seed(5))
@@ -289,10 +297,11 @@ class ForeignModelTest(unittest.TestCase):
             self.assertTrue(any(r.record.success for r in reply.results), name)
 
     def test_transfer(self):
-        reply = self.attack("residual", self.images("residual"),
-                            wire.attack("igsm", steps=4), 16 / 255,
-                            source_model="residual-too")
-        self.assertEqual("residual-too", reply.source_model.name)
+        for name in ("digits", "residual", "thousand"):
+            reply = self.attack(name, self.images(name),
+                                wire.attack("igsm", steps=4), 16 / 255,
+                                source_model=f"{name}-too")
+            self.assertEqual(f"{name}-too", reply.source_model.name)
         with self.assertRaises(grpc.RpcError) as caught:
             self.attack("residual", self.images("residual"),
                         wire.attack("fgsm"), 8 / 255, source_model="thousand")
@@ -300,7 +309,8 @@ class ForeignModelTest(unittest.TestCase):
                          caught.exception.code())
 
     def test_evaluations_on_data_of_ones_own(self):
-        for name, (network, shape, classes, prepare, _) in self.models.items():
+        for name in self.WITH_DATA:
+            classes = self.models[name][2]
             report = self.evaluate(name, "--attack=fgsm,noise",
                                    "--epsilon=8/255", "--samples=24")
             again = self.evaluate(name, "--attack=fgsm,noise",
@@ -316,11 +326,12 @@ class ForeignModelTest(unittest.TestCase):
             self.assertLess(len(json.dumps(report)), 3_000_000, name)
 
     def test_a_transfer_between_models_of_ones_own(self):
-        report = self.evaluate("residual", "--source-model=residual-too",
-                               "--attack=pgd:steps=4", "--epsilon=8/255",
-                               "--samples=16")
-        self.assertEqual("residual-too",
-                         report["resolved"]["source_model"]["name"])
+        for name in ("digits", "residual", "thousand"):
+            report = self.evaluate(name, f"--source-model={name}-too",
+                                   "--attack=pgd:steps=4", "--epsilon=8/255",
+                                   "--samples=16")
+            self.assertEqual(f"{name}-too",
+                             report["resolved"]["source_model"]["name"])
 
     def evaluate(self, model, *flags):
         """The report of advctl on the model's own data set."""
@@ -342,6 +353,47 @@ class ForeignModelTest(unittest.TestCase):
                          caught.exception.code())
         for word in ("gradients", "square", "hop_skip_jump"):
             self.assertIn(word, caught.exception.details())
+
+    def test_image_files_are_fitted_to_the_model(self):
+        folder = temporary_folder(self)
+        path = os.path.join(folder, "photo.png")
+        pixels = numpy.random.RandomState(2).randint(
+            256, size=(40, 50, 3), dtype="uint8")
+        PIL.Image.fromarray(pixels).save(path)
+        for name, (_, shape, _, _, _) in self.models.items():
+            seen = advctl("classify", path, f"--model={name}", "--verbose",
+                          server=self.server.address)
+            self.assertEqual(0, seen.returncode, seen.stderr)
+            self.assertIn(f"{shape[2]}x{shape[1]}", seen.stderr)
+            out = os.path.join(folder, f"{name}.png")
+            done = advctl("attack", path, f"--model={name}", "--attack=fgsm",
+                          f"--out={out}", server=self.server.address)
+            self.assertEqual(0, done.returncode, done.stderr)
+            with PIL.Image.open(out) as image:
+                self.assertEqual((shape[2], shape[1]), image.size)
+                self.assertEqual("L" if shape[0] == 1 else "RGB", image.mode)
+
+    def test_a_photograph_is_seen_upright(self):
+        folder = temporary_folder(self)
+        upright = PIL.Image.fromarray(numpy.random.RandomState(4).randint(
+            256, size=(64, 64, 3), dtype="uint8"))
+        answers = []
+        for name, image, orientation in (
+                ("upright", upright, 1),
+                # Stored lying on its side, to be turned to the right.
+                ("lying", upright.transpose(PIL.Image.Transpose.ROTATE_90), 6)):
+            path = os.path.join(folder, f"{name}.jpg")
+            exif = PIL.Image.Exif()
+            exif[0x112] = orientation
+            image.save(path, quality=100, subsampling=0, exif=exif)
+            done = advctl("classify", path, "--model=residual", "--top-k=0",
+                          "--output=json", server=self.server.address)
+            self.assertEqual(0, done.returncode, done.stderr)
+            top = json.loads(done.stdout)["results"][0]["top"]
+            answers.append({c["class_name"]: c["probability"] for c in top})
+        apart = max(abs(answers[0][c] - answers[1][c]) for c in answers[0])
+        print(f"probabilities differ by {apart:.1e}")
+        self.assertLess(apart, .05)
 
     def test_what_runs_code_is_told(self):
         shown = advctl("models", "show", "residual",

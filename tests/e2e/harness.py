@@ -188,7 +188,9 @@ class Stubs:
         places = {"error_details_pb2": "google.rpc.",
                   "code_pb2": "google.rpc.", "status_pb2": "google.rpc.",
                   "health_pb2": "grpc.health.v1.",
-                  "health_pb2_grpc": "grpc.health.v1."}
+                  "health_pb2_grpc": "grpc.health.v1.",
+                  "open_inference_pb2": "inference.",
+                  "open_inference_pb2_grpc": "inference."}
         module = importlib.import_module(places.get(name, "adv.v1.") + name)
         setattr(self, name, module)
         return module

@@ -33,7 +33,7 @@ absl::StatusOr<uint64_t> PublishRandomModel(const std::string& root,
   for (const std::string& label : Cifar10ClassNames()) {
     manifest.add_class_names(label);
   }
-  for (const int64_t size : (*network)->image_shape()) {
+  for (const int64_t size : (*network)->traits().image_shape) {
     manifest.add_image_shape(size);
   }
   manifest.set_preprocessing("unit");
@@ -43,7 +43,8 @@ absl::StatusOr<uint64_t> PublishRandomModel(const std::string& root,
   }
   const at::Tensor logits =
       (*network)
-          ->Logits(GoldenInputs(kGoldenImages, (*network)->image_shape()))
+          ->Logits(
+              GoldenInputs(kGoldenImages, (*network)->traits().image_shape))
           .value()
           .contiguous();
   manifest.mutable_golden()->set_image_count(kGoldenImages);

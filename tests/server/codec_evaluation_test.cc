@@ -4,47 +4,18 @@
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 
-#include "server/codec/codec.h"
-#include "tests/server/toy_model.h"
-#include "tests/server/violations.h"
+#include "engine/evaluation/warnings.h"
+#include "tests/server/evaluation_codec_fixture.h"
 
 namespace adv {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
-
-// Six images, two of each class.
-Dataset MakeDataset() {
-  Dataset dataset;
-  dataset.name = "colours";
-  dataset.class_names = {"red", "green", "blue"};
-  dataset.images = at::zeros({6, 3, 2, 2}, at::kByte);
-  dataset.labels = at::tensor({0, 1, 2, 0, 1, 2}, at::kLong);
-  dataset.digest = std::string(64, 'e');
-  return dataset;
-}
-
-class EvaluationCodecTest : public ::testing::Test {
- protected:
-  EvaluationCodecTest() {
-    inputs_.model = inputs_.source_model = MakeToyModel();
-    inputs_.dataset = std::make_shared<const Dataset>(MakeDataset());
-  }
-  absl::StatusOr<ResolvedEvaluation> Decode() const {
-    return DecodeEvaluationSpec(spec_, inputs_, limits_);
-  }
-  std::vector<std::pair<std::string, std::string>> Violations() const {
-    return ViolationsOf(Decode().status());
-  }
-
-  v1::EvaluationSpec spec_;
-  Limits limits_;
-  EvaluationInputs inputs_;
-};
 
 TEST_F(EvaluationCodecTest, AnEmptySpecificationGetsEveryDefault) {
   const auto decoded = Decode();
@@ -86,6 +57,39 @@ TEST_F(EvaluationCodecTest, SamplesAreDrawnByTheSeed) {
   EXPECT_EQ(decoded->resolved.sample_indices_sha256().size(), 64);
 }
 
+// The same images, whatever the order in which a model has its classes.
+TEST_F(EvaluationCodecTest, ClassesAreMatchedByName) {
+  spec_.set_samples(4);
+  const auto own = Decode();
+  ASSERT_TRUE(own.ok()) << own.status();
+  auto model = std::make_shared<ServedModel>(*inputs_.model);
+  model->manifest.clear_class_names();
+  for (const char* name : {"blue", "red", "green"}) {
+    model->manifest.add_class_names(name);
+  }
+  inputs_.model = model;
+  const auto decoded = Decode();
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->indices, own->indices);
+  EXPECT_THAT(decoded->dataset->class_names,
+              ElementsAre("blue", "red", "green"));
+  EXPECT_TRUE(decoded->dataset->labels.equal(
+      at::tensor({1, 2, 0, 1, 2, 0}, at::kLong)));
+  // The source is another model then, with the same classes in its own order.
+  const at::Tensor images = at::rand({2, 3, 2, 2});
+  const at::Tensor theirs =
+      inputs_.source_model->network->Logits(images).value();
+  EXPECT_TRUE(decoded->source_model->network->Logits(images).value().equal(
+      theirs.index_select(1, at::tensor({2, 0, 1}, at::kLong))));
+
+  model->manifest.set_class_names(0, "yellow");
+  EXPECT_THAT(
+      Violations(),
+      ElementsAre(Pair("spec.dataset", AllOf(HasSubstr("red, green, blue"),
+                                             HasSubstr("yellow, red, green"))),
+                  Pair("spec.source_model", HasSubstr("yellow"))));
+}
+
 TEST_F(EvaluationCodecTest, EachFieldHasItsMessage) {
   spec_.add_attacks();
   spec_.add_attacks()->mutable_igsm()->set_steps(0);
@@ -104,6 +108,33 @@ TEST_F(EvaluationCodecTest, EachFieldHasItsMessage) {
           Pair("spec.goal.targeted.rule", HasSubstr("GenerateAdversarial")),
           Pair("spec.tile_size",
                AllOf(HasSubstr("is 2000"), HasSubstr("1 to 1024")))));
+}
+
+// Square is what AutoAttack has for scores; the resolved spec says so.
+TEST_F(EvaluationCodecTest, WithoutGradientsAutoAttackIsItsScoreBasedPart) {
+  auto model = std::make_shared<ServedModel>(*inputs_.model);
+  NetworkTraits traits = model->network->traits();
+  traits.access = Access::kScores;
+  model->network = std::make_shared<SilentNetwork>(traits);
+  inputs_.model = inputs_.source_model = model;
+  spec_.add_attacks()->mutable_auto_attack();
+  const auto decoded = Decode();
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const v1::AutoAttack& resolved =
+      decoded->resolved.spec().attacks(0).auto_attack();
+  ASSERT_EQ(resolved.members_size(), 1);
+  EXPECT_TRUE(resolved.members(0).has_square());
+  EXPECT_THAT(SettingWarnings(decoded->plan),
+              ElementsAre(HasSubstr("scores or decisions alone")));
+  // What somebody put together himself is taken whole or not at all.
+  spec_.mutable_attacks(0)->mutable_auto_attack()->add_members()->mutable_fab();
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.model", HasSubstr("needs gradients"))));
+  traits.access = Access::kDecisions;
+  model->network = std::make_shared<SilentNetwork>(traits);
+  spec_.mutable_attacks(0)->mutable_auto_attack()->clear_members();
+  EXPECT_THAT(Violations(),
+              Contains(Pair("spec.model", HasSubstr("needs gradients"))));
 }
 
 TEST_F(EvaluationCodecTest, ListsHaveLimits) {
@@ -241,118 +272,6 @@ TEST_F(EvaluationCodecTest, BytesChangeByWholeLevels) {
   spec_.set_norm(v1::NORM_L2);
   spec_.add_attacks()->mutable_pgd();
   EXPECT_THAT(Violations(), IsEmpty());
-}
-
-TEST(CodecTest, RecordsSurviveTheWayThereAndBack) {
-  SampleRecord record;
-  record.index = 12;
-  record.label = 3;
-  record.prediction = 4;
-  record.confidence = .75;
-  record.label_confidence = .125;
-  AttackRecord attack;
-  attack.target = 5;
-  attack.prediction = 6;
-  attack.confidence = .5;
-  attack.label_confidence = .25;
-  attack.success = true;
-  attack.iterations = 7;
-  attack.zero_gradient = true;
-  attack.gradients = 8;
-  attack.forwards = 9;
-  attack.l0 = 10;
-  attack.l2 = 1.5;
-  attack.linf = .03125;
-  attack.clean_rank = 4;
-  attack.member = 2;
-  record.attacks = {attack};
-  const v1::EvaluationRecord message = EncodeRecord(record);
-  EXPECT_EQ(message.attacks(0).target(), 5);
-  EXPECT_EQ(message.attacks(0).linf(), .03125);
-  EXPECT_EQ(EncodeRecord(DecodeRecord(message)).SerializeAsString(),
-            message.SerializeAsString());
-}
-
-class ReportCodecTest : public EvaluationCodecTest {
- protected:
-  // Both red samples: one stays right, one is fooled.
-  v1::EvaluationReport Encode(const v1::ModelManifest& manifest,
-                              const std::vector<std::string>& names = {
-                                  "red", "green", "blue"}) const {
-    const auto decoded = Decode();
-    std::vector<SampleRecord> records(2);
-    for (SampleRecord& record : records) {
-      record.attacks.resize(decoded->plan.attacks.size());
-    }
-    records[0].index = 0;
-    records[1].index = 3;
-    records[1].attacks[0].prediction = 2;
-    records[1].attacks[0].success = true;
-    records[1].attacks[0].iterations = 1;
-    return EncodeReport(BuildReport(decoded->plan, names, records),
-                        decoded->resolved, manifest, names);
-  }
-};
-
-TEST_F(ReportCodecTest, AThousandClassesDoNotCostTheirSquare) {
-  std::vector<std::string> names;
-  for (int i = 0; i < 1000; ++i) names.push_back(absl::StrCat("class ", i));
-  const v1::EvaluationReport report = Encode(v1::ModelManifest(), names);
-  const v1::ConfusionMatrix& confusion = report.results(0).confusion();
-  EXPECT_EQ(confusion.classes(), 1000);
-  EXPECT_EQ(confusion.counts_size(), 0);
-  ASSERT_EQ(confusion.entries_size(), 2);
-  EXPECT_EQ(confusion.entries(0).predicted(), 0);
-  EXPECT_EQ(confusion.entries(1).label(), 0);
-  EXPECT_EQ(confusion.entries(1).predicted(), 2);
-  EXPECT_EQ(confusion.entries(1).count(), 1);
-  EXPECT_EQ(report.results(0).goals().source_target().entries_size(), 1);
-  // Some hundred bytes for each class, none for their pairs.
-  EXPECT_LT(report.ByteSizeLong(), 1'000'000);
-}
-
-TEST_F(ReportCodecTest, CountsComeFirstAndRatesNameThem) {
-  const v1::EvaluationReport report = Encode(v1::ModelManifest());
-  EXPECT_FALSE(report.has_special_label());
-  EXPECT_EQ(report.clean_accuracy().count(), 2);
-  EXPECT_EQ(report.clean_accuracy_per_class_size(), 3);
-  EXPECT_EQ(report.clean_confusion().counts(0), 2);
-  ASSERT_EQ(report.results_size(), 2);
-  const v1::AttackResult& fgsm = report.results(0);
-  EXPECT_EQ(fgsm.attack_name(), "fgsm");
-  EXPECT_DOUBLE_EQ(fgsm.epsilon().pixels(), 8.0 / 255);
-  EXPECT_EQ(fgsm.overall().clean_right_adversarial_right(), 1);
-  EXPECT_EQ(fgsm.overall().clean_right_adversarial_wrong(), 1);
-  EXPECT_EQ(fgsm.overall().robust_accuracy().count(), 1);
-  EXPECT_EQ(fgsm.overall().robust_accuracy().total(), 2);
-  EXPECT_DOUBLE_EQ(fgsm.overall().attack_success().value(), .5);
-  EXPECT_DOUBLE_EQ(fgsm.relative_drop(), .5);
-  EXPECT_FALSE(fgsm.has_target_hits());
-  EXPECT_EQ(fgsm.constraint_violations(), 0);
-  EXPECT_EQ(fgsm.goals().misclassification().count(), 1);
-  EXPECT_EQ(fgsm.goals().misclassification().total(), 2);
-  EXPECT_FALSE(fgsm.goals().has_targeted_misclassification());
-  EXPECT_EQ(fgsm.goals().source_target_pairs().count(), 1);
-  EXPECT_EQ(fgsm.goals().source_target_pairs().total(), 6);
-  EXPECT_EQ(fgsm.kinds().refocused(), 1);
-  EXPECT_THAT(fgsm.kinds().rule(), HasSubstr("re-focused"));
-  EXPECT_EQ(fgsm.members_size(), 0);
-  EXPECT_EQ(fgsm.per_class(2).class_name(), "blue");
-  EXPECT_EQ(fgsm.confusion().counts(2), 1);
-  // Kurakin's rule for 8 levels.
-  EXPECT_EQ(report.results(1).attack().igsm().steps(), 10);
-}
-
-TEST_F(ReportCodecTest, TheSpecialLabelIsTheManifests) {
-  v1::ModelManifest manifest;
-  manifest.mutable_training()->set_special_label(0);
-  EXPECT_TRUE(Encode(manifest).has_special_label());
-  EXPECT_EQ(Encode(manifest).special_label(), 0);
-}
-
-TEST_F(ReportCodecTest, TargetHitsAreThereWhenThereAreTargets) {
-  spec_.mutable_goal()->mutable_targeted()->set_rule(v1::TARGET_RULE_NEXT);
-  EXPECT_TRUE(Encode(v1::ModelManifest()).results(0).has_target_hits());
 }
 
 }  // namespace

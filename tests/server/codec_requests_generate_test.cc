@@ -99,23 +99,33 @@ TEST_F(GenerateCodecTest, AnAttackThatNeedsMoreThanTheModelGivesIsRefused) {
               ElementsAre(Pair("model", HasSubstr("square needs scores"))));
 }
 
-// Labels are indices, so another order would be silently wrong.
-TEST_F(GenerateCodecTest, ClassesMustBeTheModelsInItsOrder) {
+// Labels are indices, so classes are matched by name.
+TEST_F(GenerateCodecTest, ClassesAreMatchedByName) {
   auto dataset = std::make_shared<Dataset>();
   dataset->images = at::zeros({4, 3, 2, 2}, at::kByte);
-  dataset->labels = at::zeros({4}, at::kLong);
-  dataset->class_names = {"green", "red", "blue"};
+  dataset->labels = at::tensor({0, 1, 2, 0}, at::kLong);
+  dataset->class_names = {"green", "blue", "red"};
   dataset_ = dataset;
   request_.clear_images();
-  request_.mutable_dataset_images()->add_indices(0);
-  EXPECT_THAT(Violations(),
-              ElementsAre(Pair("dataset_images.dataset",
-                               AllOf(HasSubstr("green, red, blue"),
-                                     HasSubstr("red, green, blue")))));
-  dataset->class_names = {"red", "green", "blue"};
-  EXPECT_THAT(Violations(), IsEmpty());
+  for (const int index : {0, 1, 2}) {
+    request_.mutable_dataset_images()->add_indices(index);
+  }
+  auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  // The model's order is red, green, blue.
+  EXPECT_TRUE(task->labels.equal(at::tensor({1, 2, 0}, at::kLong)));
+  EXPECT_TRUE(task->dataset->labels.equal(at::tensor({1, 2, 0, 1}, at::kLong)));
   dataset->class_names = {"0", "1", "2"};  // it came without names
-  EXPECT_THAT(Violations(), IsEmpty());
+  task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_TRUE(task->labels.equal(at::tensor({0, 1, 2}, at::kLong)));
+  for (const char* other : {"yellow", "green"}) {
+    dataset->class_names = {"green", "blue", other};
+    EXPECT_THAT(Violations(),
+                ElementsAre(Pair("dataset_images.dataset",
+                                 AllOf(HasSubstr("green, blue, "),
+                                       HasSubstr("red, green, blue")))));
+  }
 }
 
 TEST_F(GenerateCodecTest, EpsilonHasARangeInEitherUnit) {

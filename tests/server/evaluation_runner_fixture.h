@@ -31,20 +31,20 @@ class HookedNetwork final : public Network {
   explicit HookedNetwork(std::function<void()> hook)
       : Network(OnCpu({3, 2, 2}, 3)),
         network_(MakeChannelMeanNetwork({3, 2, 2}, 4)),
-        hook_(std::move(hook)){};
-} absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
-  return network_->Logits(images);
-}
-absl::StatusOr<LogitsAndGradient> InputGradient(
-    const at::Tensor& images,
-    const LogitGradient& loss_gradient) const override {
-  hook_();
-  return network_->InputGradient(images, loss_gradient);
-}
+        hook_(std::move(hook)) {}
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+    return network_->Logits(images);
+  }
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images,
+      const LogitGradient& loss_gradient) const override {
+    hook_();
+    return network_->InputGradient(images, loss_gradient);
+  }
 
-private:
-const std::shared_ptr<const Network> network_;
-const std::function<void()> hook_;
+ private:
+  const std::shared_ptr<const Network> network_;
+  const std::function<void()> hook_;
 };
 
 // What a listener heard.

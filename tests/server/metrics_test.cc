@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "server/evaluations/sqlite_evaluation_store.h"
+
 namespace adv {
 namespace {
 
@@ -67,7 +69,11 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
   EvaluationRunner runner(&executor, store->get(), {});
   Metrics metrics(Build{{"version", "1"}});
   const PassQueue passes(1, 8);
-  metrics.Watch(executor, models, runner, passes);
+  EndpointOptions lab;
+  lab.name = "lab";
+  lab.target = "localhost:1";
+  const Endpoints endpoints = {{"lab", std::make_shared<Endpoint>(lab)}};
+  metrics.Watch(executor, models, runner, passes, endpoints);
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("adv_compute_jobs_total{op=\"classify\",result="
                               "\"ok\"} 1\n"));

@@ -45,7 +45,7 @@ inline Publication MakePublication(const std::string& name, uint64_t seed) {
   for (int64_t size : {3, 32, 32}) manifest.add_image_shape(size);
   const auto network = MakeVgg(kArchitecture, publication.parameters, at::kCPU);
   const at::Tensor logits =
-      (*network)->Logits(GoldenInputs(kGoldenImages, {3, 32, 32}));
+      (*network)->Logits(GoldenInputs(kGoldenImages, {3, 32, 32})).value();
   manifest.mutable_golden()->set_image_count(kGoldenImages);
   manifest.mutable_golden()->set_tolerance(1e-4);
   for (int64_t i = 0; i < logits.numel(); ++i) {

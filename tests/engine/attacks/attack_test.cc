@@ -87,7 +87,7 @@ TEST_F(CostTest, KnownCleanLogitsAreNotFoundAgain) {
   };
   EXPECT_TRUE(run().clean_logits.equal(network->Logits(batch.images).value()));
   EXPECT_EQ(target.forwards, 2 * 24);  // clean and perturbed
-  batch.clean_logits = network->Logits(batch.images);
+  batch.clean_logits = network->Logits(batch.images).value();
   run();
   EXPECT_EQ(target.forwards, 3 * 24);
 }

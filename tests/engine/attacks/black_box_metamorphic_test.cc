@@ -113,7 +113,7 @@ class OrderedNetwork final : public ScoringNetwork {
       : ScoringNetwork(std::move(network)), order_(order) {}
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::Tensor logits = network_->Logits(images).value();
-    return (logits + at::one_hot(logits.argmax(1), num_classes()))
+    return (logits + at::one_hot(logits.argmax(1), traits().classes))
         .index_select(1, order_);
   }
 
@@ -256,7 +256,7 @@ TEST_P(BlackBoxTest, TransferAsksTheSourceAndTheTargetLast) {
       std::make_shared<ToyLinearNetwork>(SmallShape(), weights_, bias_));
   AttackBatch batch = batch_;
   // Right for both, so that it is a way for both.
-  batch.labels = source->Logits(batch.images).argmax(1);
+  batch.labels = source->Logits(batch.images).value().argmax(1);
   const AttackOutcome outcome = Run(target, *source, batch, Options());
   const AttackResult& result = outcome.results[0];
   EXPECT_TRUE(result.logits.equal(network_.Logits(result.images).value()));

@@ -123,7 +123,7 @@ class SquareMutantTest : public ::testing::Test {
       const double returned = MarginOf(result.logits, one.labels);
       for (const at::Tensor& images : recording.asked) {
         if (images.equal(one.images)) continue;  // for the clean logits
-        const at::Tensor logits = network_->Logits(images);
+        const at::Tensor logits = network_->Logits(images).value();
         if (MarginOf(logits, one.labels) < returned) return false;
       }
     }

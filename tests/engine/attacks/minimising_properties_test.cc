@@ -71,7 +71,7 @@ class MinimisingPropertiesTest : public ::testing::TestWithParam<Case> {
   AttackConfig ConfigForScale(double scale) const {
     AttackConfig config = GetParam().config;
     if (auto* cw = std::get_if<CarliniWagnerConfig>(&config)) {
-      cw->initial_constant /= scale;
+      cw->initial_constant = cw->initial_constant / scale;
     }
     return config;
   }

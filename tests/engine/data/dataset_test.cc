@@ -64,6 +64,18 @@ TEST(DatasetTest, FirstOfEachClass) {
   EXPECT_EQ(FirstOfEachClass(labels, 9).size(), 6);
 }
 
+TEST(DatasetTest, ClassesComeInAnotherOrder) {
+  Dataset dataset;
+  dataset.class_names = {"red", "green", "blue"};
+  dataset.labels = at::tensor({0, 1, 2, 0}, at::kLong);
+  const Dataset ordered =
+      InClassOrder(dataset, {2, 0, 1}, {"blue", "red", "green"});
+  for (int64_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(ordered.class_names[ordered.labels[i].item<int64_t>()],
+              dataset.class_names[dataset.labels[i].item<int64_t>()]);
+  }
+}
+
 TEST(DatasetTest, AnEmptyOneHasSizeZero) { EXPECT_EQ(Dataset().size(), 0); }
 
 TEST(DatasetTest, DigestSeesLabelsPixelsAndOrder) {

@@ -20,6 +20,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // As numpy.save writes it, in version 1.
 std::string Npy(const std::string& descr, const std::string& shape,
@@ -129,6 +130,15 @@ TEST_F(OpenDatasetTest, AFolderOfArraysWithNamesBesideThem) {
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->class_names, ElementsAre("no", "yes"));
   EXPECT_EQ(dataset->labels[0].item<int64_t>(), 1);
+  EXPECT_THAT(dataset->superclasses, IsEmpty());
+  const std::string path = Write("superclasses.txt", "answers\nanswers\n");
+  EXPECT_THAT(OpenDataset(folder_.path())->superclasses,
+              ElementsAre("answers", "answers"));
+  Write("superclasses.txt", "answers\n");
+  EXPECT_THAT(
+      MessageOf(OpenDataset(folder_.path()).status()),
+      AllOf(HasSubstr(path), HasSubstr("1 lines"), HasSubstr("2 classes")));
+  std::filesystem::remove(path);
   std::filesystem::remove(folder_.path() + "/labels.npy");
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
               AllOf(HasSubstr("labels"), HasSubstr("labels.npy")));
@@ -137,7 +147,7 @@ TEST_F(OpenDatasetTest, AFolderOfArraysWithNamesBesideThem) {
 TEST_F(OpenDatasetTest, Cifar100ByItsFineLabels) {
   std::string records;
   for (const char label : {'\1', '\0'}) {
-    records += std::string("\7") + label + std::string(3072, 'x');
+    records += std::string("\1") + label + std::string(3072, 'x');
   }
   Write("test.bin", records);
   Write("fine_label_names.txt", "apple\nbear\n");
@@ -146,6 +156,10 @@ TEST_F(OpenDatasetTest, Cifar100ByItsFineLabels) {
   EXPECT_THAT(dataset->class_names, ElementsAre("apple", "bear"));
   EXPECT_EQ(dataset->labels[0].item<int64_t>(), 1);
   EXPECT_TRUE(dataset->images.eq('x').all().item<bool>());
+  EXPECT_THAT(dataset->superclasses, IsEmpty());
+  Write("coarse_label_names.txt", "fish\nfood\n");
+  EXPECT_THAT(OpenDataset(folder_.path())->superclasses,
+              ElementsAre("food", "food"));
   Write("test.bin", records.substr(1));
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
               HasSubstr("3074"));
@@ -157,7 +171,7 @@ TEST_F(OpenDatasetTest, AFolderOfImagesHasNothingElse) {
               HasSubstr("test_batch.bin"));
   const std::string path = Write("cat/one.png", "P5 1 1 255 x");
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
-              AllOf(HasSubstr(path), HasSubstr("no PNG or JPEG")));
+              AllOf(HasSubstr(path), HasSubstr("not a PNG or JPEG")));
   std::filesystem::remove(path);
   Write("notes", "x");
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),

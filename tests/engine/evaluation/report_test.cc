@@ -54,7 +54,7 @@ std::vector<SampleRecord> SixSamples() {
 
 TEST(BuildReport, Counts) {
   const EvaluationReport report =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples());
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, SixSamples());
   EXPECT_EQ(report.samples, 6);
   EXPECT_THAT(report.samples_per_class, ElementsAre(2, 2, 2));
   EXPECT_THAT(report.clean_confusion.Dense(),
@@ -84,7 +84,7 @@ TEST(BuildReport, Counts) {
 // Steps 1, 4 and 2; the image that was wrong before took none.
 TEST(BuildReport, Iterations) {
   const AttackReport attack =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples())
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, SixSamples())
           .attacks[0];
   EXPECT_EQ(attack.iterations.images, 3);
   EXPECT_DOUBLE_EQ(attack.iterations.mean, 7.0 / 3);
@@ -95,7 +95,7 @@ TEST(BuildReport, Iterations) {
 
   std::vector<SampleRecord> four = SixSamples();
   four.push_back(Sample(10, 0, 0, 1, 4));
-  EXPECT_DOUBLE_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, four)
+  EXPECT_DOUBLE_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, four)
                        .attacks[0]
                        .iterations.median,
                    3);  // of 1 2 4 4
@@ -103,7 +103,7 @@ TEST(BuildReport, Iterations) {
 
 TEST(BuildReport, OfNothing) {
   const EvaluationReport report =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, {});
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, {});
   EXPECT_EQ(report.samples, 0);
   EXPECT_EQ(report.attacks[0].overall.total(), 0);
   EXPECT_TRUE(std::isnan(report.attacks[0].mean_l2));
@@ -117,7 +117,7 @@ TEST(BuildReport, TargetHits) {
     sample.attacks[0].target = 1;
     sample.attacks[0].success = sample.attacks[0].prediction == 1;
   }
-  EXPECT_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, samples)
+  EXPECT_EQ(BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, samples)
                 .attacks[0]
                 .target_hits,
             3);
@@ -128,7 +128,7 @@ TEST(BuildReport, AttackByAttackAndWithinEpsilonByEpsilon) {
   sample.attacks.resize(4, sample.attacks[0]);
   sample.attacks[2].prediction = 2;
   const EvaluationReport report = BuildReport(
-      Plan({FgsmConfig{}, IgsmConfig{}}, {0.01, 0.02}), kClasses, {sample});
+      Plan({FgsmConfig{}, IgsmConfig{}}, {0.01, 0.02}), {kClasses}, {sample});
   ASSERT_EQ(report.attacks.size(), 4);
   EXPECT_EQ(report.attacks[1].attack, 0);
   EXPECT_EQ(report.attacks[1].epsilon, 0.02);
@@ -143,21 +143,22 @@ TEST(Warnings, RobustAccuracyThatRises) {
   sample.attacks.resize(2, sample.attacks[0]);
   sample.attacks[1].prediction = 1;  // falls at the second epsilon alone
   const std::vector<AttackConfig> fgsm = {FgsmConfig{}};
-  EXPECT_THAT(BuildReport(Plan(fgsm, {0.1, 0.2}), kClasses, {sample}).warnings,
-              IsEmpty());
+  EXPECT_THAT(
+      BuildReport(Plan(fgsm, {0.1, 0.2}), {kClasses}, {sample}).warnings,
+      IsEmpty());
   EvaluationPlan plan = Plan(fgsm, {0.2, 0.1});
-  EXPECT_THAT(BuildReport(plan, kClasses, {sample}).warnings,
+  EXPECT_THAT(BuildReport(plan, {kClasses}, {sample}).warnings,
               ElementsAre(HasSubstr("fgsm: robust accuracy rises with epsilon, "
                                     "from 0 right at 0.1 to 1 right at 0.2")));
   plan.goal.kind = Goal::Kind::kTargeted;
-  EXPECT_THAT(BuildReport(plan, kClasses, {sample}).warnings, IsEmpty());
+  EXPECT_THAT(BuildReport(plan, {kClasses}, {sample}).warnings, IsEmpty());
 }
 
 TEST(Warnings, ZeroGradients) {
   std::vector<SampleRecord> samples = SixSamples();
   samples[1].attacks[0].zero_gradient = true;
   const EvaluationReport report =
-      BuildReport(Plan({IgsmConfig{}}, {0.5}), kClasses, samples);
+      BuildReport(Plan({IgsmConfig{}}, {0.5}), {kClasses}, samples);
   EXPECT_EQ(report.attacks[0].zero_gradient_images, 1);
   EXPECT_THAT(report.warnings,
               ElementsAre(HasSubstr("igsm: the gradient was zero for 1 of 6 "
@@ -166,16 +167,16 @@ TEST(Warnings, ZeroGradients) {
 
 TEST(Warnings, ThesisModeAndStepsThatDoNotReach) {
   EXPECT_THAT(
-      BuildReport(Plan({FgsmConfig{true}}, {0.5}), kClasses, SixSamples())
+      BuildReport(Plan({FgsmConfig{true}}, {0.5}), {kClasses}, SixSamples())
           .warnings,
       ElementsAre(HasSubstr("thesis_mode")));
   EXPECT_THAT(
-      BuildReport(Plan({IgsmConfig{0.01, 9}}, {0.1}), kClasses, SixSamples())
+      BuildReport(Plan({IgsmConfig{0.01, 9}}, {0.1}), {kClasses}, SixSamples())
           .warnings,
       ElementsAre("igsm: steps times step_size is 0.09 and cannot "
                   "reach epsilon 0.1"));
   EXPECT_THAT(
-      BuildReport(Plan({IgsmConfig{0.01, 10}}, {0.1}), kClasses, SixSamples())
+      BuildReport(Plan({IgsmConfig{0.01, 10}}, {0.1}), {kClasses}, SixSamples())
           .warnings,
       IsEmpty());
 }
@@ -189,7 +190,7 @@ std::vector<std::string> WarningsOf(const std::vector<AttackConfig>& attacks,
   for (size_t i = 0; i < right.size(); ++i) {
     sample.attacks[i].prediction = right[i] ? 0 : 1;
   }
-  return BuildReport(Plan(attacks, {0.1}), kClasses, {sample}).warnings;
+  return BuildReport(Plan(attacks, {0.1}), {kClasses}, {sample}).warnings;
 }
 
 TEST(Warnings, StepsOfEveryWalkThatDoNotReach) {
@@ -283,7 +284,7 @@ TEST(Warnings, ScoresThatDoBetterThanTheBestGradients) {
 // Images 5, 6 and 9 go from right to wrong: 0 to 1, 1 to 2, 2 to 0.
 TEST(BuildReport, GoalsOfAnUntargetedAdversary) {
   const AttackReport attack =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, SixSamples())
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, SixSamples())
           .attacks[0];
   EXPECT_EQ(attack.confidence_reduced, 6);
   EXPECT_EQ(attack.right_to_target, 0);
@@ -296,7 +297,7 @@ TEST(BuildReport, GoalsOfATargetedAdversary) {
   for (SampleRecord& sample : samples) sample.attacks[0].target = 1;
   samples[0].attacks[0].label_confidence = 0.8;
   const AttackReport attack =
-      BuildReport(Plan({FgsmConfig{}}, {0.5}), kClasses, samples).attacks[0];
+      BuildReport(Plan({FgsmConfig{}}, {0.5}), {kClasses}, samples).attacks[0];
   EXPECT_EQ(attack.confidence_reduced, 5);
   EXPECT_EQ(attack.right_to_target, 1);
   EXPECT_THAT(attack.source_target.Dense(),
@@ -304,8 +305,9 @@ TEST(BuildReport, GoalsOfATargetedAdversary) {
 }
 
 TEST(BuildReport, KindsByTheFirstThatFits) {
-  const std::vector<std::string> classes = {"cat",  "dog",   "ship",
-                                            "frog", "truck", "deer"};
+  const Classes classes = {
+      {"cat", "dog", "ship", "frog", "truck", "deer"},
+      {"animals", "animals", "vehicles", "animals", "vehicles", "animals"}};
   const auto kinds = [&](int64_t clean, int64_t adversarial, int64_t rank) {
     SampleRecord sample = Sample(0, 0, clean, adversarial, 1);
     sample.attacks[0].clean_rank = rank;
@@ -327,10 +329,13 @@ TEST(BuildReport, KindsByTheFirstThatFits) {
 
 TEST(BuildReport, SaysByWhichRuleKindsAreCounted) {
   const EvaluationPlan plan = Plan({FgsmConfig{}}, {0.5});
-  EXPECT_THAT(BuildReport(plan, kClasses, {}).kinds_rule,
+  EXPECT_THAT(BuildReport(plan, {kClasses}, {}).kinds_rule,
               HasSubstr("superclass (these classes have none)"));
-  EXPECT_THAT(BuildReport(plan, {"cat", "ship", "x"}, {}).kinds_rule,
-              HasSubstr("animals: bird, cat, deer"));
+  const EvaluationReport report = BuildReport(
+      plan, {{"ship", "cat", "dog"}, {"vehicles", "animals", "animals"}}, {});
+  EXPECT_THAT(report.kinds_rule,
+              HasSubstr("superclass (animals: cat, dog; vehicles: ship)"));
+  EXPECT_TRUE(report.has_superclasses);
 }
 
 TEST(BuildReport, MembersOfAnEnsemble) {
@@ -341,7 +346,7 @@ TEST(BuildReport, MembersOfAnEnsemble) {
   samples[2].attacks[0].member = 1;
   samples[4].attacks[0].member = 0;  // was wrong before
   samples[5].attacks[0].member = 1;
-  EXPECT_THAT(BuildReport(Plan({ensemble}, {0.5}), kClasses, samples)
+  EXPECT_THAT(BuildReport(Plan({ensemble}, {0.5}), {kClasses}, samples)
                   .attacks[0]
                   .broken_by_member,
               ElementsAre(1, 2));

@@ -17,20 +17,20 @@ namespace {
 class Changed final : public Network {
  public:
   explicit Changed(std::function<at::Tensor(const at::Tensor&)> change)
-      : Network(OnCpu({3, 2, 2}, 3)), change_(std::move(change)){};
-} absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
-  return change_(*toy_->Logits(images));
-}
-absl::StatusOr<LogitsAndGradient> InputGradient(
-    const at::Tensor& images, const LogitGradient& loss) const override {
-  LogitsAndGradient found = *toy_->InputGradient(images, loss);
-  found.logits = change_(found.logits);
-  return found;
-}
+      : Network(OnCpu({3, 2, 2}, 3)), change_(std::move(change)) {}
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+    return change_(*toy_->Logits(images));
+  }
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images, const LogitGradient& loss) const override {
+    LogitsAndGradient found = *toy_->InputGradient(images, loss);
+    found.logits = change_(found.logits);
+    return found;
+  }
 
-private:
-const std::shared_ptr<const Network> toy_ = MakeChannelMeanNetwork({3, 2, 2});
-const std::function<at::Tensor(const at::Tensor&)> change_;
+ private:
+  const std::shared_ptr<const Network> toy_ = MakeChannelMeanNetwork({3, 2, 2});
+  const std::function<at::Tensor(const at::Tensor&)> change_;
 };
 
 TEST(BatchBehaviourTest, WhatAsksNothingOfOtherImagesIsExact) {

@@ -277,7 +277,8 @@ TEST(VggTest, LeavesTheImagesAloneAndReturnsNoGraph) {
   const at::Tensor copy = images.clone();
   const at::Tensor classes = at::zeros({2}, at::kLong);
   at::NoGradGuard no_grad;  // as a caller may have it
-  const LogitsAndGradient result = network->LossGradient(images, classes);
+  const LogitsAndGradient result =
+      network->LossGradient(images, classes).value();
   EXPECT_TRUE(at::equal(images, copy));
   EXPECT_FALSE(images.requires_grad());
   for (const at::Tensor& tensor :

@@ -19,7 +19,7 @@ TEST(TestNetworkTest, CountsByTrueAndPredictedLabel) {
       at::tensor({255, 0, 0, 255, 255, 0}, at::kByte).view({3, 2, 1, 1});
   data.labels = at::tensor({0, 1, 1}, at::kLong);
   const TestResult result =
-      TestNetwork(*MakeChannelMeanNetwork({2, 1, 1}), data);
+      TestNetwork(*MakeChannelMeanNetwork({2, 1, 1}), data).value();
   EXPECT_EQ(result.images, 3);
   EXPECT_EQ(result.correct, 2);
   EXPECT_THAT(result.confusion, testing::ElementsAre(1, 0, 1, 1));
@@ -34,7 +34,7 @@ TEST(TestNetworkTest, CountsEveryImageOfManyBatches) {
   data.images.select(1, 1).fill_(9);
   data.labels = at::ones({600}, at::kLong);
   const TestResult result =
-      TestNetwork(*MakeChannelMeanNetwork({2, 1, 1}), data);
+      TestNetwork(*MakeChannelMeanNetwork({2, 1, 1}), data).value();
   EXPECT_EQ(result.images, 600);
   EXPECT_EQ(result.correct, 600);
 }

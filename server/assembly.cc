@@ -1,0 +1,168 @@
+#include "server/assembly.h"
+
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/grpcpp.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "engine/nn/device.h"
+#include "model_store/durable_file.h"
+#include "server/codec/codec_attack.h"
+#include "server/evaluations/sqlite_evaluation_store.h"
+#include "server/telemetry/reload_log.h"
+
+namespace adv {
+namespace {
+
+// Of what may wait, the share that interactive work may fill: it is not
+// worth much once it has waited long.
+constexpr int64_t kInteractiveShare = 4;
+
+std::vector<std::string> Libraries() {
+  return {absl::StrCat("LibTorch ", TORCH_VERSION)};
+}
+
+v1::Limits EncodeLimits(const Limits& limits) {
+  v1::Limits message;
+  message.set_message_bytes(limits.message_bytes);
+  message.set_images_per_request(limits.images_per_request);
+  message.set_steps(limits.steps);
+  message.set_queries(limits.queries);
+  message.set_epsilons(limits.epsilons);
+  message.set_attacks(limits.attacks);
+  message.set_queued_cost(limits.queued_cost);
+  message.set_queued_bytes(limits.queued_bytes);
+  message.set_concurrent_evaluations(limits.concurrent_evaluations);
+  message.set_evaluation_records(limits.evaluation_records);
+  message.set_state_bytes(limits.state_bytes);
+  return message;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> BuildInfo() {
+  return {{"version", ADV_VERSION},
+          {"libtorch", TORCH_VERSION},
+          {"grpc", GRPC_CPP_VERSION_STRING},
+          {"compiler", __VERSION__}};
+}
+
+int Workers(const Options& options, at::Device device) {
+  if (options.workers > 0) return options.workers;
+  if (device.is_cuda()) return 1;
+  return std::max(1, UsableCores() / options.intra_op_threads);
+}
+
+ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
+                                     std::shared_ptr<PassQueue> passes,
+                                     const Endpoints& endpoints, Log* log) {
+  ModelRegistryOptions registry;
+  registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
+  if (options.stores.empty()) {
+    // The first zoo that is there; a program does not mix two.
+    for (const std::string& folder : ZooFolders()) {
+      if (!ModelStore(folder).List().ok()) continue;
+      registry.stores = {folder};
+      break;
+    }
+  }
+  registry.loading = {device, options.allow_code_models, endpoints};
+  registry.passes = std::move(passes);
+  registry.poll_interval = std::chrono::seconds(options.poll_seconds);
+  registry.on_change = [log](const ReloadResult& result) {
+    LogReload(result, log);
+  };
+  return registry;
+}
+
+ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
+  ExecutorOptions executor;
+  executor.threads = options.jobs_per_worker * Workers(options, device);
+  executor.intra_op_threads = options.intra_op_threads;
+  const auto cost = static_cast<int64_t>(options.limits.queued_cost);
+  const auto bytes = static_cast<int64_t>(options.limits.queued_bytes);
+  executor.bulk = {cost, bytes};
+  executor.interactive = {std::max<int64_t>(1, cost / kInteractiveShare),
+                          bytes};
+  return executor;
+}
+
+ExecutorOptions EndpointExecutorOptions(const Options& options,
+                                        at::Device device) {
+  constexpr size_t kMostThreads = 64;
+  ExecutorOptions executor = MakeExecutorOptions(options, device);
+  const size_t calls = options.endpoints.size() * options.endpoint_requests;
+  executor.threads =
+      static_cast<int>(std::clamp(calls, size_t{1}, kMostThreads));
+  return executor;
+}
+
+EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
+                                      Executor* endpoint_executor,
+                                      Metrics* metrics) {
+  EvaluationRunnerOptions runner;
+  runner.endpoint_executor = endpoint_executor;
+  runner.concurrent = static_cast<int>(options.limits.concurrent_evaluations);
+  runner.environment.set_device(DescribeDevice(device));
+  runner.environment.set_server_version(ADV_VERSION);
+  for (const std::string& library : Libraries()) {
+    runner.environment.add_libraries(library);
+  }
+  // Tensors of each shape of a batch split up the arenas of malloc, which would
+  // keep what they freed for good: a gigabyte after batches of twenty shapes.
+  runner.on_end = [] { malloc_trim(0); };
+  runner.on_report = [metrics](const v1::EvaluationReport& report) {
+    metrics->SetAccuracies(report);
+  };
+  return runner;
+}
+
+v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
+  v1::GetServerInfoResponse info;
+  info.set_version(ADV_VERSION);
+  for (const std::string& library : Libraries()) info.add_libraries(library);
+  info.add_libraries(absl::StrCat("gRPC ", GRPC_CPP_VERSION_STRING));
+  info.set_device(DescribeDevice(device));
+  info.set_executor_threads(parts.executor.threads());
+  info.set_intra_op_threads(parts.executor.intra_op_threads());
+  *info.mutable_started_at() =
+      google::protobuf::util::TimeUtil::GetCurrentTime();
+  *info.mutable_limits() = EncodeLimits(parts.limits);
+  for (const auto& dataset : parts.datasets.List()) {
+    v1::DatasetInfo* entry = info.add_datasets();
+    entry->set_name(dataset->name);
+    entry->set_size(dataset->size());
+    entry->set_sha256(dataset->digest);
+    entry->mutable_class_names()->Assign(dataset->class_names.begin(),
+                                         dataset->class_names.end());
+  }
+  for (const std::string& attack : ImplementedAttacks()) {
+    info.add_attacks(attack);
+  }
+  return info;
+}
+
+absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
+    const Options& server) {
+  SqliteStoreOptions options;
+  options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
+  if (server.state != kInMemory) {
+    const absl::Status made = MakeFolder(server.state);
+    if (!made.ok()) {
+      return absl::Status(made.code(),
+                          absl::StrCat("--state: ", made.message()));
+    }
+    options.path = absl::StrCat(server.state, "/evaluations.sqlite");
+  }
+  auto store = OpenSqliteStore(options);
+  if (store.ok()) return store;
+  return absl::Status(store.status().code(),
+                      absl::StrCat("--state: ", store.status().message()));
+}
+
+}  // namespace adv

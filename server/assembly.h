@@ -1,0 +1,52 @@
+#ifndef ADV_SERVER_ASSEMBLY_H_
+#define ADV_SERVER_ASSEMBLY_H_
+
+#include <absl/status/statusor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "adv/v1/server_service.pb.h"
+#include "server/compute/endpoint.h"
+#include "server/options.h"
+#include "server/parts.h"
+
+// What each part of a server is to be like, by the server's options.
+namespace adv {
+
+// Images of one pass at most: more gain nothing, on a core or on a GPU.
+inline constexpr int64_t kImagesPerPass = 128;
+
+// Versions, for /buildinfo and adv_build_info.
+std::map<std::string, std::string> BuildInfo();
+
+// Passes that are computed at once.
+int Workers(const Options& options, at::Device device);
+
+ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
+                                     std::shared_ptr<PassQueue> passes,
+                                     const Endpoints& endpoints, Log* log);
+
+ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device);
+
+// Its jobs wait, most of the time: one for each call that an endpoint takes at
+// once, and at most so many in all.
+ExecutorOptions EndpointExecutorOptions(const Options& options,
+                                        at::Device device);
+
+EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
+                                      Executor* endpoint_executor,
+                                      Metrics* metrics);
+
+v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device);
+
+// The error names --state.
+absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
+    const Options& server);
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_ASSEMBLY_H_

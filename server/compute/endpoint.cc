@@ -1,0 +1,205 @@
+#include "server/compute/endpoint.h"
+
+#include <absl/strings/str_cat.h>
+#include <grpc/grpc.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "server/wire/errors.h"
+
+namespace adv {
+namespace {
+
+constexpr double kFirstPause = .1;  // seconds
+constexpr double kLongestPause = 5;
+constexpr double kMostAllowance = 20;
+constexpr double kEarned = .2;  // of the allowance, by a success
+// A batch of images of a thousand classes is some 4 MB; of large ones, more.
+constexpr int kMessageBytes = 1 << 30;
+
+Clock::Duration Duration(double seconds) {
+  return std::chrono::duration_cast<Clock::Duration>(
+      std::chrono::duration<double>(seconds));
+}
+
+bool MayPass(grpc::StatusCode code) {
+  return code == grpc::StatusCode::UNAVAILABLE ||
+         code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+         code == grpc::StatusCode::ABORTED ||
+         code == grpc::StatusCode::DEADLINE_EXCEEDED;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const EndpointOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytes);
+  arguments.SetMaxSendMessageSize(kMessageBytes);
+  // The pauses are ours. gRPC's own, between attempts to connect, grow to two
+  // minutes, for which a server that came back would still look away.
+  const int pause = static_cast<int>(kFirstPause * 1000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, pause);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // Endpoints do not share a connection, though they may share a server.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (options.tls) {
+    credentials =
+        grpc::SslCredentials({options.roots, options.key, options.certificate});
+  } else {
+    credentials = grpc::InsecureChannelCredentials();
+  }
+  return grpc::CreateCustomChannel(options.target, credentials, arguments);
+}
+
+}  // namespace
+
+Endpoint::Endpoint(const EndpointOptions& options)
+    : options_(options),
+      clock_(options.clock != nullptr ? *options.clock : real_clock_),
+      channel_(MakeChannel(options)),
+      stub_(inference::GRPCInferenceService::NewStub(channel_)),
+      places_(std::max(options.requests, 1)),
+      allowance_(kMostAllowance),
+      next_turn_(clock_.Now()),
+      chance_(static_cast<unsigned>(std::hash<std::string>()(options.name))) {}
+
+absl::StatusOr<inference::ModelMetadataResponse> Endpoint::Metadata(
+    const std::string& model, const std::string& version) {
+  inference::ModelMetadataRequest request;
+  request.set_name(model);
+  request.set_version(version);
+  inference::ModelMetadataResponse response;
+  const absl::Status status =
+      Try(model, /*retries=*/0, 0, nullptr, [&](grpc::ClientContext* context) {
+        return stub_->ModelMetadata(context, request, &response);
+      });
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::StatusOr<inference::ModelInferResponse> Endpoint::Infer(
+    const inference::ModelInferRequest& request, int64_t images,
+    std::atomic<int64_t>* sent) {
+  inference::ModelInferResponse response;
+  const absl::Status status =
+      Try(request.model_name(), options_.retries, images, sent,
+          [&](grpc::ClientContext* context) {
+            return stub_->ModelInfer(context, request, &response);
+          });
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
+                           std::atomic<int64_t>* sent, const Call& call) {
+  for (int tries = 1;; ++tries) {
+    if (absl::Status status = Enter(images); !status.ok()) return status;
+    if (sent != nullptr) *sent += images;
+    const grpc::Status status = CallOnce(call);
+    if (status.ok()) return absl::OkStatus();
+    {
+      MutexLock lock(mutex_);
+      if (stopped_) return absl::UnavailableError("the server is stopping");
+    }
+    if (tries <= retries && MayPass(status.error_code()) && Pause(tries)) {
+      continue;
+    }
+    return Error(
+        Reason::kModelUnreachable,
+        absl::StrCat("endpoint ", options_.name, " does not answer for model ",
+                     Quote(what), " (", tries, tries == 1 ? " try" : " tries",
+                     "): ",
+                     absl::StatusCodeToString(
+                         static_cast<absl::StatusCode>(status.error_code())),
+                     ", ", Quote(status.error_message())));
+  }
+}
+
+absl::Status Endpoint::Enter(int64_t images) {
+  MutexLock lock(mutex_);
+  while (places_ == 0 && !stopped_) changed_.Wait(mutex_);
+  if (stopped_) return absl::UnavailableError("the server is stopping");
+  --places_;
+  // Each call reserves its images' time, so that those after it wait longer.
+  const Clock::Time begun = clock_.Now();
+  const Clock::Time turn = std::max(begun, next_turn_);
+  if (options_.queries_per_second > 0) {
+    next_turn_ = turn + Duration(static_cast<double>(images) /
+                                 options_.queries_per_second);
+    while (!stopped_ && clock_.Now() < turn) {
+      clock_.WaitUntil(changed_, mutex_, turn);
+    }
+    stats_.held_seconds += Seconds(clock_.Now() - begun);
+  }
+  if (stopped_) {
+    ++places_;
+    return absl::UnavailableError("the server is stopping");
+  }
+  ++stats_.calls;
+  stats_.queries += images;
+  return absl::OkStatus();
+}
+
+grpc::Status Endpoint::CallOnce(const Call& call) {
+  grpc::ClientContext context;
+  context.set_deadline(
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(
+          std::chrono::duration<double>(options_.timeout)));
+  {
+    MutexLock lock(mutex_);
+    running_.insert(&context);
+    if (stopped_) context.TryCancel();
+  }
+  const Clock::Time begun = clock_.Now();
+  const grpc::Status status = call(&context);
+  MutexLock lock(mutex_);
+  running_.erase(&context);
+  ++places_;
+  stats_.seconds += Seconds(clock_.Now() - begun);
+  if (status.ok()) {
+    allowance_ = std::min(allowance_ + kEarned, kMostAllowance);
+  } else {
+    ++stats_.failures;
+  }
+  changed_.NotifyAll();
+  return status;
+}
+
+bool Endpoint::Pause(int tries) {
+  MutexLock lock(mutex_);
+  if (allowance_ < 1) return false;
+  --allowance_;
+  const double longest =
+      std::min(kFirstPause * std::pow(2, tries - 1), kLongestPause);
+  const double share = std::uniform_real_distribution<>(.5, 1)(chance_);
+  const Clock::Time end = clock_.Now() + Duration(longest * share);
+  while (!stopped_ && clock_.Now() < end) {
+    clock_.WaitUntil(changed_, mutex_, end);
+  }
+  // The next try connects at once, whatever gRPC's own pause.
+  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  ++stats_.retries;
+  return !stopped_;
+}
+
+void Endpoint::Stop() {
+  MutexLock lock(mutex_);
+  stopped_ = true;
+  for (grpc::ClientContext* context : running_) context->TryCancel();
+  changed_.NotifyAll();
+}
+
+EndpointStats Endpoint::stats() const {
+  MutexLock lock(mutex_);
+  EndpointStats stats = stats_;
+  stats.in_flight = static_cast<int64_t>(running_.size());
+  return stats;
+}
+
+}  // namespace adv

@@ -1,0 +1,93 @@
+#include "server/endpoints.h"
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/strip.h>
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "model_store/names.h"
+#include "net/address.h"
+
+namespace adv {
+namespace {
+
+constexpr AddressRules kServers{/*lowest_port=*/1,
+                                /*default_port=*/std::nullopt,
+                                /*may_be_unix=*/false};
+
+absl::Status Wrong(const std::string& text, absl::string_view fault) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--endpoint: \"", text, "\" ", fault,
+      "; write NAME=grpc://HOST:PORT, or grpcs:// for TLS, the name with ",
+      kModelNameRule));
+}
+
+// Empty for no path.
+absl::Status ReadPem(const char* option, const std::string& path,
+                     std::string* text) {
+  if (path.empty()) return absl::OkStatus();
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  *text = content.str();
+  if (!file || text->empty()) {
+    return absl::NotFoundError(
+        absl::StrCat(option, ": cannot read \"", path, "\""));
+  }
+  return absl::OkStatus();
+}
+
+// Name, address and whether it is asked over TLS.
+absl::Status ParseEndpoint(const std::string& text, EndpointOptions* endpoint) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return Wrong(text, "has no '='");
+  endpoint->name = text.substr(0, equals);
+  if (!IsValidModelName(endpoint->name)) return Wrong(text, "has a bad name");
+  absl::string_view url = absl::string_view(text).substr(equals + 1);
+  endpoint->tls = absl::ConsumePrefix(&url, "grpcs://");
+  if (!endpoint->tls && !absl::ConsumePrefix(&url, "grpc://")) {
+    return Wrong(text, "has no scheme that is known");
+  }
+  const absl::StatusOr<Address> address = ParseAddress(url, kServers);
+  if (!address.ok()) return Wrong(text, address.status().message());
+  endpoint->target = ToString(*address);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Endpoints> MakeEndpoints(const Options& options) {
+  EndpointOptions common;
+  common.timeout = options.endpoint_timeout;
+  common.retries = options.endpoint_retries;
+  common.requests = options.endpoint_requests;
+  common.queries_per_second = options.max_queries_per_second;
+  for (const auto& [option, path, text] :
+       {std::tuple("--endpoint-roots", &options.endpoint_roots, &common.roots),
+        std::tuple("--endpoint-certificate", &options.endpoint_certificate,
+                   &common.certificate),
+        std::tuple("--endpoint-key", &options.endpoint_key, &common.key)}) {
+    absl::Status status = ReadPem(option, *path, text);
+    if (!status.ok()) return status;
+  }
+  if (common.certificate.empty() != common.key.empty()) {
+    return absl::InvalidArgumentError(
+        "--endpoint-certificate and --endpoint-key are needed together");
+  }
+  Endpoints endpoints;
+  for (const std::string& text : options.endpoints) {
+    EndpointOptions each = common;
+    absl::Status status = ParseEndpoint(text, &each);
+    if (!status.ok()) return status;
+    if (endpoints.count(each.name) != 0) {
+      return Wrong(text, "has the name of another endpoint");
+    }
+    endpoints[each.name] = std::make_shared<Endpoint>(each);
+  }
+  return endpoints;
+}
+
+}  // namespace adv

@@ -1,0 +1,72 @@
+#include "server/wire/model_work.h"
+
+#include <ATen/core/Tensor.h>
+#include <absl/status/statusor.h>
+
+#include <utility>
+
+#include "server/compute/exceptions.h"
+#include "server/wire/explain.h"
+
+namespace adv {
+namespace {
+
+// What computes longer than about a second on two cores is not interactive.
+constexpr int64_t kInteractiveCost = 2048;
+
+}  // namespace
+
+void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
+                  std::string source_model, WithModels next) {
+  // False if one is not in memory and may not be loaded: nothing was done.
+  const auto run = [&parts, call, model = std::move(model),
+                    source_model = std::move(source_model),
+                    next = std::move(next)](bool may_load) {
+    const auto borrow = [&parts, may_load](const std::string& name) {
+      return may_load ? parts.models.Borrow(name)
+                      : parts.models.BorrowLoaded(name);
+    };
+    bool loaded = true;
+    const absl::Status status = CatchExceptions([&] {
+      absl::StatusOr<ModelPtr> target = borrow(model);
+      if (!target.ok()) return ExplainModel(target.status(), model, "model");
+      absl::StatusOr<ModelPtr> source = borrow(source_model);
+      if (!source.ok()) {
+        return ExplainModel(source.status(), source_model, "source_model");
+      }
+      loaded = *target != nullptr && *source != nullptr;
+      return loaded ? next(*std::move(target), *std::move(source))
+                    : absl::OkStatus();
+    });
+    if (!status.ok()) call->Finish(status);
+    return loaded;
+  };
+  if (run(/*may_load=*/false)) return;
+  if (!parts.loader.Run([run] { run(/*may_load=*/true); })) {
+    call->Finish(TooManyCalls("models to load"));
+  }
+}
+
+JobOptions MakeJobOptions(const char* op, const ServedModel& model,
+                          int64_t cost, const at::Tensor& images) {
+  JobOptions options;
+  options.op = op;
+  options.model = model.full_name();
+  options.cost = cost;
+  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
+  options.bytes = static_cast<int64_t>(images.nbytes());
+  return options;
+}
+
+absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
+                     Executor::Job job) {
+  options.cancel = call->frame().cancel();
+  options.deadline = call->frame().deadline();
+  const Lane lane = options.lane;
+  const absl::Status status =
+      executor.Submit(std::move(options), std::move(job),
+                      [call](const absl::Status& end) { call->Finish(end); });
+  return ExplainJob(status, executor, lane);
+}
+
+}  // namespace adv
