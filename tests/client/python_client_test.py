@@ -26,6 +26,7 @@ from adv_client import stubs
 
 attack_pb2 = stubs.load("attack_pb2")
 evaluation_pb2 = stubs.load("evaluation_pb2")
+image_pb2 = stubs.load("image_pb2")
 service_pb2 = stubs.load("attack_evaluation_service_pb2")
 service_grpc = stubs.load("attack_evaluation_service_pb2_grpc")
 
@@ -94,16 +95,25 @@ class ClientTest(unittest.TestCase):
                 (self.images, [2, 32, 32, 3]),
                 (self.images.transpose(0, 3, 1, 2), [2, 3, 32, 32]),
                 (self.images[0], [1, 32, 32, 3]),
-                ((self.images / 255).astype(numpy.float32), [2, 32, 32, 3])):
+                ((self.images / 255).astype(numpy.float32), [2, 32, 32, 3]),
+                (self.images[:, :28, :20], [2, 28, 20, 3]),
+                (self.images[..., :1], [2, 32, 32, 1]),
+                (self.images[:, None, ..., 0], [2, 1, 32, 32]),
+                (self.images[0, ..., :1], [1, 32, 32, 1])):
             self.client.classify(images)
             sent = self.fake.request.images
             self.assertEqual(shape, list(sent.shape))
+            self.assertEqual(
+                image_pb2.IMAGE_LAYOUT_NHWC if shape[3] in (1, 3)
+                else image_pb2.IMAGE_LAYOUT_NCHW, sent.layout)
             self.assertEqual(numpy.ascontiguousarray(images).tobytes(),
                              sent.data)
 
     def test_wrong_images_are_told_before_the_call(self):
         with self.assertRaisesRegex(ValueError, "shape"):
             self.client.classify(numpy.zeros((32, 32), numpy.uint8))
+        with self.assertRaisesRegex(ValueError, "1 or 3 channels"):
+            self.client.classify(numpy.zeros((1, 32, 32, 4), numpy.uint8))
         with self.assertRaisesRegex(ValueError, "float64"):
             self.client.classify(numpy.zeros((1, 32, 32, 3)))
         self.assertIsNone(self.fake.request)

@@ -10,8 +10,9 @@
                                      epsilons=[0.01])
         print(evaluation.report.results[0].overall.robust_accuracy.value)
 
-Images are uint8 (0 to 255) or float32 (0 to 1), [N, 32, 32, 3] or
-[N, 3, 32, 32], or one image without N. Failed calls raise grpc.RpcError.
+Images are uint8 (0 to 255) or float32 (0 to 1), of the height and width that
+the model takes: [N, H, W, 3] or [N, 3, H, W], 1 in place of 3 for a model of
+gray images, or one image without N. Failed calls raise grpc.RpcError.
 """
 
 from adv_client.client import (Adversarial, Classes, Client, connect,

@@ -176,14 +176,25 @@ def _goal(target):
         target_classes=_whole_numbers(target, "target")))
 
 
+def _layout(images):
+    """Where the channels are: 3, or 1 of gray images. Last, if in doubt."""
+    pb = stubs.load("image_pb2")
+    if images.ndim == 4:
+        for channels in (3, 1):
+            if images.shape[3] == channels:
+                return pb.IMAGE_LAYOUT_NHWC
+            if images.shape[1] == channels:
+                return pb.IMAGE_LAYOUT_NCHW
+    raise ValueError(f"images of shape {images.shape}: [N, H, W, C] or "
+                     "[N, C, H, W] with 1 or 3 channels is needed")
+
+
 def _batch(images):
     pb = stubs.load("image_pb2")
     images = numpy.asarray(images)
     if images.ndim == 3:
         images = images[None]
-    if images.ndim != 4 or 3 not in (images.shape[1], images.shape[3]):
-        raise ValueError(f"images of shape {images.shape}: [N, H, W, 3] or "
-                         "[N, 3, H, W] is needed")
+    layout = _layout(images)
     if images.dtype == numpy.uint8:
         data_type = pb.DATA_TYPE_UINT8
     elif images.dtype == numpy.float32:
@@ -192,8 +203,6 @@ def _batch(images):
     else:
         raise ValueError(f"images of type {images.dtype}: uint8 (0 to 255) or "
                          "float32 (0 to 1) is needed")
-    layout = (pb.IMAGE_LAYOUT_NHWC if images.shape[3] == 3
-              else pb.IMAGE_LAYOUT_NCHW)
     return pb.ImageBatch(data=numpy.ascontiguousarray(images).tobytes(),
                          shape=images.shape, data_type=data_type,
                          layout=layout)
