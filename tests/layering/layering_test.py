@@ -52,6 +52,7 @@ class SelfTest(unittest.TestCase):
         ("model_store/publish.cc", "engine/nn/network.h"),
         ("model_store/publish.cc", "grpcpp/support/status.h"),
         ("model_store/publish.cc", "adv/v1/model_service.grpc.pb.h"),
+        ("model_store/publish.cc", "image_file/decode.h"),
         ("model_store/publish.cc", "CLI/App.hpp"),
         ("model_store/publish.cc", "prometheus/counter.h"),
         ("model_store/trainer/main.cc", "server/registry.h"),
@@ -65,12 +66,15 @@ class SelfTest(unittest.TestCase):
         ("client/evaluate.cc", "model_store/model_store.h"),
         ("client/evaluate.cc", "server/codec/codec.h"),
         ("server/main.cc", "client/evaluate.h"),
+        ("server/codec/codec_images.cc", "image_file/decode.h"),
         ("tests/engine/nn/vgg_test.cc", "model_store/model_store.h"),
         ("tests/client/table_test.cc", "engine/nn/network.h"),
     ]
     ALLOWED = [
         ("engine/nn/vgg.cc", "torch/nn.h"),
         ("engine/nn/vgg.cc", "absl/status/status.h"),
+        ("engine/data/image_folder.cc", "image_file/decode.h"),
+        ("client/images/image_file.cc", "image_file/decode.h"),
         ("model_store/publish.cc", "adv/v1/model.pb.h"),
         ("model_store/trainer/main.cc", "engine/training/trainer.h"),
         ("model_store/trainer/main.cc", "CLI/CLI.hpp"),
