@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "engine/evaluation/evaluation.h"
 #include "engine/evaluation/warnings.h"
@@ -350,6 +351,31 @@ TEST(BuildReport, MembersOfAnEnsemble) {
                   .attacks[0]
                   .broken_by_member,
               ElementsAre(1, 2));
+}
+
+TEST(BuildReport, AThousandClassesCostTheImagesAndNotTheirSquare) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 1000; ++i) names.push_back(std::to_string(i));
+  const std::vector<AttackConfig> attacks(4, FgsmConfig{});
+  std::vector<SampleRecord> samples = SixSamples();
+  for (SampleRecord& sample : samples) {
+    sample.attacks.resize(8, sample.attacks[0]);
+  }
+  const EvaluationReport report =
+      BuildReport(Plan(attacks, {0.1, 0.2}), {names}, samples);
+  EXPECT_EQ(report.clean_confusion.classes(), 1000);
+  EXPECT_LE(report.clean_confusion.counts().size(), samples.size());
+  ASSERT_EQ(report.attacks.size(), 8u);
+  for (const AttackReport& attack : report.attacks) {
+    EXPECT_LE(attack.confusion.counts().size(), samples.size());
+    EXPECT_LE(attack.source_target.counts().size(), samples.size());
+    EXPECT_EQ(attack.per_class.size(), 1000u);
+    size_t bins = 0;
+    for (const IterationSummary& one : attack.iterations_per_class) {
+      bins += one.histogram.size();
+    }
+    EXPECT_LE(bins, 4u * samples.size());  // at most four steps were taken
+  }
 }
 
 }  // namespace
