@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -28,7 +29,12 @@
 namespace adv {
 namespace {
 
-constexpr int kCompareScale = 8;
+// How much larger the pictures side by side are: as large as is handy to look
+// at, and large images as they are.
+int CompareScale(const Image& image) {
+  constexpr int kMost = 8, kHandySide = 256;
+  return std::clamp(kHandySide / std::max(image.width, image.height), 1, kMost);
+}
 
 struct Flags {
   std::string image;
@@ -167,8 +173,8 @@ void PrintCsv(const v1::GenerateAdversarialResponse& response,
 }
 
 void Print(const v1::GenerateAdversarialResponse& response,
-           const v1::GenerateAdversarialRequest& request, int amplification,
-           const Flags& flags, Context& context) {
+           const v1::GenerateAdversarialRequest& request, int scale,
+           int amplification, const Flags& flags, Context& context) {
   if (context.options().output == OutputFormat::kCsv) {
     PrintCsv(response, request, flags, context);
     return;
@@ -193,7 +199,9 @@ void Print(const v1::GenerateAdversarialResponse& response,
     context.out() << "perturbation amplified " << amplification
                   << " times around grey";
   }
-  context.out() << ", attacked image; each 8 times as large).\n";
+  context.out() << ", attacked image";
+  if (scale > 1) context.out() << "; each " << scale << " times as large";
+  context.out() << ").\n";
 }
 
 ExitCode Run(Context& context, const Flags& flags) {
@@ -233,12 +241,12 @@ ExitCode Run(Context& context, const Flags& flags) {
     return context.Fail(absl::InternalError(
         "the server answered with another number or size of images"));
   }
-  const Comparison comparison =
-      MakeComparison(original, *adversarial, kCompareScale);
+  const int scale = CompareScale(original);
+  const Comparison comparison = MakeComparison(original, *adversarial, scale);
   auto saved = WritePng(flags.out, *adversarial);
   if (saved.ok()) saved = WritePng(ComparePath(flags), comparison.picture);
   if (!saved.ok()) return context.Fail(saved);
-  Print(response, *request, comparison.amplification, flags, context);
+  Print(response, *request, scale, comparison.amplification, flags, context);
   return kOk;
 }
 
