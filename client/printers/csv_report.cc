@@ -143,13 +143,15 @@ void AppendWhole(const v1::AttackResult& result,
   }
   const v1::AdversarialKinds& kinds = result.kinds();
   const v1::Cost& cost = result.cost();
-  for (const std::int64_t count :
-       {goals.source_target_pairs().count(),
-        goals.source_target_pairs().total(), kinds.benign(), kinds.co_natural(),
-        kinds.refocused(), kinds.true_adversarial(), cost.gradients(),
-        cost.forwards()}) {
-    row->push_back(absl::StrCat(count));
-  }
+  const std::string co_natural =
+      kinds.without_superclasses() ? "" : absl::StrCat(kinds.co_natural());
+  row->insert(
+      row->end(),
+      {absl::StrCat(goals.source_target_pairs().count()),
+       absl::StrCat(goals.source_target_pairs().total()),
+       absl::StrCat(kinds.benign()), co_natural,
+       absl::StrCat(kinds.refocused()), absl::StrCat(kinds.true_adversarial()),
+       absl::StrCat(cost.gradients()), absl::StrCat(cost.forwards())});
   row->push_back(ExactText(cost.gradients_per_image()));
   row->push_back(ExactText(cost.forwards_per_image()));
   row->push_back(Members(result));

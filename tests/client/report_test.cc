@@ -234,6 +234,20 @@ TEST(ReportTest, CsvHasGoalsKindsCostAndMembers) {
   EXPECT_EQ(Cell(lines, 2, "members"), "");  // of all classes alone
 }
 
+// Nothing can be co-natural then, which is not the same as 0 images.
+TEST(ReportTest, CsvLeavesCoNaturalOutWithoutSuperclasses) {
+  v1::Evaluation evaluation = Measured("no-cat", "fgsm", "0.01");
+  v1::AdversarialKinds* kinds =
+      evaluation.mutable_report()->mutable_results(0)->mutable_kinds();
+  kinds->set_co_natural(0);
+  kinds->set_without_superclasses(true);
+  const std::vector<std::string> lines =
+      absl::StrSplit(ReportCsv({evaluation}), '\n');
+  EXPECT_EQ(Cell(lines, 1, "co_natural"), "");
+  EXPECT_EQ(Cell(lines, 1, "benign"), "10");
+  EXPECT_EQ(Cell(lines, 1, "refocused"), std::to_string(kinds->refocused()));
+}
+
 TEST(ReportTest, CsvHasWhatWasMeasuredAndWhere) {
   v1::Evaluation evaluation = Measured("no-cat", "igsm", "2/255");
   evaluation.mutable_report()->add_warnings("one");
