@@ -71,6 +71,9 @@ TEST(StyleTest, BarsAndSparklines) {
   EXPECT_EQ(Sparkline({0, 1, 2, 3, 4, 5, 6, 7}, 60), "▁▂▃▄▅▆▇█");
   EXPECT_EQ(Sparkline({1, 1}, 60), "▁▁");
   EXPECT_EQ(Sparkline({}, 60), "");
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(Sparkline({2, 1, nan, .5}, 60), "█▃▁▁");
+  EXPECT_EQ(Sparkline({nan, nan}, 60), "▁▁");
   EXPECT_EQ(DisplayWidth(Sparkline(std::vector<double>(200, 1.0), 60)), 60u);
 }
 
