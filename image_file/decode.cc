@@ -6,7 +6,9 @@
 #include <stb/stb_image.h>
 
 #include <cstddef>
+#include <limits>
 #include <memory>
+#include <utility>
 
 namespace adv {
 namespace {
@@ -64,10 +66,10 @@ int OrientationOf(absl::string_view bytes) {
   return value >= 1 && value <= 8 ? value : 1;
 }
 
-DecodedImage Turned(const DecodedImage& image, int orientation) {
+DecodedImage Turned(DecodedImage image, int orientation) {
   if (orientation == 1) return image;
-  const bool lies =
-      orientation >= 5;  // rows of pixels are the picture's columns
+  // Rows of pixels are the picture's columns.
+  const bool lies = orientation >= 5;
   DecodedImage turned = image;
   if (lies) std::swap(turned.width, turned.height);
   const int right = image.width - 1, bottom = image.height - 1;
@@ -113,6 +115,11 @@ std::string OnWhite(const stbi_uc* values, size_t pixels, int channels) {
 
 absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes,
                                          int channels) {
+  constexpr size_t kMostBytes = std::numeric_limits<int>::max();  // stb's own
+  if (bytes.size() > kMostBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", bytes.size(), " bytes; images may have ", kMostBytes));
+  }
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   DecodedImage image;
@@ -139,7 +146,7 @@ absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes,
   }
   image.pixels = OnWhite(values.get(), size_t{1} * image.width * image.height,
                          image.channels);
-  return Turned(image, OrientationOf(bytes));
+  return Turned(std::move(image), OrientationOf(bytes));
 }
 
 }  // namespace adv

@@ -24,8 +24,8 @@ struct DecodedImage {
 // EXIF data of a JPEG say, with what is transparent on white, 16 bits as 8.
 // `channels` is 1 or 3, or 0 for what the file has.
 //
-// INVALID_ARGUMENT says what is wrong: no PNG or JPEG, damaged, or more pixels
-// than kMostImagePixels, with its size. Thread-safe.
+// INVALID_ARGUMENT says what is wrong: no PNG or JPEG, damaged, of 2 GiB or
+// more, or of more pixels than kMostImagePixels, with its size. Thread-safe.
 absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes, int channels);
 
 }  // namespace adv
