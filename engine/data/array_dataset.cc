@@ -53,12 +53,16 @@ absl::StatusOr<at::Tensor> Labels(const at::Tensor& labels, int64_t count) {
   return labels.to(at::kLong).contiguous();
 }
 
+bool HasControlCharacters(absl::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(c));
+  });
+}
+
 absl::Status CheckNames(const std::vector<std::string>& names) {
   std::set<std::string> seen;
   for (const std::string& name : names) {
-    if (std::any_of(name.begin(), name.end(), [](char c) {
-          return absl::ascii_iscntrl(static_cast<unsigned char>(c));
-        })) {
+    if (HasControlCharacters(name)) {
       return absl::InvalidArgumentError(
           absl::StrCat("class name '", absl::CHexEscape(name),
                        "': must have no control characters"));
@@ -71,16 +75,21 @@ absl::Status CheckNames(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
-// The lines of a text without the blanks around them, none of which is empty.
+// The lines of a text without the blanks around them, none of which is empty or
+// has control characters, which would go to terminals.
 absl::StatusOr<std::vector<std::string>> ParseLines(const std::string& text) {
   std::vector<std::string> lines;
   for (absl::string_view line :
        absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
     line = absl::StripAsciiWhitespace(line);
     if (line.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "line ", lines.size() + 1, ": is empty; must be a name"));
+    }
+    if (HasControlCharacters(line)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("line ", lines.size() + 1,
-                       ": is empty; must be the name of a class"));
+          absl::StrCat("line ", lines.size() + 1, ": '", absl::CHexEscape(line),
+                       "' must have no control characters"));
     }
     lines.emplace_back(line);
   }
@@ -107,11 +116,9 @@ absl::StatusOr<std::vector<std::string>> ParseSuperclasses(
     const std::string& text, size_t classes) {
   absl::StatusOr<std::vector<std::string>> names = ParseLines(text);
   if (names.ok() && names->size() != classes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("has ", names->size(),
-                     " lines; must have one for each "
-                     "of the ",
-                     classes, " classes"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", names->size(), " lines; must have one for each of the ",
+        classes, " classes"));
   }
   return names;
 }

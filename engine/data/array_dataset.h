@@ -20,13 +20,13 @@ namespace adv {
 absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
                                          std::vector<std::string> class_names);
 
-// The names in a text: one in each line. INVALID_ARGUMENT if one is empty or
-// there twice.
+// The names in a text: one in each line. INVALID_ARGUMENT if one is empty, has
+// control characters, or is there twice.
 absl::StatusOr<std::vector<std::string>> ParseClassNames(
     const std::string& text);
 
 // The superclass of each class, one in each line. INVALID_ARGUMENT if one is
-// empty, or if they are not as many as the `classes`.
+// empty or has control characters, or if they are not as many as the `classes`.
 absl::StatusOr<std::vector<std::string>> ParseSuperclasses(
     const std::string& text, size_t classes);
 

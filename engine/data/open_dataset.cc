@@ -44,14 +44,14 @@ bool HasFolders(const fs::path& folder) {
                      [](const auto& entry) { return entry.is_directory(); });
 }
 
-// Those in classes.txt of `folder`; none if it is not there.
-absl::StatusOr<std::vector<std::string>> ClassNamesIn(const fs::path& folder) {
-  const std::string path = (folder / "classes.txt").string();
-  if (!IsFile(path)) return std::vector<std::string>();
-  const absl::StatusOr<std::string> text = ReadBytes(path);
+// The names in a file; none if it is not there and need not be.
+absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& path,
+                                                 bool needed) {
+  if (!needed && !IsFile(path)) return std::vector<std::string>();
+  const absl::StatusOr<std::string> text = ReadBytes(path.string());
   if (!text.ok()) return text.status();
-  absl::StatusOr<std::vector<std::string>> names = ParseClassNames(*text);
-  if (!names.ok()) return About(path, names.status());
+  auto names = ParseClassNames(*text);
+  if (!names.ok()) return About(path.string(), names.status());
   return names;
 }
 
@@ -73,7 +73,7 @@ absl::StatusOr<Dataset> FromArrays(const absl::StatusOr<at::Tensor>& images,
                                    const fs::path& folder) {
   if (!images.ok()) return About(kImages, images.status());
   if (!labels.ok()) return About(kLabels, labels.status());
-  auto names = ClassNamesIn(folder);
+  auto names = NamesIn(folder / "classes.txt", /*needed=*/false);
   if (!names.ok()) return names.status();
   return WithSuperclasses(MakeArrayDataset(*images, *labels, *std::move(names)),
                           folder);
@@ -149,29 +149,26 @@ absl::StatusOr<Dataset> ReadTensors(const fs::path& path) {
                     ReadTensor(*entries, kLabels), path.parent_path());
 }
 
-// The names in a file; none if it is not there and need not be.
-absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& path,
-                                                 bool needed) {
-  if (!needed && !IsFile(path)) return std::vector<std::string>();
-  const absl::StatusOr<std::string> text = ReadBytes(path.string());
-  if (!text.ok()) return text.status();
-  auto names = ParseClassNames(*text);
-  if (!names.ok()) return About(path.string(), names.status());
-  return names;
-}
-
-// Of each class the coarse name that its images have; none if one has none or
-// two of them.
-std::vector<std::string> CoarseNames(const at::Tensor& coarse,
-                                     const at::Tensor& fine, size_t classes,
-                                     const std::vector<std::string>& names) {
-  std::vector<std::string> of_each(classes);
-  for (int64_t i = 0; i < fine.size(0); ++i) {
-    const auto label = fine[i].item<int64_t>();
+// Of each class the coarse name that its images have; none if a class has no
+// image. INVALID_ARGUMENT if a coarse label has no name or a class has two.
+absl::StatusOr<std::vector<std::string>> CoarseNames(
+    const at::Tensor& coarse, const Dataset& dataset,
+    const std::vector<std::string>& names) {
+  std::vector<std::string> of_each(dataset.class_names.size());
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const auto label = dataset.labels[i].item<int64_t>();
     const auto group = coarse[i].item<int64_t>();
-    if (group >= static_cast<int64_t>(names.size())) return {};
+    if (group >= static_cast<int64_t>(names.size())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("test.bin: record ", i, " has coarse label ", group,
+                       ", must be in [0, ", names.size() - 1, "]"));
+    }
     std::string& name = of_each[label];
-    if (!name.empty() && name != names[group]) return {};
+    if (!name.empty() && name != names[group]) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "test.bin: record ", i, " has class ", dataset.class_names[label],
+          " in ", names[group], ", earlier ones in ", name));
+    }
     name = names[group];
   }
   const bool whole =
@@ -201,15 +198,14 @@ absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
   const at::Tensor records =
       at::from_blob(const_cast<char*>(bytes->data()),
                     {size / (2 + kImage), 2 + kImage}, at::kByte);
-  const at::Tensor labels = records.select(1, 1).to(at::kLong);
   absl::StatusOr<Dataset> dataset =
       MakeArrayDataset(records.narrow(1, 2, kImage).reshape({-1, 3, 32, 32}),
-                       labels, *std::move(names));
-  if (dataset.ok() && !coarse_names->empty()) {
-    dataset->superclasses =
-        CoarseNames(records.select(1, 0).to(at::kLong), labels,
-                    dataset->class_names.size(), *coarse_names);
-  }
+                       records.select(1, 1).to(at::kLong), *std::move(names));
+  if (!dataset.ok() || coarse_names->empty()) return dataset;
+  auto superclasses =
+      CoarseNames(records.select(1, 0).to(at::kLong), *dataset, *coarse_names);
+  if (!superclasses.ok()) return superclasses.status();
+  dataset->superclasses = *std::move(superclasses);
   return dataset;
 }
 

@@ -111,6 +111,11 @@ TEST(ClassNamesTest, OneInEachLineAndNoneTwice) {
               HasSubstr("line 2: is empty"));
   EXPECT_THAT(MessageOf(ParseClassNames("a\nb\na").status()),
               HasSubstr("line 3: names a class a second time"));
+  EXPECT_THAT(MessageOf(ParseClassNames("a\n\x1b[31mb").status()),
+              HasSubstr("line 2: '\\x1b[31mb'"));
+  EXPECT_THAT(*ParseSuperclasses("pets\npets", 2), ElementsAre("pets", "pets"));
+  EXPECT_THAT(MessageOf(ParseSuperclasses("pets\n\x07", 2).status()),
+              HasSubstr("line 2: '\\x07'"));
 }
 
 class OpenDatasetTest : public ::testing::Test {
@@ -160,6 +165,15 @@ TEST_F(OpenDatasetTest, Cifar100ByItsFineLabels) {
   Write("coarse_label_names.txt", "fish\nfood\n");
   EXPECT_THAT(OpenDataset(folder_.path())->superclasses,
               ElementsAre("food", "food"));
+  Write("coarse_label_names.txt", "fish\n");
+  EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
+              AllOf(HasSubstr("record 0"), HasSubstr("coarse label 1"),
+                    HasSubstr("[0, 0]")));
+  Write("coarse_label_names.txt", "fish\nfood\n");
+  Write("test.bin", records + std::string("\0\0", 2) + std::string(3072, 'x'));
+  EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
+              AllOf(HasSubstr("record 2"), HasSubstr("apple in fish"),
+                    HasSubstr("food")));
   Write("test.bin", records.substr(1));
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
               HasSubstr("3074"));
