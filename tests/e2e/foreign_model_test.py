@@ -372,6 +372,29 @@ class ForeignModelTest(unittest.TestCase):
             with PIL.Image.open(out) as image:
                 self.assertEqual((shape[2], shape[1]), image.size)
                 self.assertEqual("L" if shape[0] == 1 else "RGB", image.mode)
+            # Small pictures are enlarged for the eye, large ones are not.
+            scale = {28: 8, 64: 4, 224: 1}[shape[1]]
+            with PIL.Image.open(os.path.join(
+                    folder, f"{name}-compare.png")) as picture:
+                self.assertEqual(
+                    (scale * (3 * shape[2] + 2), scale * shape[1]),
+                    picture.size)
+
+    def test_a_file_of_the_models_shape_comes_as_it_is(self):
+        path = os.path.join(temporary_folder(self), "digit.png")
+        pixels = numpy.random.RandomState(3).randint(
+            256, size=(28, 28), dtype="uint8")
+        PIL.Image.fromarray(pixels).save(path)
+        done = advctl("classify", path, "--model=digits", "--top-k=0",
+                      "--output=json", server=self.server.address)
+        self.assertEqual(0, done.returncode, done.stderr)
+        with torch.no_grad():
+            logits = self.models["digits"][0](
+                torch.from_numpy(pixels)[None, None] / 255)
+        expected = logits.softmax(1)[0]
+        for one in json.loads(done.stdout)["results"][0]["top"]:
+            self.assertAlmostEqual(expected[one["label"]].item(),
+                                   one["probability"], places=5)
 
     def test_a_photograph_is_seen_upright(self):
         folder = temporary_folder(self)
