@@ -1,0 +1,66 @@
+#ifndef ADV_SERVER_EVALUATIONS_TILE_WORK_H_
+#define ADV_SERVER_EVALUATIONS_TILE_WORK_H_
+
+#include <absl/status/statusor.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/evaluation/records.h"
+#include "server/compute/clock.h"
+#include "server/compute/executor.h"
+#include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/resolved_evaluation.h"
+#include "server/evaluations/tile_schedule.h"
+
+namespace adv {
+
+// Computes tiles of one evaluation and stores their records. Knows nothing of
+// which tile comes when, nor of who listens.
+//
+// Thread-safe: several tiles may be computed at once.
+class TileWork {
+ public:
+  // `id` is that of `evaluation` in `store`. `evaluation`, `store` and `clock`
+  // are not owned and must outlive the work.
+  TileWork(std::string id, const ResolvedEvaluation* evaluation,
+           EvaluationStore* store, const Clock* clock);
+
+  // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
+  // their records in one transaction. Returns the records, in the order of
+  // `tile`. On failure nothing is stored, and the queries that were sent are
+  // stored with the next tile.
+  absl::StatusOr<std::vector<SampleRecord>> Compute(
+      const Tile& tile, const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
+
+  // Stores the queries of tiles that failed. To be called when no tile will
+  // be computed any more. If the store cannot take them, they stay uncounted.
+  void StoreLostQueries();
+
+  // Since the work began.
+  int64_t passes() const { return passes_; }
+
+ private:
+  absl::StatusOr<std::vector<SampleRecord>> Attack(
+      const Tile& tile, const BeforePass& before_pass);
+  absl::Status Store(const std::vector<SampleRecord>& records)
+      ADV_EXCLUDES(mutex_);
+  double SecondsSinceLastTile() ADV_EXCLUDES(mutex_);
+
+  const std::string id_;
+  const ResolvedEvaluation& evaluation_;
+  EvaluationStore& store_;
+  const Clock& clock_;
+  std::atomic<int64_t> passes_{0};
+  // Images sent to endpoints that the store does not know of yet.
+  std::atomic<int64_t> new_queries_{0};
+  Mutex mutex_;
+  Clock::Time last_tile_ ADV_GUARDED_BY(mutex_);
+};
+
+}  // namespace adv
+
+#endif  // ADV_SERVER_EVALUATIONS_TILE_WORK_H_
