@@ -1,5 +1,6 @@
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/evaluations/evaluation_run.h"
@@ -7,6 +8,14 @@
 
 // What the runner tells of evaluations, and how it is told to end them.
 namespace adv {
+namespace {
+
+void CancelRun(EvaluationRun& run) {
+  if (run.outcome.ok()) run.outcome = absl::CancelledError("cancelled");
+  run.cancel.Cancel();
+}
+
+}  // namespace
 
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Stored(
     const std::string& id) const {
@@ -20,8 +29,12 @@ void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
   if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
   const auto running = runs_.find(evaluation->id());
   if (running == runs_.end()) return;
-  // Nothing of a run but its records is stored before its end.
-  *evaluation = running->second->Snapshot();
+  const EvaluationRun& run = *running->second;
+  *evaluation = run.state;
+  evaluation->set_samples_done(run.tally.samples);
+  if (!run.outcome.ok() && !run.report) {
+    evaluation->set_state(v1::EVALUATION_STATE_CANCELLED);
+  }
 }
 
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Get(
@@ -37,7 +50,7 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
   const auto running = runs_.find(*whole);
-  if (running != runs_.end()) running->second->Cancel();
+  if (running != runs_.end()) CancelRun(*running->second);
   absl::StatusOr<v1::Evaluation> evaluation = Stored(*whole);
   if (evaluation.ok()) evaluation->clear_report();
   return evaluation;
@@ -48,7 +61,10 @@ void EvaluationRunner::CancelIfLeft(const std::string& id) {
   const auto running = runs_.find(id);
   if (running == runs_.end()) return;
   EvaluationRun& run = *running->second;
-  if (run.audience().left()) run.Cancel();
+  const bool left =
+      std::all_of(run.listeners.begin(), run.listeners.end(),
+                  [](const auto& listener) { return listener->closed(); });
+  if (left && !run.goes_on_when_left) CancelRun(run);
 }
 
 absl::StatusOr<EvaluationPage> EvaluationRunner::List(
@@ -87,7 +103,9 @@ void EvaluationRunner::Stop() {
   MutexLock lock(mutex_);
   stopping_ = true;
   for (const auto& [id, run] : runs_) {
-    run->EndEarly(absl::UnavailableError("the server is stopping"));
+    if (run->outcome.ok()) {
+      run->outcome = absl::UnavailableError("the server is stopping");
+    }
   }
 }
 
@@ -95,7 +113,6 @@ EvaluationRunnerStats EvaluationRunner::stats() const {
   MutexLock lock(mutex_);
   EvaluationRunnerStats stats = stats_;
   stats.running = static_cast<int64_t>(runs_.size());
-  for (const auto& [id, run] : runs_) stats.images += run->images();
   return stats;
 }
 

@@ -1,0 +1,49 @@
+#include "server/evaluations/evaluation_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+namespace adv {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::vector<int64_t> UpTo(int64_t count) {
+  std::vector<int64_t> indices(count);
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+TEST(RemainingTilesTest, CoverWhatIsNotDoneInOrder) {
+  EXPECT_THAT(RemainingTiles({2, 3, 5, 7, 11}, 2, 1, {3}),
+              ElementsAre(ElementsAre(2, 5), ElementsAre(7, 11)));
+  EXPECT_THAT(RemainingTiles({2, 3, 5}, 2, 1, {}),
+              ElementsAre(ElementsAre(2, 3), ElementsAre(5)));
+  EXPECT_THAT(RemainingTiles({2, 3}, 2, 1, {2, 3}), IsEmpty());
+}
+
+TEST(RemainingTilesTest, FewImagesAreDividedAmongTheJobs) {
+  EXPECT_THAT(RemainingTiles(UpTo(100), 128, 4, {}),
+              ElementsAre(SizeIs(25), SizeIs(25), SizeIs(25), SizeIs(25)));
+  EXPECT_THAT(RemainingTiles(UpTo(100), 128, 4, {0, 1, 2, 3}),
+              ElementsAre(SizeIs(24), SizeIs(24), SizeIs(24), SizeIs(24)));
+  // Of many images each job has full tiles.
+  EXPECT_THAT(RemainingTiles(UpTo(600), 128, 4, {}),
+              ElementsAre(SizeIs(128), SizeIs(128), SizeIs(128), SizeIs(128),
+                          SizeIs(88)));
+}
+
+TEST(RemainingTilesTest, NoTileIsSmallerThanAPassIsWorth) {
+  EXPECT_THAT(RemainingTiles(UpTo(20), 128, 16, {}),
+              ElementsAre(SizeIs(8), SizeIs(8), SizeIs(4)));
+  // Unless that was asked for.
+  EXPECT_THAT(RemainingTiles(UpTo(3), 1, 16, {}),
+              ElementsAre(SizeIs(1), SizeIs(1), SizeIs(1)));
+}
+
+}  // namespace
+}  // namespace adv
