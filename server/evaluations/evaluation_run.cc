@@ -62,7 +62,7 @@ v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now) {
     *progress.add_robust_accuracy() =
         EncodeRate(WilsonRate(robust, tally.samples));
   }
-  progress.set_passes(run.passes);
+  progress.set_passes(run.costs.passes);
   const double seconds = Seconds(now - run.started);
   const double done = static_cast<double>(tally.samples - run.samples_before);
   progress.set_eta_seconds(-1);

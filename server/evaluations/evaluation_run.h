@@ -3,7 +3,6 @@
 
 #include <absl/status/statusor.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/subscription.h"
+#include "server/evaluations/tile_work.h"
 
 // The inside of EvaluationRunner.
 namespace adv {
@@ -42,9 +42,7 @@ struct EvaluationRun {
   // missing.
   std::vector<std::vector<int64_t>> tiles;
 
-  std::atomic<int64_t> passes{0};  // since this run began
-  // Images sent to endpoints that the store does not know of yet.
-  std::atomic<int64_t> new_queries{0};
+  TileCosts costs;
 
   // The rest but for the last two is guarded by EvaluationRunner::mutex_.
   v1::Evaluation state;  // without its report

@@ -7,9 +7,9 @@
 #include <set>
 #include <utility>
 
-#include "server/codec/codec.h"
-#include "server/codec/deterministic_bytes.h"
 #include "server/evaluations/evaluation_run.h"
+#include "server/evaluations/stored_run.h"
+#include "server/evaluations/tile_work.h"
 
 namespace adv {
 namespace {
@@ -26,19 +26,7 @@ void SetEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
                                 : std::string(outcome.message()));
 }
 
-// A model's network that counts what it sends, where it sends anything.
-class CountedNetwork {
- public:
-  CountedNetwork(const ServedModel& model, std::atomic<int64_t>* sent)
-      : own_(model.counted ? model.counted(sent) : nullptr),
-        network_(own_ != nullptr ? *own_ : *model.network) {}
-
-  const Network& get() const { return network_; }
-
- private:
-  const std::shared_ptr<const Network> own_;
-  const Network& network_;
-};
+using Listeners = std::vector<std::shared_ptr<EvaluationChannel>>;
 
 }  // namespace
 
@@ -111,44 +99,15 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
                      options_.concurrent, " may"));
   }
   auto run = std::make_shared<EvaluationRun>(id, std::move(evaluation));
-  absl::StatusOr<v1::Evaluation> stored = store_->Get(id);
-  if (stored.ok()) {
-    run->state = *std::move(stored);
-    run->state.set_state(v1::EVALUATION_STATE_QUEUED);
-    run->state.clear_error();
-    run->state.clear_finished_at();
-    if (absl::Status status = store_->Update(run->state); !status.ok()) {
-      return status;
-    }
-  } else if (absl::IsNotFound(stored.status())) {
-    run->state.set_id(id);
-    *run->state.mutable_resolved() = run->evaluation.resolved;
-    run->state.set_state(v1::EVALUATION_STATE_QUEUED);
-    *run->state.mutable_created_at() = Date();
-    run->state.set_samples_total(run->evaluation.indices.size());
-    if (absl::Status status = store_->Create(run->state); !status.ok()) {
-      return status;
-    }
-  } else {
-    return stored.status();
-  }
-  const auto records = store_->RecordBytes(id);
-  if (!records.ok()) return records.status();
-  std::set<int64_t> done;
-  for (const std::string& bytes : *records) {
-    v1::EvaluationRecord record;
-    if (!record.ParseFromString(bytes)) {
-      return absl::DataLossError(
-          absl::StrCat("a record of evaluation \"", id, "\" is damaged"));
-    }
-    done.insert(record.index());
-    run->tally.Add(DecodeRecord(record));
-  }
+  absl::Status status = EnterRun(*store_, Date(), *run);
+  if (!status.ok()) return status;
+  const auto done = LoadRecords(*store_, *run);
+  if (!done.ok()) return done.status();
   // Padded tiles have their full size whatever they hold.
   const bool free_size = !run->evaluation.model->network->traits().padded();
   run->tiles =
       RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
-                     free_size ? ExecutorOf(*run).threads() : 1, done);
+                     free_size ? ExecutorOf(*run).threads() : 1, *done);
   if (run->tiles.empty()) run->tiles.emplace_back();
   run->samples_before = run->tally.samples;
   run->started = run->last_commit = clock_.Now();
@@ -213,21 +172,6 @@ Executor& EvaluationRunner::ExecutorOf(const EvaluationRun& run) const {
              : *executor_;
 }
 
-absl::StatusOr<std::vector<SampleRecord>> EvaluationRunner::AttackImages(
-    EvaluationRun& run, const std::vector<int64_t>& indices,
-    const BeforePass& before_pass) const {
-  const ResolvedEvaluation& evaluation = run.evaluation;
-  const CountedNetwork target(*evaluation.model, &run.new_queries);
-  const CountedNetwork source(*evaluation.source_model, &run.new_queries);
-  const bool transfer = evaluation.source_model != evaluation.model;
-  return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
-                      *evaluation.dataset, indices, evaluation.plan,
-                      [&run, &before_pass] {
-                        ++run.passes;
-                        return before_pass();
-                      });
-}
-
 absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
                                        const BeforePass& before_pass) {
   {
@@ -235,7 +179,8 @@ absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
     run.state.set_state(v1::EVALUATION_STATE_RUNNING);
   }
   if (!run.tiles[tile].empty()) {
-    const auto records = AttackImages(run, run.tiles[tile], before_pass);
+    const auto records =
+        ComputeTile(run.evaluation, run.tiles[tile], before_pass, run.costs);
     if (!records.ok()) return records.status();
     if (absl::Status status = Commit(run, *records); !status.ok()) {
       return status;
@@ -252,23 +197,14 @@ absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
 
 absl::Status EvaluationRunner::Commit(
     EvaluationRun& run, const std::vector<SampleRecord>& records) {
-  std::vector<v1::EvaluationRecord> encoded;
-  encoded.reserve(records.size());
-  for (const SampleRecord& record : records) {
-    encoded.push_back(EncodeRecord(record));
-  }
   double seconds = 0;
   {
     MutexLock lock(mutex_);
     const Clock::Time now = clock_.Now();
     seconds = Seconds(now - std::exchange(run.last_commit, now));
   }
-  const int64_t queries = run.new_queries.exchange(0);
-  if (absl::Status status = store_->Append(run.id, encoded, {seconds, queries});
-      !status.ok()) {
-    run.new_queries += queries;
-    return status;
-  }
+  absl::Status status = StoreRecords(*store_, records, seconds, run);
+  if (!status.ok()) return status;
   {
     MutexLock lock(mutex_);
     for (const SampleRecord& record : records) run.tally.Add(record);
@@ -279,36 +215,47 @@ absl::Status EvaluationRunner::Commit(
 }
 
 absl::Status EvaluationRunner::WriteReport(EvaluationRun& run) {
-  const auto records = store_->RecordBytes(run.id);
-  if (!records.ok()) return records.status();
-  const absl::StatusOr<Effort> spent = store_->Spent(run.id);
-  if (!spent.ok()) return spent.status();
-  auto report =
-      ReportOf(run.evaluation, *records, options_.environment, *spent);
+  auto report = MakeReport(*store_, run, options_.environment);
   if (!report.ok()) return report.status();
   MutexLock lock(mutex_);
   run.report = *std::move(report);
   return absl::OkStatus();
 }
 
+v1::Evaluation EvaluationRunner::EndOf(const EvaluationRun& run) const {
+  // run.state stays as it is: others learn the end once it is stored.
+  v1::Evaluation ended = run.state;
+  if (run.report) {
+    ended.set_state(v1::EVALUATION_STATE_SUCCEEDED);
+    *ended.mutable_report() = *run.report;
+  } else {
+    SetEnd(run.outcome, &ended);
+  }
+  ended.set_samples_done(run.tally.samples);
+  *ended.mutable_finished_at() = Date();
+  return ended;
+}
+
+void EvaluationRunner::Count(const v1::Evaluation& ended) {
+  if (ended.state() == v1::EVALUATION_STATE_SUCCEEDED) {
+    ++stats_.succeeded;
+    stats_.seconds.Add(ended.report().environment().wall_seconds());
+  } else if (ended.state() == v1::EVALUATION_STATE_CANCELLED) {
+    ++stats_.cancelled;
+  } else {
+    ++stats_.failed;
+  }
+}
+
 void EvaluationRunner::End(EvaluationRun& run) {
   v1::Evaluation ended;
   {
     MutexLock lock(mutex_);
-    // run.state stays as it is: others learn the end once it is stored.
-    ended = run.state;
-    if (run.report) {
-      ended.set_state(v1::EVALUATION_STATE_SUCCEEDED);
-      *ended.mutable_report() = *run.report;
-    } else {
-      SetEnd(run.outcome, &ended);
-    }
-    ended.set_samples_done(run.tally.samples);
-    *ended.mutable_finished_at() = Date();
+    ended = EndOf(run);
   }
   // What was sent for tiles that failed was sent all the same.
-  if (const int64_t queries = run.new_queries.exchange(0); queries > 0) {
-    store_->Append(run.id, {}, {0, queries}).IgnoreError();
+  if (run.costs.new_queries > 0) {
+    StoreRecords(*store_, {}, 0, run).IgnoreError();
   }
   const absl::Status saved = store_->Update(ended);
   if (saved.ok() && ended.has_report() && options_.on_report) {
@@ -316,7 +263,8 @@ void EvaluationRunner::End(EvaluationRun& run) {
   }
   if (options_.on_end) options_.on_end();
   absl::Status outcome;
-  std::vector<std::shared_ptr<EvaluationChannel>> listeners;
+  Listeners listeners;
+  // No progress may come after the end: whoever sends one holds this lock.
   MutexLock event_lock(run.event_mutex);
   {
     MutexLock lock(mutex_);
@@ -326,14 +274,7 @@ void EvaluationRunner::End(EvaluationRun& run) {
       ended.clear_report();
       unsaved_[run.id] = ended;
     }
-    if (ended.state() == v1::EVALUATION_STATE_SUCCEEDED) {
-      ++stats_.succeeded;
-      stats_.seconds.Add(ended.report().environment().wall_seconds());
-    } else if (ended.state() == v1::EVALUATION_STATE_CANCELLED) {
-      ++stats_.cancelled;
-    } else {
-      ++stats_.failed;
-    }
+    Count(ended);
     outcome = run.report ? saved : run.outcome;
     listeners = std::move(run.listeners);
     runs_.erase(run.id);
@@ -349,7 +290,7 @@ void EvaluationRunner::SendProgress(EvaluationRun& run) {
   MutexLock event_lock(run.event_mutex);
   if (run.last_event_sent) return;
   EvaluationEvent event;
-  std::vector<std::shared_ptr<EvaluationChannel>> listeners;
+  Listeners listeners;
   {
     MutexLock lock(mutex_);
     auto& all = run.listeners;

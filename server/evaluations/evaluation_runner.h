@@ -136,11 +136,11 @@ class EvaluationRunner {
   void OnTileDone(EvaluationRun& run, const absl::Status& status)
       ADV_EXCLUDES(mutex_);
   void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+  // What the run comes to, with its report if it has one.
+  v1::Evaluation EndOf(const EvaluationRun& run) const ADV_REQUIRES(mutex_);
+  void Count(const v1::Evaluation& ended) ADV_REQUIRES(mutex_);
 
   Executor& ExecutorOf(const EvaluationRun& run) const;
-  absl::StatusOr<std::vector<SampleRecord>> AttackImages(
-      EvaluationRun& run, const std::vector<int64_t>& indices,
-      const BeforePass& before_pass) const;
   // The work of a tile, on the executor.
   absl::Status RunTile(EvaluationRun& run, size_t tile,
                        const BeforePass& before_pass) ADV_EXCLUDES(mutex_);

@@ -210,7 +210,9 @@ class OracleTest(RemoteTest):
 
         crash = threading.Event()
         oracle = Oracle(self, after=lambda count: count > 700 and crash.set())
-        server = self.start(store, oracle.port, "--endpoint-retries=2")
+        # One call at once, so that some tiles have ended before the crash.
+        server = self.start(store, oracle.port, "--endpoint-retries=2",
+                            "--endpoint-requests=1")
         asked = futures.ThreadPoolExecutor(1).submit(
             self.evaluate, server, *flags)
         self.assertTrue(crash.wait(PROGRESS_SECONDS))
@@ -225,7 +227,7 @@ class OracleTest(RemoteTest):
         evaluation, = listed["evaluations"]
         self.assertEqual("EVALUATION_STATE_FAILED", evaluation["state"])
         kept = int(evaluation.get("samples_done", 0))
-        self.assertLess(kept, 20)
+        self.assertIn(kept, range(1, 20))
 
         again = Oracle(self, port=oracle.port)
         resumed = report_of(self.evaluate(server, *flags))
