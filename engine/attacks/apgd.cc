@@ -21,11 +21,12 @@ namespace {
 
 using Loss = ApgdConfig::Loss;
 
+// The paper's alpha and rho.
 constexpr double kMomentum = 0.75;
 constexpr double kRisesNeeded = 0.75;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// What is climbed, a function of logits [M, classes].
+// The function of the logits [M, classes] that the attack makes larger.
 struct Objective {
   Loss loss;
   at::Tensor labels;   // [M]
@@ -55,7 +56,7 @@ struct Objective {
   }
 };
 
-// What a network was seen to say of an iterate, of the images at hand.
+// What a network answered about one iterate of the images that still move.
 struct Seen {
   at::Tensor images;    // as the network saw them
   at::Tensor logits;    // [M, classes]
@@ -67,10 +68,10 @@ struct Seen {
   }
 };
 
-// The images of one run that still move, a row of each tensor for each.
+// The images of one run that still move. Each has a row in every tensor.
 struct Climbers {
   at::Tensor rows;    // [M] int64, which images of the batch
-  at::Tensor places;  // [M] int64, where in the run's Candidates they go
+  at::Tensor places;  // [M] int64, their rows in the run's Candidates
   Objective objective;
   Ball ball;
   at::Tensor images, previous;  // x_n, x_{n-1}
@@ -93,14 +94,16 @@ struct Climbers {
         previous(start),
         gradient(at::zeros_like(start)),
         step_size(at::full_like(rows, 2 * epsilon, at::kFloat)),
-        // So that the start is the best yet, but no rise.
+        // Infinity keeps the first look from counting as a rise. Its negative,
+        // in `best_loss`, makes the start the best image so far.
         loss(at::full_like(step_size, kInfinity)),
         best_images(start),
         best_gradient(gradient),
         best_loss(loss.neg()),
         rises(at::zeros_like(rows)),
         best_at_check(best_loss),
-        // The first checkpoint has no earlier one to compare with.
+        // The first checkpoint has no earlier one to compare with, and `true`
+        // keeps `stuck` false there.
         halved(at::ones_like(rows, at::kBool)) {}
 
   void Keep(const at::Tensor& kept) {
@@ -115,6 +118,8 @@ struct Climbers {
   }
 
   void Step(Norm norm, bool first) {
+    // The paper's update: z is the plain step, and the momentum then mixes z
+    // with the last move. The first step has no last move.
     at::Tensor next =
         images.addcmul(PerPixel(step_size), Steepest(gradient, norm));
     ball.Project(next);
@@ -135,14 +140,19 @@ struct Climbers {
     best_logits = best_logits.defined()
                       ? at::where(better.unsqueeze(1), seen.logits, best_logits)
                       : seen.logits;
+    // These are the unrounded iterates, also in 8-bit mode: steps of less than
+    // a byte add up only if no iterate is rounded in between.
     best_images = at::where(PerPixel(better), images, best_images);
     if (!seen.gradient.defined()) return;
     gradient = seen.gradient;
     best_gradient = at::where(PerPixel(better), gradient, best_gradient);
   }
 
-  // At a checkpoint, `interval` steps after the last one.
+  // Halves step sizes at a checkpoint, `interval` steps after the last one.
   void Check(int64_t interval) {
+    // The paper's two conditions: too few steps raised the loss (condition 1),
+    // or neither the step size nor the best loss changed since the last
+    // checkpoint (condition 2).
     const at::Tensor stuck =
         best_loss.eq(best_at_check).logical_and_(halved.logical_not());
     halved = rises.lt(kRisesNeeded * static_cast<double>(interval))
@@ -155,7 +165,8 @@ struct Climbers {
   }
 };
 
-// Takes out the images that iterate `n` fools, with that iterate as result.
+// Takes the images that iterate `n` fools out of the run. That iterate is their
+// result.
 void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
              Climbers& climbers, Candidates& found) {
   const at::Tensor out = fooled.nonzero().flatten();
@@ -186,8 +197,8 @@ class Apgd final : public BudgetAttack {
     bool one_of_several;
   };
 
-  // [runs, N]: the classes to lead to, one by one; undefined for one run that
-  // leads to none.
+  // [runs, N]: the classes to lead to, a row for each run. Undefined if there
+  // is one run that leads to no class.
   absl::StatusOr<at::Tensor> Targets(AttackedModel& model,
                                      const AttackBatch& batch) const;
   absl::StatusOr<AttackResult> PerturbWithin(
@@ -196,7 +207,8 @@ class Apgd final : public BudgetAttack {
   Climbers Start(const Run& run, const at::Tensor& rows) const;
   absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
                                    AttackedModel& model) const;
-  // Iterate `n`; the last one's gradient would lead nowhere.
+  // Asks the network about iterate `n`. After the last step it asks for logits
+  // alone, as no step follows a gradient any more.
   absl::StatusOr<Seen> LookAt(const Climbers& climbers, int64_t n,
                               AttackedModel& model) const;
 
@@ -237,6 +249,8 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
     standing = worst.Standing(batch.labels.device());
     if (standing.numel() == 0) break;
     const int64_t target = i / config_.restarts;
+    // The key's step is the target's rank, so that each target class has random
+    // starts of its own.
     const absl::StatusOr<Candidates> found =
         Climb({batch,
                options,
@@ -298,6 +312,7 @@ absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
   Climbers climbers = Start(run, rows);
   Candidates found;
   found.rows = rows;
+  // FinishAt takes only shape and layout from these.
   found.images = climbers.images;
   found.iterations = at::full_like(rows, -1);
   auto checkpoint = checkpoints_.begin();
@@ -306,7 +321,8 @@ absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
     if (n > 0) climbers.Step(run.options.norm, n == 1);
     absl::StatusOr<Seen> seen = LookAt(climbers, n, model);
     if (!seen.ok()) return seen.status();
-    // The source's logits say nothing of the target.
+    // A transfer goes on with all images: the source's logits do not tell
+    // whether the target is fooled.
     if (!model.transfer()) {
       TakeOut(model.Fooled(seen->logits, climbers.rows), n, *seen, climbers,
               found);

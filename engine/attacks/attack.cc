@@ -17,8 +17,8 @@ namespace {
 
 const char* NormName(Norm norm) { return norm == Norm::kLinf ? "L-inf" : "L2"; }
 
-// The batch on the target's device, without a graph, and for 8-bit results
-// exactly on the lattice.
+// Moves the batch to the target's device, detaches it from any graph, and for
+// 8-bit results puts the images exactly on the lattice.
 AttackBatch Prepare(const AttackBatch& batch, at::Device device,
                     bool eight_bit) {
   AttackBatch ready;
@@ -50,6 +50,7 @@ absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
   for (double epsilon : options.epsilons) {
     violations.AddAll(adv::Validate(ThreatModel{options.norm, epsilon},
                                     problem.values_per_image));
+    // Such a ball holds only the original, so the run would attack nothing.
     if (options.eight_bit && options.norm == Norm::kLinf && epsilon > 0 &&
         LevelsWithin(epsilon) == 0) {
       violations.Add(absl::StrCat("epsilon: ", epsilon,
@@ -90,6 +91,8 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
       traits_, options,
       {values_per_image, target.traits().classes, batch.targets.defined()});
   if (!status.ok()) return status;
+  // While the attack runs, only the source is asked, and it cannot tell which
+  // iterate is the first to fool the target.
   if (options.success == SuccessRule::kAnyIterate && &target != &source) {
     return absl::InvalidArgumentError(
         "success: any_iterate needs source_model to be the model itself");
@@ -114,10 +117,14 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   for (size_t i = 0; i < results->size(); ++i) {
     AttackResult& result = (*results)[i];
     result.epsilon = options.epsilons[i];
+    // This ball is made here and not taken from the attack, so that an attack
+    // cannot pass with a wrong ball of its own.
     const Ball ball(ready.images, {options.norm, result.epsilon},
                     {!traits_.may_leave_box, options.eight_bit});
     if (status = ball.Check(result.images); !status.ok()) return status;
     result.success = model.Fooled(result.logits, all);
+    // An image that is wrong before any step counts as fooled at 0, whatever
+    // the attack noted. Without success there is no such iteration.
     result.iterations =
         result.iterations.masked_fill(model.Fooled(*clean_logits, all), 0)
             .masked_fill(result.success.logical_not(), -1);
@@ -149,6 +156,7 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
   if (batch.targets.defined()) {
     part.targets = batch.targets.index_select(0, rows);
   }
+  // With these, the part need not compute clean logits again.
   part.clean_logits = clean_logits->index_select(0, rows);
   part.examples = batch.examples;
   part.example_classes = batch.example_classes;

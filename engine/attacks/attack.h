@@ -17,26 +17,26 @@ namespace adv {
 class AttackedModel;
 struct Candidates;
 
-// What is attacked, as far as it decides whether an attack can do it.
+// The facts about a batch and its model that decide whether an attack applies.
 struct AttackProblem {
   int64_t values_per_image = 0;  // channels * height * width
   int64_t classes = 0;
   bool targeted = false;
 };
 
-// INVALID_ARGUMENT if there is no epsilon or one is out of range, if an attack
-// of such traits does not have that norm (the message names what it has) or
-// goal or needs more classes, or if 8-bit results are asked of one that may
-// leave the box. All violations at once, joined with "; ", each "field: what
-// is wrong".
+// INVALID_ARGUMENT if there is no epsilon, if an epsilon is out of range, if an
+// attack with these traits lacks the norm (the message names the one it has) or
+// the goal, if it needs more classes, or if 8-bit results are asked of an
+// attack that may leave the box. The message lists all violations, joined with
+// "; ", each as "field: what is wrong".
 absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
                          const AttackProblem& problem);
 
 // An attack. Thread-safe: immutable once made.
 //
-// Run keeps the promise for all attacks: whatever Perturb proposes is checked
-// again, and an image outside its ball or the box (by more than float32
-// rounding, see Ball::Check) is an INTERNAL error, never a result.
+// Run keeps the promise for all attacks: it checks again whatever Perturb
+// proposes. An image outside its ball or the box (by more than float32
+// rounding, see Ball::Check) becomes an INTERNAL error and never a result.
 class Attack {
  public:
   explicit Attack(const AttackTraits& traits = {}) : traits_(traits) {}
@@ -44,37 +44,38 @@ class Attack {
 
   const AttackTraits& traits() const { return traits_; }
 
-  // INVALID_ARGUMENT if `options` are not valid (ValidateRun), shapes disagree,
-  // a pixel is NaN or outside [0, 1], a label or target is not a class, a
-  // target equals its label, or kAnyIterate meets a source of its own. INTERNAL
-  // if a network gives a value that is not finite. Gradients come from
-  // `source`, which is `target` itself (the same object) but for transfer; the
-  // verdict (logits, success) always from `target`.
+  // INVALID_ARGUMENT if `options` are not valid (ValidateRun), if shapes
+  // disagree, if a pixel is NaN or outside [0, 1], if a label or target is not
+  // a class, if a target equals its label, or if kAnyIterate meets a source of
+  // its own. INTERNAL if a network gives a value that is not finite. Gradients
+  // come from `source`, which is the same object as `target` unless this is a
+  // transfer. The verdict (logits, success) always comes from `target`.
   absl::StatusOr<AttackOutcome> Run(const Network& target,
                                     const Network& source,
                                     const AttackBatch& batch,
                                     const RunOptions& options) const;
 
  protected:
-  // One proposal per epsilon, in order: images, logits of exactly those
-  // images, the iterations at which they were first fooled (-1: never), and
-  // the costs (AttackedModel::ChargeTo). Run fills in the rest. `batch` is
-  // valid, on the target's device, and on the lattice if 8-bit results are
-  // asked.
+  // Returns one proposal per epsilon, in order: images, the logits of exactly
+  // those images, the iterations at which they were first fooled (-1: never),
+  // and the costs (AttackedModel::ChargeTo). Run fills in the rest. `batch` is
+  // valid and on the target's device; its images are on the lattice if 8-bit
+  // results are asked.
   virtual absl::StatusOr<std::vector<AttackResult>> Perturb(
       AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;
 
-  // Fills in `fooled` and `objective`, by which the best of several runs is
-  // chosen: the target's verdict or, for a transfer, the source's, since who
-  // crafts for a transfer never asks the target. A run that is not
-  // `one_of_several` is spared the source's pass; then they are the target's.
+  // Fills in `fooled` and `objective`, which choose the best of several runs.
+  // They come from the target's logits. For a transfer they come from the
+  // source's, because an attacker who crafts for a transfer cannot ask the
+  // target. If the run is not `one_of_several`, nothing is chosen, so the
+  // source's pass is saved and they come from the target's logits after all.
   static absl::Status Judge(AttackedModel& model, bool one_of_several,
                             Candidates& found);
 
-  // For an attack that is made of others: what `attack` proposes for the
-  // images of `batch` at `rows` [M] int64 alone, as tensors of M. Its costs
-  // are in the results, and `pass` is charged with them.
+  // For an attack that is made of others: returns what `attack` proposes for
+  // the images of `batch` at `rows` [M] int64 alone, as tensors of M. The
+  // results hold its costs, and `model` is charged with them.
   static absl::StatusOr<std::vector<AttackResult>> PerturbRows(
       const Attack& attack, AttackedModel& model, const AttackBatch& batch,
       const at::Tensor& rows, const RunOptions& options);

@@ -20,15 +20,15 @@ struct AttackBatch {
   at::Tensor images;
   at::Tensor labels;   // [N] int64, the true classes
   at::Tensor targets;  // [N] int64, or undefined for an untargeted attack
-  // [N] int64, what random numbers are keyed by: the images' indices in their
-  // data set. If undefined, 0 to N - 1.
+  // [N] int64, the images' indices in their data set, which key the random
+  // numbers. If undefined, 0 to N - 1.
   at::Tensor samples;
-  // [N, classes], the target network's logits of `images` where the caller
-  // has them already; if undefined, Run finds them.
+  // [N, classes], the target network's logits of `images`, if the caller has
+  // them already. If undefined, Run computes them.
   at::Tensor clean_logits;
-  // Images that are of a known class, [E, channels, height, width] as `images`,
-  // and their classes, [E] int64; undefined if there are none. Where an attack
-  // that goes by decisions alone starts on its way to a target.
+  // Images of known classes, [E, channels, height, width] as `images`, and
+  // their classes, [E] int64; undefined if there are none. An attack by
+  // decisions alone starts from them on its way to a target.
   at::Tensor examples, example_classes;
 };
 
@@ -40,20 +40,21 @@ enum class SuccessRule {
 
 struct RunOptions {
   Norm norm = Norm::kLinf;
-  // At least one; in rising order is not required. Each gives a result of its
-  // own, as if it were run alone, but work is shared where that is exact. What
-  // finds the nearest image searches once for all (FAB's restarts start no
-  // further away than the largest).
+  // At least one, in any order. Each gives a result of its own, as if it were
+  // run alone, but epsilons share work where that changes no result. An attack
+  // that finds the nearest image searches once for all of them (FAB's restarts
+  // start no further away than the largest epsilon).
   std::vector<double> epsilons;
   SuccessRule success = SuccessRule::kLastIterate;
   // Results on the lattice of multiples of 1/255 inside the integer ball
   // floor(255 epsilon), verified as such, so that a saved PNG is the image.
   // The originals must lie on it to within a thousandth of a step.
   bool eight_bit = false;
-  // Of whatever is random, with the images' `samples`.
+  // The seed of all random numbers, together with the images' `samples`.
   uint64_t seed = 0;
-  // Called before each forward or gradient pass; not OK ends the run with
-  // that status. Here a caller cancels, or lets more urgent work go first.
+  // Called before each forward or gradient pass. A status that is not OK ends
+  // the run with that status. A caller can cancel here, or let more urgent work
+  // go first.
   std::function<absl::Status()> before_pass;
 };
 
@@ -67,23 +68,23 @@ struct AttackResult {
   // as the target.
   at::Tensor success;
   // [N] int64, the number of steps after which an iterate first fooled the
-  // target: 0 if already the clean image or a random start did, -1 where
+  // target: 0 if the clean image or a random start already did, -1 where
   // `success` is false. An attack of several runs (restarts, target classes,
-  // members) counts those of the run that succeeded.
-  // With a source of its own, the target sees the last iterate alone, so it is
-  // 0, the number of all steps, or -1.
+  // members) counts the steps of the run that succeeded. With a source of its
+  // own, the target sees the last iterate alone, so the number is 0, that of
+  // all steps, or -1.
   at::Tensor iterations;
   at::Tensor zero_gradient;  // [N] bool: some gradient was zero everywhere
-  // [N] int64, passes spent on the image, so that sums over the epsilons are
+  // [N] int64, the passes spent on each image. Their sum over the epsilons is
   // what was computed: the gradient at the clean image, which all epsilons
-  // share, counts at the first of them. A gradient pass gives logits too; the
-  // forwards are those without a gradient. The clean logits are not part of
-  // the attack: where they cost a forward, it is not counted here.
+  // share, counts at the first of them. A gradient pass gives logits, too, and
+  // the forwards are the passes without a gradient. The clean logits are not
+  // part of the attack; if they cost a forward, it does not count here.
   at::Tensor gradients;
   at::Tensor forwards;
-  // [N] int64, AutoAttack alone: the member (from 0) whose image this is, -1
-  // where none of them fooled: `success` is false, or the clean image did
-  // already. Undefined for other attacks.
+  // [N] int64, AutoAttack alone: the member (from 0) that made this image. -1
+  // where no member fooled: where `success` is false, or where the clean image
+  // fooled already. Undefined for other attacks.
   at::Tensor member;
 };
 

@@ -20,7 +20,7 @@ class AutoAttack final : public BudgetAttack {
       : BudgetAttack(traits), members_(std::move(members)) {}
 
  private:
-  // What `member` makes of the images at `rows`, at one epsilon.
+  // Runs `member` on the images at `rows`, at the one epsilon of `options`.
   absl::StatusOr<Candidates> RunMember(const Attack& member,
                                        const at::Tensor& rows,
                                        AttackedModel& model,
@@ -54,12 +54,15 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     const absl::StatusOr<Candidates> found =
         RunMember(*members_[i], standing, model, batch, within);
     if (!found.ok()) return found.status();
+    // No earlier member fooled the images in `standing`, so no entry is written
+    // twice.
     result.member.index_fill_(0, standing.masked_select(found->fooled),
                               static_cast<int64_t>(i));
     worst.Add(*found);
   }
   worst.WriteTo(result);
-  // What fooled a source need not fool the target.
+  // In a transfer the members were chosen by the source's verdict, but an image
+  // that fools the source need not fool the target.
   const at::Tensor all =
       at::arange(batch.labels.size(0), batch.labels.options());
   result.member.masked_fill_(model.Fooled(result.logits, all).logical_not(),

@@ -16,7 +16,8 @@ namespace {
 // Float32 rounding of a pixel, and of an L2 length over thousands of them.
 constexpr double kTolerance = 1e-6;
 constexpr double kLengthTolerance = 1e-5;
-// A caller may have typed 8/255 as .0313725.
+// A caller may type 8/255 as .0313725, which is a hair less than 8 levels. This
+// slack, in levels, makes it 8 again.
 constexpr double kTyped = 1e-4;
 
 // [N] double
@@ -24,15 +25,15 @@ at::Tensor Lengths(const at::Tensor& delta) {
   return ValuesOf(delta).to(at::kDouble).square().sum(1).sqrt();
 }
 
-// Whether both, on the CPU, lie image by image without gaps, and the values of
-// an image in the same order.
+// True if both tensors are on the CPU, hold image after image without gaps, and
+// order the values of an image alike.
 bool HaveOneDenseLayout(const at::Tensor& a, const at::Tensor& b) {
   return a.device().is_cpu() && b.device().is_cpu() &&
          a.is_non_overlapping_and_dense() && a.strides() == b.strides() &&
          a.stride(0) * a.size(0) == a.numel();
 }
 
-// Step, ball and box of one image in one pass over memory.
+// Does the step, the ball and the box of one image in one pass over memory.
 void SignStep(const float* ascent, float step_size, const float* lower,
               const float* upper, int64_t count, float* image) {
   for (int64_t i = 0; i < count; ++i) {
@@ -54,7 +55,8 @@ int64_t LevelsWithin(double epsilon) {
 }
 
 at::Tensor FromBytes(const at::Tensor& bytes) {
-  // By a tensor: a scalar divisor may become a multiplication on a GPU.
+  // The divisor is a tensor because a GPU may replace division by a scalar with
+  // multiplication by its reciprocal, which rounds differently.
   return bytes.div(at::full({}, 255, bytes.options()));
 }
 
@@ -66,7 +68,8 @@ Ball::Ball(const at::Tensor& originals, Norm norm, const at::Tensor& epsilons,
       epsilons_(epsilons) {
   if (norm_ == Norm::kL2) return;
   if (options.eight_bit) {
-    // LevelsWithin of each.
+    // LevelsWithin of each. The bounds are computed in bytes, which float32
+    // holds exactly, so that they lie on the lattice.
     const at::Tensor levels = epsilons.mul(255).add_(kTyped).floor_();
     epsilons_ = levels / 255;
     const at::Tensor bytes = ToBytes(originals);
@@ -115,11 +118,13 @@ void Ball::Project(at::Tensor& images) const {
     return;
   }
   images.sub_(originals_);
-  // The smallest length keeps 0 / 0 out.
+  // The least length prevents 0 / 0 at the original itself.
   constexpr double kSmallest = 1e-30;
   images.mul_(PerPixel(
       (epsilons_ / Lengths(images).clamp_min_(kSmallest)).clamp_max_(1)));
   images.add_(originals_);
+  // The original lies in the box, so this clip moves no pixel away from it, and
+  // the image stays in the ball.
   if (options_.box) images.clamp_(0, 1);
 }
 
@@ -137,7 +142,9 @@ void Ball::Climb(const at::Tensor& ascent, const at::Tensor& step_sizes,
     }
     return;
   }
-  // Not by add's alpha, which may round vectors and what is left otherwise.
+  // The alpha of add may round the vectorised part of a tensor otherwise than
+  // the rest, and an image would depend on its place in the batch. A product of
+  // its own rounds alike everywhere.
   images.add_(Steepest(ascent, norm_).mul_(PerPixel(sizes)));
   Project(images);
 }

@@ -11,17 +11,18 @@
 
 namespace adv {
 
-// The bytes [0, 255] nearest to `images`, as float32, and back: exactly
-// float32(byte) / 255 on every device, which is what a data set's pixels are.
+// ToBytes gives the bytes [0, 255] nearest to `images`, as float32. FromBytes
+// gives exactly float32(byte) / 255 on every device, which is how a data set's
+// pixels are made.
 at::Tensor ToBytes(const at::Tensor& images);
 at::Tensor FromBytes(const at::Tensor& bytes);
 
-// Levels of a byte by which a pixel may change in 8-bit mode: floor(255
-// epsilon), but for rounding.
+// The number of byte levels by which a pixel may change in 8-bit mode:
+// floor(255 epsilon), with a little slack for rounded epsilons.
 int64_t LevelsWithin(double epsilon);
 
-// What the images of one batch may become: the points within an image's epsilon
-// of its original and inside the box [0, 1].
+// The points that the images of one batch may become: those within an image's
+// epsilon of its original and inside the box [0, 1].
 class Ball {
  public:
   struct Options {
@@ -38,35 +39,36 @@ class Ball {
   Ball(const at::Tensor& originals, const ThreatModel& threat_model,
        const Options& options);
 
-  // The ball of the images at `rows` [M] int64 alone.
+  // The ball of only the images at `rows` [M] int64.
   Ball Select(const at::Tensor& rows) const;
-  // That of these images and then those of `other`, which has the same norm and
-  // options.
+  // The ball of these images followed by those of `other`, which has the same
+  // norm and options.
   Ball Join(const Ball& other) const;
 
-  // Moves `images` to their nearest points in the ball (L2: first into the
-  // ball, then into the box, which keeps it in both), in place. Every value
-  // must be finite.
+  // Moves `images` in place to their nearest points in the ball. L2 moves them
+  // into the ball first and then into the box, which keeps them in the ball.
+  // Every value must be finite.
   void Project(at::Tensor& images) const;
 
-  // Moves each of `images` by its one of `step_sizes` [N] double along `ascent`
-  // (L-inf: along its signs; L2: along it as a unit vector; nowhere where it is
-  // 0) and then into the ball and the box, in place. All must be finite.
+  // Moves each image in place by its step size of `step_sizes` [N] double along
+  // `ascent`, and then into the ball and the box. L-inf moves along the signs
+  // of `ascent`, L2 along `ascent` as a unit vector, and a zero moves nothing.
+  // All must be finite.
   void Climb(const at::Tensor& ascent, const at::Tensor& step_sizes,
              at::Tensor& images) const;
 
-  // 8-bit: a copy of `images`, which lie in the ball, moved to the lattice and
-  // still inside: L-inf to the nearest point, L2 to the next one toward the
-  // original. Otherwise `images` themselves.
+  // 8-bit: returns a copy of `images`, which lie in the ball, moved to lattice
+  // points inside it: L-inf to the nearest one, L2 to the next one toward the
+  // original. Otherwise returns `images` themselves.
   at::Tensor Snap(const at::Tensor& images) const;
 
-  // INTERNAL, saying what, if one of `images` is not finite, outside the
-  // box or the L-inf ball by more than 1e-6 or the L2 ball by more than 1e-5,
-  // or in 8-bit mode off the lattice.
+  // INTERNAL, with the reason, if one of `images` is not finite, outside the
+  // box or the L-inf ball by more than 1e-6, outside the L2 ball by more than
+  // 1e-5, or in 8-bit mode off the lattice.
   absl::Status Check(const at::Tensor& images) const;
 
  private:
-  // All that has a row for each image.
+  // All tensors that have a row for each image.
   std::vector<at::Tensor*> parts();
 
   Norm norm_;

@@ -11,8 +11,8 @@
 namespace adv {
 namespace {
 
-// How often questions of one kind were answered with yes, over windows of so
-// many.
+// The share of yes among the answers to one kind of question, counted over
+// windows of `window` questions.
 class Rate {
  public:
   explicit Rate(int64_t window) : window_(window) {}
@@ -22,8 +22,8 @@ class Rate {
     ++asked_;
     yes_ += yes ? 1 : 0;
   }
-  // At the end of a window, by what to multiply a step so that the rate comes
-  // into [low, high]; else 1.
+  // At the end of a window, the factor for a step that brings the rate back
+  // into [low, high]. Before the end, 1.
   double Factor(double low, double high) const {
     constexpr double kAdaptation = 1.5;
     if (asked_ < window_) return 1;
@@ -60,6 +60,8 @@ class BoundaryWalk final : public DecisionWalk {
   void LearnNext(bool fools) override {
     if (phase_ == Phase::kAround) {
       around_rate_.Add(fools);
+      // As in the authors' code, these answers adapt both steps: they tell how
+      // flat the boundary is, which limits both.
       const double factor = around_rate_.Factor(0.2, 0.5);
       around_ *= factor;
       nearer_ *= factor;
@@ -71,7 +73,8 @@ class BoundaryWalk final : public DecisionWalk {
       nearer_rate_.Add(fools);
       nearer_ *= nearer_rate_.Factor(0.1, 0.25);
       const double distance = DistanceOf(proposed());
-      // By construction nearer, but for rounding.
+      // The proposal is nearer by construction, but float32 rounding can undo
+      // that.
       if (fools && distance < distance_) {
         MoveToProposed();
         distance_ = distance;
@@ -82,7 +85,8 @@ class BoundaryWalk final : public DecisionWalk {
     if (nearer_ < kConverged) End();
   }
 
-  // To a random image on the sphere around the original through current().
+  // Writes a random image on the sphere whose centre is the original and which
+  // passes through current().
   void GoAround(std::vector<float>& image) const {
     const float* original = task().original;
     const at::Tensor drawn =
@@ -91,6 +95,8 @@ class BoundaryWalk final : public DecisionWalk {
     const auto outward = [&](size_t i) {
       return static_cast<double>(current()[i]) - original[i];
     };
+    // Takes out the noise's part along the line to the original. What is left
+    // is tangent to the sphere.
     double along = 0;
     for (size_t i = 0; i < image.size(); ++i) along += noise[i] * outward(i);
     along /= distance_ * distance_;
@@ -101,7 +107,7 @@ class BoundaryWalk final : public DecisionWalk {
     }
     const double scale =
         around_ * distance_ / std::sqrt(std::max(squares, 1e-30));
-    // By Pythagoras, back from the tangent to the sphere.
+    // The tangent step leaves the sphere; by Pythagoras this factor leads back.
     const double back = 1 / std::sqrt(1 + around_ * around_);
     for (size_t i = 0; i < image.size(); ++i) {
       const double tangent = noise[i] - along * outward(i);
@@ -111,8 +117,9 @@ class BoundaryWalk final : public DecisionWalk {
     }
   }
 
-  // From `sphere_` toward the original, to (1 - nearer_) of current()'s
-  // distance; not back, where the box has brought `sphere_` nearer than that.
+  // Moves from `sphere_` toward the original, to (1 - nearer_) of current()'s
+  // distance. Where the box has brought `sphere_` nearer than that already, it
+  // stays there.
   void GoNearer(std::vector<float>& image) const {
     const double reach = DistanceOf(sphere_);
     const double kept =
@@ -129,7 +136,7 @@ class BoundaryWalk final : public DecisionWalk {
   // The steps, as shares of the distance.
   double around_ = 0.1, nearer_ = 0.05;
   Rate around_rate_{10}, nearer_rate_{5};
-  std::vector<float> sphere_;  // on the sphere, and fools
+  std::vector<float> sphere_;  // an image on the sphere that fools
 };
 
 class Boundary final : public DecisionAttack {

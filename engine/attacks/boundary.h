@@ -9,14 +9,17 @@
 namespace adv {
 
 // The Boundary attack (Brendel et al., arXiv 1712.04248), L2, by decisions
-// alone (decision_attack.h). From an image that fools, at distance D of the
-// original, it asks about a random one on the sphere of radius D, delta D away,
-// and where that fools about the one epsilon D nearer; where that fools too, it
-// is where the walk goes on. Both steps grow by half or shrink as their last
-// questions (10 and 5) were answered: delta keeps between a fifth and half of
-// the images on the sphere fooling, as the boundary is flat to small steps, and
-// epsilon a tenth to a quarter of those that are nearer. The walk ends when
-// epsilon falls below 1e-7.
+// alone (decision_attack.h). The walk stands at an image that fools, at
+// distance D from the original. It first asks about a random image on the
+// sphere of radius D, delta D away. If that fools, it asks about the image
+// epsilon D nearer to the original. If that fools, too, the walk goes on from
+// there.
+//
+// Both steps grow by half, or shrink accordingly, by the answers to their last
+// questions (10 and 5). Delta is adapted until a fifth to half of the images on
+// the sphere fool, which means that the boundary looks flat at that step;
+// epsilon, until a tenth to a quarter of the nearer images do. The walk ends
+// when epsilon falls below 1e-7.
 std::unique_ptr<const Attack> MakeBoundary(const BoundaryConfig& config);
 
 }  // namespace adv

@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// An attack that looks for the worst image within an epsilon, at each by
-// itself.
+// An attack that looks for the worst image within an epsilon, separately at
+// each epsilon.
 class BudgetAttack : public Attack {
  public:
   using Attack::Attack;
@@ -21,8 +21,8 @@ class BudgetAttack : public Attack {
       const RunOptions& options) const final;
 
  private:
-  // Perturb at one of `options.epsilons`, but for the costs, which are charged
-  // to it.
+  // Does Perturb's work at one of `options.epsilons`. It leaves the costs to
+  // its caller, which charges them to that epsilon.
   virtual absl::StatusOr<AttackResult> PerturbWithin(
       double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;

@@ -39,6 +39,8 @@ void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found) {
 
 Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
                            const at::Tensor& fooled) {
+  // Iterations are 0 where the clean image fools, else -1. The objective loses
+  // to that of any other run.
   return {at::arange(images.size(0), fooled.options().dtype(at::kLong)),
           images,
           logits,
@@ -59,7 +61,8 @@ void WorstOf::Add(const Candidates& found) {
     const auto all = [this](const at::Tensor& some) {
       std::vector<int64_t> sizes = some.sizes().vec();
       sizes[0] = count_;
-      // Not as `some`: of no images, no layout can be told.
+      // The layout is named here because a tensor of no images does not show
+      // its own.
       return at::empty(sizes, some.options(),
                        sizes.size() == 4 ? at::MemoryFormat::ChannelsLast
                                          : at::MemoryFormat::Contiguous)
@@ -76,6 +79,8 @@ void WorstOf::Add(const Candidates& found) {
   const at::Tensor seen = seen_.index_select(0, found.rows);
   const at::Tensor larger =
       found.objective.gt(best_.objective.index_select(0, found.rows));
+  // The first success of an image stays. Before it, a success, a larger
+  // objective or the first candidate of all takes the place.
   const at::Tensor worse = had.logical_not().logical_and_(
       found.fooled.logical_or(larger).logical_or_(seen.logical_not()));
   const at::Tensor chosen = worse.nonzero().flatten();

@@ -17,37 +17,41 @@ struct Candidates {
   at::Tensor objective;   // [M] float32: among failures the largest is worst
 };
 
-// The images at `places` of the run end here: with these images and the
-// target's logits of them, which are shared if they are all.
+// Ends the run of the images at `places` with these images and the target's
+// logits of them. If these are all images of the run, `found` shares the
+// tensors.
 void FinishAt(const at::Tensor& places, const at::Tensor& images,
               const at::Tensor& logits, Candidates& found);
 
-// Iterate `n` of the images at `places` fooled; the first one counts.
+// Notes that iterate `n` of the images at `places` fooled. The first such
+// iterate counts.
 void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found);
 
-// The clean images as a run of no steps, whose failures any other run beats.
-// `fooled` [N] bool is that of `logits`, the target's.
+// Returns the clean images as a run of no steps. Any other run beats its
+// failures. `fooled` [N] bool belongs to `logits`, the target's.
 Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
                            const at::Tensor& fooled);
 
-// The classes of each row [M, classes]: those with larger logits first, of
-// equal ones the first, and the one in `classes` [M] last.
+// The classes of each row [M, classes], in falling order of their logits, the
+// class in `classes` [M] last. Equal logits keep the classes' order.
 at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes);
 
-// The worst (for the defender) that several runs found for each image of a
-// batch: the first success, or else the largest objective. Not thread-safe.
+// For each image of a batch, the worst (for the defender) that several runs
+// found: the first success, or without one the largest objective. Not
+// thread-safe.
 class WorstOf {
  public:
-  // Nothing yet, for `count` images.
+  // Holds nothing yet, for `count` images.
   explicit WorstOf(int64_t count) : count_(count) {}
 
-  // Of some of the images, none twice.
+  // Adds candidates for some of the images; `found.rows` names none twice.
   void Add(const Candidates& found);
-  // [K] int64: the images that nothing has fooled yet; all before the first
-  // Add.
+  // [K] int64: the images that no candidate has fooled yet; before the first
+  // Add, all.
   at::Tensor Standing(at::Device device) const;
-  // Writes images, logits and iterations of the `count` images from `first` on,
-  // which share memory. Every image must have been added.
+  // Writes images, logits and iterations of the `count` images from `first` on.
+  // The tensors share memory with this object. Every image must have been
+  // added.
   void WriteTo(AttackResult& result, int64_t first, int64_t count) const;
   void WriteTo(AttackResult& result) const { WriteTo(result, 0, count_); }
 

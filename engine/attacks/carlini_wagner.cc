@@ -13,8 +13,9 @@
 namespace adv {
 namespace {
 
-// The variable whose image is `images`, but for a hair: those of black and
-// white would be infinite.
+// The variable v with (tanh v + 1) / 2 = `images`, except that the factor keeps
+// black and white pixels finite. The arctanh needs doubles: 1 - scaled can be
+// as small as 1e-6, where float32 has hardly a digit left.
 at::Tensor ToVariable(const at::Tensor& images) {
   const at::Tensor scaled = (images.to(at::kDouble) * 2 - 1) * 0.999999;
   return (((1 + scaled) / (1 - scaled)).log() / 2).to(at::kFloat);
@@ -29,6 +30,7 @@ struct Adam {
     mean = mean * kBeta1 + gradient * (1 - kBeta1);
     square = square * kBeta2 + gradient.square() * (1 - kBeta2);
     const double steps = static_cast<double>(n);
+    // The bias corrections of the paper's algorithm 1.
     const at::Tensor root =
         (square / (1 - std::pow(kBeta2, steps))).sqrt() + kEpsilon;
     variable = variable -
@@ -36,14 +38,14 @@ struct Adam {
   }
 };
 
-// One search, with the constants given, of the images that go on with it.
+// One descent with fixed constants c, for the images that still take part.
 struct Search {
   at::Tensor rows;       // [M] int64, which images of the batch
-  at::Tensor places;     // [M] int64, where in the list of all that search
+  at::Tensor places;     // [M] int64, their places among all that began
   at::Tensor originals;  // [M, channels, height, width]
   at::Tensor constants;  // [M] double
   Adam adam;
-  at::Tensor loss;  // [M] double, when it was last compared
+  at::Tensor loss;  // [M] double, at the last comparison
 
   void Keep(const at::Tensor& kept) {
     for (at::Tensor* part : {&rows, &places, &originals, &constants, &loss,
@@ -53,7 +55,7 @@ struct Search {
   }
 };
 
-// The constants of all images, [M] double each.
+// The constants c of all images, [M] double each, by binary search.
 class Constants {
  public:
   Constants(double initial, int64_t count, at::Device device)
@@ -62,7 +64,8 @@ class Constants {
         now_(at::full_like(lower_, initial)) {}
 
   const at::Tensor& now() const { return now_; }
-  // Larger where the search failed, smaller where it succeeded.
+  // Makes the constants larger where the search failed, smaller where it
+  // succeeded.
   void Adapt(const at::Tensor& succeeded) {
     upper_ = at::where(succeeded, at::min(upper_, now_), upper_);
     lower_ = at::where(succeeded, lower_, at::max(lower_, now_));
@@ -70,6 +73,7 @@ class Constants {
   }
 
  private:
+  // Stands for "has not succeeded yet", as in the authors' code.
   static constexpr double kUnbounded = 1e10;
   at::Tensor lower_, upper_, now_;
 };
@@ -83,7 +87,7 @@ class CarliniWagner final : public MarginAttack {
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
                                       const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  // [M] bool: which of those that search came to an image that fools.
+  // [M] bool: for which of the searched images the descent met one that fools.
   absl::StatusOr<at::Tensor> Descend(AttackedModel& model,
                                      const AttackBatch& batch, Search& search,
                                      NearestSoFar& nearest) const;
@@ -110,6 +114,9 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
     nearest.Offer(search.rows, images, margin->logits, fooled, n);
     succeeded.index_fill_(0, search.places.masked_select(fooled), true);
 
+    // The gradient of the loss (carlini_wagner.h) with respect to v, by the
+    // chain rule: that with respect to x' times dx'/dv = (1 - tanh^2) / 2. The
+    // margin pulls only while it is below `confidence`.
     const at::Tensor change = images - search.originals;
     const at::Tensor missing = config_.confidence.value() - margin->values;
     const at::Tensor pull =
@@ -118,6 +125,8 @@ absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
         change * 2 - margin->gradient * PerPixel(pull.to(at::kFloat));
     search.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
                      n);
+    // Early stopping of the authors' code, image by image. The first comparison
+    // is with infinity, so every image passes it.
     if ((n - 1) % tenth == 0) {
       const at::Tensor loss =
           SizesOf(change, Norm::kL2).square() + pull * missing;
@@ -140,6 +149,8 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
   const at::Tensor variable = ToVariable(originals);
   Constants constants(config_.initial_constant, rows.size(0), rows.device());
   for (int64_t n = 0; n < config_.binary_search_steps; ++n) {
+    // Variable and Adam start anew, so that a search does not depend on the
+    // path of the one before it.
     const at::Tensor zeros = at::zeros_like(variable);
     Search search{rows,
                   at::arange(rows.size(0), rows.options()),

@@ -85,6 +85,8 @@ absl::Status CheckCleanLogits(const at::Tensor& logits, int64_t count,
         absl::StrCat("clean_logits: shape ", ShapeText(logits.sizes()),
                      " where [", count, ", ", classes, "] is needed"));
   }
+  // A logit that is not finite is the model's fault and not the caller's, hence
+  // INTERNAL.
   if (!logits.isfinite().all().item<bool>()) {
     return absl::InternalError("the model gave a logit that is not finite");
   }
@@ -93,7 +95,8 @@ absl::Status CheckCleanLogits(const at::Tensor& logits, int64_t count,
 
 absl::Status CheckPixels(const at::Tensor& images, const char* field,
                          bool on_lattice) {
-  // NaN is neither.
+  // Asks for "inside" because NaN fails both comparisons and so counts as
+  // outside.
   const at::Tensor inside = images.ge(0).logical_and_(images.le(1));
   if (!inside.all().item<bool>()) {
     const at::Tensor where = inside.logical_not().nonzero()[0];
@@ -137,6 +140,7 @@ absl::Status CheckBatch(const Network& target, const Network& source,
   if (absl::Status status = CheckSource(target, source); !status.ok()) {
     return status;
   }
+  // The shapes come before all checks that count images.
   if (absl::Status status = CheckShapes(target, batch); !status.ok()) {
     return status;
   }

@@ -8,9 +8,9 @@
 
 namespace adv {
 
-// What Attack::Run promises of the batch, for these networks: INVALID_ARGUMENT
-// naming the field and the image. `on_lattice`: the images must lie on the
-// multiples of 1/255, to within a thousandth of a step.
+// Checks what Attack::Run promises about the batch, for these networks.
+// INVALID_ARGUMENT names the field and the image. `on_lattice`: the images must
+// lie on the multiples of 1/255, to within a thousandth of a step.
 absl::Status CheckBatch(const Network& target, const Network& source,
                         const AttackBatch& batch, bool on_lattice);
 

@@ -54,6 +54,7 @@ void DecisionWalk::Learn(bool fools) {
       }
       break;
     case Phase::kBlend: {
+      // The share that Propose asked about.
       const double share = (blend_low_ + blend_) / 2;
       (fools ? blend_ : blend_low_) = share;
       if (fools) MoveToProposed();
@@ -95,6 +96,8 @@ void DecisionWalk::ProposeStart() {
 }
 
 void DecisionWalk::ProposeNoise(int64_t attempt) {
+  // Attempts use blocks of 1, 2, 4, ... pixels in turn. All pixels of a block
+  // take the noise of its top left one.
   const int64_t largest = std::min(task_.height, task_.width);
   int64_t grains = 1;
   while (int64_t{1} << grains <= largest) ++grains;
@@ -116,7 +119,7 @@ struct DecisionAttack::Walker {
   std::unique_ptr<DecisionWalk> walk;
 };
 
-// The batch's images as walks see them, on the CPU.
+// The batch's images in the form that walks take, on the CPU.
 struct DecisionAttack::Views {
   explicit Views(const AttackBatch& batch)
       : originals(ValuesOf(batch.images.cpu())) {
@@ -126,13 +129,14 @@ struct DecisionAttack::Views {
     classes = batch.example_classes.cpu();
   }
 
-  // The examples of the target of image `row`, the nearest first.
+  // The examples of image `row`'s target class, the nearest first.
   std::vector<const float*> StartsOf(int64_t row, Norm norm) const {
     if (!examples.defined()) return {};
     const at::Tensor own = classes.eq(targets[row]).nonzero().flatten();
     const at::Tensor change = examples.index_select(0, own) - originals[row];
     const at::Tensor sizes =
         SizesOf(change.view({-1, 1, 1, examples.size(1)}), norm);
+    // A stable order keeps examples of equal size in the batch's order.
     const at::Tensor order = at::argsort(sizes, /*stable=*/true, /*dim=*/0,
                                          /*descending=*/false);
     const at::Tensor nearest = own.index_select(0, order);
@@ -176,6 +180,8 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
   absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start;
   NearestSoFar nearest(*std::move(start), batch.images, options.norm);
+  // The target's verdict on a transfer and the way to the lattice take their
+  // queries out of the same limit.
   const int64_t queries = queries_ - (model.transfer() ? 1 : 0) -
                           (options.eight_bit ? kLatticeQueries : 0);
   const Views views(batch);
@@ -185,6 +191,8 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
   for (int64_t query = 1; query <= queries && !walkers.empty(); ++query) {
     const int64_t count = static_cast<int64_t>(walkers.size());
     const int64_t size = views.originals.size(1);
+    // Each walk asks one question per pass. Walks share passes for speed alone;
+    // none sees what another one asks.
     const at::Tensor values =
         at::empty({count, size}, views.originals.options());
     at::Tensor rows = at::empty({count}, at::kLong);

@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-// Onto the boundary as it looks from here.
+// The step onto the boundary, taken for a plane.
 at::Tensor StepOf(const Margin& margin, Norm norm) {
   const at::Tensor slope = DualSizes(margin.gradient, norm);
   const bool linf = norm == Norm::kLinf;
@@ -52,8 +52,8 @@ class DeepFool final : public MarginAttack {
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
                                       const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  // The n-th step, after which `moving` are those that can go on. What fools
-  // is offered.
+  // Takes the n-th step. `moving` keeps the images that can go on, and
+  // `nearest` is offered every image that fools.
   absl::Status Step(AttackedModel& model, const AttackBatch& batch, Norm norm,
                     int64_t n, Moving& moving, NearestSoFar& nearest) const;
 
@@ -66,7 +66,8 @@ absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
   absl::StatusOr<Margin> margin =
       FindFirstMargin(model, batch, moving.images, moving.rows);
   if (!margin.ok()) return margin.status();
-  // As may be where the overshoot leads out again.
+  // x + R can fool although x + (1 + overshoot) R did not: the overshoot may
+  // have led out of the other class again.
   const at::Tensor there = model.Fooled(margin->logits, moving.rows);
   nearest.Offer(moving.rows, moving.images, margin->logits, there, n - 1);
   moving.Keep(Not(there), *margin);
@@ -76,12 +77,15 @@ absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
       FindNearestMargin(model, batch, moving.images, moving.rows, norm,
                         /*within_box=*/true, *margin);
   if (!status.ok()) return status;
+  // Without a gradient there is no direction to go.
   moving.Keep(Not(DualSizes(margin->gradient, norm).eq(0)), *margin);
   if (moving.rows.numel() == 0) return absl::OkStatus();
 
   moving.moved = moving.moved + StepOf(*margin, norm);
   const at::Tensor originals = SelectRows(batch.images, moving.rows);
   moving.images = (originals + moving.moved).clamp(0, 1);
+  // The overshoot stretches the sum of all steps, and only for the verdict: the
+  // next step starts from x + R.
   const at::Tensor beyond =
       (originals + moving.moved * (1 + config_.overshoot.value())).clamp(0, 1);
   const absl::StatusOr<at::Tensor> logits = model.Scores(beyond, moving.rows);

@@ -8,16 +8,18 @@
 namespace adv {
 namespace {
 
-// -(z_y - z_r) / D, with D = z_(1) less the mean of some lower logits. All
-// columns are [M, 1].
+// The ratio -(z_y - z_r) / D. D is z_(1) less the mean of some lower logits.
+// All columns are [M, 1].
 struct Ratio {
   at::Tensor label, rival;  // the classes y and r
-  at::Tensor top;           // that of z_(1)
-  at::Tensor lower;         // [M, K], those of the lower logits
+  at::Tensor top;           // the class of z_(1)
+  at::Tensor lower;         // [M, K], the classes of the lower logits
   at::Tensor spread;        // D
   at::Tensor value;
 
   at::Tensor Gradient(const at::Tensor& logits) const {
+    // The quotient rule. The parts are added because one class often has two
+    // roles: the label or the rival may be that of z_(1).
     const at::Tensor share = value / spread;
     const at::Tensor each = share / lower.size(1);
     return at::zeros_like(logits)
@@ -28,7 +30,7 @@ struct Ratio {
   }
 };
 
-// The lower logits are the third largest and `lower_count` - 1 after it.
+// The lower logits are the third largest and the `lower_count` - 1 after it.
 Ratio MakeRatio(const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& rivals, int64_t lower_count) {
   at::Tensor values, classes;

@@ -25,7 +25,7 @@ class Fab final : public MarginAttack {
       : MarginAttack(TraitsOf(config)), config_(config) {}
 
  private:
-  // What all walks share.
+  // The facts that all walks share.
   struct Ground {
     const AttackBatch& batch;
     const RunOptions& options;
@@ -38,8 +38,8 @@ class Fab final : public MarginAttack {
                                       const RunOptions& options) const override;
   static at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
                           const NearestSoFar& nearest);
-  // The margin that is 0 on the boundary. `to` [M]: of these classes over the
-  // labels; undefined: see fab.h.
+  // The margin that is 0 on the boundary to walk to: that of the classes `to`
+  // [M] over the labels or, if `to` is undefined, the one that fab.h names.
   static absl::StatusOr<Margin> MarginAt(AttackedModel& model,
                                          const Ground& ground,
                                          const at::Tensor& to,
@@ -57,6 +57,8 @@ at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
                       const NearestSoFar& nearest) {
   if (restart == 0) return ground.originals;
   const std::vector<double>& epsilons = ground.options.epsilons;
+  // An image without a fooling one yet has an infinite size, so the largest
+  // epsilon decides.
   const at::Tensor radius =
       nearest.sizes()
           .index_select(0, ground.rows)
@@ -94,10 +96,11 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
                          const Margin& margin, Norm norm) const {
   const at::Tensor move =
       MovesOntoPlanes(images, margin.gradient, margin.values, norm);
+  // The same plane as the original sees it: f(x_0) = f(x_n) + <w, x_0 - x_n>.
   const at::Tensor move_of_original = MovesOntoPlanes(
       originals, margin.gradient,
       margin.values + Products(margin.gradient, originals - images), norm);
-  constexpr double kSmallest = 1e-8;  // both may be 0
+  constexpr double kSmallest = 1e-8;  // both moves may be 0
   const at::Tensor size = SizesOf(move, norm).clamp_min(kSmallest);
   const at::Tensor size_of_original =
       SizesOf(move_of_original, norm).clamp_min(kSmallest);
@@ -121,6 +124,7 @@ absl::Status Fab::Walk(AttackedModel& model, const Ground& ground,
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = model.Fooled(*logits, ground.rows);
     nearest.Offer(ground.rows, images, *logits, fooled, n);
+    // The paper's backward step, toward the original from an image that fools.
     const at::Tensor back =
         ground.originals + (images - ground.originals) * config_.beta.value();
     images = at::where(PerPixel(fooled), back, images);
@@ -138,6 +142,7 @@ absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
   if (rows.numel() == 0) return nearest.nearest();
   const Ground ground{batch, options, rows, SelectRows(batch.images, rows)};
 
+  // FAB-T. The label stands last in `others` and is no class to lead to.
   const bool one_by_one = !model.targeted() && config_.target_classes > 0;
   const at::Tensor others =
       OthersByLogit(nearest.nearest().logits, batch.labels)

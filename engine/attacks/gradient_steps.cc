@@ -19,7 +19,8 @@ class Fgsm final : public SteppingAttack {
   at::Tensor Ascent(const at::Tensor& gradient, bool targeted,
                     Walks&) const override {
     if (!config_.thesis_mode) return gradient;
-    // sign(0) = +1 of the loss's gradient, which a targeted attack descends.
+    // The thesis takes sign(0) = +1 for the loss's gradient. A targeted attack
+    // descends, so `gradient` is minus that, and 0 must become -1.
     const at::Tensor positive = targeted ? gradient.gt(0) : gradient.ge(0);
     return positive.to(gradient.scalar_type()).mul_(2).sub_(1);
   }
@@ -50,6 +51,7 @@ class IterativeLeastLikely final : public SteppingAttack {
     return {IgsmSteps(config_.steps, epsilon), config_.step_size};
   }
   absl::StatusOr<at::Tensor> OwnTargets(AttackedModel& model) const override {
+    // The clean image fixes the class for all steps (Kurakin et al.).
     const absl::StatusOr<at::Tensor> logits = model.CleanScores();
     if (!logits.ok()) return logits.status();
     return logits->argmin(1);
@@ -85,7 +87,10 @@ class MiFgsm final : public SteppingAttack {
             config_.step_size.value_or(
                 epsilon / static_cast<double>(config_.steps.value()))};
   }
-  // Accumulates the gradient over its mean size, not its sign.
+  // Equation 6 of the paper: the gradient is divided by its size and
+  // accumulated, and only Climb takes the sign. The mean absolute value stands
+  // for the paper's L1 norm; they differ by a constant factor, which no
+  // direction shows.
   at::Tensor Ascent(const at::Tensor& gradient, bool,
                     Walks& walks) const override {
     const at::Tensor size =

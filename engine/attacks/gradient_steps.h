@@ -8,19 +8,18 @@
 
 namespace adv {
 
-// The family that takes so many steps of one length along the gradient
-// (stepping_attack.h), that of the loss L of the label, or of minus L of the
-// target. The direction is the gradient's sign (L-inf), or the gradient made a
-// unit vector (L2). FGSM is a single step of epsilon.
+// The attacks that take a fixed number of steps of one length along a gradient
+// (stepping_attack.h): that of the loss L of the label, or of minus L of the
+// target. The direction is the gradient's sign (L-inf), or the gradient as a
+// unit vector (L2). FGSM takes a single step of epsilon.
 //
-// From the clean image the first gradient serves all epsilons. With S steps,
-// and the source being the target, an image costs S gradients and 1 forward at
-// an epsilon and restart (S - 1 gradients where the clean one is there
-// already); the logits of the gradient passes are the verdicts of the iterates.
-// With kAnyIterate an image that is first fooled at iterate n < S costs n + 1
+// From the clean image, the first gradient serves all epsilons. If the source
+// is the target, S steps of an image cost S gradients and 1 forward at each
+// epsilon and restart (S - 1 gradients where the clean one is there already),
+// because the logits of the gradient passes are the verdicts of the iterates.
+// With kAnyIterate, an image that is first fooled at iterate n < S costs n + 1
 // gradients and no forward. An image that one restart has fooled is not run
-// again; of restarts that all failed, the one with the largest objective
-// counts.
+// again. If all restarts fail, the one with the largest objective counts.
 std::unique_ptr<const Attack> MakeFgsm(const FgsmConfig& config);
 std::unique_ptr<const Attack> MakeIgsm(const IgsmConfig& config);
 std::unique_ptr<const Attack> MakeIterativeLeastLikely(

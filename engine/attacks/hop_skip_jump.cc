@@ -67,13 +67,16 @@ class HopSkipJumpWalk final : public DecisionWalk {
     }
   }
 
-  // From current(), which is `outer_` from then on.
+  // Starts the binary search between the original and current(), which becomes
+  // `outer_`.
   void GoToBoundary() {
     outer_ = current();
     outer_distance_ = DistanceOf(outer_);
     low_ = 0;
     high_ = 1;
     precision_ = theta_;
+    // L-inf searches over distances and not over shares of the way, and theta
+    // is relative to them.
     if (task().norm == Norm::kLinf) {
       high_ = outer_distance_;
       precision_ *= std::min(outer_distance_, 1.0);
@@ -82,7 +85,8 @@ class HopSkipJumpWalk final : public DecisionWalk {
     if (high_ - low_ <= precision_) StartEstimate();
   }
 
-  // `share` of the way from the original to `outer_` (L-inf: that distance).
+  // Writes the image `share` of the way from the original to `outer_` (L-inf:
+  // the image at distance `share`).
   void Project(double share, std::vector<float>& image) const {
     const float* original = task().original;
     for (size_t i = 0; i < image.size(); ++i) {
@@ -100,12 +104,13 @@ class HopSkipJumpWalk final : public DecisionWalk {
       delta_ = 0.1;
     } else {
       const double scale = task().norm == Norm::kLinf ? dimensions_ : root;
-      // So that a pixel moves by several steps of float32.
+      // Keeps a pixel's change at several steps of float32.
       constexpr double kSmallestChange = 0x1p-20;
       delta_ =
           std::max(scale * theta_ * outer_distance_, root * kSmallestChange);
     }
-    // A step that halves a few times, and the way to the boundary.
+    // The queries to keep for the step, which may halve a few times, and for
+    // the binary search after it.
     const auto after = static_cast<int64_t>(std::ceil(-std::log2(theta_))) + 5;
     constexpr double kFirst = 100;
     constexpr int64_t kMost = 10000;
@@ -121,7 +126,7 @@ class HopSkipJumpWalk final : public DecisionWalk {
     phase_ = Phase::kEstimate;
   }
 
-  // A random direction from current(), delta_ far.
+  // Writes the image at distance `delta_` from current() in a random direction.
   void LookAround(std::vector<float>& image) const {
     const auto draw = task().norm == Norm::kLinf ? &DrawUniform : &DrawNormal;
     at::Tensor drawn = draw(ProposalKey(), {task().sample}, task().values());
@@ -137,7 +142,8 @@ class HopSkipJumpWalk final : public DecisionWalk {
     }
   }
 
-  // Directions count as they became inside the box.
+  // Adds the direction from current() to the image asked about, which the box
+  // may have clipped.
   void AddToEstimate(bool fools) {
     ++looked_;
     fooled_ += fools ? 1 : 0;
@@ -150,9 +156,10 @@ class HopSkipJumpWalk final : public DecisionWalk {
     if (looked_ == looks_) StartStep();
   }
 
-  // The paper's equation 16: with phi = 1 where it fools and -1 elsewhere, the
-  // mean of (phi - mean phi) direction, at length 1; if phi is the same
-  // everywhere, that of phi direction.
+  // The paper's equation 16. Phi is 1 where the image fools and -1 elsewhere;
+  // the normal is the mean of (phi - mean phi) direction, at length 1. If phi
+  // is the same everywhere, that would be 0, so the mean of phi direction
+  // serves instead.
   void StartStep() {
     const double share = static_cast<double>(fooled_) / looks_;
     double squares = 0;
@@ -171,6 +178,7 @@ class HopSkipJumpWalk final : public DecisionWalk {
       value = task().norm == Norm::kLinf ? (value > 0) - (value < 0)
                                          : value / length;
     }
+    // The authors' first step size; LearnNext halves it until the image fools.
     step_ = DistanceOf(current()) / std::sqrt(iteration_);
     phase_ = Phase::kStep;
   }

@@ -23,6 +23,8 @@ at::Tensor PerPixel(const at::Tensor& numbers) {
 
 at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows) {
   if (values.dim() != 4) return values.index_select(0, rows);
+  // index_select writes plain rows, so the channels go last before it and come
+  // back after it. The result is channels-last without another copy.
   return values.permute({0, 2, 3, 1})
       .index_select(0, rows)
       .permute({0, 3, 1, 2});

@@ -9,17 +9,18 @@ namespace adv {
 // them, channels-last: by image, row, column and then channel. Within a run no
 // pass and no step copies them into another layout.
 
-// Turns `images` to it, once; those that lie so already are not copied.
+// Returns `images` in this layout. Images that have it already are not copied.
 at::Tensor AsNetworksCompute(const at::Tensor& images);
 
-// The values of each image by row, column and then channel, [M, values], and
-// channels-last images of the shape of `like` [any, channels, height, width]
-// from such values. Both share the memory of what they are given, if that lies
-// so.
+// ValuesOf gives the values of each image by row, column and then channel, [M,
+// values]. ImagesOf makes channels-last images of the shape of `like` [any,
+// channels, height, width] from such values. Both share the memory of their
+// argument if its layout allows it.
 at::Tensor ValuesOf(const at::Tensor& images);
 at::Tensor ImagesOf(const at::Tensor& values, const at::Tensor& like);
 
-// A number for each image, [M], as one that its pixels can be multiplied with.
+// Shapes a number for each image, [M], so that it multiplies all pixels of the
+// image.
 at::Tensor PerPixel(const at::Tensor& numbers);
 
 // index_select of `rows` [M]; images come out channels-last.

@@ -11,7 +11,8 @@
 namespace adv {
 namespace {
 
-// A finite stand-in for minus infinity would win over small enough logits.
+// [M]: the class with the largest logit but for `classes`. A finite stand-in
+// for minus infinity would win over small enough logits.
 at::Tensor LargestBut(const at::Tensor& logits, const at::Tensor& classes) {
   return logits
       .scatter(1, classes.unsqueeze(1),
@@ -19,7 +20,7 @@ at::Tensor LargestBut(const at::Tensor& logits, const at::Tensor& classes) {
       .argmax(1);
 }
 
-// The j-th of the classes that are not `classes`.
+// The j-th of the classes other than `classes`.
 at::Tensor OtherClass(const at::Tensor& classes, int64_t j) {
   return classes.le(j).to(at::kLong).add_(j);
 }
@@ -38,8 +39,9 @@ at::Tensor At(const at::Tensor& logits, const at::Tensor& classes) {
   return logits.gather(1, classes.unsqueeze(1)).squeeze(1).to(at::kDouble);
 }
 
-// Through the clip: a pixel at the edge of the box has no say in which way it
-// cannot go. Else each step would count on it and fall short.
+// The gradient through the clip to the box: a pixel at the edge cannot go
+// outward, so it counts nothing in that direction. A step that counted on such
+// pixels would fall short.
 at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
   const at::Tensor stopped =
       gradient.gt(0)
@@ -48,7 +50,8 @@ at::Tensor WithinBox(const at::Tensor& gradient, const at::Tensor& images) {
   return gradient.masked_fill(stopped, 0);
 }
 
-// [M] double: to the boundary, if it is a plane; infinite where nothing leads.
+// [M] double: the distances to the boundary, taken for a plane; infinite where
+// there is no gradient.
 at::Tensor Distances(const Margin& margin, Norm norm) {
   const at::Tensor slope = DualSizes(margin.gradient, norm);
   return margin.values.abs().div(slope).masked_fill_(
@@ -76,6 +79,7 @@ absl::StatusOr<Margin> MarginAttack::FindMargin(AttackedModel& model,
             .scatter_(1, classes.from.unsqueeze(1), -1);
       });
   if (!found.ok()) return found.status();
+  // The same logits give the same classes as in the callback above.
   const Classes classes = Resolve(found->logits, from, to);
   at::Tensor values =
       At(found->logits, classes.to) - At(found->logits, classes.from);
@@ -113,6 +117,8 @@ absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
   if (model.targeted()) return absl::OkStatus();
   const at::Tensor labels = batch.labels.index_select(0, rows);
   at::Tensor nearest = Distances(margin, norm);
+  // `margin` already has the first other class. Of equally near classes the
+  // first stays.
   for (int64_t j = 1; j < margin.logits.size(1) - 1; ++j) {
     absl::StatusOr<Margin> other =
         FindMargin(model, images, rows, labels, OtherClass(labels, j));

@@ -9,45 +9,48 @@
 
 namespace adv {
 
-// By how much one class leads another for each of M images. Where the margin is
-// 0 lies the boundary between them: a plane, as it looks from here.
+// The lead of one class over another for each of M images. The boundary between
+// the classes lies where it is 0. Its gradient makes that boundary a plane, as
+// seen from the image.
 struct Margin {
   at::Tensor logits;    // [M, classes], the source's
   at::Tensor values;    // [M] double, z_to - z_from
   at::Tensor gradient;  // [M, channels, height, width], of `values`
 };
 
-// [M] double: the size of each gradient in the norm dual to `norm`, by which
-// the margin grows over a step of size 1.
+// [M] double: the size of each gradient in the norm dual to `norm`. By so much
+// the margin grows over the best step of size 1.
 at::Tensor DualSizes(const at::Tensor& gradient, Norm norm);
 
-// A minimising attack that goes by such margins.
+// A minimising attack that uses such margins.
 class MarginAttack : public MinimisingAttack {
  public:
   using MinimisingAttack::MinimisingAttack;
 
  protected:
-  // Of the classes `to` over `from`, [M] int64 each, by one gradient pass. One
-  // of them may be undefined: the class with the largest logit but for the
-  // other one.
+  // The margin of the classes `to` over `from`, [M] int64 each, by one gradient
+  // pass. One of the two may be undefined; it then is the class with the
+  // largest logit but for the other one.
   static absl::StatusOr<Margin> FindMargin(AttackedModel& model,
                                            const at::Tensor& images,
                                            const at::Tensor& rows,
                                            const at::Tensor& from,
                                            const at::Tensor& to);
 
-  // Of the strongest rival over the label; targeted, of the target over its
-  // strongest rival.
+  // Untargeted, the margin of the strongest rival over the label; targeted,
+  // that of the target over its strongest rival.
   static absl::StatusOr<Margin> FindGoalMargin(AttackedModel& model,
                                                const AttackBatch& batch,
                                                const at::Tensor& images,
                                                const at::Tensor& rows);
 
-  // In two parts, so that who is fooled can leave in between. Untargeted: of
-  // the first other class over the label; then, of all other classes that one
-  // whose boundary is nearest, by a pass for each. Targeted: the goal's margin,
-  // and no more passes. `within_box`: of each margin's gradient only what the
-  // box lets an image follow counts, and is kept.
+  // The margin of the nearest boundary, in two parts, so that images that fool
+  // can leave in between. Untargeted, FindFirstMargin finds that of the first
+  // other class over the label. FindNearestMargin then takes a pass for each of
+  // the other classes and keeps the one whose boundary is nearest. Targeted,
+  // the first part finds the goal's margin and the second makes no passes.
+  // `within_box`: only the part of a gradient that the box lets an image follow
+  // counts, and is kept.
   static absl::StatusOr<Margin> FindFirstMargin(AttackedModel& model,
                                                 const AttackBatch& batch,
                                                 const at::Tensor& images,

@@ -18,14 +18,15 @@ at::Tensor AllRows(const AttackBatch& batch) {
   return at::arange(batch.labels.size(0), batch.labels.options());
 }
 
-// One way to bring a perturbation to the lattice.
+// A way to bring a perturbation to the lattice.
 struct Rounding {
-  double reach;  // what the perturbation is multiplied with
+  double reach;  // the factor of the perturbation
   bool outward;  // to the next byte away from the original, not the nearest
 };
 
-// From near to far. Small L2 perturbations lie below half a byte at most
-// pixels, where only rounding outward keeps their direction.
+// In the order in which they are tried, from near to far. Small L2
+// perturbations are below half a byte at most pixels, where only rounding
+// outward keeps their direction.
 std::vector<Rounding> RoundingsOf(Norm norm) {
   if (norm == Norm::kLinf) {
     return {{1, false}, {1, true}, {1.2, true}, {1.5, true}, {2, true}};
@@ -39,15 +40,15 @@ at::Tensor Round(const at::Tensor& originals, const at::Tensor& images,
                  const Rounding& rounding) {
   const at::Tensor moved = (images - originals) * rounding.reach;
   if (!rounding.outward) return FromBytes(ToBytes(originals + moved));
-  // What is on a byte but for rounding stays there.
+  // A value that lies on a byte, except for rounding, stays there.
   constexpr double kRounding = 1e-4;
   const at::Tensor change =
       moved.sign() * moved.abs().mul(255).sub(kRounding).ceil();
   return FromBytes((ToBytes(originals) + change).clamp(0, 255));
 }
 
-// Of a perturbation within epsilon. On the lattice an L-inf size is a number of
-// whole levels, but for rounding.
+// The largest size that counts as within epsilon. On the lattice an L-inf size
+// is a whole number of levels, except for rounding.
 double LargestSize(double epsilon, Norm norm, bool eight_bit) {
   if (!eight_bit) return epsilon;
   constexpr double kRounding = 1e-6;
@@ -119,6 +120,8 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
     const absl::StatusOr<at::Tensor> seen =
         model.Logits(SelectRows(nearest->images, found), found);
     if (!seen.ok()) return seen.status();
+    // The target is asked only about images that were found; the others keep
+    // their originals, whose logits are known.
     logits = clean->index_copy(0, found, *seen);
   }
 
@@ -132,7 +135,8 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
     AttackResult result;
     result.images = at::where(PerPixel(inside), nearest->images, batch.images);
     result.logits = at::where(inside.unsqueeze(1), logits, *clean);
-    // Outside, success is that of the original, which Run counts as 0.
+    // Outside the ball the result is the original, for which Run sets the
+    // iterations (0 or -1).
     result.iterations = nearest->iterations;
     model.ChargeTo(result);
     results.push_back(std::move(result));
@@ -145,7 +149,8 @@ absl::Status MinimisingAttack::MoveToLattice(AttackedModel& model,
                                              Norm norm,
                                              Nearest& nearest) const {
   const at::Tensor free = nearest.images;
-  // The originals lie on the lattice.
+  // An original that fools is its own nearest image, and lies on the lattice
+  // already.
   const at::Tensor moved = nearest.iterations.gt(0);
   at::Tensor rows = nearest.found.logical_and(moved).nonzero().flatten();
   nearest.images = batch.images.clone();

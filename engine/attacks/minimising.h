@@ -19,24 +19,24 @@ struct Nearest {
   at::Tensor iterations;
 };
 
-// Keeps the nearest of the fooling images that a search comes by. Not
-// thread-safe.
+// Keeps the nearest of the fooling images that a search finds. Not thread-safe.
 class NearestSoFar {
  public:
-  // `start` is what is known before the search (MinimisingAttack::AtOriginals);
-  // its tensors are written to.
+  // `start` is known before the search (MinimisingAttack::AtOriginals). This
+  // object writes to its tensors.
   NearestSoFar(Nearest start, const at::Tensor& originals, Norm norm);
 
-  // Of the images at `rows` [M], takes those that `fooled` [M] marks and that
-  // are nearer than what was there. `logits` are the source's; they were
-  // reached after `iteration` steps.
+  // Takes those of the images at `rows` [M] that `fooled` [M] marks and that
+  // are nearer than the nearest so far. `logits` are the source's. The search
+  // reached the images after `iteration` steps.
   void Offer(const at::Tensor& rows, const at::Tensor& images,
              const at::Tensor& logits, const at::Tensor& fooled,
              int64_t iteration);
 
-  // [K] int64: what nothing was found for.
+  // [K] int64: the images for which nothing was found.
   at::Tensor Missing() const;
-  // [N] double: how far the nearest is; infinite where there is none.
+  // [N] double: the distances of the nearest images; infinite where there is
+  // none.
   const at::Tensor& sizes() const { return sizes_; }
   const Nearest& nearest() const { return nearest_; }
 
@@ -48,39 +48,41 @@ class NearestSoFar {
 };
 
 // An attack that looks for the nearest fooling image instead of the worst one
-// in a ball. It runs once; what it found is then compared with every epsilon:
-// an image that lies within it is the result, else the original is. So both
-// success rules give the same. What the search cost, and with a source of its
-// own the target's one look at what was found, is charged to the first epsilon.
+// in a ball. It runs once and compares what it found with every epsilon: the
+// image found is the result if it lies within epsilon, else the original is. So
+// both success rules give the same. The first epsilon is charged with the cost
+// of the search and, with a source of its own, with the target's one look at
+// the images found.
 //
-// 8-bit results: the image found is rounded to the lattice and, where that no
-// longer fools, moved away from the original by steps, up to twice the
-// distance, or rounded away from it, until it does. (Rounding toward the
-// original, as Ball::Snap does, would undo most of them: they lie just across
-// the boundary.)
+// 8-bit results: the image found is rounded to the lattice. If it no longer
+// fools there, it is moved away from the original by steps, up to twice the
+// distance, or rounded away from it, until it does. (Ball::Snap rounds toward
+// the original and would undo most of these images, as they lie just across the
+// boundary.)
 class MinimisingAttack : public Attack {
  public:
   using Attack::Attack;
 
  protected:
-  // The most queries that 8-bit results cost an image after the search.
+  // The largest number of queries that 8-bit results cost an image after the
+  // search.
   static constexpr int64_t kLatticeQueries = 9;
 
   absl::StatusOr<std::vector<AttackResult>> Perturb(
       AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const final;
 
-  // The originals as far as they fool the source already, so that each is its
-  // own nearest. Costs what the clean logits cost: with a source of its own, a
+  // The originals that fool the source already, each as its own nearest image.
+  // This costs as much as the clean logits cost: with a source of its own, a
   // forward.
   static absl::StatusOr<Nearest> AtOriginals(AttackedModel& model,
                                              const AttackBatch& batch);
 
  private:
-  // `options.epsilons` may help to choose parameters of the search, never to
-  // give up what is farther. Goes by AttackedModel::Gradient and
-  // AttackedModel::Scores alone, the source's view. An image that fools already
-  // is its own nearest.
+  // Finds the nearest fooling images in the source's view: it asks
+  // AttackedModel::Gradient and AttackedModel::Scores alone. `options.epsilons`
+  // may help to choose parameters of the search, but an image farther away than
+  // all of them still counts. An image that fools already is its own nearest.
   virtual absl::StatusOr<Nearest> FindNearest(
       AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;

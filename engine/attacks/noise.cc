@@ -34,6 +34,7 @@ absl::StatusOr<AttackResult> Noise::PerturbWithin(
     double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
   WorstOf worst(batch.labels.size(0));
+  // The clean image is an iterate, too, so one that fools is the result.
   if (options.success == SuccessRule::kAnyIterate) {
     const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
@@ -73,7 +74,8 @@ at::Tensor Noise::Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
               ? Spread::kVolume
               : Spread::kNormal,
           options.norm,
-          // Not the starts of attacks with the same seed.
+          // kProposal, so that the noise does not repeat the random starts that
+          // attacks draw from the same seed.
           {options.seed, RandomPurpose::kProposal,
            static_cast<uint32_t>(repeat), 0},
           batch.samples.index_select(0, rows.cpu()), originals)

@@ -8,12 +8,11 @@
 
 namespace adv {
 
-// Random noise of an attack's size, the baseline that any attack must beat:
-// the original plus noise (see NoiseConfig), moved into ball and box. A repeat
-// is one step and one forward. An image that one repeat has fooled is not
-// drawn again; of repeats that all failed, the one with the largest loss
-// counts. Looks at no network to choose the noise, so that a source of its own
-// makes no difference.
+// Random noise of an attack's size, the baseline that any attack must beat: the
+// original plus noise (see NoiseConfig), moved into ball and box. A repeat is
+// one step and one forward. An image that one repeat has fooled is not drawn
+// again. If all repeats fail, the one with the largest loss counts. No network
+// influences the noise, so a source of its own makes no difference.
 std::unique_ptr<const Attack> MakeNoise(const NoiseConfig& config);
 
 }  // namespace adv

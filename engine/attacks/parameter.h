@@ -13,12 +13,13 @@
 
 namespace adv::parameter {
 
-// Parameters of attacks, which hold a value and describe themselves. A member
-// of a config is declared as one of the kinds below, and all that must know of
-// it (checks, the wire, the command line, the reference page) follows from the
-// declaration through ForEach. No LibTorch here: the client reads it, too.
+// Parameters of attacks. Each holds a value and describes itself. A config
+// declares its members as the kinds below. Whatever must know of a parameter
+// (checks, the wire, the command line, the reference page) learns it from this
+// declaration, through ForEach. There is no LibTorch here, because the client
+// reads this file, too.
 
-// What a server may shorten a range by.
+// The limit by which a server may shorten a range.
 enum class Limit { kNone, kMaxSteps, kMaxQueries };
 
 // [low, high], or (low, high] if `above_low`.
@@ -38,7 +39,7 @@ constexpr Range From(double low, double high, Limit limit = Limit::kNone) {
 }
 constexpr Range Above(double low, double high) { return {low, high, true}; }
 
-// What there is to say of a parameter but for its kind and default. The texts
+// The description of a parameter, except for its kind and default. The texts
 // are literals.
 struct About {
   const char* name = "";  // its field's in the proto: "step_size"
@@ -47,8 +48,8 @@ struct About {
   Range range;            // of counts, numbers and sizes
 };
 
-// A value that converts from and to its plain type. One that was made of a
-// plain value alone has no description: ask ForEach, which has the defaults'.
+// A value that converts from and to its plain type. A parameter made of a plain
+// value alone has no description; ForEach gives that of the default config.
 template <typename Held>
 class Parameter {
  public:
@@ -68,7 +69,8 @@ class Parameter {
   About about_;
 };
 
-// One that may be unset: its rule, in words, says what it is then.
+// A parameter that may be unset. Its rule says in words which value it has
+// then.
 template <typename Held>
 class Optional : public Parameter<std::optional<Held>> {
  public:
@@ -82,8 +84,8 @@ class Optional : public Parameter<std::optional<Held>> {
 
 // NOLINTBEGIN(google-explicit-constructor): a config is made of plain values.
 
-// A number of things. More of them can only help the attack, but 0, where the
-// range has it, is another way to go.
+// A number of things. A larger number can only help the attack. The exception
+// is 0, where the range has it: it selects another way to go.
 class Count : public Parameter<int64_t> {
  public:
   Count() = default;
@@ -138,8 +140,8 @@ class Flag : public Parameter<bool> {
       : Parameter(by_default, {name, help, "", {}}) {}
 };
 
-// An enumerator, 0, 1, 2 and so on, each with its name, which is that of the
-// proto's enumerator behind the prefix: "targeted_dlr".
+// An enumerator. The values are 0, 1, 2 and so on, each with a name: that of
+// the proto's enumerator without its prefix, as in "targeted_dlr".
 template <typename Enum>
 class Choice : public Parameter<Enum> {
  public:
@@ -170,7 +172,8 @@ auto TakesValues(int)
 template <typename Config, typename... Values>
 std::false_type TakesValues(long);  // NOLINT(google-runtime-int)
 
-// How many members an aggregate has: as many as it can be made of.
+// The number of members of an aggregate: the largest number of values that it
+// can be made of.
 template <typename Config, typename... Values>
 constexpr std::size_t MemberCount() {
   if constexpr (decltype(TakesValues<Config, Values..., Anything>(0))::value) {
@@ -232,8 +235,8 @@ void ForEachMember(Visit& visit, Configs&... configs) {
 }  // namespace internal
 
 // Calls visit(described, member) for each member of a config, in the order of
-// their declaration: `described` is the same member of a config with all
-// defaults, so that its value is the default and its description is there.
+// their declaration. `described` is the same member of a config with all
+// defaults: its value is the default, and it has the description.
 template <typename Config, typename Visit>
 void ForEach(Config& config, Visit&& visit) {
   internal::ForEachMember<std::remove_const_t<Config>>(visit, config);

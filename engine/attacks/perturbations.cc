@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-// Keeps 0 / 0 out.
+// The least length; it prevents 0 / 0.
 constexpr double kSmallest = 1e-30;
 
 // [M, values] -> [M, 1]

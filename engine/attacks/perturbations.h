@@ -10,12 +10,12 @@ namespace adv {
 
 // Perturbations of unit size, to be scaled by a step or an epsilon.
 
-// Along which a loss with this gradient [M, channels, height, width] rises the
-// fastest: its sign, with sign(0) = 0 (L-inf), or itself at length 1 (L2).
-// Zero where the gradient is zero everywhere.
+// The direction along which a loss with this gradient [M, channels, height,
+// width] rises the fastest: the gradient's sign, with sign(0) = 0 (L-inf), or
+// the gradient at length 1 (L2). Zero where the gradient is zero everywhere.
 at::Tensor Steepest(const at::Tensor& gradient, Norm norm);
 
-// How random perturbations lie in the unit ball.
+// The distribution of random perturbations in the unit ball.
 enum class Spread {
   kVolume,   // uniformly in its volume
   kSurface,  // uniform values (L-inf) or normal ones (L2) over their size, 1
@@ -23,9 +23,9 @@ enum class Spread {
              // kSurface
 };
 
-// One for each of `images` [M, channels, height, width], on their device;
-// `samples` [M] int64 on the CPU are their keys. Values are drawn by row,
-// column and then channel.
+// Draws one perturbation for each of `images` [M, channels, height, width], on
+// their device. `samples` [M] int64 on the CPU are their keys. Values are drawn
+// by row, column and then channel.
 at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
                              const at::Tensor& samples,
                              const at::Tensor& images);

@@ -6,6 +6,7 @@ std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter,
                                std::array<uint32_t, 2> key) {
   constexpr int kRounds = 10;
   for (int round = 0; round < kRounds; ++round) {
+    // The paper's multipliers; below, its key increments (Weyl sequences).
     const uint64_t first = uint64_t{0xD2511F53} * counter[0];
     const uint64_t second = uint64_t{0xCD9E8D57} * counter[2];
     counter = {static_cast<uint32_t>(second >> 32) ^ counter[1] ^ key[0],

@@ -7,9 +7,8 @@
 namespace adv {
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011): a pure function from key and counter to 128 random bits. What is
-// drawn for an image then depends on what it is keyed by, never on the draws
-// before it.
+// SC 2011): a pure function from key and counter to 128 random bits. A draw for
+// an image then depends on its key alone, never on earlier draws.
 std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter,
                                std::array<uint32_t, 2> key);
 

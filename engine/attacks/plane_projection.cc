@@ -9,8 +9,9 @@
 namespace adv {
 namespace {
 
-// The sum over the columns from each one on. By adding, not by taking from the
-// total: the last ones may be tiny beside it.
+// The sum over each column and all columns after it. Subtracting the sum before
+// it from the total would lose the last sums, which may be tiny beside the
+// total.
 at::Tensor SumsFromHere(const at::Tensor& values) {
   return values.flip({1}).cumsum(1).flip({1});
 }
@@ -22,10 +23,10 @@ at::Tensor SumsBeforeHere(const at::Tensor& values) {
 
 }  // namespace
 
-// All pixels set out together, each toward the plane, at speed 1 (L-inf) or
-// |w| (L2), and stop where the box ends. What remains to the plane falls
-// linearly between two stops; so the time when nothing remains is exact once
-// it is known which pixels have stopped by then.
+// All pixels set out together toward the plane, at speed 1 (L-inf) or |w| (L2),
+// and each stops where the box ends. What remains to the plane falls linearly
+// between two stops. So the time when nothing remains is exact, once it is
+// known which pixels have stopped by then.
 at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
                            const at::Tensor& values, Norm norm) {
   const at::Tensor w = ValuesOf(normals).to(at::kDouble);
@@ -44,6 +45,8 @@ at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
   const at::Tensor need = values.abs().unsqueeze(1);
   const at::Tensor stopped =
       (gained + stops * rate).lt(need).sum(1, /*keepdim=*/true);
+  // If all pixels stop before the plane is reached, the corner where they stop
+  // is the nearest one to it.
   const at::Tensor reachable = stopped.lt(w.size(1));
   const at::Tensor here = stopped.clamp_max(w.size(1) - 1);
   const at::Tensor time =

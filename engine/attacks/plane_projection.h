@@ -7,11 +7,11 @@
 
 namespace adv {
 
-// The smallest moves, in the norm, of M `points` [M, channels, height, width]
-// in the box [0, 1] onto planes, inside the box: to where
+// The smallest moves in the norm that bring M `points` [M, channels, height,
+// width] of the box [0, 1] onto planes without leaving the box: to where
 //   values + <normals, move> = 0,
-// with `normals` [M, channels, height, width] and `values` [M] double. Where
-// the plane does not meet the box, to the corner that is nearest to it. As
+// with `normals` [M, channels, height, width] and `values` [M] double. If a
+// plane does not meet the box, the move goes to the corner nearest to it. As
 // Croce and Hein, arXiv 1907.02044, section 2.2.
 at::Tensor MovesOntoPlanes(const at::Tensor& points, const at::Tensor& normals,
                            const at::Tensor& values, Norm norm);

@@ -53,6 +53,8 @@ at::Tensor DrawUniform(const RandomKey& key,
   return Draw(key, samples, values,
               [](RandomWords& words, float* begin, float* end) {
                 for (float* value = begin; value != end; ++value) {
+                  // 24 bits fit float32's significand, so nothing is rounded up
+                  // to 1.
                   *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
                 }
               });
@@ -64,7 +66,7 @@ at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
       key, samples, values, [](RandomWords& words, float* begin, float* end) {
         constexpr double kTwoPi = 6.283185307179586;
         for (float* value = begin; value != end;) {
-          // In (0, 1], so that the logarithm is finite.
+          // u is in (0, 1], so that the logarithm is finite.
           const double u = (static_cast<double>(words.Next()) + 1) * 0x1p-32;
           const double angle =
               kTwoPi * static_cast<double>(words.Next()) * 0x1p-32;
@@ -84,8 +86,8 @@ at::Tensor DrawInUnitBall(const RandomKey& key,
   length_key.purpose = RandomPurpose::kLength;
   const at::Tensor lengths = DrawUniform(length_key, samples, 1);
   const float* length = lengths.data_ptr<float>();
-  // Not by ATen, whose vectors and what is left beside them round otherwise:
-  // a row must not know its neighbours.
+  // Plain loops, because ATen rounds the vectorised part of a tensor otherwise
+  // than the rest, and a row must not depend on its neighbours.
   for (int64_t i = 0; i < drawn.size(0); ++i) {
     float* row = drawn.data_ptr<float>() + i * values;
     double squares = 0;

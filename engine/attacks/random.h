@@ -10,7 +10,7 @@
 
 namespace adv {
 
-// What a draw is for. Streams of different purposes are independent.
+// The purpose of a draw. Streams of different purposes are independent.
 enum class RandomPurpose : uint32_t {
   kStart = 1,     // a random start in the ball
   kStep = 2,      // within a step
@@ -18,8 +18,8 @@ enum class RandomPurpose : uint32_t {
   kLength = 4,    // DrawInUnitBall's lengths
 };
 
-// Names one draw for one image, so that it depends on nothing else: not on the
-// batch, the order, what was drawn before, or the process.
+// Names one draw for one image. The draw depends on nothing else: not on the
+// batch, the order, earlier draws or the process.
 struct RandomKey {
   uint64_t seed = 0;
   RandomPurpose purpose = RandomPurpose::kStart;

@@ -19,7 +19,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// [M] float32: what a query must lower.
+// [M] float32: the margins that a query must lower.
 at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
                    bool targeted) {
   const at::Tensor own = classes.unsqueeze(1);
@@ -71,7 +71,7 @@ struct Square::Search {
 
   const at::Tensor rows;     // [M] int64, which images of the batch
   const at::Tensor classes;  // [M], the targets or the labels
-  const at::Tensor samples;  // [M], on the CPU as all that follows
+  const at::Tensor samples;  // [M]; this and all below are on the CPU
   const uint64_t seed;
   const double epsilon;
   const uint32_t restart;
@@ -111,7 +111,7 @@ absl::StatusOr<AttackResult> Square::PerturbWithin(
 
 absl::StatusOr<Candidates> Square::Go(Search search,
                                       AttackedModel& model) const {
-  // In an empty ball all queries are the same.
+  // An empty ball holds one image, so further queries would repeat it.
   const int64_t queries = search.epsilon > 0 ? config_.queries.value() : 1;
   for (int64_t query = 0; query < queries; ++query) {
     if (search.standing.numel() == 0) break;
@@ -125,7 +125,7 @@ absl::StatusOr<Candidates> Square::Go(Search search,
   found.images =
       search.ball.Snap(search.proposals->images()).to(search.rows.device());
   found.logits = search.logits;
-  // By the source's, as Attack::Judge does.
+  // The source's logits decide here, as in Attack::Judge.
   found.fooled = model.Fooled(found.logits, search.rows);
   found.objective =
       Margins(found.logits, search.classes, model.targeted()).neg();
@@ -184,6 +184,8 @@ absl::Status Square::Ask(int64_t query, AttackedModel& model,
   for (int64_t i = 0; i < standing.size(0); ++i) {
     const float margin = margins.data_ptr<float>()[i];
     float& before = search.margins[places[i]];
+    // A candidate that fools is kept whatever its margin, as its image leaves
+    // the search with it.
     if (margin < before || fooled.data_ptr<bool>()[i]) {
       before = margin;
       kept.push_back(i);

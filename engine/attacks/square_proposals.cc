@@ -70,8 +70,9 @@ class LinfProposals final : public SquareProposals {
     float* image = Row(row);
     CopyWindow(windows_[row],
                [&](int64_t at, int64_t packed) { before[packed] = image[at]; });
-    // As in the reference, signs that would change nothing are drawn again;
-    // not for ever, as in an empty ball nothing can change.
+    // As in the reference, signs that change nothing are drawn again. The
+    // number of tries is limited because in an empty ball no sign changes
+    // anything.
     constexpr int kTries = 16;
     bool changed = false;
     for (int i = 0; i < kTries && !changed; ++i) {
@@ -97,7 +98,8 @@ class LinfProposals final : public SquareProposals {
     }
   }
 
-  // One end for all of a channel's values in the window. Whether any changed.
+  // Draws one end for each channel and writes it to the channel's values in the
+  // window. Returns whether any value changed.
   bool WriteSigns(int64_t row, RandomWords& words) {
     std::vector<const float*> ends(channels_);
     for (const float*& end : ends) {
@@ -112,13 +114,13 @@ class LinfProposals final : public SquareProposals {
     return changed;
   }
 
-  at::Tensor lower_, upper_;                // what a pixel may become
+  at::Tensor lower_, upper_;                // the ends for a pixel
   std::vector<Window> windows_;             // of the last candidates
   std::vector<std::vector<float>> before_;  // their windows' values before
 };
 
-// One of the two opposite bumps: rectangles around the middle of height x
-// width pixels that add 1 / (n + 1)^2 each.
+// Adds one of the two opposite bumps: nested rectangles around the middle of
+// `height` x `side` pixels, of which number n adds 1 / (n + 1)^2.
 void AddBump(int64_t top, int64_t height, int64_t side, double sign,
              std::vector<double>& values) {
   const int64_t middle_y = height / 2, middle_x = side / 2;
@@ -140,15 +142,15 @@ double LengthOf(const std::vector<double>& values) {
   return std::sqrt(sum);
 }
 
-// Scales to `length`; what is zero everywhere stays so.
+// Scales `values` to `length`; a zero vector stays zero.
 void ScaleTo(double length, std::vector<double>& values) {
   const double before = LengthOf(values);
   if (before < 1e-12) return;
   for (double& value : values) value *= length / before;
 }
 
-// The update of the paper's figure 2: a bump over an opposite one, in a square,
-// of length 1.
+// The update of the paper's figure 2: in a square, a bump above an opposite
+// one, at length 1.
 std::vector<double> Bumps(int64_t side) {
   std::vector<double> values(side * side);
   std::vector<double> half = values;
@@ -195,7 +197,8 @@ class L2Proposals final : public SquareProposals {
       change_[i] = static_cast<double>(image[i]) - original[i];
     }
     const int64_t side = SideOf(share);
-    // What is changed, and where its length is taken from.
+    // The square that is changed, and the square that gives up its length for
+    // it.
     const Window target = DrawWindow(side, height_, width_, words);
     const Window source = DrawWindow(side, height_, width_, words);
     const bool turned = words.Flip();
@@ -203,12 +206,15 @@ class L2Proposals final : public SquareProposals {
     const double spare =
         std::max(epsilon_ * epsilon_ - length * length, 0.0) / channels_;
     for (int64_t channel = 0; channel < channels_; ++channel) {
+      // Algorithm 3: the target gets the length of both squares and an equal
+      // share, for each channel, of what the ball has left.
       const double taken = SquaresIn(target, source, channel);
       std::vector<double> updated = Read(target, channel);
       ScaleTo(1, updated);
       const std::vector<double> bumps = SignedBumps(side, turned, words);
       for (size_t i = 0; i < updated.size(); ++i) updated[i] += bumps[i];
       ScaleTo(std::sqrt(spare + taken), updated);
+      // The source comes first, because the target wins where they overlap.
       Write(source, channel, std::vector<double>(side * side));
       Write(target, channel, updated);
     }
@@ -220,14 +226,15 @@ class L2Proposals final : public SquareProposals {
   }
 
  private:
-  // Odd and at least 3, as far as the image is large enough.
+  // The side is odd and at least 3, unless the image is too small for that.
   int64_t SideOf(double share) const {
     const double area = share * static_cast<double>(height_ * width_);
     const int64_t side = std::max<int64_t>(std::lround(std::sqrt(area)), 3);
     return std::min(side + (side % 2 == 0 ? 1 : 0), std::min(height_, width_));
   }
 
-  // Of one channel, in a draw's direction and with a sign of its own.
+  // The bumps of one channel, turned as the draw says, with a sign that is
+  // drawn for this channel.
   std::vector<double> SignedBumps(int64_t side, bool turned,
                                   RandomWords& words) {
     std::vector<double>& upright = bumps_[side];
@@ -277,7 +284,8 @@ class L2Proposals final : public SquareProposals {
     return sum;
   }
 
-  // The change at the length of epsilon, and inside the box.
+  // Writes the image: the original plus the change at the length of epsilon,
+  // clipped to the box.
   void WriteImage(int64_t row) {
     ScaleTo(epsilon_, change_);
     const float* original = Row(originals_, row);

@@ -12,9 +12,9 @@
 namespace adv {
 
 // The candidates of the Square attack (arXiv 1912.00049, algorithms 2 and 3)
-// for M images, each a row of `images()` that is changed in place and, where it
-// is not kept, put back. An image's candidates depend on it and its own draws
-// alone. Not thread-safe.
+// for M images. Each image is a row of `images()`, which a candidate changes in
+// place and TakeBack restores. An image's candidates depend on the image and
+// its own draws alone. Not thread-safe.
 class SquareProposals {
  public:
   virtual ~SquareProposals() = default;
@@ -35,7 +35,8 @@ class SquareProposals {
  protected:
   explicit SquareProposals(const at::Tensor& originals);
 
-  // The values of one image, and where in them a pixel's channels begin.
+  // Row is the values of one image, PixelAt the index where a pixel's channels
+  // begin in them.
   float* Row(int64_t row) const { return Row(images_, row); }
   float* Row(const at::Tensor& images, int64_t row) const;
   int64_t PixelAt(int64_t y, int64_t x) const {
@@ -47,9 +48,10 @@ class SquareProposals {
 };
 
 // `originals` [M, channels, height, width] float32 in the box. Candidates lie
-// in the ball of `threat_model` and in the box; L-inf: on its surface, at every
-// pixel one of the two ends of what it may become. `eight_bit`, L-inf: these
-// ends are bytes. (L2 candidates are free; Ball::Snap rounds what is seen.)
+// in the ball of `threat_model` and in the box. L-inf candidates lie on its
+// surface: every pixel is at one of the two ends of what it may become, and
+// with `eight_bit` these ends are bytes. L2 candidates are not rounded;
+// Ball::Snap rounds what the network sees.
 std::unique_ptr<SquareProposals> MakeSquareProposals(
     const at::Tensor& originals, const ThreatModel& threat_model,
     bool eight_bit);

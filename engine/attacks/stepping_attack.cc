@@ -25,18 +25,20 @@ at::Tensor PlacesOf(const at::Tensor& chosen) {
 // All images at all epsilons: image i of N at epsilon e is row e N + i.
 class SteppingAttack::Sweep {
  public:
-  // `own_targets`: see OwnTargets. Keeps references to all.
+  // `own_targets`: see OwnTargets. This object keeps references to all
+  // arguments.
   Sweep(const SteppingAttack& attack, const at::Tensor& own_targets,
         AttackedModel& model, const AttackBatch& batch,
         const RunOptions& options);
 
   absl::Status Run();
-  // After Run, of each epsilon in turn.
+  // The result at each epsilon; to be called after Run, for each epsilon in
+  // turn.
   absl::StatusOr<AttackResult> ResultAt(size_t e);
 
  private:
   int64_t moving() const { return walks_ ? walks_->rows.size(0) : 0; }
-  // [M], which of the N images these are.
+  // [M]: the images, of the N, that these rows are about.
   at::Tensor ImageRows(const at::Tensor& rows) const {
     return rows.remainder(images_);
   }
@@ -44,24 +46,28 @@ class SteppingAttack::Sweep {
   absl::StatusOr<LogitsAndGradient> CleanGradient();
 
   absl::Status QueueAll();
-  // As many as there are slots for; those that wait the longest first.
+  // Lets as many walks begin as there are free slots, the longest waiting
+  // first.
   absl::Status FillSlots();
   // The walks of `rows` from start number `start`.
   absl::StatusOr<Walks> Begin(const at::Tensor& rows, int64_t start);
   absl::Status StepAll();
-  // A step of each of `walks`, of which those are left that have some to go.
-  // `seen`: the images as a network saw them, with the target's logits of
+  // Takes a step of each of `walks` and keeps those that have steps left.
+  // `seen` are the images as a network saw them, with the target's logits of
   // them (undefined: only a source has seen them) and the gradient there.
   absl::Status Step(const at::Tensor& seen, const at::Tensor& logits,
                     at::Tensor gradient, Walks& walks);
-  // Ends those of `walks` that `fooled` marks with what was seen.
+  // Ends those of `walks` that `fooled` marks; the images seen are their
+  // results.
   absl::Status TakeOut(const at::Tensor& fooled, const at::Tensor& seen,
                        const at::Tensor& logits, at::Tensor& gradient,
                        Walks& walks);
-  // Verdicts, too, are of full passes, unless something waits for them.
+  // Whether to ask for verdicts now. They wait for a full pass, unless an empty
+  // slot waits for them.
   bool JudgeNow() const;
   absl::Status JudgeArrived();
-  // Walks that are over. Where starts are left, failures go back to wait.
+  // Notes walks that are over. A walk that failed and has starts left goes back
+  // to the waiting ones.
   absl::Status Finish(Candidates found);
 
   const SteppingAttack& attack_;
@@ -131,7 +137,7 @@ absl::Status SteppingAttack::Sweep::Run() {
 
 bool SteppingAttack::Sweep::JudgeNow() const {
   if (arrived_.size() == 0) return false;
-  // Those that failed may have another start to fill slots with.
+  // A walk that failed may begin again from another start and fill a slot.
   const bool wanted = attack_.RandomStarts() > 1 && waiting_.empty() &&
                       moving() < pass_.slots();
   return wanted || moving() == 0 || arrived_.size() >= pass_.slots();
@@ -147,7 +153,8 @@ absl::StatusOr<AttackResult> SteppingAttack::Sweep::ResultAt(size_t e) {
   spent.gradients = part(spent_.gradients);
   spent.forwards = part(spent_.forwards);
   if (attack_.RandomStarts() == 0) {
-    // There already; it is part of each epsilon.
+    // The gradient is there already and costs nothing here. Asking for it notes
+    // at each epsilon whether it was zero.
     const absl::StatusOr<LogitsAndGradient> clean = CleanGradient();
     if (!clean.ok()) return clean.status();
   }
@@ -177,7 +184,8 @@ absl::Status SteppingAttack::Sweep::QueueAll() {
   at::Tensor wait = at::ones_like(all, at::kBool);
   if (attack_.RandomStarts() > 0 &&
       options_.success == SuccessRule::kAnyIterate) {
-    // The walks do not come by the clean images.
+    // Walks with random starts never stand at the clean images, which are
+    // iterates, too.
     const absl::StatusOr<at::Tensor> clean = clean_pass_.CleanLogits();
     if (!clean.ok()) return clean.status();
     const at::Tensor logits = clean->index_select(0, ImageRows(all));
@@ -204,6 +212,7 @@ absl::Status SteppingAttack::Sweep::FillSlots() {
   while (!waiting_.empty() && moving() < slots && arrived_.size() < slots) {
     const int64_t start = starts_[waiting_.front()];
     std::vector<int64_t> next;
+    // Begin draws for one start number, so a group of walks shares it.
     while (!waiting_.empty() && starts_[waiting_.front()] == start &&
            moving() + static_cast<int64_t>(next.size()) < slots) {
       next.push_back(waiting_.front());
@@ -258,7 +267,7 @@ absl::Status SteppingAttack::Sweep::StepAll() {
   const absl::StatusOr<LogitsAndGradient> found =
       pass_.Gradient(seen, walks_->rows, ObjectiveOf(walks_->rows));
   if (!found.ok()) return found.status();
-  // The source's logits say nothing of the target.
+  // The source's logits do not tell whether the target is fooled.
   return Step(seen, pass_.transfer() ? at::Tensor() : found->logits,
               found->gradient, *walks_);
 }
@@ -280,6 +289,8 @@ absl::Status SteppingAttack::Sweep::Step(const at::Tensor& seen,
                    walks.step_sizes, walks.images);
   walks.taken = walks.taken + 1;
   walks.remaining = walks.remaining - 1;
+  // The last iterate needs a verdict but no gradient, so its walk leaves the
+  // slot to another one and waits for a pass of forwards.
   const at::Tensor over = walks.remaining.eq(0);
   const at::Tensor out = PlacesOf(over);
   if (out.size(0) > 0) {

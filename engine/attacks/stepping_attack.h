@@ -15,10 +15,10 @@ namespace adv {
 // An attack whose images each take a number of steps of one length:
 //   x_{n+1} = project onto ball and box (x_n + step_size direction(ascent)).
 //
-// An image at an epsilon is a walk of its own. Walks of all epsilons and
-// restarts go side by side in the slots of one tile, where epsilon, step size,
-// label, target and the steps that remain are a row of a tensor each; a walk
-// that is over leaves its slot at once, and the next one takes it.
+// Each image has a walk of its own at each epsilon. Walks of all epsilons and
+// restarts go side by side in the slots of one tile. Epsilon, step size, label,
+// target and the remaining steps are rows of tensors. A walk that is over
+// leaves its slot at once, and the next walk takes it.
 class SteppingAttack : public Attack {
  public:
   using Attack::Attack;
@@ -37,17 +37,18 @@ class SteppingAttack : public Attack {
   class Sweep;
 
   virtual Schedule ScheduleAt(double epsilon) const = 0;
-  // How many starts drawn in the ball are tried, until one fools. 0: the walk
-  // starts at the clean image, whose gradient serves all epsilons.
+  // The number of random starts in the ball that are tried until one fools. 0:
+  // the walk starts at the clean image, whose gradient serves all epsilons.
   virtual int64_t RandomStarts() const { return 0; }
-  // What a step climbs (Ball::Climb), from the gradient of the objective. May
-  // keep momentum in `walks`, but not with random starts. `targeted`: the
-  // objective is minus the loss of a target.
+  // The direction of a step (Ball::Climb), from the gradient of the objective.
+  // It may keep momentum in `walks`, but not with random starts. `targeted`:
+  // the objective is minus the loss of a target.
   virtual at::Tensor Ascent(const at::Tensor& gradient, bool /*targeted*/,
                             Walks&) const {
     return gradient;
   }
-  // [N], by the attack's own choice of classes; undefined for the default.
+  // [N]: the classes that the attack itself chooses to lead to; undefined if it
+  // leaves the goal as it is.
   virtual absl::StatusOr<at::Tensor> OwnTargets(AttackedModel&) const {
     return at::Tensor();
   }

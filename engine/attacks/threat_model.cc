@@ -18,6 +18,7 @@ int64_t RandomTarget(uint64_t seed, int64_t index, int64_t label,
       Philox({static_cast<uint32_t>(index),
               static_cast<uint32_t>(static_cast<uint64_t>(index) >> 32), 0, 0},
              {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+  // Draws one of classes - 1 numbers, and skips the label.
   const auto drawn = static_cast<int64_t>(
       (uint64_t{bits[0]} * static_cast<uint64_t>(classes - 1)) >> 32);
   return drawn < label ? drawn : drawn + 1;
@@ -61,7 +62,7 @@ absl::Status Validate(const ThreatModel& threat_model,
   const double largest = threat_model.norm == Norm::kLinf
                              ? 1.0
                              : std::sqrt(static_cast<double>(values_per_image));
-  // Not "below or above", so that NaN is caught.
+  // Asks for "inside" so that NaN, which fails both comparisons, is refused.
   if (threat_model.epsilon >= 0 && threat_model.epsilon <= largest) {
     return absl::OkStatus();
   }
@@ -80,6 +81,7 @@ absl::StatusOr<at::Tensor> ResolveTargets(const Goal& goal,
     case Goal::TargetRule::kFixed:
       return FixedTargets(goal.target_class, labels, indices, classes);
     case Goal::TargetRule::kLeastLikely:
+      // At infinity, the label is never the least likely class.
       return clean_logits
           .scatter(1, labels.unsqueeze(1),
                    std::numeric_limits<double>::infinity())

@@ -12,7 +12,7 @@ namespace adv {
 // How the size of a perturbation is measured, over all pixels and channels.
 enum class Norm { kLinf, kL2 };
 
-// What the attacker may change.
+// The changes that the attacker may make.
 struct ThreatModel {
   Norm norm = Norm::kLinf;
   // In pixel units, the box being [0, 1]: 8/255 is .0314. L-inf: [0, 1].
@@ -24,7 +24,7 @@ struct ThreatModel {
 absl::Status Validate(const ThreatModel& threat_model,
                       int64_t values_per_image);
 
-// Where an attack leads: away from the true label (ascent on its loss), or
+// The direction of an attack: away from the true label (ascent on its loss), or
 // toward a class (descent on that class's loss).
 struct Goal {
   enum class Kind { kUntargeted, kTargeted };

@@ -17,6 +17,7 @@ void Violations::Add(std::string violation) {
 
 void Violations::AddAll(const absl::Status& status) {
   if (status.ok()) return;
+  // The message is that of another ToStatus, which joined its violations.
   for (absl::string_view violation : absl::StrSplit(status.message(), "; ")) {
     Add(std::string(violation));
   }

@@ -8,12 +8,12 @@
 
 namespace adv {
 
-// Collects what is wrong with an input, so that its sender sees all of it at
-// once. Each is "field: what is wrong"; one that is there already is dropped.
+// Collects the faults of an input, so that its sender sees all of them at once.
+// Each is "field: what is wrong". A fault that is there already is dropped.
 class Violations {
  public:
   void Add(std::string violation);
-  // Those of another INVALID_ARGUMENT; nothing if `status` is OK.
+  // Adds those of another INVALID_ARGUMENT; nothing if `status` is OK.
   void AddAll(const absl::Status& status);
 
   // OK if there are none, else INVALID_ARGUMENT with all, joined with "; ".

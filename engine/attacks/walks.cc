@@ -21,6 +21,8 @@ Walks Walks::Select(const at::Tensor& kept) const {
 }
 
 Walks Walks::Join(const Walks& other) const {
+  // Either both sides have momentum or neither has: walks that keep it take
+  // their first step before they join others.
   return {at::cat({rows, other.rows}),
           at::cat({images, other.images}),
           ball.Join(other.ball),

@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// Walks side by side in the slots of a tile (SteppingAttack), a row of each
-// tensor for each.
+// Walks side by side in the slots of a tile (SteppingAttack). Each has a row in
+// every tensor.
 struct Walks {
   at::Tensor rows;    // [M] int64, which image at which epsilon
   at::Tensor images;  // [M, channels, height, width], written in place
@@ -19,17 +19,18 @@ struct Walks {
   at::Tensor remaining;   // [M] int64, steps
   at::Tensor taken;       // [M] int64, steps
   at::Tensor fooled_at;   // [M] int64, the first iterate that fooled, or -1
-  // As `images`, for whoever climbs an average of gradients. Undefined until
-  // the first step, which is the clean one.
+  // As `images`, for an attack that climbs an average of gradients. Undefined
+  // until the first step, which is the clean one.
   at::Tensor momentum = {};
 
-  // Those at `kept` [K] int64, in rising order.
+  // The walks at `kept` [K] int64, in rising order.
   Walks Select(const at::Tensor& kept) const;
-  // These and then those of `other`.
+  // These walks followed by those of `other`.
   Walks Join(const Walks& other) const;
 };
 
-// Walks that have taken all their steps, and wait for a verdict on the last.
+// Walks that have taken all their steps and wait for a verdict on the last
+// image.
 struct Arrived {
   at::Tensor rows;       // [M] int64
   at::Tensor images;     // [M, channels, height, width], as a network sees them
