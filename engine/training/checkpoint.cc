@@ -45,6 +45,8 @@ absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes) {
   }
   CheckpointContent content;
   absl::StatusOr<StateDict> tensors = ParseSafetensors(body, &content.values);
+  // The digest fits, so only a writer with a fault can get here; for the caller
+  // the file is damaged all the same.
   if (!tensors.ok()) {
     return absl::DataLossError(absl::StrCat("the checkpoint is damaged: ",
                                             tensors.status().message()));

@@ -7,6 +7,8 @@ namespace adv {
 Dropout::Dropout(const std::vector<Layer>& layers,
                  const std::vector<int64_t>& image_shape, int64_t batch,
                  at::Device device) {
+  // Follows the shape of the values through the layers; the factors have the
+  // shape at their dropout layer.
   std::vector<int64_t> shape = {batch, image_shape[0], image_shape[1],
                                 image_shape[2]};
   for (const Layer& layer : layers) {
@@ -39,6 +41,7 @@ Dropout::Dropout(const std::vector<Layer>& layers,
 
 void Dropout::Draw(int64_t count, const at::Generator& generator) {
   for (size_t i = 0; i < factors_.size(); ++i) {
+    // In place, because a recorded step reads this memory.
     const double kept = 1 - probabilities_[i];
     factors_[i].narrow(0, 0, count).bernoulli_(kept, generator).div_(kept);
   }

@@ -12,10 +12,9 @@
 namespace adv {
 
 // The random factors of a network's dropout layers (Srivastava et al., JMLR
-// 2014, "inverted": what stays is scaled up by 1 / (1 - p)), in buffers that
-// are drawn anew for each step: the numbers come from a generator of one's own,
-// and the step itself is free of random numbers, so that it can be recorded
-// and replayed.
+// 2014; "inverted": what stays is scaled up by 1 / (1 - p)). They lie in
+// buffers that each step draws anew from a generator given to Draw. So the
+// training step itself draws nothing, and can be recorded and replayed.
 class Dropout {
  public:
   // For batches of `batch` images of `image_shape`, {channels, height, width}.
@@ -27,8 +26,8 @@ class Dropout {
   // state gives the same factors.
   void Draw(int64_t count, const at::Generator& generator);
 
-  // One tensor a dropout layer, for VggForward, of the first `count` images:
-  // always the same memory.
+  // One tensor for each dropout layer, for VggForward, with the factors of the
+  // first `count` images. It is always the same memory.
   std::vector<at::Tensor> Factors(int64_t count) const;
 
  private:

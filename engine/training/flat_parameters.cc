@@ -30,6 +30,9 @@ FlatParameters::FlatParameters(const StateDict& initial, at::Device device)
       gradients_(at::zeros_like(values_)) {
   int64_t offset = 0;
   for (const auto& [name, value] : initial) {
+    // Detached, the view is a leaf of autograd that still shares the memory of
+    // `values_`. With a gradient tensor already in place, backward accumulates
+    // into it and allocates none.
     at::Tensor leaf = ViewOf(values_, offset, value.sizes()).detach();
     leaf.copy_(value);
     leaf.requires_grad_(true);

@@ -7,10 +7,10 @@
 
 namespace adv {
 
-// All parameters of a network in one float32 vector and their gradients in
+// All parameters of a network in one float32 vector, and their gradients in
 // another, so that the optimizer needs a few operations for all of them. The
 // named tensors are views: a backward pass adds straight into `gradients`, and
-// an update of `values` is seen by the next forward pass.
+// the next forward pass sees an update of `values`.
 class FlatParameters {
  public:
   // Copies `initial` to `device`.

@@ -6,6 +6,8 @@ namespace adv {
 
 std::mt19937_64 KeyedGenerator(RandomStream stream, uint64_t seed,
                                uint64_t counter) {
+  // The standard fixes the results of seed_seq and mt19937_64, unlike those of
+  // its distributions.
   std::seed_seq key{static_cast<uint32_t>(stream), static_cast<uint32_t>(seed),
                     static_cast<uint32_t>(seed >> 32),
                     static_cast<uint32_t>(counter),
@@ -14,8 +16,8 @@ std::mt19937_64 KeyedGenerator(RandomStream stream, uint64_t seed,
 }
 
 uint64_t UniformBelow(uint64_t bound, std::mt19937_64& generator) {
-  // The largest multiple of `bound` that fits: numbers above it would favour
-  // the small remainders.
+  // The largest multiple of `bound` that fits. Numbers from there on would
+  // favour the small remainders, so they are drawn again.
   const uint64_t limit = UINT64_MAX - UINT64_MAX % bound;
   uint64_t value = generator();
   while (value >= limit) value = generator();

@@ -7,7 +7,8 @@
 
 namespace adv {
 
-// What a random stream is for; streams of different purposes are independent.
+// The purpose of a random stream. Streams of different purposes are
+// independent.
 enum class RandomStream : uint32_t {
   kValidationSplit = 1,
   kShuffle = 2,
@@ -16,8 +17,8 @@ enum class RandomStream : uint32_t {
   kValidation = 5,
 };
 
-// A generator that depends on nothing but its key. All randomness of training
-// is keyed by (seed, epoch or step), so that a resumed run needs no generator
+// A generator that depends on its key alone. All randomness of training is
+// keyed by (seed, epoch or step), so that a resumed run needs no generator
 // state and draws the same numbers on every machine.
 std::mt19937_64 KeyedGenerator(RandomStream stream, uint64_t seed,
                                uint64_t counter);

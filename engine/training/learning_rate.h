@@ -7,9 +7,9 @@
 
 namespace adv {
 
-// The step size after `updates` updates, with `total_updates` in max_epochs:
+// The step size after `updates` updates, where max_epochs have `total_updates`:
 // Keras's learning_rate / (1 + decay * updates), times the factor of the last
-// drop that applies.
+// drop reached.
 double LearningRateAt(const TrainingSettings& settings, int64_t updates,
                       int64_t total_updates);
 

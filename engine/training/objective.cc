@@ -55,11 +55,14 @@ at::Tensor Objective::AdversarialExamples(const StateDict& parameters,
   for (int64_t step = 0; step < adversarial_.steps; ++step) {
     at::Tensor gradient;
     {
+      // Validation runs without gradients, but examples need them there, too.
       const at::AutoGradMode enable_grad(true);
       const at::Tensor input = examples.detach().requires_grad_();
       const at::Tensor logits = VggForward(layers_, parameters, input);
       gradient = torch::autograd::grad(
           {logits}, {input},
+          // The attacks' loss L, whose gradient does not vanish where the
+          // network is sure of itself.
           {AttackLossGradient(logits.detach(), batch.labels)})[0];
     }
     const at::NoGradGuard no_grad;

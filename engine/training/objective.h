@@ -11,14 +11,14 @@
 
 namespace adv {
 
-// What one evaluation of the objective takes.
+// The inputs of one evaluation of the objective.
 struct TrainingBatch {
   at::Tensor images;  // [N, channels, height, width] in [0, 1]
   at::Tensor labels;  // [N] int64
   // The dropout layers' factors; none in validation.
   std::vector<at::Tensor> dropout;
-  // Adversarial training: where in the ball examples start, in units of
-  // epsilon, shaped as the images; undefined otherwise.
+  // Adversarial training: the places in the ball where examples start, in units
+  // of epsilon and in the shape of the images. Undefined otherwise.
   at::Tensor start;
 };
 
@@ -37,8 +37,8 @@ class Objective {
   // With adversarial training, `correct` counts the adversarial examples.
   Value Of(const StateDict& parameters, const TrainingBatch& batch) const;
 
-  // The examples that Of trains on, in the ball and the box. They are made with
-  // the network as it will be used, without dropout.
+  // The examples that Of trains on, in the ball and the box. The network makes
+  // them without dropout, as it will be used.
   at::Tensor AdversarialExamples(const StateDict& parameters,
                                  const TrainingBatch& batch) const;
 

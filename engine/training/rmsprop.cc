@@ -16,6 +16,7 @@ RmsProp::RmsProp(at::Tensor parameters, double rho, double epsilon)
 
 void RmsProp::Step(at::Tensor& gradient, const at::Tensor& rate) {
   const at::NoGradGuard no_grad;
+  // All in place: a recorded step replays on the same memory.
   mean_square_.mul_(rho_).addcmul_(gradient, gradient, 1 - rho_);
   at::sqrt_out(scratch_, mean_square_).add_(epsilon_);
   parameters_.sub_(gradient.mul_(rate).div_(scratch_));

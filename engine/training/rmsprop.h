@@ -16,7 +16,7 @@ class RmsProp {
   RmsProp(at::Tensor parameters, double rho, double epsilon);
 
   // `rate` is a float32 scalar on the parameters' device, so that a recorded
-  // step may be replayed with another one. `gradient` [P] is overwritten.
+  // step can be replayed with another rate. `gradient` [P] is overwritten.
   void Step(at::Tensor& gradient, const at::Tensor& rate);
 
   // v, [P]: all of the optimizer's state. Copy into it to restore it.

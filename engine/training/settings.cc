@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-// Collects what is wrong, so that all of it is told at once.
+// Collects all faults, so that a caller sees them at once.
 class Violations {
  public:
   template <typename T>

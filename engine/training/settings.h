@@ -40,7 +40,7 @@ struct AdversarialTraining {
 // Everything that decides the outcome of a training run, besides the data and
 // the network. The defaults are the thesis's protocol.
 struct TrainingSettings {
-  // Of the initial weights, the validation split, shuffling, flips and
+  // The seed of the initial weights, the validation split, shuffling, flips and
   // dropout.
   uint64_t seed = 1;
   // Images per step, 1 to 65,536.
@@ -64,8 +64,9 @@ struct TrainingSettings {
   double min_delta = 1e-4;
   // Whether each image is mirrored with probability one half in each epoch.
   bool horizontal_flips = false;
-  // Where each epoch's order and flips are drawn: on the device, which then
-  // waits for nothing, or on the host, which gives every device the same ones.
+  // The place where each epoch's order and flips are drawn: on the device,
+  // which then waits for nothing, or on the host, which gives every device the
+  // same ones.
   bool shuffle_on_device = false;
   // In rising order of after_fraction.
   std::vector<LearningRateDrop> learning_rate_drops;

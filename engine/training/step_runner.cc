@@ -18,7 +18,7 @@ class DirectRunner final : public StepRunner {
 
 #ifdef ADV_CUDA
 
-// Lets cuDNN choose its kernels and autograd make its buffers first.
+// The first calls let cuDNN choose its kernels and autograd make its buffers.
 constexpr int kCallsBeforeRecording = 3;
 
 class GraphRunner final : public StepRunner {
@@ -32,16 +32,19 @@ class GraphRunner final : public StepRunner {
       work();
       return;
     }
+    // Recording launches nothing, so this call's work is still to be done.
     Record(work);
     graph_.replay();
   }
 
  private:
   void Record(const std::function<void()>& work) {
-    // LibTorch's default generator takes part in every recording.
+    // LibTorch's default generator takes part in every recording, so two
+    // recordings at once would disturb each other.
     static std::mutex* const one_at_a_time = new std::mutex;
     const std::lock_guard<std::mutex> lock(*one_at_a_time);
-    // Relaxed: other trainers go on, and autograd calls from its own threads.
+    // In a stricter mode the calls of other trainers, and those of autograd's
+    // own threads, would break the recording.
     graph_.capture_begin({0, 0}, cudaStreamCaptureModeRelaxed);
     work();
     graph_.capture_end();

@@ -9,8 +9,9 @@
 
 namespace adv {
 
-// A queue of device work for one trainer: on CUDA a stream of LibTorch's pool,
-// so that several trainers' work overlaps; elsewhere the only one there is.
+// A queue of device work for one trainer. On CUDA it is a stream of LibTorch's
+// pool, so that the work of several trainers overlaps; elsewhere it is the only
+// queue there is.
 c10::Stream MakeStream(at::Device device);
 
 // Does the same piece of work on a device again and again.
@@ -18,11 +19,11 @@ class StepRunner {
  public:
   virtual ~StepRunner() = default;
 
-  // Calls `work`, which always does the same: on the same memory, with the same
-  // shapes, reading nothing back. On CUDA it is recorded into a graph after a
-  // few calls, which is then launched in its place: a whole training step then
-  // costs one launch instead of some two hundred. Call it with a stream of
-  // MakeStream set as the current one.
+  // Calls `work`, which must do the same each time: on the same memory, with
+  // the same shapes, reading nothing back. On CUDA, after a few calls, it is
+  // recorded into a graph, which is launched in its place from then on. A whole
+  // training step then costs one launch instead of some two hundred. The
+  // current stream must be one of MakeStream.
   virtual void Run(const std::function<void()>& work) = 0;
 };
 

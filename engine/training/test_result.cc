@@ -26,6 +26,8 @@ absl::StatusOr<TestResult> TestNetwork(const Network& network,
         network.Logits(dataset.Pixels(indices));
     if (!found.ok()) return found.status();
     const at::Tensor logits = found->to(at::kCPU);
+    // The sum, because the last batch may be smaller and a mean of means would
+    // weigh its images more.
     result.loss +=
         at::nll_loss(at::log_softmax(logits, 1), labels, {}, at::Reduction::Sum)
             .item<double>();

@@ -11,12 +11,13 @@
 
 namespace adv {
 
-// How a network does on a labelled data set.
+// The results of a network on a labelled data set.
 struct TestResult {
   int64_t images = 0;
   int64_t correct = 0;
   double loss = 0;  // mean cross-entropy
-  // classes x classes counts: true label times classes plus predicted label.
+  // classes x classes counts, at index true label times classes plus predicted
+  // label.
   std::vector<int64_t> confusion;
 };
 

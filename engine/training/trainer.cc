@@ -18,8 +18,8 @@
 namespace adv {
 namespace {
 
-// Reading the loss back makes an accelerator wait, so not after every step, and
-// there only at the end of an epoch.
+// The steps between two reports on a CPU. Reading the loss back makes an
+// accelerator wait, so there a report comes only at the end of an epoch.
 constexpr int64_t kStepsPerReport = 10;
 constexpr int64_t kValidationBatch = 256;
 
@@ -27,7 +27,7 @@ at::Tensor ToTensor(const std::vector<int64_t>& values, at::Device device) {
   return at::tensor(values, at::kLong).to(device);
 }
 
-// Glorot's weights with those of `given` in place.
+// Glorot's weights, with those of `given` in their places.
 StateDict StartingParameters(const std::vector<Layer>& layers, uint64_t seed,
                              const StateDict& given) {
   StateDict parameters = InitialParameters(layers, seed);
@@ -36,7 +36,8 @@ StateDict StartingParameters(const std::vector<Layer>& layers, uint64_t seed,
 }
 
 at::Generator NewGenerator(at::Device device) {
-  // LibTorch 1.13's clone counts its reference twice and leaks.
+  // The clone of a CPU generator in LibTorch 1.13 counts its reference twice
+  // and leaks.
   return device.is_cpu() ? at::detail::createCPUGenerator()
                          : at::globalContext().defaultGenerator(device).clone();
 }
@@ -57,7 +58,8 @@ TrainingBatch MakeBatch(const TrainingSettings& settings,
   return batch;
 }
 
-// Adds its life to `total`, at Lap and at its end.
+// Adds the time since its start or last Lap to `total`, at each Lap and at its
+// end.
 class Stopwatch {
  public:
   explicit Stopwatch(double* total) : total_(total) {}
@@ -178,7 +180,7 @@ void Trainer::StartEpoch() {
 
 void Trainer::ShuffleOnDevice() {
   SeedGenerator(RandomStream::kShuffle, epochs_.size());
-  // Sorting by random keys: of 2^63, so that no two are equal.
+  // Sorts by random keys. There are 2^63 of them, so no two are equal.
   const at::Tensor keys = at::empty_like(training_).random_(generator_);
   order_ = training_.index_select(0, keys.argsort());
   if (!settings_.horizontal_flips) return;
@@ -205,11 +207,13 @@ void Trainer::ShuffleOnHost() {
 
 void Trainer::SeedGenerator(RandomStream stream, uint64_t counter) {
   const uint64_t key = KeyedGenerator(stream, settings_.seed, counter)();
+  // LibTorch asks the callers of a generator to hold its lock.
   const std::lock_guard<std::mutex> lock(generator_.mutex());
   generator_.set_current_seed(key);
 }
 
-// Fills the buffers of the step with `count` images of the epoch's order.
+// Fills the step's buffers with `count` images of the epoch's order. A recorded
+// step reads these buffers, so all is copied into them.
 void Trainer::LoadBatch(int64_t begin, int64_t count) {
   const at::Tensor indices = order_.narrow(0, begin, count);
   at::Tensor images = data_->Pixels(indices);
@@ -235,7 +239,8 @@ TrainingBatch Trainer::FirstOfBatch(int64_t count) const {
   return batch;
 }
 
-// The part of a step that can be recorded and replayed.
+// The part of a step that can be recorded and replayed: it draws nothing and
+// reads nothing back.
 void Trainer::Learn(const TrainingBatch& batch) {
   at::Tensor gradients = parameters_.gradients();
   gradients.zero_();
@@ -253,6 +258,8 @@ void Trainer::Step() {
   rate_.fill_(LearningRateAt(settings_, steps_done(),
                              settings_.max_epochs * steps_per_epoch()));
   const TrainingBatch batch = FirstOfBatch(count);
+  // The last batch of an epoch may be smaller, and a recorded step has one
+  // shape.
   if (count == settings_.batch_size) {
     runner_->Run([&] { Learn(batch); });
   } else {
@@ -261,7 +268,8 @@ void Trainer::Step() {
   ++step_;
 }
 
-// Adversarial examples start at the same points in every epoch.
+// Adversarial examples start at the same points in every epoch, so that the
+// epochs' losses can be compared.
 void Trainer::Validate() {
   sums_.narrow(0, 2, 2).zero_();
   if (validation_.size(0) == 0) return;
@@ -302,7 +310,7 @@ EpochProgress Trainer::Progress(const Sums& sums) const {
 absl::Status Trainer::Report(const Sums& sums,
                              const ProgressCallback& progress) {
   const EpochProgress now = Progress(sums);
-  if (!(now.training_loss <= settings_.max_loss)) {  // NaN is not
+  if (!(now.training_loss <= settings_.max_loss)) {  // also true for NaN
     return absl::OutOfRangeError(absl::StrCat(
         "training diverged: the loss is ", now.training_loss, " in epoch ",
         now.epoch, " after ", now.images, " images, above max_loss ",
@@ -319,7 +327,7 @@ absl::StatusOr<EpochRecord> Trainer::RunRestOfEpoch(
     const ProgressCallback& progress) {
   Stopwatch total(&seconds_);
   Stopwatch epoch(&epoch_seconds_);
-  // `progress` may write a checkpoint, with the time up to there.
+  // `progress` may write a checkpoint, which must hold the time up to there.
   const auto report = [&](const Sums& sums) {
     total.Lap();
     epoch.Lap();
@@ -346,6 +354,8 @@ absl::StatusOr<EpochRecord> Trainer::RunRestOfEpoch(
     record.validation_loss = sums.validation_loss / images;
     record.validation_accuracy = sums.validation_correct / images;
   }
+  // Such an epoch must not enter `epochs_`: comparisons with NaN would spoil
+  // best_epoch().
   if (!std::isfinite(record.validation_loss)) {
     return absl::OutOfRangeError(
         absl::StrCat("training diverged: the validation loss of epoch ",
@@ -353,6 +363,8 @@ absl::StatusOr<EpochRecord> Trainer::RunRestOfEpoch(
   }
   record.seconds = epoch_seconds_;
   epochs_.push_back(record);
+  // The record is in `epochs_` already, so this asks whether the new epoch is
+  // the best one.
   if (best_epoch() == static_cast<int64_t>(epochs_.size())) {
     best_values_.copy_(parameters_.values());
   }

@@ -27,10 +27,10 @@
 
 namespace adv {
 
-// One finished epoch. Losses are means of what is minimised, accuracies in
-// [0, 1] and with adversarial training of the adversarial examples; those of
-// training are taken along the way, with dropout and flips. Without validation
-// images the validation values are 0.
+// One finished epoch. Losses are means of the objective, and accuracies lie in
+// [0, 1]; with adversarial training they are those of the adversarial examples.
+// Training values are taken along the way, with dropout and flips. Without
+// validation images the validation values are 0.
 struct EpochRecord {
   double training_loss = 0;
   double training_accuracy = 0;
@@ -39,7 +39,7 @@ struct EpochRecord {
   double seconds = 0;
 };
 
-// Where an unfinished epoch stands.
+// The state of an unfinished epoch.
 struct EpochProgress {
   int64_t epoch = 0;         // from 1
   int64_t images = 0;        // done in this epoch
@@ -50,49 +50,50 @@ struct EpochProgress {
 
 // Trains one network on the chosen images of a data set.
 //
-// All randomness is keyed by (seed, epoch or step), so a run is a pure
-// function of layers, initial weights, data, settings, kind of device and, on a
-// CPU, number of threads: interrupted by Checkpoint and Restore anywhere, it
-// ends with the same weights on a CPU, bit for bit.
+// All randomness is keyed by (seed, epoch or step). So a run is a pure function
+// of layers, initial weights, data, settings, kind of device and, on a CPU,
+// number of threads. On a CPU, a run that Checkpoint and Restore interrupt
+// anywhere ends with the same weights, bit for bit.
 //
 // Not thread-safe, but any number of trainers may run at once, each in a thread
-// of its own; on CUDA their work overlaps.
+// of its own. On CUDA their work overlaps.
 class Trainer {
  public:
   // `kept` are the indices of `data` to use, in rising order; a part of them is
-  // set aside for validation. `initial` takes the place of the Glorot-uniform
-  // weights of the same names. INVALID_ARGUMENT for settings out of range, when
-  // no training image is left, or for initial weights that do not fit.
+  // set aside for validation. Weights in `initial` replace the Glorot-uniform
+  // ones of the same names. INVALID_ARGUMENT if settings are out of range, if
+  // no training image is left, or if initial weights do not fit.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(
       std::vector<Layer> layers, std::shared_ptr<const TrainingData> data,
       const std::vector<int64_t>& kept, const TrainingSettings& settings,
       const StateDict& initial = {});
 
-  // Called every few steps, on accelerators once an epoch, since reading the
-  // loss makes them wait; false asks to stop.
+  // Called every few steps; on accelerators once an epoch, because reading the
+  // loss makes them wait. Returning false asks to stop.
   using ProgressCallback = std::function<bool(const EpochProgress&)>;
 
   // Runs the rest of the current epoch and the validation after it. CANCELLED
-  // if `progress` returned false: the epoch can be continued, here or after a
+  // if `progress` returned false: the epoch can be continued, here or from a
   // Checkpoint. OUT_OF_RANGE if the loss is not a number or above max_loss:
   // this run cannot go on. FAILED_PRECONDITION if finished.
   absl::StatusOr<EpochRecord> RunEpoch(const ProgressCallback& progress);
 
-  // All epochs done, or stopped early.
+  // True once all epochs are done or the run stopped early.
   bool finished() const { return stopped_early() || all_epochs_done(); }
   bool stopped_early() const;
 
-  // What a run needs to be continued, with a digest of its own. May be called
-  // from within `progress`. FAILED_PRECONDITION once weights are not finite.
+  // All that is needed to continue the run, with a digest of its own. May be
+  // called from within `progress`. FAILED_PRECONDITION once weights are not
+  // finite.
   absl::StatusOr<std::string> Checkpoint() const;
-  // Continues from a checkpoint. Unchanged on failure: DATA_LOSS if the bytes
-  // are damaged, FAILED_PRECONDITION if another run made them (says in what it
-  // differs).
+  // Continues from a checkpoint. A failure changes nothing: DATA_LOSS if the
+  // bytes are damaged, FAILED_PRECONDITION if another run made them (the
+  // message says in what it differs).
   absl::Status Restore(absl::string_view checkpoint);
 
   const std::vector<EpochRecord>& epochs() const { return epochs_; }
-  // Number (from 1) of the epoch with the lowest validation loss, 0 before the
-  // first has ended. Without validation images the last one.
+  // The number (from 1) of the epoch with the lowest validation loss, 0 before
+  // the first epoch has ended. Without validation images, the last epoch.
   int64_t best_epoch() const;
   // The weights at the end of that epoch, float32 on the CPU.
   StateDict BestParameters() const;
@@ -103,7 +104,8 @@ class Trainer {
   int64_t steps_done() const {
     return static_cast<int64_t>(epochs_.size()) * steps_per_epoch() + step_;
   }
-  // Spent in RunEpoch, in all runs up to their last checkpoints.
+  // The time spent in RunEpoch. Earlier runs count up to the checkpoint that
+  // was restored.
   double seconds() const { return seconds_; }
 
  private:
@@ -135,7 +137,7 @@ class Trainer {
   EpochProgress Progress(const Sums& sums) const;
   absl::Status Report(const Sums& sums, const ProgressCallback& progress);
   absl::StatusOr<EpochRecord> RunRestOfEpoch(const ProgressCallback& progress);
-  // What must be the same for a checkpoint to fit.
+  // The facts that a checkpoint must share with this run to fit.
   std::map<std::string, std::string> Identity() const;
 
   const std::vector<Layer> layers_;

@@ -24,7 +24,7 @@ constexpr char kParameters[] = "parameters";
 constexpr char kMeanSquare[] = "mean_square";
 constexpr char kBestParameters[] = "best_parameters";
 
-// So that it reads back as the same number.
+// 17 digits read back as the same double.
 std::string Exactly(double value) { return absl::StrFormat("%.17g", value); }
 
 std::string Describe(const std::vector<Layer>& layers) {
@@ -109,7 +109,7 @@ bool DecodeCounters(const std::map<std::string, std::string>& values,
          absl::SimpleAtod(at("seconds"), &counters->seconds);
 }
 
-// What differs, one "name was X, is Y" each.
+// FAILED_PRECONDITION names every difference as "name was X, now is Y".
 absl::Status CheckIdentity(const std::map<std::string, std::string>& current,
                            const std::map<std::string, std::string>& values) {
   std::vector<std::string> differences;
@@ -137,7 +137,8 @@ std::map<std::string, std::string> Trainer::Identity() const {
       {"training_images", DigestIndices(split_.training)},
       {"validation_images", DigestIndices(split_.validation)},
       {"device", device_.is_cuda() ? "cuda" : "cpu"},
-      // Sums over threads are taken in another order with other numbers.
+      // Another number of threads adds floats in another order, and so gives
+      // other bits.
       {"threads",
        device_.is_cuda() ? "any" : absl::StrCat(at::get_num_threads())},
       {"seed", absl::StrCat(settings_.seed)},
@@ -183,6 +184,7 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
   if (absl::Status s = CheckIdentity(Identity(), content->values); !s.ok()) {
     return s;
   }
+  // All checks come before the first change, so that a failure changes nothing.
   for (const char* name : {kParameters, kMeanSquare, kBestParameters}) {
     const auto found = content->tensors.find(name);
     if (found == content->tensors.end() ||
@@ -205,6 +207,8 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
   mean_square.copy_(content->tensors.at(kMeanSquare));
   best_values_.copy_(content->tensors.at(kBestParameters));
   epochs_ = std::move(counters.epochs);
+  // The epoch's order follows from the number of finished epochs. StartEpoch
+  // clears the step and the sums, so they come after it.
   StartEpoch();
   step_ = counters.step;
   sums_[0].fill_(counters.training_loss);

@@ -20,6 +20,8 @@ std::vector<int64_t> TrainingData::image_shape() const {
 }
 
 at::Tensor TrainingData::Pixels(const at::Tensor& indices) const {
+  // The stored rows are channels-last already, so permute makes channels-last
+  // images without a copy.
   return images_.index_select(0, indices)
       .permute({0, 3, 1, 2})
       .to(at::kFloat)

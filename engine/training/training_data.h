@@ -12,9 +12,9 @@
 
 namespace adv {
 
-// A data set where training wants it: all of it on the device, as bytes, so
-// that a batch is a selection there. Immutable, so any number of trainers may
-// share it, from any thread.
+// A data set in the form that training needs: all of it on the device, as
+// bytes, so that a batch is a selection there. Immutable, so any number of
+// trainers may share it, from any thread.
 class TrainingData {
  public:
   static std::shared_ptr<const TrainingData> Upload(const Dataset& dataset,
@@ -27,8 +27,9 @@ class TrainingData {
   // {channels, height, width}
   std::vector<int64_t> image_shape() const;
 
-  // Of `indices`, [B] int64 on the device: pixels in [0, 1], [B, channels,
-  // height, width] float32 in channels-last memory, and labels [B] int64.
+  // For `indices`, [B] int64 on the device: their pixels in [0, 1], [B,
+  // channels, height, width] float32 in channels-last memory, and their labels
+  // [B] int64.
   at::Tensor Pixels(const at::Tensor& indices) const;
   at::Tensor Labels(const at::Tensor& indices) const;
 

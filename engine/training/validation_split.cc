@@ -17,6 +17,8 @@ ValidationSplit SplitForValidation(const at::Tensor& labels,
 
   ValidationSplit split;
   for (auto& [class_label, members] : by_class) {
+    // Keyed by the class, so that the choice in one class does not depend on
+    // the images of another.
     std::mt19937_64 generator =
         KeyedGenerator(RandomStream::kValidationSplit, seed, class_label);
     Shuffle(members, generator);

@@ -8,7 +8,8 @@
 
 namespace adv {
 
-// Disjoint; together the indices that were split. Both in rising order.
+// Two disjoint sets, both in rising order. Together they are the indices that
+// were split.
 struct ValidationSplit {
   std::vector<int64_t> training;
   std::vector<int64_t> validation;
