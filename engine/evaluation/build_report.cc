@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-// NaN of nothing.
+// The mean, or NaN if there is nothing to take it of.
 double Mean(double sum, int64_t count) {
   return count == 0 ? std::numeric_limits<double>::quiet_NaN()
                     : sum / static_cast<double>(count);
@@ -31,14 +31,16 @@ void Count(const AttackRecord& record, IterationSummary& summary) {
   ++summary.images;
 }
 
-// The iterations of the image at `rank` (from 0) in rising order.
+// The iterations of the image at `rank` (from 0), in rising order of
+// iterations.
 int64_t AtRank(const std::vector<int64_t>& histogram, int64_t rank) {
   int64_t steps = 0;
   for (int64_t below = 0; below <= rank; ++steps) below += histogram[steps];
   return steps;
 }
 
-// Mean and median from the histogram.
+// Sets mean and median from the histogram, which counts integers exactly in any
+// order of the records.
 void Summarize(IterationSummary& summary) {
   int64_t sum = 0;
   for (size_t i = 0; i < summary.histogram.size(); ++i) {
@@ -65,6 +67,7 @@ void CountGoals(const SampleRecord& sample, const AttackRecord& record,
   if (at_target || record.target < 0) {
     report.source_target.Add(sample.label, record.prediction);
   }
+  // Only images that went from right to wrong come here.
   if (record.member >= 0) ++report.broken_by_member[record.member];
 }
 
@@ -112,6 +115,7 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
   Summarize(report.iterations);
   for (IterationSummary& one : report.iterations_per_class) Summarize(one);
   const auto count = static_cast<int64_t>(records.size());
+  // Up to here these hold sums.
   for (double* mean : {&report.mean_confidence_drop, &report.mean_l0,
                        &report.mean_l2, &report.mean_linf}) {
     *mean = Mean(*mean, count);
@@ -124,7 +128,7 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
 EvaluationReport BuildReport(const EvaluationPlan& plan, const Classes& known,
                              std::vector<SampleRecord> records) {
   const auto classes = static_cast<int64_t>(known.names.size());
-  // Sums of doubles depend on their order.
+  // Sums of doubles depend on their order, and the report must not.
   std::sort(records.begin(), records.end(),
             [](const SampleRecord& a, const SampleRecord& b) {
               return a.index < b.index;

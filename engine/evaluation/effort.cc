@@ -6,7 +6,7 @@
 namespace adv {
 namespace {
 
-// Goes through the parameters of two configs of one attack.
+// Compares the parameters of two configs of one attack, pair by pair.
 class Comparison {
  public:
   explicit Comparison(double epsilon) : epsilon_(epsilon) {}
@@ -14,7 +14,7 @@ class Comparison {
   void operator()(const parameter::Count& /*described*/,
                   const parameter::Count& more, const parameter::Count& less) {
     Compare(more, less);
-    // 0 is not less of it, but another way to go.
+    // 0 selects another way to go, so it is not less of anything.
     if ((more == 0) != (less == 0)) comparable_ = false;
   }
   void operator()(const parameter::OptionalCount& /*described*/,
@@ -22,7 +22,7 @@ class Comparison {
                   const parameter::OptionalCount& less) {
     Compare(IgsmSteps(more, epsilon_), IgsmSteps(less, epsilon_));
   }
-  // What is no count must be the same.
+  // A parameter that is no count must be the same on both sides.
   template <typename Kind>
   void operator()(const Kind& /*described*/, const Kind& more,
                   const Kind& less) {
@@ -49,7 +49,7 @@ bool IsMoreOf(const AttackConfig& more, const AttackConfig& less,
   return std::visit(
       [&](const auto& config) {
         using Config = std::decay_t<decltype(config)>;
-        // Its members compare with those of another only one by one.
+        // An AutoAttack has members, and only members can be compared.
         if constexpr (std::is_same_v<Config, AutoAttackConfig>) {
           return false;
         } else {

@@ -5,9 +5,9 @@
 
 namespace adv {
 
-// Whether `more` is `less` with more steps, restarts, queries or target
-// classes, and nothing else changed: it should then do no worse. `epsilon`
-// decides steps that follow from it.
+// Whether `more` is the same attack as `less` with more steps, restarts,
+// queries or target classes, and no other change. It should then do no worse.
+// `epsilon` decides the number of steps where that follows from epsilon.
 bool IsMoreOf(const AttackConfig& more, const AttackConfig& less,
               double epsilon);
 

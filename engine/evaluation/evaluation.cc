@@ -14,7 +14,7 @@
 namespace adv {
 namespace {
 
-// The images must be the network's, and their labels among its classes.
+// Checks that the images have the network's shape and labels among its classes.
 absl::Status CheckImages(const Network& network, const Dataset& dataset,
                          const std::vector<int64_t>& indices) {
   if (indices.empty()) {
@@ -45,8 +45,8 @@ absl::Status CheckImages(const Network& network, const Dataset& dataset,
   return absl::OkStatus();
 }
 
-// The images at `indices`, padded where an image's bits may depend on the shape
-// of its batch.
+// The images at `indices`. Padding keeps the shape of the batch where an
+// image's bits may depend on it.
 Tile MakeTile(const Network& network, const Dataset& dataset,
               std::vector<int64_t> indices, const EvaluationPlan& plan) {
   Tile tile;
@@ -62,7 +62,7 @@ Tile MakeTile(const Network& network, const Dataset& dataset,
   return tile;
 }
 
-// The records of the clean images, as yet without attacks.
+// The records of the clean images. Their attacks are added later.
 std::vector<SampleRecord> CleanRecords(const Tile& tile) {
   const std::vector<Verdict> verdicts =
       MeasureVerdicts(tile.batch.clean_logits, tile.batch.labels, tile.count);

@@ -16,15 +16,17 @@
 
 namespace adv {
 
-// The records of the images at `indices` (1 to plan.tile_size of them), in
-// that order. `before_pass` as in RunOptions. `source` gives the gradients.
+// Returns the records of the images at `indices` (1 to plan.tile_size of them),
+// in that order. `before_pass` is that of RunOptions. `source` gives the
+// gradients.
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
     const std::function<absl::Status()>& before_pass);
 
-// All tiles, then the report. `progress` is called after each tile with all
-// records so far. `before_pass` ends it early with its status.
+// Evaluates all tiles and then makes the report. `progress` is called after
+// each tile with all records so far. A status of `before_pass` that is not OK
+// ends the evaluation with that status.
 absl::StatusOr<EvaluationReport> Evaluate(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,

@@ -14,6 +14,7 @@ Verdict VerdictOf(const float* logits, int64_t classes, int64_t label) {
   const float* largest = std::max_element(logits, logits + classes);
   double sum = 0;
   for (int64_t k = 0; k < classes; ++k) {
+    // Subtracting the largest logit keeps exp from overflowing.
     sum += std::exp(static_cast<double>(logits[k]) - *largest);
   }
   return {largest - logits, 1 / sum,

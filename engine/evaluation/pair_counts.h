@@ -8,8 +8,9 @@
 
 namespace adv {
 
-// How often a true label met a predicted one: a confusion matrix of which only
-// the counts above 0 are kept, since of a thousand classes few pairs meet.
+// Counts how often a true label met a predicted one: a confusion matrix that
+// keeps only the counts above 0, because few pairs of a thousand classes ever
+// meet.
 class PairCounts {
  public:
   explicit PairCounts(int64_t classes = 0) : classes_(classes) {}
@@ -26,7 +27,7 @@ class PairCounts {
   const std::map<std::pair<int64_t, int64_t>, int64_t>& counts() const {
     return counts_;
   }
-  // All of them, [label * classes + predicted].
+  // All counts, [label * classes + predicted].
   std::vector<int64_t> Dense() const {
     std::vector<int64_t> dense(classes_ * classes_);
     for (const auto& [pair, count] : counts_) {

@@ -40,6 +40,8 @@ absl::Status Validate(const EvaluationPlan& plan,
     violations.AddAll(
         valid.ok() ? ValidateRun(TraitsOf(config), options, problem) : valid);
   }
+  // Checked here as well as in ResolveTargets, so that a bad class fails before
+  // any image is attacked.
   if (plan.goal.kind == Goal::Kind::kTargeted &&
       plan.goal.rule == Goal::TargetRule::kFixed &&
       (plan.goal.target_class < 0 || plan.goal.target_class >= classes)) {

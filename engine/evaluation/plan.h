@@ -12,7 +12,7 @@
 
 namespace adv {
 
-// What is measured: every attack at every epsilon.
+// The plan of an evaluation: every attack at every epsilon.
 struct EvaluationPlan {
   std::vector<AttackConfig> attacks;
   Norm norm = Norm::kLinf;
@@ -21,9 +21,9 @@ struct EvaluationPlan {
   SuccessRule success = SuccessRule::kLastIterate;
   bool eight_bit = false;
   uint64_t seed = 0;
-  // At most so many images are attacked together, and on a device other than
-  // the CPU always exactly so many (the last tile is padded), so that an
-  // image's numbers depend on nothing else. [1, 1024].
+  // The largest number of images that are attacked together, in [1, 1024]. On a
+  // device other than the CPU it is always this number (the last tile is
+  // padded), so that an image's numbers depend on nothing else.
   int64_t tile_size = 128;
 };
 
@@ -31,7 +31,7 @@ struct EvaluationPlan {
 absl::Status Validate(const EvaluationPlan& plan,
                       const std::vector<int64_t>& image_shape, int64_t classes);
 
-// The plan as options of a run of one of its attacks; before_pass is unset.
+// The options for a run of one of the plan's attacks; before_pass is unset.
 RunOptions RunOptionsOf(const EvaluationPlan& plan);
 
 }  // namespace adv

@@ -25,14 +25,15 @@ struct AttackRecord {
   int64_t member = -1;     // AttackResult::member
 };
 
-// Everything measured on one image: a pure function of plan, models and image.
+// All measurements of one image: a pure function of plan, models and image.
 struct SampleRecord {
   int64_t index = 0;  // in the data set
   int64_t label = 0;
   int64_t prediction = 0;  // on the clean image
   double confidence = 0;   // softmax probability of `prediction`
   double label_confidence = 0;
-  // Attack by attack, and within one epsilon by epsilon, in the plan's order.
+  // In the plan's order: attack by attack, and within one attack epsilon by
+  // epsilon.
   std::vector<AttackRecord> attacks;
 };
 

@@ -11,7 +11,7 @@
 
 namespace adv {
 
-// The 2x2 table from which every rate is named.
+// The 2x2 table from which every rate follows.
 struct Outcomes {
   int64_t right_right = 0;  // clean right, adversarial right
   int64_t right_wrong = 0;
@@ -25,7 +25,7 @@ struct Outcomes {
   int64_t perturbed_right() const { return right_right + wrong_right; }
 };
 
-// Of the images whose attack succeeded after at least one step.
+// Covers the images whose attack succeeded after at least one step.
 struct IterationSummary {
   int64_t images = 0;
   double mean = 0;  // NaN if there are none, as is the median
@@ -46,8 +46,8 @@ struct AttackReport {
   int64_t confidence_reduced = 0;
   // Targeted attacks: clean right and now the target.
   int64_t right_to_target = 0;
-  // Images that went from right to wrong; of a targeted attack only those that
-  // went to their target.
+  // Images that went from right to wrong; under a targeted attack, only those
+  // that went to their target.
   PairCounts source_target;
   KindCounts kinds;
   // AutoAttack: images that each member turned from right to wrong.
@@ -70,10 +70,10 @@ struct EvaluationReport {
   std::vector<AttackReport> attacks;  // in the records' order
   std::string kinds_rule;             // by which KindCounts count
   bool has_superclasses = false;      // without them nothing is co-natural
-  // Whatever a reader must know before trusting the numbers, for example that
+  // Facts that a reader must know before trusting the numbers, for example that
   // robust accuracy rose with epsilon.
   std::vector<std::string> warnings;
-  // Guards among them that could not look, each with what it needs.
+  // Warnings that could not be checked, each with what the check needs.
   std::vector<std::string> unchecked;
 };
 

@@ -21,7 +21,8 @@ Rate WilsonRate(int64_t count, int64_t total) {
   const double half =
       kZ / scale * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n));
   rate.value = p;
-  // Exactly the ends where nothing, or everything, was counted.
+  // Rounding could put the interval a hair inside [0, 1] where nothing, or
+  // everything, was counted. There its end is exact.
   rate.lower = count == 0 ? 0 : std::max(0.0, centre - half);
   rate.upper = count == total ? 1 : std::min(1.0, centre + half);
   return rate;

@@ -19,6 +19,8 @@ void Taxonomy::Count(const SampleRecord& sample, const AttackRecord& record,
     ++counts.benign;
     return;
   }
+  // The order of these tests is the rule: an image counts as the first kind
+  // that fits.
   const std::vector<std::string>& superclasses = classes_.superclasses;
   if (!superclasses.empty() &&
       superclasses[sample.label] == superclasses[record.prediction]) {

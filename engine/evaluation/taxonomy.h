@@ -7,7 +7,7 @@
 
 namespace adv {
 
-// What a data set says of its classes, by label.
+// The facts of a data set about its classes, by label.
 struct Classes {
   std::vector<std::string> names;
   std::vector<std::string> superclasses = {};  // of each; empty: none
@@ -16,10 +16,10 @@ struct Classes {
 struct AttackRecord;
 struct SampleRecord;
 
-// Images whose rightness an attack changed, by kind, after Billovits, Eric and
-// Agarwala, "Hitting Depth: Investigating Robustness to Adversarial Examples
-// in Deep Convolutional Neural Networks" (2016). Each image counts once, as
-// the first kind that fits.
+// Counts, by kind, of the images that an attack turned from right to wrong or
+// from wrong to right, after Billovits, Eric and Agarwala, "Hitting Depth:
+// Investigating Robustness to Adversarial Examples in Deep Convolutional Neural
+// Networks" (2016). Each image counts once, as the first kind that fits.
 struct KindCounts {
   int64_t benign = 0;      // clean wrong, adversarial right
   int64_t co_natural = 0;  // right to wrong within the label's superclass
@@ -31,7 +31,7 @@ struct KindCounts {
 // co-natural.
 class Taxonomy {
  public:
-  // The clean image's best classes are the first so many.
+  // The number of a clean image's classes that count as its best.
   static constexpr int64_t kBestClasses = 3;
 
   explicit Taxonomy(const Classes& classes);
@@ -39,7 +39,7 @@ class Taxonomy {
   void Count(const SampleRecord& sample, const AttackRecord& record,
              KindCounts& counts) const;
 
-  // In words, with its numbers and superclasses.
+  // The rule in words, with its numbers and superclasses.
   std::string Rule() const;
 
  private:

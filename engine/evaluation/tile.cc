@@ -11,7 +11,7 @@
 namespace adv {
 namespace {
 
-// By the goal's rule, which may go by the clean logits.
+// Sets the targets by the goal's rule, which may need the clean logits.
 absl::Status FindTargets(const Network& network, const RunOptions& options,
                          Tile& tile) {
   AttackBatch& batch = tile.batch;
@@ -34,10 +34,10 @@ absl::Status FindTargets(const Network& network, const RunOptions& options,
   return absl::OkStatus();
 }
 
-// The first images that the data set has of each class.
+// Adds the first images of each class in the data set.
 void AddExamples(const Dataset& dataset, int64_t classes, AttackBatch& batch) {
-  // A model need not know the first one; of so many it knows one even of a
-  // class that it is bad at.
+  // A model may be wrong about the first image of a class. Among this many it
+  // is right about one, even in a class that it is bad at.
   constexpr int64_t kOfEachClass = 16;
   std::vector<int64_t> indices;
   for (int64_t i : FirstOfEachClass(dataset.labels, kOfEachClass)) {
@@ -100,6 +100,7 @@ absl::Status AttackTile(const Network& network, const Network& source,
     const absl::StatusOr<std::unique_ptr<const Attack>> attack =
         MakeAttack(config);
     if (!attack.ok()) return attack.status();
+    // Few attacks need examples, so they are read for the first one that does.
     if ((*attack)->traits().starts_at_examples && batch.targets.defined() &&
         tile.dataset != nullptr && !batch.examples.defined()) {
       AddExamples(*tile.dataset, network.traits().classes, batch);
@@ -107,7 +108,7 @@ absl::Status AttackTile(const Network& network, const Network& source,
     const absl::StatusOr<AttackOutcome> outcome =
         (*attack)->Run(network, source, batch, options);
     if (!outcome.ok()) return outcome.status();
-    // The next attack need not find them again.
+    // The next attack then need not compute them again.
     batch.clean_logits = outcome->clean_logits;
     for (const AttackResult& result : outcome->results) {
       on_result(result, MakeRecords(result, tile));

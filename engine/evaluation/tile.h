@@ -18,17 +18,18 @@ namespace adv {
 
 // Images that are attacked together.
 struct Tile {
-  // Images, labels and samples; targets and clean logits where they are known.
+  // Images, labels and samples, and targets and clean logits if they are known.
   AttackBatch batch;
-  // Images. The rows of `batch` after them are padding.
+  // The number of images. Later rows of `batch` are padding.
   int64_t count = 0;
-  // Gives the examples that some targeted attacks start at; null: there are
-  // none, and noise is the start.
+  // Gives the examples at which some targeted attacks start. Null: there are
+  // none, and these attacks start from noise.
   const Dataset* dataset = nullptr;
   Goal goal;
 };
 
-// One attack at one epsilon is done. `records` are of the tile's images.
+// Called when one attack at one epsilon is done. `records` are those of the
+// tile's images.
 using OnAttackResult = std::function<void(const AttackResult& result,
                                           std::vector<AttackRecord> records)>;
 

@@ -16,10 +16,10 @@ namespace {
 
 using Warnings = std::vector<std::string>;
 
-// Less than this is rounding of the numbers a caller typed.
+// A smaller difference comes from rounding of the numbers that a caller typed.
 constexpr double kRounding = 1e-6;
 
-// "pgd", or "pgd (attack 2)" where the plan has several.
+// "pgd", or "pgd (attack 2)" if the plan has several.
 std::string NameIn(const EvaluationPlan& plan, size_t attack) {
   const std::string name = AttackName(plan.attacks[attack]);
   const auto same = std::count_if(
@@ -28,7 +28,8 @@ std::string NameIn(const EvaluationPlan& plan, size_t attack) {
   return same < 2 ? name : absl::StrCat(name, " (attack ", attack + 1, ")");
 }
 
-// How far steps can lead, for the attacks whose step size does not adapt.
+// The distance that all steps together can lead, for the attacks whose step
+// size does not adapt.
 struct ReachAt {
   double epsilon;
 
@@ -55,7 +56,7 @@ struct ReachAt {
   }
 };
 
-// Of one attack, called `name`.
+// Adds the warnings of one attack, called `name`.
 void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
                    const std::string& name, Warnings& warnings) {
   if (const auto* ensemble = std::get_if<AutoAttackConfig>(&config)) {
@@ -88,7 +89,7 @@ void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
   }
 }
 
-// Bytes change by whole levels.
+// Bytes change by whole levels, so a part of epsilon may be of no use.
 void WarnOfLevels(const EvaluationPlan& plan, Warnings& warnings) {
   if (!plan.eight_bit || plan.norm != Norm::kLinf) return;
   for (double epsilon : plan.epsilons) {
@@ -112,10 +113,12 @@ void WarnOfZeroGradients(const EvaluationPlan& plan, int64_t samples,
       attack.epsilon));
 }
 
-// Who may change more cannot succeed less, unless the attack is at fault.
+// An attacker who may change more cannot succeed less, unless the attack is at
+// fault.
 void WarnOfRisingAccuracy(const EvaluationPlan& plan,
                           std::vector<AttackReport> attacks,
                           Warnings& warnings) {
+  // The plan may name epsilons in any order.
   std::stable_sort(attacks.begin(), attacks.end(),
                    [](const AttackReport& a, const AttackReport& b) {
                      return std::pair(a.attack, a.epsilon) <
@@ -136,7 +139,7 @@ void WarnOfRisingAccuracy(const EvaluationPlan& plan,
   }
 }
 
-// What each attack left right at one epsilon.
+// The images that each attack left right at one epsilon.
 struct AtEpsilon {
   const EvaluationPlan& plan;
   const EvaluationReport& report;
@@ -168,6 +171,7 @@ void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
 void WarnOfNoise(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   for (size_t noise = 0; noise < attacks.size(); ++noise) {
+    // Only noise looks at no network.
     if (TraitsOf(attacks[noise]).access != Access::kNone) continue;
     for (size_t i = 0; i < attacks.size(); ++i) {
       if (TraitsOf(attacks[i]).access == Access::kNone ||
@@ -182,7 +186,8 @@ void WarnOfNoise(const AtEpsilon& at, Warnings& warnings) {
   }
 }
 
-// An attack that sees less against the best of those that see gradients.
+// Compares attacks that see no gradients with the best of those that do. An
+// attack that sees less and does better is a sign of masked gradients.
 void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   std::optional<size_t> best;
@@ -207,7 +212,7 @@ void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
   }
 }
 
-// Overall figures count images, so that larger classes count for more.
+// Overall figures count images, so larger classes weigh more in them.
 void WarnOfUnevenClasses(const EvaluationReport& report, Warnings& warnings) {
   int64_t fewest = report.samples, most = 0;
   for (const int64_t images : report.samples_per_class) {
@@ -240,7 +245,8 @@ std::vector<std::string> FindWarnings(const EvaluationPlan& plan,
   for (const AttackReport& attack : report.attacks) {
     WarnOfZeroGradients(plan, report.samples, attack, warnings);
   }
-  // Targeted attacks lead elsewhere; their accuracy may go either way.
+  // A targeted attack leads to its target and not away from the label, so its
+  // robust accuracy may rise or fall.
   if (plan.goal.kind == Goal::Kind::kTargeted) return warnings;
   WarnOfRisingAccuracy(plan, report.attacks, warnings);
   for (size_t i = 0; i < plan.epsilons.size(); ++i) {

@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// Those that follow from the plan alone: thesis_mode, steps that cannot reach
-// an epsilon, an epsilon between two levels of 8-bit images.
+// The warnings that follow from the plan alone: thesis_mode, steps that cannot
+// reach an epsilon, an epsilon between two levels of 8-bit images.
 std::vector<std::string> SettingWarnings(const EvaluationPlan& plan);
 
 // EvaluationReport::warnings, from the rest of the report.
