@@ -49,9 +49,9 @@ absl::Status WriteAll(int fd, const std::string& path,
   return absl::OkStatus();
 }
 
-// Where a chain of symbolic links ends, whether or not there is something.
+// The end of a chain of symbolic links, whether or not a file is there.
 std::string FollowLinks(const std::string& path) {
-  constexpr int kMostLinks = 40;  // as the kernel has it
+  constexpr int kMostLinks = 40;  // the kernel's own limit
   std::filesystem::path target = path;
   std::error_code error;
   for (int i = 0; i < kMostLinks; ++i) {
@@ -63,7 +63,7 @@ std::string FollowLinks(const std::string& path) {
   return target.string();
 }
 
-// An error if what is there cannot be replaced by a file.
+// An error if `path` holds something that a file cannot replace.
 absl::Status CheckReplaceable(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) {
@@ -75,7 +75,8 @@ absl::Status CheckReplaceable(const std::string& path) {
       path, ": not a regular file, which alone can be written durably"));
 }
 
-// Fills `bytes` and returns how many there were; fewer only at the file's end.
+// Fills `bytes` and returns the number of bytes read, which is less than `size`
+// only at the file's end.
 absl::StatusOr<size_t> ReadUpTo(int fd, const std::string& path, char* bytes,
                                 size_t size) {
   size_t done = 0;
@@ -100,6 +101,8 @@ absl::Status FileError(const std::string& path, absl::string_view action,
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+      // absl's own mapping gives some of these other codes, but callers treat
+      // all of them as a full disk.
       code = absl::StatusCode::kResourceExhausted;
       break;
     case EACCES:
@@ -115,7 +118,7 @@ absl::Status FileError(const std::string& path, absl::string_view action,
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      uint64_t max_bytes) {
-  // Non-blocking: opening a pipe that nobody writes to must not wait.
+  // O_NONBLOCK, because opening a pipe would otherwise wait for a writer.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info;
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
@@ -132,6 +135,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
   std::string bytes(size, '\0');
   auto got = ReadUpTo(file.get(), path, bytes.data(), size);
   if (!got.ok()) return got.status();
+  // One byte more than expected shows a file that grew.
   char next;
   auto more = ReadUpTo(file.get(), path, &next, 1);
   if (!more.ok()) return more.status();
@@ -159,7 +163,9 @@ absl::Status WriteFileDurably(const std::string& path,
   if (!status.ok()) return status;
   const std::string target = FollowLinks(path);
   const std::string temporary = target + ".tmp";
-  ::unlink(temporary.c_str());  // what is there must not be written through
+  ::unlink(temporary.c_str());  // a link left there must not be written through
+  // The bytes are on the disk before the rename, or a crash could leave the new
+  // name with no bytes.
   status = WriteFileSynced(temporary, bytes);
   if (status.ok() && ::rename(temporary.c_str(), target.c_str()) != 0) {
     status = FileError(path, "cannot replace", errno);
@@ -174,7 +180,8 @@ absl::Status WriteFileDurably(const std::string& path,
 absl::Status SyncFolder(const std::string& path) {
   Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0) return FileError(path, "cannot open", errno);
-  // Some network file systems cannot sync a folder, and need not.
+  // Some network file systems report EINVAL because they cannot sync a folder;
+  // they need no sync either.
   if (::fsync(folder.get()) != 0 && errno != EINVAL) {
     return FileError(path, "cannot sync", errno);
   }
@@ -195,7 +202,8 @@ absl::Status MakeFolder(const std::string& path) {
     failure = is_folder ? 0 : ENOTDIR;
   }
   if (failure != 0) return FileError(path, "cannot create folder", failure);
-  // Also if it was there: who created it may have died before this.
+  // Also syncs if the folder was there: its creator may have died before
+  // syncing.
   return SyncFolder(parent);
 }
 

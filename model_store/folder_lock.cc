@@ -18,6 +18,8 @@ absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return FileError(path, "cannot create", errno);
   FolderLock lock(std::move(path), fd);
+  // The file is never removed: a process could then lock a file that has no
+  // name any more, beside another process with a new one.
   while (::flock(fd, LOCK_EX) != 0) {
     if (errno != EINTR) return FileError(lock.path_, "cannot lock", errno);
   }
@@ -28,6 +30,7 @@ FolderLock::FolderLock(FolderLock&& other) noexcept
     : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
 
 FolderLock::~FolderLock() {
+  // Closing the last descriptor of this open file releases the lock.
   if (fd_ >= 0) ::close(fd_);
 }
 

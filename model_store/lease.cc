@@ -38,7 +38,8 @@ std::string Describe(const LeaseHolder& holder) {
 }
 
 absl::StatusOr<double> ModificationTime(const std::string& path) {
-  // Opened first, so that a network file system asks its server.
+  // Opening makes a network file system ask its server, where stat could answer
+  // from a cache.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return FileError(path, "cannot open", errno);
   struct stat info;
@@ -49,8 +50,8 @@ absl::StatusOr<double> ModificationTime(const std::string& path) {
          1e-9 * static_cast<double>(info.st_mtim.tv_nsec);
 }
 
-// Empty if the lease at `path` is free; whom it may be taken over from and
-// why; or UNAVAILABLE.
+// Returns "" if the lease at `path` is free, the holder and the reason if it
+// may be taken over, and UNAVAILABLE otherwise. The caller holds `lock`.
 absl::StatusOr<std::string> CheckFree(const std::string& path,
                                       const FolderLock& lock, double seconds) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxLeaseBytes);
@@ -64,8 +65,8 @@ absl::StatusOr<std::string> CheckFree(const std::string& path,
   if (!renewed.ok()) return renewed.status();
   const absl::StatusOr<double> now = lock.Now();
   if (!now.ok()) return now.status();
-  // Negative only if the server's clock was put back; a living holder would
-  // have renewed it since.
+  // The difference is negative only if the server's clock was put back. A
+  // living holder would have renewed since then, so its size decides alone.
   const double age = std::abs(*now - *renewed);
   const std::string renewal = absl::StrFormat("renewed %.0f s ago", age);
   if (age > (holder.seconds > 0 ? holder.seconds : seconds)) {
@@ -84,7 +85,7 @@ std::string EncodeLease(const LeaseHolder& holder) {
       {"start", holder.process.start}, {"since", holder.since},
       {"seconds", holder.seconds},
   };
-  // Host names are bytes; what is no UTF-8 of them is replaced.
+  // Host names are bytes. Those that are not UTF-8 are replaced.
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
          "\n";
 }
@@ -122,6 +123,8 @@ absl::StatusOr<std::unique_ptr<Lease>> Lease::Take(const std::string& folder,
   self.since =
       absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone());
   self.seconds = seconds;
+  // The folder's lock is still held, so no other worker has taken the lease
+  // since CheckFree.
   if (absl::Status s = WriteFileDurably(path, EncodeLease(self)); !s.ok()) {
     return s;
   }
@@ -144,7 +147,7 @@ Lease::~Lease() {
   }
   wake_.notify_all();
   heartbeat_.join();
-  // A lease that cannot be given back gets stale.
+  // An error does not matter: a lease that stays gets stale.
   (void)WhileHeld([this] {
     ::unlink(path_.c_str());
     return absl::OkStatus();
@@ -164,8 +167,9 @@ absl::Status Lease::WhileHeld(const std::function<absl::Status()>& act) {
 }
 
 absl::Status Lease::Renew() {
-  // Opened before it is read: if the lease is taken over in between, what is
-  // touched is a file that has no name any more.
+  // The file is opened before it is read. If another worker takes the lease
+  // over in between, the touch goes to the old file, which has no name any
+  // more, and does not renew the other's lease.
   const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   const int open_error = errno;
   absl::Status status = CheckHolder(ReadFile(path_, kMaxLeaseBytes));
@@ -197,8 +201,9 @@ void Lease::KeepRenewing() {
   const std::chrono::duration<double> interval(self_.seconds / 3);
   std::unique_lock<std::mutex> lock(mutex_);
   while (!wake_.wait_for(lock, interval, [this] { return ending_; })) {
+    // Renew waits for the file server and takes mutex_ itself.
     lock.unlock();
-    (void)Renew();  // Check tells what matters of it
+    (void)Renew();  // a loss is remembered for Check
     lock.lock();
   }
 }

@@ -68,7 +68,8 @@ absl::Status CheckFiles(const v1::ModelManifest& manifest) {
   return absl::OkStatus();
 }
 
-// Class names go to terminals and files of others.
+// Class names go to terminals and into other programs' files, so they must not
+// hold control characters.
 absl::Status CheckClassNames(const v1::ModelManifest& manifest) {
   std::set<std::string> seen;
   for (int i = 0; i < manifest.class_names_size(); ++i) {
@@ -102,6 +103,8 @@ absl::Status CheckManifest(const v1::ModelManifest& manifest,
         absl::StrCat("schema_version ", manifest.schema_version(), " must be ",
                      kManifestSchemaVersion));
   }
+  // Name and version stand in the folder's path, too. A copied or renamed
+  // folder shows here.
   if (manifest.name() != std::string(name)) {
     return absl::InvalidArgumentError(
         absl::StrCat("name ", Quoted(manifest.name()),
@@ -123,7 +126,7 @@ absl::StatusOr<std::string> ManifestToJson(const v1::ModelManifest& manifest) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
-  // A record says "false" and 0 too.
+  // A manifest is a record: it says "false" and 0 as well.
   options.always_print_primitive_fields = true;
   std::string json;
   const auto status =

@@ -21,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The version that a folder's name stands for, 0 if none: "7", but not "07".
+// The version that a folder's name stands for, 0 if none. "7" is a version,
+// "07" is none: two names would mean the same version.
 uint64_t VersionOf(const std::string& name) {
   uint64_t version = 0;
   const bool is_number = absl::SimpleAtoi(name, &version);
@@ -50,7 +51,7 @@ absl::Status NotPublished(const fs::path& folder) {
       absl::StrCat(folder.string(), ": no such version is published"));
 }
 
-// OK if the folder holds the listed files and the manifest and nothing else.
+// OK if the folder holds the listed files, the manifest and nothing else.
 absl::Status CheckNames(const fs::path& folder,
                         const v1::ModelManifest& manifest) {
   auto names = NamesIn(folder);
@@ -81,6 +82,8 @@ absl::StatusOr<std::string> ReadVerified(const fs::path& path,
                                             " bytes, but ", kManifestFile,
                                             " says ", listed.size()));
   }
+  // The size above gives a clear message; this limit holds even if the file
+  // grows in between.
   auto bytes = ReadFile(path, listed.size());
   if (!bytes.ok()) return bytes.status();
   const std::string digest = Sha256Hex(*bytes);
@@ -143,6 +146,7 @@ absl::StatusOr<uint64_t> ModelStore::LatestVersion(
   uint64_t latest = 0;
   for (const ModelVersion& model : *versions) {
     names.insert(model.name);
+    // List sorts by version, so the last one found is the newest.
     if (model.name == name) latest = model.version;
   }
   if (latest != 0) return latest;

@@ -20,7 +20,7 @@ struct ModelVersion {
   uint64_t version = 0;
 };
 
-// A version's content: what Read verified, what Publish is given.
+// A version's content, as Read verified it or as Publish is given it.
 struct StoredModel {
   v1::ModelManifest manifest;
   // By name; every file that the manifest lists.
@@ -34,9 +34,9 @@ struct StoredModel {
 // SHA-256 of `bytes`, 64 lower-case hexadecimal digits.
 std::string Sha256Hex(absl::string_view bytes);
 
-// A folder of models as bytes. What is published is never edited: a version's
-// folder appears whole by one rename, and versions only grow. Several
-// processes may read and publish at once.
+// A folder of models as bytes. A published version is never edited: its folder
+// appears whole by one rename, and versions only grow. Several processes may
+// read and publish at once.
 //
 // Thread-safe: it holds nothing but the path.
 class ModelStore {
@@ -46,36 +46,36 @@ class ModelStore {
 
   const std::string& root() const { return root_; }
 
-  // The published versions, by name and then version. Folders that are not a
-  // valid name or number, or hold no manifest, are no versions. NOT_FOUND if
-  // the root does not exist.
+  // The published versions, by name and then version. Folders whose name is not
+  // valid, or that hold no manifest, do not count as versions. NOT_FOUND if the
+  // root does not exist.
   absl::StatusOr<std::vector<ModelVersion>> List() const;
 
-  // The newest version of `name`; NOT_FOUND lists the names there are.
+  // The newest version of `name`. NOT_FOUND lists the names in the store.
   absl::StatusOr<uint64_t> LatestVersion(absl::string_view name) const;
 
-  // Reads a version and verifies it: schema, name, version, that the files
-  // are exactly those listed, and their sizes and digests. NOT_FOUND, or
-  // DATA_LOSS with the file and what is wrong with it.
+  // Reads a version and verifies schema, name and version, that the files are
+  // exactly those listed, and their sizes and digests. NOT_FOUND, or DATA_LOSS
+  // with the file and its fault.
   absl::StatusOr<StoredModel> Read(absl::string_view name,
                                    uint64_t version) const;
-  // The same for the manifest alone; sizes and digests are not looked at.
+  // The same for the manifest alone. It does not look at sizes and digests.
   absl::StatusOr<v1::ModelManifest> ReadManifest(absl::string_view name,
                                                  uint64_t version) const;
 
   // Publishes `files` under the next version of manifest.name and returns that
-  // version. Fills in schema_version, version, published_at and files of the
-  // manifest. Written to <root>/.staging/, synced, manifest last, then renamed
-  // and the parent synced; on any failure nothing is published and the staging
-  // folder is removed. Another publisher of the same name is no error: each
-  // gets a version of its own.
+  // version. It fills in the manifest's schema_version, version, published_at
+  // and files. All is written to <root>/.staging/ and synced, the manifest
+  // last; then the folder is renamed and its parent synced. After any failure
+  // nothing is published and the staging folder is removed. Another publisher
+  // of the same name is no error: each gets a version of its own.
   absl::StatusOr<uint64_t> Publish(
       v1::ModelManifest manifest,
       const std::map<std::string, std::string>& files) const;
 
-  // OK if a model could be published now: creates the folders if need be and
-  // reserves `bytes` bytes of disk for a moment. RESOURCE_EXHAUSTED on a full
-  // disk, PERMISSION_DENIED where it cannot write.
+  // OK if a model could be published now. Creates missing folders and reserves
+  // `bytes` bytes of disk for a moment. RESOURCE_EXHAUSTED on a full disk,
+  // PERMISSION_DENIED if it cannot write.
   absl::Status CheckWritable(uint64_t bytes) const;
 
  private:

@@ -25,7 +25,7 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-// Of /proc/<pid>/stat.
+// Two fields of /proc/<pid>/stat.
 struct ProcessStat {
   char state = '?';
   uint64_t start = 0;
@@ -33,7 +33,8 @@ struct ProcessStat {
 
 ProcessStat ReadStat(int64_t pid) {
   const std::string text = ReadText(absl::StrCat("/proc/", pid, "/stat"));
-  // "1 (name, which may hold anything) S 0 ..."
+  // The line is "1 (name) S 0 ...". The name may hold anything, also ") ", so
+  // the last ") " ends it.
   const size_t name_end = text.rfind(") ");
   ProcessStat stat;
   if (name_end == std::string::npos) return stat;
@@ -73,17 +74,20 @@ ProcessIdentity IdentifyProcess(pid_t pid) {
 ProcessIdentity IdentifyThisProcess() { return IdentifyProcess(::getpid()); }
 
 bool HasEnded(const ProcessIdentity& process) {
+  // Elsewhere the same number may belong to another process.
   if (process.place.empty() || process.pid <= 0 || process.start == 0 ||
       process.place != ThisPlace()) {
     return false;
   }
-  // Not by /proc alone, which may hide the processes of other users.
+  // kill with signal 0 asks the kernel. /proc alone is not enough, as it may
+  // hide the processes of other users.
   if (::kill(static_cast<pid_t>(process.pid), 0) != 0 && errno == ESRCH) {
     return true;
   }
   const ProcessStat stat = ReadStat(process.pid);
   if (stat.start == 0) return false;
-  // A zombie only waits for its parent; another start is another process.
+  // A zombie has ended and only waits for its parent. Another start time means
+  // that the number belongs to a new process.
   return stat.start != process.start || stat.state == 'Z' || stat.state == 'X';
 }
 

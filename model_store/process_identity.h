@@ -8,23 +8,23 @@
 
 namespace adv {
 
-// Which process, among those of all hosts and times. A value.
+// Identifies a process among those of all hosts and times. A value.
 struct ProcessIdentity {
   std::string host;  // for people; two machines may have the same
-  // Where `pid` means something: the boot's id and the pid namespace. Empty if
-  // it is not known.
+  // The place in which `pid` is unique: the boot's id and the pid namespace.
+  // Empty if not known.
   std::string place;
   int64_t pid = 0;
   uint64_t start = 0;  // clock ticks from the boot to its start; 0: not known
 };
 
-// Of a process of this host, by default of this one.
+// The identity of a process of this host.
 ProcessIdentity IdentifyProcess(pid_t pid);
 ProcessIdentity IdentifyThisProcess();
 
-// Whether that process is known to have ended: it was started in the same
-// place as this one, and is not there any more. False where that cannot be
-// told, as for processes of other hosts and containers.
+// Whether that process is known to have ended: it started in the same place as
+// this process and is not there any more. False if this cannot be told, as for
+// processes of other hosts and containers.
 bool HasEnded(const ProcessIdentity& process);
 
 }  // namespace adv

@@ -33,7 +33,7 @@ absl::StatusOr<std::string> RandomName() {
   return absl::BytesToHexString(absl::string_view(bytes, sizeof(bytes)));
 }
 
-// A folder of one publisher, removed with what is left in it.
+// A folder of one publisher. Its end removes the folder and its content.
 class StagingFolder {
  public:
   StagingFolder() = default;
@@ -63,7 +63,8 @@ class StagingFolder {
   const fs::path& path() const { return path_; }
 
  private:
-  // What killed publishers left. A failure is no error: it only costs space.
+  // Removes folders that killed publishers left. A failure is no error, because
+  // it only costs space.
   static void RemoveStale(const fs::path& staging) {
     std::error_code error;
     fs::directory_iterator entry(staging, error);
@@ -71,6 +72,7 @@ class StagingFolder {
          entry.increment(error)) {
       struct stat info;
       std::error_code ignored;
+      // No publisher takes a day, so an older folder has no owner.
       if (::lstat(entry->path().c_str(), &info) == 0 &&
           info.st_mtime < std::time(nullptr) - kStaleSeconds) {
         fs::remove_all(entry->path(), ignored);
@@ -81,7 +83,7 @@ class StagingFolder {
   fs::path path_;
 };
 
-// Fills in what the store knows better than its caller.
+// Fills in the facts that the store knows better than its caller.
 void DescribeFiles(const std::map<std::string, std::string>& files,
                    v1::ModelManifest* manifest) {
   manifest->clear_files();
@@ -93,8 +95,8 @@ void DescribeFiles(const std::map<std::string, std::string>& files,
   }
 }
 
-// The number after the highest name in `folder`, whether or not that is a whole
-// version, and after `tried`.
+// The number after the highest name in `folder` and after `tried`. A name
+// counts even if it is not a whole version.
 absl::StatusOr<uint64_t> NextVersion(const fs::path& folder, uint64_t tried) {
   uint64_t highest = tried;
   std::error_code error;
@@ -147,6 +149,8 @@ absl::StatusOr<uint64_t> ModelStore::Publish(
     const std::map<std::string, std::string>& files) const {
   manifest.set_schema_version(kManifestSchemaVersion);
   manifest.set_version(1);
+  // The real version is known only in the loop below; 1 stands for it in the
+  // check.
   *manifest.mutable_published_at() =
       google::protobuf::util::TimeUtil::GetCurrentTime();
   DescribeFiles(files, &manifest);
@@ -163,6 +167,8 @@ absl::StatusOr<uint64_t> ModelStore::Publish(
   if (!status.ok()) return status;
 
   uint64_t version = 0;
+  // Another publisher may take a number between the look and the rename. The
+  // rename then fails and the next number is tried.
   do {
     auto next = NextVersion(folder, version);
     if (!next.ok()) return next.status();
@@ -184,7 +190,7 @@ absl::Status ModelStore::CheckWritable(uint64_t bytes) const {
   const std::string path = staging.path() / "space";
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return FileError(path, "cannot create", errno);
-  // Reserved, not written: takes no time, and fails alike on a full disk.
+  // Reserving takes no time, and fails on a full disk as writing would.
   const off_t size = static_cast<off_t>(
       std::min<uint64_t>(bytes, std::numeric_limits<off_t>::max()));
   const int failure = size == 0 ? 0 : ::posix_fallocate(fd, 0, size);
