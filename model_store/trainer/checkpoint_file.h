@@ -12,26 +12,27 @@
 
 namespace adv {
 
-// The file in which an unfinished run is kept: <folder>/<model>.checkpoint.
-// Not thread-safe.
+// The file that keeps an unfinished run: <folder>/<model>.checkpoint. Not
+// thread-safe.
 class CheckpointFile {
  public:
-  // Written only while `lease`, which must outlive this, is held; a save is due
-  // every `interval_seconds`.
+  // The file is written only while `lease` is held; `lease` must outlive this
+  // object. A save is due every `interval_seconds`.
   CheckpointFile(const std::string& folder, const std::string& model,
                  double interval_seconds, Lease* lease);
 
   const std::string& path() const { return path_; }
 
-  // True if there was one. The error of one that does not fit says what to do.
+  // True if there was a checkpoint. If it does not fit, the error says what to
+  // do.
   absl::StatusOr<bool> Load(Trainer* trainer) const;
 
-  // Durable when it returns. ABORTED if the lease is lost.
+  // The checkpoint is durable when Save returns. ABORTED if the lease is lost.
   absl::Status Save(const Trainer& trainer);
 
   bool due() const { return Clock::now() - last_save_ >= interval_; }
 
-  // Nothing depends on its being gone.
+  // Removes the file if possible. Nothing depends on it.
   void Remove() const;
 
  private:

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kGoldenImages = 4;
 constexpr float kTolerance = 1e-3f;
-// Logits up to here have that tolerance, larger ones more.
+// Logits up to this size have the tolerance above, larger ones more in
+// proportion.
 constexpr float kUsualLogit = 100;
 
 }  // namespace

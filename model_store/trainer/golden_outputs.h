@@ -8,9 +8,9 @@
 
 namespace adv {
 
-// What `network` gives for a few images, by which each load of it is tested.
-// Tolerates what devices and libraries differ by: some 1e-5 of the logits,
-// where models differ by far more.
+// The outputs of `network` for a few images, against which each load of the
+// model is tested. The tolerance covers the differences between devices and
+// libraries, some 1e-5 of the logits; different models differ by far more.
 absl::StatusOr<v1::GoldenOutputs> MakeGolden(const Network& network);
 
 }  // namespace adv

@@ -25,8 +25,9 @@ namespace {
 constexpr int kBadUsage = 2;
 constexpr uint64_t kMaxModuleBytes = uint64_t{4} << 30;
 constexpr uint64_t kMaxClassesBytes = uint64_t{1} << 20;
-// Between batches float32 rounding makes some 1e-6 of the largest logit or
-// gradient, in deep networks some 1e-4; a mistake makes it a part of 1.
+// Between batches, float32 rounding changes some 1e-6 of the largest logit or
+// gradient, and some 1e-4 in deep networks. A mistake changes a large part of
+// it.
 constexpr double kMostRounding = 1e-3;
 
 absl::Status Invalid(absl::string_view field, absl::string_view message) {
@@ -46,7 +47,8 @@ bool ParseShape(const std::string& text, std::vector<int64_t>* shape) {
   return shape->size() == 3;
 }
 
-// A valid model name like that of the file.
+// A model name made from the file's. Publish refuses it if it does not start
+// with a letter.
 std::string NameOf(const std::string& file) {
   std::string name = absl::AsciiStrToLower(
       std::filesystem::path(file).stem().string().substr(0, 64));
@@ -79,6 +81,8 @@ absl::StatusOr<std::vector<std::string>> ReadClasses(const std::string& path) {
 absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
                             bool accept_unstable) {
   if (accept_unstable) return absl::OkStatus();
+  // Not even rounding may differ here: equal calls of an honest module run the
+  // same operations.
   if (behaviour.between_runs > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "two equal calls differ by ", behaviour.between_runs,
@@ -87,6 +91,7 @@ absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
         "torch.jit.save; results could not be repeated. --accept-unstable "
         "takes it all the same"));
   }
+  // Also true for NaN.
   if (!(behaviour.between_batches <= kMostRounding)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "an image's results differ by ", behaviour.between_batches,
@@ -141,6 +146,8 @@ absl::StatusOr<ImportedModel> ImportEndpoint(
   imported.manifest = MakeManifest(options, classes, "remote");
   imported.manifest.set_access(options.decisions ? v1::MODEL_ACCESS_DECISIONS
                                                  : v1::MODEL_ACCESS_SCORES);
+  // Only the endpoint's name goes into the store. The server's configuration
+  // has its host, so that no model can lead a server elsewhere.
   nlohmann::json file = {{"endpoint", options.endpoint},
                          {"model", options.endpoint_model},
                          {"max_batch", options.max_batch}};
@@ -195,7 +202,7 @@ absl::StatusOr<ImportedModel> ImportModule(
   return imported;
 }
 
-// What is wrong between the options; empty if nothing is.
+// The contradiction between the options; empty if there is none.
 std::string Contradiction(const ImportOptions& options) {
   const bool remote = !options.endpoint.empty();
   if (remote == !options.file.empty()) {
@@ -225,7 +232,7 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text) {
       {"std", &preprocessing.std},
       {"range", &range}};
   std::set<std::string> given;
-  std::vector<double>* part = nullptr;  // that numbers belong to
+  std::vector<double>* part = nullptr;  // owns the numbers to come
   for (const absl::string_view word : absl::StrSplit(text, ',')) {
     absl::string_view value = absl::StripAsciiWhitespace(word);
     const size_t equals = value.find('=');
@@ -240,6 +247,8 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text) {
         part = nullptr;
         continue;
       }
+      // A word without "=" goes on with the last part: "mean=.5,.4" has two
+      // numbers.
       part = parts.count(key) != 0 ? parts[key] : nullptr;
     }
     double number = 0;

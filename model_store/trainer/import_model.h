@@ -13,7 +13,7 @@
 
 namespace adv {
 
-// A foreign model and what is to be known of it.
+// A foreign model and the facts that it does not tell itself.
 struct ImportOptions {
   // A module that torch.jit.save wrote; empty: the model is behind an endpoint.
   std::string file;
@@ -21,26 +21,26 @@ struct ImportOptions {
   std::string endpoint_model;        // the model's name there
   std::string endpoint_version;      // empty: that server's choice
   int64_t max_batch = 64;            // images of one call to it
-  bool decisions = false;            // it tells the class and no scores
+  bool decisions = false;            // it gives the class, no scores
   std::string store;                 // folder of the model store
   std::string name;                  // of the model; empty: of the file
   std::vector<int64_t> image_shape;  // channels, height, width
   std::string classes;               // file with one class name in each line
   Preprocessing preprocessing;
   bool gives_probabilities = false;
-  bool without_gradients = false;  // scores alone, also if it has gradients
-  // Takes a model whose results for an image differ from run to run, or with
-  // the images beside it, by more than rounding.
+  bool without_gradients = false;  // scores alone, even if it has them
+  // Accepts a model whose results for an image differ by more than rounding,
+  // from run to run or with the images beside it.
   bool accept_unstable = false;
 };
 
-// The command line behind "advtrain import". On an error or --help it is
-// answered, `exit_code` is set, and the result is false.
+// Parses the command line behind "advtrain import". After an error or --help it
+// prints the answer, sets `exit_code` and returns false.
 bool ParseImportOptions(int argc, const char* const* argv,
                         ImportOptions* options, int* exit_code);
 
-// "mean=.485,.456,.406,std=.229,.224,.225,range=255,order=bgr", each part at
-// most once. INVALID_ARGUMENT names what is wrong.
+// Reads "mean=.485,.456,.406,std=.229,.224,.225,range=255,order=bgr", with each
+// part at most once. INVALID_ARGUMENT names the fault.
 absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text);
 
 struct ImportedModel {
@@ -48,10 +48,10 @@ struct ImportedModel {
   BatchBehaviour behaviour;    // of a module
 };
 
-// Runs the module to find out how it behaves, and publishes it as the next
-// version of its name, with golden outputs for the self-test of each load. Of a
-// model behind an endpoint it publishes where it is: the server that loads it
-// compares shape and classes with what the endpoint says.
+// Runs the module to measure its behaviour, and publishes it as the next
+// version of its name, with golden outputs for the self-test of each load. For
+// a model behind an endpoint it publishes only where the model is; the server
+// that loads it compares shape and classes with the endpoint's answer.
 // INVALID_ARGUMENT or FAILED_PRECONDITION with the field and the reason;
 // nothing is published then.
 absl::StatusOr<ImportedModel> ImportModel(const ImportOptions& options);

@@ -30,7 +30,7 @@ absl::StatusOr<InitialWeightsFile> ReadInitialWeightsFile(
     return absl::Status(weights.status().code(),
                         absl::StrCat(path, ": ", weights.status().message()));
   }
-  // Of any bytes that a file system takes, a manifest takes UTF-8 alone.
+  // A file system takes any bytes for a name, a manifest only UTF-8.
   const std::string name = std::filesystem::path(path).filename();
   return InitialWeightsFile{absl::CHexEscape(name), Sha256Hex(*bytes),
                             *std::move(weights)};

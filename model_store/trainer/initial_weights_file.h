@@ -12,23 +12,24 @@
 
 namespace adv {
 
-// What --init-from names, read and fitted to the network.
+// The file that --init-from names, read and fitted to the network.
 struct InitialWeightsFile {
-  std::string name;    // without folders; bytes beyond ASCII as "\xc3"
+  std::string name;    // without folders; bytes beyond ASCII escaped: "\xc3"
   std::string sha256;  // of the whole file
   InitialWeights weights;
 };
 
-// Every error starts with the path: those of ReadFile (a file of any size that
-// fits into memory is read) and of LoadInitialWeights.
+// Every error starts with the path. Errors are those of ReadFile (it reads a
+// file of any size that fits into memory) and of LoadInitialWeights.
 absl::StatusOr<InitialWeightsFile> ReadInitialWeightsFile(
     const std::string& path, const std::vector<Layer>& layers);
 
-// For people, one line each without its end: what was loaded, what was skipped
-// and why, what starts from the seed. Safe to print on a terminal.
+// Lines for people, each without its end: the weights that were loaded, those
+// that were skipped with the reason, and those that start from the seed. Safe
+// to print on a terminal.
 std::vector<std::string> Describe(const InitialWeightsFile& file);
 
-// For the manifest.
+// The record for the manifest.
 v1::InitialWeights ToProto(const InitialWeightsFile& file);
 
 }  // namespace adv

@@ -20,10 +20,11 @@ namespace {
 
 constexpr int64_t kTrainingImages = 50000;  // of CIFAR-10
 constexpr int64_t kTestImages = 10000;
-// Of a manifest or a checkpoint beside the weights; far more than they take.
+// The size of a manifest, or of a checkpoint without its weights; far more than
+// they take.
 constexpr uint64_t kRecordBytes = 1 << 20;
 
-// The models asked for, once each.
+// The models that the options ask for, once each.
 absl::StatusOr<std::vector<ModelTask>> ListTasks(
     const TrainerOptions& options) {
   const std::vector<std::string>& classes = Cifar10ClassNames();
@@ -52,7 +53,7 @@ absl::StatusOr<std::vector<ModelTask>> ListTasks(
   return tasks;
 }
 
-// Removes what is published already, unless it was forced.
+// Removes the models that are published already, unless --force is given.
 absl::Status SkipPublished(const TrainerOptions& options, Reporter* reporter,
                            std::vector<ModelTask>* tasks) {
   const ModelStore store(options.store);
@@ -75,19 +76,21 @@ absl::Status SkipPublished(const TrainerOptions& options, Reporter* reporter,
   return absl::OkStatus();
 }
 
-// Sees that checkpoints can be written and leases taken.
+// Checks that checkpoints can be written and leases taken.
 absl::Status CheckCheckpointFolder(const std::string& folder, uint64_t bytes) {
   if (absl::Status s = MakeFolder(folder); !s.ok()) return s;
-  // Other workers may look at the same time.
+  // Other workers may make the same check with the same file.
   const absl::StatusOr<FolderLock> lock = FolderLock::Acquire(folder);
   if (!lock.ok()) return lock.status();
   const std::string probe = absl::StrCat(folder, "/.probe");
+  // Written, not reserved: some network file systems reserve without having the
+  // space.
   absl::Status status = WriteFileDurably(probe, std::string(bytes, '\0'));
   std::remove(probe.c_str());
   return status;
 }
 
-// Sees that what the run will make finds room.
+// Checks that there is space for all that the run will make.
 absl::Status CheckFolders(const TrainerOptions& options,
                           const TrainingInputs& inputs) {
   const uint64_t weights =
@@ -98,7 +101,8 @@ absl::Status CheckFolders(const TrainerOptions& options,
       !s.ok()) {
     return s;
   }
-  // Values, mean squares and best values; one old and one new of each.
+  // A checkpoint holds values, mean squares and best values. Replacing one
+  // needs space for the old and the new file.
   return CheckCheckpointFolder(
       options.checkpoint_dir,
       (3 * weights + kRecordBytes) * (inputs.models_at_once + 1));
@@ -152,9 +156,9 @@ absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
   return absl::OkStatus();
 }
 
-// How many models train at once, and with how many threads each. The threads
-// follow from the flags alone: a run that continues with fewer models left must
-// compute as before.
+// Sets how many models train at once, and with how many threads each. The
+// number of threads follows from the flags alone, because a run that continues
+// with fewer models left must compute with the same number as before.
 void DivideCores(const TrainerOptions& options, TrainingInputs* inputs) {
   const auto models = static_cast<int>(inputs->tasks.size());
   const int threads = options.threads > 0 ? options.threads : UsableCores();
@@ -191,6 +195,7 @@ absl::StatusOr<TrainingInputs> PrepareInputs(const TrainerOptions& options,
   if (absl::Status s = ReadInitial(options, reporter, &inputs); !s.ok()) {
     return s;
   }
+  // The cheap checks come first; reading the data takes longest.
   if (absl::Status s = CheckFolders(options, inputs); !s.ok()) return s;
   if (absl::Status s = CheckMemoryOf(options, inputs); !s.ok()) return s;
   if (absl::Status s = ReadData(options, &inputs); !s.ok()) return s;

@@ -18,10 +18,11 @@
 
 namespace adv {
 
-// What all models of a run share; checked before the first of them starts.
+// The inputs that all models of a run share. They are checked before the first
+// model starts.
 struct TrainingInputs {
-  // In the order in which they are trained; those that are published already
-  // are left out. If there are none, nothing below is filled in.
+  // The models to train, in order, without those that are published already. If
+  // there are none, nothing below is filled in.
   std::vector<ModelTask> tasks;
   std::vector<Layer> layers;
   std::optional<InitialWeightsFile> initial;  // of --init-from
@@ -35,9 +36,8 @@ struct TrainingInputs {
   std::shared_ptr<const TrainingData> uploaded;  // `training` on the device
 };
 
-// Finds everything that is wrong with a run before it starts: settings, names,
-// folders, space, memory and data. Tells `reporter` which models are published
-// already.
+// Finds every fault of a run before it starts: settings, names, folders, space,
+// memory and data. Tells `reporter` which models are published already.
 absl::StatusOr<TrainingInputs> PrepareInputs(const TrainerOptions& options,
                                              Reporter* reporter);
 

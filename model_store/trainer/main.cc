@@ -73,6 +73,7 @@ int Main(int argc, const char* const* argv) {
   const absl::StatusOr<TrainingInputs> inputs =
       PrepareInputs(*options, &reporter);
   if (!inputs.ok()) return Refuse(inputs.status());
+  // Up to here a signal may end the program at once, as nothing is trained yet.
   CatchStopSignals();
   return inputs->tasks.empty() ? 0 : TrainAll(*options, *inputs, &reporter);
 }

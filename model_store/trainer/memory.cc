@@ -25,7 +25,8 @@ constexpr uint64_t kImageBytes = 3 * 32 * 32;
 constexpr uint64_t kHostDataCopies = 2;
 // Values, gradients, mean squares, best values, and those in a checkpoint.
 constexpr uint64_t kParameterCopies = 8;
-// Validation goes by batches of 256, whose layers are kept two at a time.
+// Validation takes batches of 256, but keeps only two layers of them at a time.
+// A training batch of this size needs as much.
 constexpr int64_t kLeastBatch = 64;
 
 // Empty if it cannot be read.
@@ -36,8 +37,8 @@ std::string ReadText(const std::filesystem::path& path) {
   return text.str();
 }
 
-// Values that the layers make of one image, with what they remember for the
-// way back.
+// The number of values that the layers make of one image, with those that they
+// remember for the backward pass.
 int64_t ValuesPerImage(const std::vector<Layer>& layers) {
   int64_t side = 32;
   int64_t channels = 3;
@@ -68,7 +69,8 @@ int64_t ValuesPerImage(const std::vector<Layer>& layers) {
   return total;
 }
 
-// A value "name: 12 kB" or "name 12" of a file of such lines; 0 if missing.
+// The value of a line "name: 12 kB" or "name 12", in bytes if it has a unit; 0
+// if there is no such line.
 uint64_t ValueOf(const std::string& text, absl::string_view name) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::ConsumePrefix(&line, name)) continue;
@@ -83,7 +85,7 @@ uint64_t ValueOf(const std::string& text, absl::string_view name) {
   return 0;
 }
 
-// What one control group's folder leaves free.
+// The bytes that one control group leaves free.
 uint64_t GroupMemory(const std::filesystem::path& group, bool v1) {
   const auto number = [&group](const char* name) {
     uint64_t value = kUnlimited;  // also for "max"
@@ -96,6 +98,7 @@ uint64_t GroupMemory(const std::filesystem::path& group, bool v1) {
   uint64_t used = number(v1 ? "memory.usage_in_bytes" : "memory.current");
   if (limit == kUnlimited || used == kUnlimited) return kUnlimited;
   const std::string stat = ReadText(group / "memory.stat");
+  // The kernel gives inactive file pages back when memory is short.
   used -= std::min(
       used, ValueOf(stat, v1 ? "total_inactive_file " : "inactive_file "));
   return limit - std::min(limit, used);
@@ -134,8 +137,8 @@ uint64_t CgroupMemory(const std::string& membership, const std::string& mount) {
     if (!parts[1].empty() && !v1) continue;
     std::filesystem::path root = mount;
     if (v1) root /= "memory";
-    // In a container the path may be the host's, of which only the root can be
-    // seen.
+    // In a container the path may be the host's, of which only the root is
+    // visible. The missing folders below it set no limit.
     std::filesystem::path below =
         std::filesystem::path(parts[2]).relative_path();
     while (true) {
@@ -169,7 +172,7 @@ absl::Status CheckMemory(const MemoryNeed& need, at::Device device) {
   if (absl::Status s = CheckMemory(need.host, AvailableMemory()); !s.ok()) {
     return s;
   }
-  try {  // nothing in LibTorch's portable interface tells how much is free
+  try {  // LibTorch has no portable call for the free memory
     at::empty({static_cast<int64_t>(need.device)},
               at::device(device).dtype(at::kByte));
     return absl::OkStatus();

@@ -12,7 +12,7 @@
 
 namespace adv {
 
-// What decides how much memory a run needs.
+// The facts that decide how much memory a run needs.
 struct MemoryPlan {
   std::vector<Layer> layers;
   int64_t images = 0;      // of all data sets, 3x32x32 bytes each
@@ -20,8 +20,8 @@ struct MemoryPlan {
   int64_t models = 1;      // trained at once
 };
 
-// Bytes, rounded up generously: programs and data on the host; on the device
-// where training happens the data, and for each model its parameters, the
+// Needs in bytes, rounded up generously. The host holds programs and data. The
+// device that trains holds the data and, for each model, its parameters, the
 // optimizer's state, and the values and gradients of a batch in all layers.
 struct MemoryNeed {
   uint64_t host = 0;
@@ -29,21 +29,21 @@ struct MemoryNeed {
 };
 MemoryNeed EstimateMemory(const MemoryPlan& plan);
 
-// Bytes of main memory that this process may still take: the kernel's
-// MemAvailable, or less where a control group sets a limit.
+// The bytes of main memory that this process may still take: the kernel's
+// MemAvailable, or less if a control group sets a limit.
 uint64_t AvailableMemory();
 
-// Bytes that the control groups (version 1 or 2) named by `membership`, the
-// text of a /proc/<pid>/cgroup, and their ancestors below the folder `mount`
-// leave free; UINT64_MAX without a limit. Cached file pages count as free.
+// The bytes that control groups (version 1 or 2) leave free; UINT64_MAX without
+// a limit. `membership` is the text of a /proc/<pid>/cgroup and names the
+// groups; their ancestors below the folder `mount` count, too. Cached file
+// pages count as free.
 uint64_t CgroupMemory(const std::string& membership, const std::string& mount);
 
-// RESOURCE_EXHAUSTED with need and available unless the first fits in the
-// second.
+// RESOURCE_EXHAUSTED if `need` is more than `available`; the message has both.
 absl::Status CheckMemory(uint64_t need, uint64_t available);
 
-// The same for what `need` says, on the host and on `device`; on a GPU by
-// taking the memory for a moment.
+// The same for `need`, on the host and on `device`. On a GPU it takes the
+// memory for a moment.
 absl::Status CheckMemory(const MemoryNeed& need, at::Device device);
 
 }  // namespace adv

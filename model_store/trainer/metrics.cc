@@ -85,6 +85,7 @@ void TrainingMetrics::SetState(const std::string& model, ModelState state) {
     families_->models.Add({{"state", name}}).Set(static_cast<double>(count));
   }
   if (state != ModelState::kRunning) {
+    // A later run of the model counts images from 0 again.
     images_counted_.erase(model);
     families_->rate.Add({{"model", model}}).Set(0);
     families_->eta.Add({{"model", model}}).Set(0);
@@ -102,6 +103,7 @@ void TrainingMetrics::Update(const std::string& model,
   families_->rate.Add(label).Set(status.images_per_second);
   families_->eta.Add(label).Set(status.eta_seconds);
   const std::lock_guard<std::mutex> lock(mutex_);
+  // A counter can only be increased, so the last value is remembered.
   int64_t& counted = images_counted_[model];
   families_->images.Add(label).Increment(
       static_cast<double>(status.images_done - counted));

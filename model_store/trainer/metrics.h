@@ -18,11 +18,11 @@ class Registry;
 
 namespace adv {
 
-// What becomes of each model of a run.
+// The state of each model of a run.
 enum class ModelState { kWaiting, kRunning, kPublished, kFailed };
 
-// How training goes, as metrics adv_train_* for Prometheus; the label "model"
-// is the name that a model is published under. Thread-safe.
+// The progress of training as metrics adv_train_* for Prometheus. The label
+// "model" is the name under which a model is published. Thread-safe.
 class TrainingMetrics {
  public:
   TrainingMetrics();
@@ -30,19 +30,19 @@ class TrainingMetrics {
   TrainingMetrics(const TrainingMetrics&) = delete;
   TrainingMetrics& operator=(const TrainingMetrics&) = delete;
 
-  // Serves /metrics on `address` until the end; port 0 picks a free one.
-  // Returns the address with the real port. UNAVAILABLE if it cannot listen
-  // there.
+  // Serves /metrics on `address` until this object ends; port 0 picks a free
+  // one. Returns the address with the real port. UNAVAILABLE if it cannot
+  // listen there.
   absl::StatusOr<Address> Serve(const Address& address);
 
   void SetState(const std::string& model, ModelState state);
-  // How a running model stands.
+  // Sets the gauges of a running model.
   void Update(const std::string& model, const RunStatus& status);
-  // The results of its epoch number `epoch`.
+  // Sets the results of the model's epoch number `epoch`.
   void SetEpoch(const std::string& model, int64_t epoch,
                 const EpochRecord& record);
 
-  // In Prometheus's text form.
+  // All metrics in Prometheus's text form.
   std::string Text() const;
 
  private:
@@ -52,7 +52,7 @@ class TrainingMetrics {
 
   std::mutex mutex_;
   std::map<std::string, ModelState> states_;  // guarded by mutex_
-  // Of each running model's RunStatus::images_done; guarded by mutex_.
+  // The last RunStatus::images_done of each running model; guarded by mutex_.
   std::map<std::string, int64_t> images_counted_;
 
   std::unique_ptr<PageServer> pages_;  // last, since it reads the others

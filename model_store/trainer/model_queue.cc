@@ -8,10 +8,11 @@
 namespace adv {
 namespace {
 
-// Between two looks at whether to stop.
+// The time between two questions whether to stop.
 constexpr std::chrono::milliseconds kStopInterval(100);
 
-// Between two looks at what others hold.
+// The time between two looks at the models that others hold: short beside a
+// lease, but no burden on a file server.
 std::chrono::duration<double> LookInterval(double lease_seconds) {
   return std::chrono::duration<double>(
       std::clamp(lease_seconds / 12, 0.2, 5.0));
@@ -46,8 +47,11 @@ std::optional<ClaimedModel> ModelQueue::Next() {
       next_look_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                       LookInterval(options_.lease_seconds));
     }
+    // Wakes early when another thread takes the last model. A signal handler
+    // cannot notify, so `stop_` is asked again and again.
     emptied_.wait_for(lock, kStopInterval);
   }
+  // The others must not wait for a model that is gone.
   emptied_.notify_all();
   return std::nullopt;
 }
@@ -87,7 +91,8 @@ absl::StatusOr<std::unique_ptr<Lease>> ModelQueue::Claim(
   absl::StatusOr<std::unique_ptr<Lease>> lease =
       Lease::Take(options_.lease_folder, task.name, options_.lease_seconds);
   if (!lease.ok()) return lease;
-  // Again: its last holder may have published it since.
+  // Asks again under the lease: the last holder may have published the model
+  // after the first question.
   published = IsPublished(task);
   if (!published.ok()) return published.status();
   if (*published) return nullptr;
@@ -101,7 +106,8 @@ absl::StatusOr<std::unique_ptr<Lease>> ModelQueue::Claim(
 void ModelQueue::NoteHeld(const std::string& model,
                           const absl::Status& status) {
   const std::string text(status.message());
-  // Without the age, which is another at each look.
+  // The age of the lease changes with each look; without it, each holder is
+  // reported once.
   const std::string holder = text.substr(0, text.rfind(", renewed"));
   std::string& told = holders_[model];
   if (told == holder) return;

@@ -24,23 +24,22 @@ namespace adv {
 
 // A model of a run.
 struct ModelTask {
-  std::string name;  // published under it
+  std::string name;  // the name to publish it under
   ImbalanceRecipe recipe;
-  // Done once the store has a newer version: 0, or with --force the newest one
-  // when the run began.
+  // The model is done once the store has a newer version than this: 0, or with
+  // --force the newest version when the run began.
   uint64_t known_version = 0;
 };
 
-// A model that this worker is to train, with the lease for it; or why it
-// cannot have one.
+// A model for this worker to train, with its lease or the reason why there is
+// none.
 struct ClaimedModel {
   ModelTask task;
   absl::StatusOr<std::unique_ptr<Lease>> lease;
 };
 
-// Hands out the models of a run one by one. Those that other workers hold are
-// left for later: by then they are published, or may be taken over.
-// Thread-safe.
+// Hands out the models of a run one by one. Models that other workers hold are
+// left for later, when they are published or may be taken over. Thread-safe.
 class ModelQueue {
  public:
   struct Options {
@@ -49,28 +48,29 @@ class ModelQueue {
     bool wait = true;  // for models that other workers hold
   };
 
-  // `reporter` is told what becomes of the models that are not handed out; it
-  // must outlive this. `stop` is asked whether to stop.
+  // `reporter` is told about the models that are not handed out, and must
+  // outlive this object. `stop` answers whether to stop.
   ModelQueue(ModelStore store, std::vector<ModelTask> tasks, Options options,
              Reporter* reporter, std::function<bool()> stop);
 
-  // The next model that is neither published nor held by another worker. Waits
-  // if there are only such as others hold. Nothing once all are handed out or
-  // published, when asked to stop, or where it would have to wait but must not.
+  // The next model that is neither published nor held by another worker. If
+  // other workers hold all that are left, it waits or, if `wait` is false,
+  // gives up. Nothing once all models are handed out or published, when asked
+  // to stop, or after giving up.
   std::optional<ClaimedModel> Next();
 
  private:
   using Clock = std::chrono::steady_clock;
   using Tasks = std::list<ModelTask>;
 
-  // Tries all that wait, in order.
+  // Tries all waiting models, in order.
   std::optional<ClaimedModel> Look();
-  // Whether the store has what `task` is to make, which then is told.
+  // Whether the store has the model of `task`. If so, the reporter is told.
   absl::StatusOr<bool> IsPublished(const ModelTask& task) const;
   // A lease for a model that needs training; null if it is published.
   absl::StatusOr<std::unique_ptr<Lease>> Claim(const ModelTask& task);
   void NoteHeld(const std::string& model, const absl::Status& status);
-  // For those that other workers hold, where it must not wait.
+  // Gives up the models that other workers hold.
   void LeaveTheRest();
 
   const ModelStore store_;
@@ -81,7 +81,7 @@ class ModelQueue {
   std::mutex mutex_;  // guards all below
   std::condition_variable emptied_;
   Tasks waiting_;
-  std::map<std::string, std::string> holders_;  // by model, as last told
+  std::map<std::string, std::string> holders_;  // by model, as last reported
   Clock::time_point next_look_;
 };
 

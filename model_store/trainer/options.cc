@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kBadUsage = 2;
 
-// Flags that override what the protocol (or --quick) sets.
+// Flags that override the protocol's settings (or those of --quick).
 struct SettingFlags {
   bool quick = false;
   std::optional<uint64_t> seed;
@@ -66,8 +66,8 @@ std::string CheckDrops(const std::string& text) {
   return "must be none or FRACTION:FACTOR,... such as 0.6:0.3,0.85:0.1";
 }
 
-// "8/255" in grey levels or "0.031" in pixels of [0, 1]; nothing for anything
-// else.
+// Reads "8/255" in grey levels or "0.031" in pixels of [0, 1]. Nothing for any
+// other text.
 std::optional<double> ParsePixels(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, '/');
   double value = 0;
@@ -92,6 +92,7 @@ AdversarialTraining ResolveAdversarial(const SettingFlags& flags) {
       AdversarialTraining::Default(flags.adversarial);
   if (flags.adversarial_epsilon) {
     training.epsilon = *ParsePixels(*flags.adversarial_epsilon);
+    // FGSM's default step follows epsilon. An explicit step size, below, wins.
     if (flags.adversarial == Method::kFgsm) {
       training.step_size = 1.25 * training.epsilon;
     }
@@ -155,7 +156,7 @@ void AddSettingFlags(CLI::App* app, SettingFlags* flags) {
       "The least fall of the validation loss that counts [1e-4]");
   add("--validation-fraction", &flags->validation_fraction,
       "Share of the training images kept for validation [0.1]");
-  // add_flag would set the value to false where the flag is not given.
+  // add_flag would set the value to false if the flag is not given.
   app->add_flag_function(
          "--flips,!--no-flips",
          [flags](int64_t count) { flags->flips = count > 0; },
@@ -191,7 +192,7 @@ void AddAdversarialFlags(CLI::App* app, SettingFlags* flags) {
       "Share of the clean images' loss, from 0 to below 1 [fgsm: 0.5, pgd: 0]");
 }
 
-// What is wrong with an address; empty if nothing is.
+// The fault of an address; empty if there is none.
 std::string MetricsAddressFault(const std::string& text) {
   AddressRules rules;
   rules.may_be_unix = false;

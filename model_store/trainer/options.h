@@ -11,7 +11,7 @@
 
 namespace adv {
 
-// What advtrain was told; the help text of each flag says what it means.
+// The options of advtrain. The help text of each flag explains it.
 struct TrainerOptions {
   std::vector<std::string> models;
   std::string data;
@@ -36,16 +36,16 @@ struct TrainerOptions {
   TrainingSettings settings;
 };
 
-// The options, or nothing after help, version or an error has been printed;
-// `exit_code` is then what the program should return. Ranges of the training
-// settings are left to TrainingSettings::Validate.
+// Returns the options, or nothing after printing help, the version or an error;
+// `exit_code` is then the program's exit code. TrainingSettings::Validate
+// checks the ranges of the training settings.
 std::optional<TrainerOptions> ParseTrainerOptions(int argc,
                                                   const char* const* argv,
                                                   int* exit_code);
 
-// What follows the recipe in a model's published name: "-relu-each-pgd" says
-// in what a run differs from the thesis's network and training. The suffix of
-// the options, after a dash, takes its place; "none" gives the plain names.
+// The part of a model's published name after the recipe. "-relu-each-pgd" says
+// how a run differs from the thesis's network and training. The suffix in the
+// options, after a dash, replaces it; "none" gives the plain names.
 std::string NameSuffix(const TrainerOptions& options);
 
 }  // namespace adv

@@ -15,8 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kTerminalInterval(200);
 constexpr std::chrono::seconds kPlainInterval(10);
 constexpr int kBarWidth = 24;
-// \r and "erase to the end of the line": what is written takes the place of
-// what was there.
+// "\r" goes to the line's begin and "\x1b[K" erases the rest of it, so that new
+// text replaces the old.
 constexpr char kLineBegin[] = "\r";
 constexpr char kLineEnd[] = "\x1b[K\n";
 
@@ -112,11 +112,14 @@ void ProgressPrinter::Redraw(const std::string& note) {
   last_redraw_ = Clock::now();
   const TerminalSize size = size_();
   std::string text;
+  // Moves up to the first bar. One write for all keeps the bars from
+  // flickering.
   if (bars_drawn_ > 0) text = absl::StrCat("\x1b[", bars_drawn_, "A");
   if (!note.empty()) absl::StrAppend(&text, kLineBegin, note, kLineEnd);
   bars_drawn_ = 0;
   for (const Run& run : runs_) {
-    // A bar above the first row or longer than a row could not be redrawn.
+    // A bar above the first row, or one that wraps, could not be redrawn in
+    // place.
     if (size.rows > 0 && bars_drawn_ + 1 >= static_cast<size_t>(size.rows)) {
       break;
     }
@@ -126,7 +129,7 @@ void ProgressPrinter::Redraw(const std::string& note) {
     absl::StrAppend(&text, kLineBegin, line, kLineEnd);
     ++bars_drawn_;
   }
-  absl::StrAppend(&text, "\x1b[J");  // erase below: the bars that are gone
+  absl::StrAppend(&text, "\x1b[J");  // erases the bars that are gone
   Write(text);
 }
 

@@ -15,33 +15,34 @@ namespace adv {
 // "1h02m", "12m30s", "8s".
 std::string FormatDuration(double seconds);
 
-// In characters; 0: not known.
+// A size in characters; 0: not known.
 struct TerminalSize {
   int rows = 0;
   int columns = 0;
 };
 
-// Tells how the models' training goes. On a terminal one line with a bar for
-// each running model, redrawn in place, and notes that scroll away above them;
-// elsewhere plain lines, for each model one every ten seconds or so.
-// Thread-safe.
+// Prints the progress of the models' training. A terminal has one line with a
+// bar for each running model, which is redrawn in place, and notes scroll away
+// above them. Elsewhere there are plain lines, for each model one every ten
+// seconds or so. Thread-safe.
 class ProgressPrinter {
  public:
-  // `out` must outlive this. Whether it is a terminal decides the form.
+  // `out` must outlive this object. The form depends on whether `out` is a
+  // terminal.
   explicit ProgressPrinter(std::FILE* out);
-  // As for a terminal of the size that `size` gives.
+  // Prints as for a terminal of the size that `size` gives.
   ProgressPrinter(std::FILE* out, std::function<TerminalSize()> size);
 
-  // How `model` stands; gives it a line if it has none.
+  // Shows the status of `model`, which gets a line if it has none.
   void Update(const std::string& model, const RunStatus& status);
-  // Takes its line away.
+  // Removes the model's line.
   void Remove(const std::string& model);
-  // A line of its own.
+  // Prints a note on a line of its own.
   void Note(const std::string& model, const std::string& text);
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What is said of a running model.
+  // The line of a running model.
   struct Run {
     std::string model;
     RunStatus status;

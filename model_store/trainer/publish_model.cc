@@ -114,7 +114,7 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
   return record;
 }
 
-// What `network` reaches on `images`, into `result`.
+// Tests `network` on `images` and writes the result to `result`.
 absl::Status AddTest(const Network& network, const Dataset& images,
                      v1::TestResult* result) {
   const absl::StatusOr<TestResult> found = TestNetwork(network, images);
@@ -164,7 +164,8 @@ absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
   const absl::StatusOr<std::string> weights =
       SerializeSafetensors(trainer.BestParameters(), options.precision);
   if (!weights.ok()) return weights.status();
-  // From here on only what was published counts, rounded as it is.
+  // From here on only the published weights count, so they are read back as
+  // rounded.
   const absl::StatusOr<StateDict> parameters = ParseSafetensors(*weights);
   if (!parameters.ok()) return parameters.status();
   const absl::StatusOr<std::shared_ptr<const Network>> network =
@@ -175,6 +176,7 @@ absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
       MakeManifest(options, inputs, task, trainer, **network);
   if (!manifest.ok()) return manifest.status();
   uint64_t version = 0;
+  // A worker that lost its lease must not publish beside the new holder.
   const absl::Status status = lease->WhileHeld([&] {
     const absl::StatusOr<uint64_t> published =
         ModelStore(options.store)

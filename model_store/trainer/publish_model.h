@@ -13,9 +13,9 @@
 
 namespace adv {
 
-// Rounds the best weights to the published precision, tests them as published
-// and publishes them with their full record. Returns a line that says what was
-// published; on failure nothing was. ABORTED if `lease` is lost.
+// Rounds the best weights to the published precision, tests the rounded weights
+// and publishes them with their full record. Returns a line about the published
+// version. After a failure nothing is published. ABORTED if `lease` is lost.
 absl::StatusOr<std::string> PublishModel(const TrainerOptions& options,
                                          const TrainingInputs& inputs,
                                          const ModelTask& task,

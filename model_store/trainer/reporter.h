@@ -9,7 +9,8 @@
 
 namespace adv {
 
-// Tells people and Prometheus how the models of a run fare. Thread-safe.
+// Reports the progress of a run's models to people and to Prometheus.
+// Thread-safe.
 class Reporter {
  public:
   // `out` must outlive this.
@@ -20,7 +21,7 @@ class Reporter {
   void Note(const std::string& model, const std::string& text) {
     printer_.Note(model, text);
   }
-  // What has become of a model, and what is to be said of it.
+  // Sets the state of a model, and prints a note about it.
   void SetState(const std::string& model, ModelState state,
                 const std::string& note = "");
   void Update(const std::string& model, const RunStatus& status);

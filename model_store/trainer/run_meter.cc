@@ -11,6 +11,7 @@ int64_t ImagesDone(const Trainer& trainer) {
   const int64_t epochs = static_cast<int64_t>(trainer.epochs().size());
   const int64_t steps =
       trainer.steps_done() - epochs * trainer.steps_per_epoch();
+  // The last step of an epoch may have fewer images than a batch.
   return epochs * per_epoch +
          std::min(per_epoch, steps * trainer.settings().batch_size);
 }

@@ -8,30 +8,31 @@
 
 namespace adv {
 
-// Where a model's run stands, for people and for metrics.
+// The status of a model's run, for people and for metrics.
 struct RunStatus {
   EpochProgress progress;
   int64_t max_epochs = 0;
-  // Then eta_seconds is an upper bound.
+  // If true, eta_seconds is an upper bound.
   bool may_stop_early = false;
   int64_t images_done = 0;       // trained on since the run began or continued
   double images_per_second = 0;  // since then
   double eta_seconds = 0;        // to the end of max_epochs at that rate
 };
 
-// Measures how fast a run goes. A value.
+// Measures the speed of a run. A value.
 class RunMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // From `start` on, when `images_done` images of all epochs were done.
+  // Measures from `start` on, when `images_done` images of all epochs were
+  // done.
   RunMeter(int64_t images_done, int64_t max_epochs, bool may_stop_early,
            Clock::time_point start)
       : images_at_start_(images_done),
         max_epochs_(max_epochs),
         may_stop_early_(may_stop_early),
         start_(start) {}
-  // From now on, as `trainer` is.
+  // Measures from now on, from the state of `trainer`.
   explicit RunMeter(const Trainer& trainer);
 
   RunStatus Measure(const EpochProgress& progress, Clock::time_point now) const;

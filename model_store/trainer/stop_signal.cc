@@ -14,7 +14,7 @@ extern "C" void OnStopSignal(int signal) { stop_signal = signal; }
 void CatchStopSignals() {
   struct sigaction action = {};
   action.sa_handler = OnStopSignal;
-  action.sa_flags = SA_RESTART | SA_RESETHAND;  // once; then the default
+  action.sa_flags = SA_RESTART | SA_RESETHAND;  // then the default
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

@@ -21,7 +21,8 @@
 namespace adv {
 namespace {
 
-// TrainModel, with what LibTorch and the library throw turned into a status.
+// TrainModel, with the exceptions of LibTorch and the standard library as
+// statuses.
 absl::Status TryToTrain(const TrainerOptions& options,
                         const TrainingInputs& inputs, const ModelTask& task,
                         Lease* lease, Reporter* reporter) {
@@ -46,7 +47,7 @@ int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
       reporter, [] { return StopSignal() != 0; });
   std::atomic<bool> failed{false};
   const auto train_some = [&] {
-    at::set_num_threads(inputs.threads_per_model);  // counts for this thread
+    at::set_num_threads(inputs.threads_per_model);  // of this thread alone
     while (std::optional<ClaimedModel> model = queue.Next()) {
       const std::string& name = model->task.name;
       reporter->SetState(name, ModelState::kRunning);
@@ -55,6 +56,7 @@ int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
         status = TryToTrain(options, inputs, model->task, model->lease->get(),
                             reporter);
       }
+      // A stop signal came; the next run continues this model.
       if (absl::IsCancelled(status)) {
         reporter->SetState(name, ModelState::kWaiting);
       } else if (!status.ok()) {

@@ -7,12 +7,11 @@
 
 namespace adv {
 
-// Trains and publishes all models of `inputs`, several at once, each on a
-// thread of its own; the next one starts when one is done. One model's failure
-// leaves the others running. Returns the program's exit code: 0 if all are
-// published or, without waiting, left to other workers; 1 if one failed; 128
-// plus its number after a stop signal, when every running model has its
-// checkpoint.
+// Trains and publishes all models of `inputs`. Several train at once, each on a
+// thread of its own, and the next starts when one is done. If one model fails,
+// the others go on. Returns the program's exit code: 0 if all are published or,
+// without waiting, left to other workers; 1 if one failed; after a stop signal,
+// 128 plus the signal's number, once every running model has its checkpoint.
 int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
              Reporter* reporter);
 

@@ -16,7 +16,8 @@
 namespace adv {
 namespace {
 
-// Runs to the end, to a stop signal, to the lease's loss or to an error.
+// Runs until training ends, a stop signal comes, the lease is lost or an error
+// occurs.
 absl::Status RunEpochs(const std::string& model, const Lease& lease,
                        CheckpointFile* file, Reporter* reporter,
                        Trainer* trainer) {
@@ -25,6 +26,7 @@ absl::Status RunEpochs(const std::string& model, const Lease& lease,
   const auto on_progress = [&](const EpochProgress& progress) {
     reporter->Update(model, meter.Measure(progress, RunMeter::Clock::now()));
     const bool stop = StopSignal() != 0;
+    // RunEpoch only learns that it is to stop, so the reason is kept here.
     status = lease.Check();
     if (status.ok() && (stop || file->due())) status = file->Save(*trainer);
     return !stop && status.ok();
@@ -35,6 +37,7 @@ absl::Status RunEpochs(const std::string& model, const Lease& lease,
     if (!record.ok()) return record.status();
     reporter->EpochDone(model, static_cast<int64_t>(trainer->epochs().size()),
                         trainer->settings().max_epochs, *record);
+    // Saved after every epoch, so that a finished run can be published again.
     if (status = file->Save(*trainer); !status.ok()) return status;
   }
   return absl::OkStatus();

@@ -11,12 +11,12 @@
 
 namespace adv {
 
-// Trains one model, continuing from its checkpoint if there is one, and
-// publishes it; then removes the checkpoint. Until then the checkpoint stays,
-// whatever fails, so that nothing trained is lost. CANCELLED after a stop
-// signal: the checkpoint then holds all that was done. ABORTED if `lease`
-// was lost: then nothing was written after the loss. May run for several models
-// at once, each on a thread of its own.
+// Trains one model, from its checkpoint if there is one, publishes it, and then
+// removes the checkpoint. Until then the checkpoint stays, whatever fails, so
+// that no training is lost. CANCELLED after a stop signal: the checkpoint then
+// holds all that was done. ABORTED if `lease` was lost: nothing was written
+// after the loss. May run for several models at once, each on a thread of its
+// own.
 absl::Status TrainModel(const TrainerOptions& options,
                         const TrainingInputs& inputs, const ModelTask& task,
                         Lease* lease, Reporter* reporter);
