@@ -17,7 +17,8 @@ namespace {
 constexpr char kUnix[] = "unix:";
 constexpr int kHighestPort = 65535;
 
-// Several colons, or half of the brackets.
+// Whether the text has several colons, or a bracket. Such a text gets a hint
+// about brackets.
 bool LooksLikeIpv6(absl::string_view text) {
   return !absl::StrContains(text, '/') &&
          (absl::StartsWith(text, "[") || absl::StrContains(text, ']') ||
@@ -39,8 +40,8 @@ bool IsIpv6(const std::string& host) {
   return inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-// A host name or an IPv4 address, by its letters. Digits alone are no host but
-// a port whose host was forgotten.
+// Whether the letters are those of a host name or an IPv4 address. Digits alone
+// are not a host but a port whose host was forgotten.
 bool IsName(absl::string_view host) {
   const auto fits = [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
@@ -71,7 +72,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text,
     address.unix_path = std::string(rest);
     return address;
   }
-  // The colon before the port is the last one, but none within brackets.
+  // The last colon stands before the port, unless it is within brackets.
   const size_t bracket = text.rfind(']');
   const size_t colon = text.rfind(':');
   const bool has_port = colon != absl::string_view::npos &&
@@ -101,6 +102,7 @@ bool IsLoopback(const Address& address) {
   if (address.is_unix()) return true;
   in_addr v4{};
   if (inet_pton(AF_INET, address.host.c_str(), &v4) == 1) {
+    // All of 127.0.0.0/8 is loopback, not 127.0.0.1 alone.
     return ntohl(v4.s_addr) >> 24 == 127;
   }
   in6_addr v6{};

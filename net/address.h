@@ -9,31 +9,32 @@
 
 namespace adv {
 
-// Where a program listens or whom it calls: a TCP port of a host, or a Unix
-// socket.
+// The address at which a program listens or which it calls: a TCP port of a
+// host, or a Unix socket.
 struct Address {
   std::string host;       // a name or an IP, without brackets
   int port = 0;           // 0 to 65535
-  std::string unix_path;  // of a Unix socket; then the others say nothing
+  std::string unix_path;  // of a Unix socket; host and port are then unset
 
   bool is_unix() const { return !unix_path.empty(); }
 };
 
 struct AddressRules {
-  // 0 where the system may pick a free port.
+  // 0 if the system may pick a free port.
   int lowest_port = 0;
-  // For an address that is a host alone; without one, it needs its port.
+  // The port of an address that names a host alone. If unset, an address must
+  // name its port.
   std::optional<int> default_port = std::nullopt;
   bool may_be_unix = true;
 };
 
 // Reads "127.0.0.1:50051", "[::1]:50051", "localhost:50051" or "unix:PATH".
-// INVALID_ARGUMENT otherwise, also where host or port is empty; the message
-// says what `text` is and how an address is written.
+// INVALID_ARGUMENT for anything else, also for an empty host or port; the
+// message quotes `text` and says how an address is written.
 absl::StatusOr<Address> ParseAddress(absl::string_view text,
                                      const AddressRules& rules = {});
 
-// As ParseAddress reads it, an IPv6 host in brackets.
+// Writes an address as ParseAddress reads it, with an IPv6 host in brackets.
 std::string ToString(const Address& address);
 
 // Whether only this machine can reach it: 127.0.0.0/8, ::1, localhost or a

@@ -24,8 +24,8 @@ HttpPage Answer(const HttpPages& pages, const httplib::Request& request) {
   return page->second();
 }
 
-// The library's own choice lets a second program share the port, and take half
-// of the requests.
+// The library would set SO_REUSEPORT. A second program could then share the
+// port and take half of the requests.
 void KeepThePortToOurselves(int socket) {
   const int yes = 1;
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -47,6 +47,7 @@ PageServer::PageServer(const Address& address, HttpPages pages)
   server.set_socket_options(&KeepThePortToOurselves);
   server.set_read_timeout(kPatience);
   server.set_write_timeout(kPatience);
+  // One request for each connection: idle connections would hold all threads.
   server.set_keep_alive_max_count(1);
   server.set_payload_max_length(0);
   server.set_pre_routing_handler(
@@ -65,6 +66,7 @@ absl::StatusOr<std::unique_ptr<PageServer>> PageServer::Start(
       new PageServer(address, std::move(pages)));
   httplib::Server& server = started->http_->server;
   int& port = started->address_.port;
+  // The library reports no reason; errno, if it set one, is the best there is.
   errno = 0;
   const bool bound =
       port == 0 ? (port = server.bind_to_any_port(address.host), port > 0)
@@ -76,7 +78,8 @@ absl::StatusOr<std::unique_ptr<PageServer>> PageServer::Start(
   }
   started->http_->thread =
       std::thread([&server] { server.listen_after_bind(); });
-  // stop() does nothing to a server that does not run yet.
+  // stop() has no effect on a server that does not run yet, so the destructor
+  // would wait for ever.
   while (!server.is_running()) std::this_thread::yield();
   return started;
 }

@@ -23,26 +23,26 @@ struct HttpPage {
   std::string body;
 };
 
-// Called on the server's threads, several at once; must not throw.
+// Called on the server's threads, possibly several at once. It must not throw.
 using HttpHandler = std::function<HttpPage()>;
 
-// By exact path: "/metrics".
+// Handlers by exact path, such as "/metrics".
 using HttpPages = std::map<std::string, HttpHandler>;
 
-// A small HTTP server for what operators ask: GET and HEAD of its pages. No
-// TLS: keep it on a private address.
+// A small HTTP server for operators: it answers GET and HEAD of its pages. It
+// has no TLS, so keep it on a private address.
 class PageServer {
  public:
-  // `address` is of TCP; port 0 picks a free one. UNAVAILABLE, with the reason,
-  // if it cannot listen.
+  // `address` must be of TCP; port 0 picks a free one. UNAVAILABLE, with the
+  // reason, if it cannot listen.
   static absl::StatusOr<std::unique_ptr<PageServer>> Start(
       const Address& address, HttpPages pages);
-  // Waits for the requests that run.
+  // Waits for the running requests.
   ~PageServer();
   PageServer(const PageServer&) = delete;
   PageServer& operator=(const PageServer&) = delete;
 
-  // With the real port.
+  // The address, with the real port.
   const Address& address() const { return address_; }
 
  private:
