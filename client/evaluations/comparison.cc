@@ -15,7 +15,8 @@ constexpr char kBalanced[] = "balanced";
 constexpr char kWithout[] = "no-";
 constexpr char kMostly[] = "only-";
 
-// The place of a class in the thesis's table; after all others if not there.
+// The place of a class in the thesis's table. A class that is not there comes
+// after all others.
 std::size_t ClassPlace(const std::string& class_name) {
   const auto& rows = ThesisTable();
   return std::find_if(rows.begin(), rows.end(),
@@ -25,14 +26,14 @@ std::size_t ClassPlace(const std::string& class_name) {
          rows.begin();
 }
 
-// "cat" for "only-cat"; empty if it does not begin so or is no known class.
+// "cat" for "only-cat"; empty if the name has another prefix or no known class.
 std::string ClassAfter(const std::string& prefix, const std::string& name) {
   if (!absl::StartsWith(name, prefix)) return "";
   const std::string rest = name.substr(prefix.size());
   return ClassPlace(rest) < ThesisTable().size() ? rest : "";
 }
 
-// What rows are sorted by: family, class, name.
+// The sort key of a row: family, class, name.
 std::tuple<int, std::size_t, std::string> Place(const std::string& name) {
   if (name == kBalanced) return {0, 0, ""};
   if (const auto one = ClassAfter(kWithout, name); !one.empty()) {
@@ -44,7 +45,8 @@ std::tuple<int, std::size_t, std::string> Place(const std::string& name) {
   return {3, 0, name};
 }
 
-// By the record; manifests that have none are known by their names.
+// The class that the training record names. For manifests without a record, the
+// name tells it.
 std::string SpecialClass(const std::string& name,
                          const v1::ModelManifest& manifest) {
   const v1::TrainingRecord& training = manifest.training();
@@ -71,6 +73,7 @@ void TakeModel(const v1::Model& model, ComparisonRow* row) {
 
 void TakeBalanced(const v1::ModelManifest& balanced, ComparisonRow* row) {
   if (row->class_name.empty()) return;
+  // Accuracies on different images would differ even for equal models.
   const bool same_images =
       !row->model || row->model->manifest().training().test_data_sha256() ==
                          balanced.training().test_data_sha256();
@@ -108,6 +111,7 @@ std::vector<ComparisonRow> CompareWithThesis(
             [](const ComparisonRow& a, const ComparisonRow& b) {
               return Place(a.name) < Place(b.name);
             });
+  // Place() sorts balanced to the front.
   if (const auto& balanced = rows.front().model) {
     for (ComparisonRow& row : rows) TakeBalanced(balanced->manifest(), &row);
   }
@@ -141,6 +145,8 @@ std::optional<v1::Rate> ClassAccuracy(const v1::ModelManifest& manifest,
   const int label = static_cast<int>(
       std::find(names.begin(), names.end(), class_name) - names.begin());
   if (label == classes || confusion.size() != classes * classes) return {};
+  // Row by true label: its sum is the class's images, its diagonal entry those
+  // right.
   const auto row = confusion.begin() + label * classes;
   const std::int64_t images = std::accumulate(row, row + classes, INT64_C(0));
   if (images == 0) return {};

@@ -17,9 +17,10 @@ struct Difference {
 // "Interval estimation for the difference between independent proportions:
 // comparison of eleven methods", Statistics in Medicine 17 (1998) 873-890.
 //
-// It takes the shares for independent. Two models measured on the same images
-// mostly fail on the same ones, so that their difference varies less: there
-// the interval is wider than need be, and one that excludes 0 can be relied on.
+// The interval assumes that the shares are independent. Two models measured on
+// the same images mostly fail on the same ones, so their difference varies
+// less. The interval is then wider than necessary, and an interval that
+// excludes 0 can be relied on.
 Difference MakeDifference(const v1::Rate& a, const v1::Rate& b);
 
 // Whether 0 is outside the interval.

@@ -33,7 +33,7 @@ absl::StatusOr<std::vector<v1::Attack>> TypedAttacks(const EvaluateFlags& flags,
   return attacks;
 }
 
-// Of attacks that are there twice the first.
+// Drops an attack that is the same as an earlier one.
 std::vector<v1::Attack> WithoutRepeats(const std::vector<v1::Attack>& all) {
   std::vector<v1::Attack> kept;
   for (const v1::Attack& one : all) {
@@ -101,9 +101,9 @@ bool SameGroup(const Group& a, const Group& b) {
   return a.norm == b.norm && EpsilonText(a.epsilon) == EpsilonText(b.epsilon);
 }
 
-// Without epsilons: one specification for all attacks whose default is the
-// same. Noise stands beside every other attack at that one's epsilon, since it
-// is what they are compared with.
+// Makes one specification for all attacks with the same default epsilon, where
+// no epsilon is given. Noise joins every specification, at its epsilon, because
+// the other attacks are compared with noise.
 absl::Status AddGroups(const v1::EvaluationSpec& base,
                        const std::vector<v1::Attack>& attacks,
                        std::vector<v1::EvaluationSpec>* specs) {
@@ -150,8 +150,8 @@ absl::Status AddSpecs(const EvaluateFlags& flags,
   return absl::OkStatus();
 }
 
-// What is wrong with the epsilons in any norm, where the attacks do not tell
-// theirs.
+// The fault of the epsilons. Where the attacks do not tell the norm, L2 stands
+// for any: it allows the most.
 absl::Status CheckEpsilons(const std::string& text, v1::Norm norm) {
   if (text.empty()) return absl::OkStatus();
   return FlagError(
@@ -175,7 +175,7 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
     plan->compare_required = true;
     return absl::OkStatus();
   }
-  // Only the short question is answered with more than was asked.
+  // Only the short question gets more of an answer than it asks for.
   const bool short_question = flags.attacks.empty() && flags.epsilons.empty() &&
                               flags.goal.empty() && flags.norm.empty() &&
                               flags.source_model.empty() && flags.save.empty();

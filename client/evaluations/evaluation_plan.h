@@ -13,7 +13,7 @@
 
 namespace adv {
 
-// What was typed after `advctl evaluate`.
+// The flags typed after `advctl evaluate`.
 struct EvaluateFlags {
   std::vector<std::string> models;
   std::vector<std::string> attacks;  // empty: the default question
@@ -36,26 +36,26 @@ struct EvaluateFlags {
   std::string save;  // folder for the adversarial images; empty for none
 };
 
-// With a private server, --dataset=NAME=DIR brings a data set along: leaves the
-// name in the flags and hands the rest to the server's options.
+// With a private server, --dataset=NAME=DIR brings a data set along. Leaves the
+// name in the flags and moves the whole to the server's options.
 void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options);
 
-// The epsilon of an attack for which none is given: .01 for FGSM, as in the
-// thesis, 2/255 for the others, which need less, and .5 in L2. Noise beside
-// other attacks takes theirs.
+// The default epsilon of an attack: .01 for FGSM, as in the thesis, 2/255 for
+// the others, which need less, and .5 in L2. Beside other attacks, noise takes
+// their epsilon.
 v1::Epsilon DefaultEpsilon(const v1::Attack& attack, v1::Norm norm);
 
-// The evaluations that answer one command, for any model: the model's name and
-// a goal that names a class are filled in by the caller, who knows the server.
+// The evaluations that answer one command, for any model. The caller, who knows
+// the server, fills in the model's name and a goal that names a class.
 struct EvaluationPlan {
-  // A specification crosses all its attacks with all its epsilons, so attacks
-  // with different epsilons are different evaluations.
+  // A specification crosses all its attacks with all its epsilons. So attacks
+  // with different epsilons need different evaluations.
   std::vector<v1::EvaluationSpec> specs;
   GoalText goal;
-  // Shown beside the one model; empty for none.
+  // The model to show beside the one model; empty for none.
   std::string compare;
-  // False if `compare` is a suggestion, to be dropped if the server has no such
-  // model.
+  // False if `compare` is only a suggestion, which is dropped if the server has
+  // no such model.
   bool compare_required = false;
 };
 

@@ -36,6 +36,8 @@ ExitCode Cancel(Context& context, Connection& connection,
 ExitCode Interrupted(Context& context, Connection& connection,
                      bool cancel_on_disconnect, Interrupts& interrupts,
                      const v1::Evaluation& evaluation) {
+  // The broken stream has cancelled it already, or the server ends with this
+  // process.
   if (connection.is_private() || cancel_on_disconnect) {
     context.err() << "Cancelled." << std::endl;
     return kFailed;
@@ -57,6 +59,8 @@ ExitCode Interrupted(Context& context, Connection& connection,
 void TellWhatBecameOfIt(Context& context, const grpc::Status& status,
                         ExitCode code, const v1::Evaluation& evaluation) {
   const std::string reason = ReasonOf(status);
+  // After these the server has ended the evaluation; after others it may still
+  // run.
   if (reason == "EVALUATION_FAILED" || reason == "STORAGE_FULL" ||
       reason == "OUT_OF_MEMORY") {
     context.err() << "What was done so far is kept; to resume it, run the same "
@@ -88,6 +92,8 @@ ExitCode RunEvaluation(Context& context, Connection& connection,
   progress.Begin(label);
   const auto stream =
       connection.evaluation().EvaluateRobustness(call.get(), request);
+  // TryCancel ends Read below. The function must be taken back before `call`
+  // goes out of scope.
   interrupts.OnInterrupt([&call] { call->TryCancel(); });
   v1::EvaluateRobustnessResponse message;
   while (stream->Read(&message)) {
@@ -100,6 +106,7 @@ ExitCode RunEvaluation(Context& context, Connection& connection,
   const grpc::Status status = stream->Finish();
   interrupts.OnInterrupt({});
   progress.End();
+  // A report counts even if Ctrl-C came just after it.
   if (status.ok() && evaluation->has_report()) return kOk;
   if (interrupts.count() > 0) {
     return Interrupted(context, connection, request.cancel_on_disconnect(),

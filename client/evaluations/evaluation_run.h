@@ -11,12 +11,12 @@
 namespace adv {
 
 // Starts an evaluation, or attaches to it, and waits for its report. The first
-// Ctrl-C detaches and says how to come back; another one within three seconds
+// Ctrl-C detaches and tells how to come back; another one within three seconds
 // cancels the evaluation. With a private server, or with cancel_on_disconnect,
 // the first one cancels.
 //
 // On success `evaluation` is complete, with its report. On failure the reason
-// has been printed and the result is the command's exit code.
+// has been printed, and the result is the command's exit code.
 ExitCode RunEvaluation(Context& context, Connection& connection,
                        const v1::EvaluateRobustnessRequest& request,
                        const std::string& label, Interrupts& interrupts,

@@ -12,8 +12,9 @@
 namespace adv {
 namespace {
 
-// More differences than this are a protocol of its own.
+// Settings with more differences than this are a protocol of their own.
 constexpr std::size_t kAlike = 3;
+// The last field that Differences compares or leaves out on purpose.
 constexpr int kLastKnown = v1::TrainingSettings::kShuffleOnDeviceFieldNumber;
 
 v1::TrainingSettings Thesis() {
@@ -55,7 +56,8 @@ std::string Drops(const v1::TrainingSettings& settings) {
                    }));
 }
 
-// Whatever was set beyond the fields above makes another protocol.
+// Adds the fields that a newer version has set: they make another protocol,
+// too.
 void AddUnknown(const v1::TrainingSettings& settings,
                 std::vector<std::string>* list) {
   const auto* reflection = v1::TrainingSettings::GetReflection();
@@ -87,15 +89,15 @@ std::vector<std::string> Differences(const v1::TrainingSettings& settings,
   number(settings.validation_fraction(), from.validation_fraction(),
          "validation");
   number(settings.patience(), from.patience(), "patience");
-  // Without patience nothing looks at it.
+  // Without patience min_delta has no effect.
   if (settings.patience() > 0) {
     number(settings.min_delta(), from.min_delta(), "min delta");
   }
   add(settings.horizontal_flips() == from.horizontal_flips(),
       settings.horizontal_flips() ? "flips" : "no flips");
   add(Drops(settings) == Drops(from), Drops(settings));
-  // max_loss decides about failure alone, and shuffle_on_device is no more
-  // than another seed.
+  // max_loss only decides about failure, and shuffle_on_device acts like
+  // another seed, so neither counts.
   add(!settings.has_adversarial(), AdversarialText(settings.adversarial()));
   AddUnknown(settings, &list);
   return list;
@@ -111,7 +113,7 @@ std::string AdversarialText(const v1::AdversarialTraining& adversarial) {
 }
 
 std::string ProtocolText(const v1::TrainingSettings& settings) {
-  if (settings.batch_size() == 0) return "";  // never a setting
+  if (settings.batch_size() == 0) return "";  // no settings recorded
   const auto thesis = Differences(settings, Thesis());
   const auto quick = Differences(settings, Quick());
   const bool is_thesis = thesis.size() <= quick.size();

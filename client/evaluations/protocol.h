@@ -7,13 +7,13 @@
 
 namespace adv {
 
-// Which of the two known training protocols the settings are, the thesis's or
-// advtrain's --quick, and where they differ from it: "thesis", "quick, no
-// flips". "own" if they are like neither, empty if nothing is recorded. The
-// limit on epochs is left out: whether it mattered is in the stop reason.
+// The nearer of the two known training protocols, the thesis's or advtrain's
+// --quick, and the differences from it: "thesis", "quick, no flips". "own" if
+// the settings are like neither, empty if none are recorded. The limit on
+// epochs does not count, as the stop reason tells whether it mattered.
 std::string ProtocolText(const v1::TrainingSettings& settings);
 
-// "PGD within 8/255": the examples of adversarial training.
+// The examples of adversarial training, as "PGD within 8/255".
 std::string AdversarialText(const v1::AdversarialTraining& adversarial);
 
 }  // namespace adv

@@ -11,8 +11,8 @@
 
 namespace adv {
 
-// The first `limit` records of an evaluation (those done so far, if it still
-// runs), page by page, in index order.
+// Fetches the first `limit` records of an evaluation, page by page, in index
+// order. A running evaluation has those done so far.
 grpc::Status FetchRecords(Connection& connection, const std::string& id,
                           std::uint64_t limit,
                           std::vector<v1::EvaluationRecord>* records);

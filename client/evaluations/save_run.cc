@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint32_t kMostImages = 128;
 
-// One saving: what is needed from the first call to the folder's name.
+// The state of one saving, from the first call to the folder's name.
 class Saving {
  public:
   Saving(Context& context, Connection& connection, Interrupts& interrupts,
@@ -61,6 +61,8 @@ class Saving {
 
   ExitCode SaveResult(const v1::Evaluation& evaluation,
                       const SavedImages::Records& records, int result) {
+    // Records come from the server: they are checked before anything indexes
+    // them.
     for (const v1::EvaluationRecord& record : records) {
       if (result < record.attacks_size()) continue;
       return context_.Fail(absl::InternalError(absl::StrCat(
@@ -88,7 +90,8 @@ class Saving {
 
   ExitCode Fetch(const v1::GenerateAdversarialRequest& request,
                  SavedImages* saved) {
-    // It computes what a part of the evaluation did.
+    // The call computes a part of the evaluation again, so it gets an
+    // evaluation's time.
     const auto call = connection_.NewCall(kEvaluationSeconds);
     interrupts_.OnInterrupt([&call] { call->TryCancel(); });
     v1::GenerateAdversarialResponse response;
@@ -128,7 +131,8 @@ class Saving {
     progress_.Update(shown);
   }
 
-  // The same attack may be there twice, with other parameters.
+  // The same attack may be there twice with other parameters, so a number makes
+  // its folder's name unique.
   std::string NewName(const std::string& name) {
     std::string unique = name;
     for (int i = 2; !names_.insert(unique).second; ++i) {
@@ -161,6 +165,8 @@ ExitCode SaveImages(Context& context, Connection& connection,
   if (code != kOk) return code;
   const auto status = (*draft)->Keep();
   if (!status.ok()) return context.Fail(status);
+  // Programs read standard output as JSON or CSV; then this line must not be in
+  // it.
   std::ostream& told = context.options().output == OutputFormat::kTable
                            ? context.out()
                            : context.err();

@@ -11,11 +11,11 @@
 
 namespace adv {
 
-// Asks for the adversarial images of finished evaluations again and writes them
-// to `folder`, which is new or empty: one folder below it for each model,
-// attack and epsilon. All of them or none: on failure and on Ctrl-C nothing is
-// left there, the reason has been printed, and the result is the command's
-// exit code.
+// Asks again for the adversarial images of finished evaluations and writes them
+// to `folder`, which is new or empty, with one folder below it for each model,
+// attack and epsilon. It saves all of them or none: after a failure or Ctrl-C
+// nothing is left there, the reason has been printed, and the result is the
+// command's exit code.
 ExitCode SaveImages(Context& context, Connection& connection,
                     const std::vector<v1::Evaluation>& evaluations,
                     const std::string& folder, Interrupts& interrupts,

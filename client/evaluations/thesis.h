@@ -6,11 +6,11 @@
 
 namespace adv {
 
-// Where the numbers of ThesisTable come from, for people.
+// The source of the numbers of ThesisTable, for people.
 inline constexpr char kThesisSource[] =
     "table 5.2 of the thesis of 2017 on class imbalance and adversarial images";
 
-// A row of that table; it prints the shares as per cent.
+// A row of that table. The thesis prints the shares in per cent.
 struct ThesisResult {
   std::string model;       // "balanced", "no-airplane", ...
   std::string class_name;  // the class with fewer images; empty if balanced

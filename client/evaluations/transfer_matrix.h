@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// What one cell of the matrix says of the images made with one model's
-// gradients and shown to another.
+// The number in one cell of the matrix. Its images are made with one model's
+// gradients and shown to another model.
 enum class TransferMeasure {
   kRobust,     // clean right and still right, over all
   kSuccess,    // clean right and now wrong, over clean right
@@ -23,10 +23,11 @@ std::string MeasureName(TransferMeasure measure);
 const v1::Rate& MeasureOf(const v1::Outcomes& outcomes,
                           TransferMeasure measure);
 
-// Every source with every target: one attack at one epsilon.
+// The evaluations of every source with every target, for one attack at one
+// epsilon.
 struct TransferMatrix {
-  std::vector<std::string> sources, targets;  // as asked for
-  // Finished; row by row: [source * targets.size() + target].
+  std::vector<std::string> sources, targets;  // as the user named them
+  // All finished. Row by row: [source * targets.size() + target].
   std::vector<v1::Evaluation> evaluations;
 
   const v1::EvaluationReport& At(std::size_t source, std::size_t target) const {
@@ -38,7 +39,7 @@ struct TransferMatrix {
 bool IsWhiteBox(const v1::EvaluationReport& report);
 
 // The outcomes of the class that the attacked model's training treats
-// otherwise; null if there is none.
+// differently; null if there is none.
 const v1::ClassOutcomes* MarkedOutcomes(const v1::EvaluationReport& report);
 
 }  // namespace adv
