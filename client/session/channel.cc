@@ -26,8 +26,8 @@ using nlohmann::json;
 constexpr int kDefaultPort = 50051;
 constexpr int kMaxReplyBytes = 256 << 20;  // records of a large evaluation
 
-// Deleting twice is not the same as deleting once (the second is NOT_FOUND),
-// so DeleteEvaluation is not here.
+// The calls that may be repeated. DeleteEvaluation is not among them: a second
+// delete gives NOT_FOUND.
 constexpr const char* kIdempotent[] = {"Classify",
                                        "GenerateAdversarial",
                                        "EvaluateRobustness",
@@ -69,6 +69,7 @@ absl::StatusOr<Address> ParseServer(absl::string_view text) {
 
 absl::StatusOr<std::string> Resolve(const Address& address) {
   addrinfo hints{};
+  // gRPC's "ipv4:" scheme takes a list; it cannot mix with IPv6.
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -89,7 +90,7 @@ absl::StatusOr<std::string> Resolve(const Address& address) {
   return absl::StrJoin(numbers, ",");
 }
 
-// Whether every address of a gRPC target is of this machine.
+// Whether every address of a gRPC target belongs to this machine.
 bool IsOfThisMachine(absl::string_view target) {
   if (absl::StartsWith(target, "unix")) return true;
   for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
@@ -116,6 +117,8 @@ std::string ServiceConfig(const std::string& balance) {
                        {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}}}}}}}};
   if (!balance.empty()) {
     config["loadBalancingConfig"] = {{{balance, json::object()}}};
+    // Without health checks, calls would go to servers whose models are not
+    // loaded yet.
     config["healthCheckConfig"] = {
         {"serviceName", "adv.v1.AttackEvaluationService"}};
   }
@@ -154,7 +157,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
   arguments.SetServiceConfigJSON(ServiceConfig(balance));
   arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
   arguments.SetUserAgentPrefix("advctl/" ADV_VERSION);
-  // A proxy for the web is no way to one's own machine.
+  // A web proxy could not reach this machine.
   if (IsOfThisMachine(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
                                    arguments);

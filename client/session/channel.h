@@ -9,16 +9,17 @@
 
 namespace adv {
 
-// Retries of the calls that may be repeated, and the balancing policy with
-// health checks if `balance` is not empty: gRPC's service config as JSON.
+// gRPC's service config as JSON: retries of the calls that may be repeated and,
+// if `balance` is not empty, the balancing policy with health checks.
 std::string ServiceConfig(const std::string& balance);
 
-// The gRPC target of `server`: "host:port", "host" (port 50051), several of
-// them with commas between (resolved here, gRPC takes numbers only), or
-// anything that already has a scheme. Errors name the address that is wrong.
+// The gRPC target of `server`, which is "host:port", "host" (port 50051),
+// several of these with commas between, or a target that already has a scheme.
+// Names in a list are resolved here, because gRPC takes only numbers in a list.
+// Errors name the wrong address.
 absl::StatusOr<std::string> TargetOf(const std::string& server);
 
-// A channel without TLS; does not connect yet.
+// Makes a channel without TLS. It does not connect yet.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
                                            const std::string& balance);
 

@@ -23,8 +23,8 @@ Clock::time_point In(double seconds) {
 
 enum class Answer { kConnected, kRefused, kNoneInTime };
 
-// Stops at the first refusal instead of backing off until the deadline, so
-// that a missing server is told at once.
+// Waits for a connection. It stops at the first refusal instead of backing off
+// until the deadline, so that a missing server is reported at once.
 Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
   const auto deadline = In(seconds);
   for (;;) {
@@ -37,8 +37,8 @@ Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
   }
 }
 
-// A private server listens before its models are loaded. Servers without this
-// health name are taken as they are.
+// Waits for the models: a private server listens before they are loaded. A
+// server without this health name is taken as it is.
 void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
   const auto stub = grpc::health::v1::Health::NewStub(channel);
   grpc::ClientContext context;
@@ -54,6 +54,7 @@ void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
     }
     break;
   }
+  // A watch never ends by itself.
   context.TryCancel();
   watch->Finish();
 }

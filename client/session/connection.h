@@ -15,8 +15,8 @@ namespace adv {
 
 class LocalServer;
 
-// Seconds for a call that answers at once, for one that computes, and for a
-// whole evaluation; --timeout replaces each.
+// Default deadlines in seconds: for a call that answers at once, for one that
+// computes, and for a whole evaluation. --timeout replaces each.
 inline constexpr double kQuickSeconds = 10;
 inline constexpr double kComputeSeconds = 60;
 inline constexpr double kEvaluationSeconds = 24 * 3600;
@@ -24,15 +24,15 @@ inline constexpr double kEvaluationSeconds = 24 * 3600;
 // A server that answers: the one of --server, or a private one. Thread-safe.
 class Connection {
  public:
-  // Connects. Errors: InvalidArgument if the address makes no sense,
-  // DeadlineExceeded if the time that --timeout gives is over before anybody
-  // answers or refuses, Unavailable if nobody answers there or the private
+  // Connects. Errors: InvalidArgument if the address makes no sense;
+  // DeadlineExceeded if the time of --timeout is over before the address
+  // answers or refuses; Unavailable if no server answers there or the private
   // server did not start.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(
       const GlobalOptions& options);
   ~Connection();
 
-  // A context with a deadline, for one call.
+  // Makes a context with a deadline, for one call.
   std::unique_ptr<grpc::ClientContext> NewCall(double default_seconds) const;
 
   v1::AttackEvaluationService::Stub& evaluation() { return *evaluation_; }
@@ -41,7 +41,7 @@ class Connection {
 
   // True if the server ends with this process.
   bool is_private() const { return local_ != nullptr; }
-  // Where it listens, for people.
+  // The server's address, for people.
   const std::string& address() const { return address_; }
   // The private server's log; empty if it is not private.
   std::string log_path() const;
@@ -50,7 +50,7 @@ class Connection {
   Connection() = default;
   absl::Status Connect(const GlobalOptions& options);
 
-  // Last to go: the stubs talk to it.
+  // Declared first and so destroyed last: the stubs talk to this server.
   std::unique_ptr<LocalServer> local_;
   std::string address_;
   double timeout_seconds_ = 0;

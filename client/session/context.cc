@@ -11,7 +11,7 @@
 namespace adv {
 namespace {
 
-// Of a connection that could not be made.
+// The exit code for a connection that could not be made.
 ExitCode CodeOf(const absl::Status& status) {
   if (absl::IsInvalidArgument(status)) return kUsage;
   return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
@@ -71,6 +71,7 @@ void Context::Verbose(const std::string& line) {
 }
 
 void Context::PrintError(const std::string& message) {
+  // Keeps results and errors in order where both go to one place.
   out_.flush();
   err_ << "advctl: " << VisibleLines(message) << std::endl;
 }

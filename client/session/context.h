@@ -14,9 +14,10 @@
 
 namespace adv {
 
-// What a command runs in: the global options, where to print, and the server.
-// Commands return an ExitCode; the Fail functions print why and give it back,
-// so that a command can end with `return context.Fail(...)`.
+// The surroundings of a command: the global options, the streams to print to,
+// and the server. Commands return an ExitCode. The Fail functions print the
+// reason and return the code, so that a command can end with `return
+// context.Fail(...)`.
 class Context {
  public:
   // The streams must outlive it.
@@ -27,23 +28,23 @@ class Context {
   const GlobalOptions& options() const { return options_; }
   std::ostream& out() { return out_; }
   std::ostream& err() { return err_; }
-  // How standard output may look.
+  // The styles that standard output may use.
   const Style& style() const { return style_; }
 
-  // Connects once; nullptr after having said why not, and then connect_error()
-  // is the command's result.
+  // Connects, once. After a failure it has printed the reason and returns
+  // nullptr; connect_error() is then the command's result.
   Connection* Connect();
   ExitCode connect_error() const { return connect_error_; }
 
-  // A failed call.
+  // Reports a failed call.
   ExitCode Fail(const grpc::Status& status);
-  // What went wrong here, not at the server.
+  // Reports an error of this program, not of the server.
   ExitCode Fail(const absl::Status& status, ExitCode code = kFailed);
-  // A wrong value of `flag`.
+  // Reports a wrong value of `flag`.
   ExitCode Usage(const std::string& flag, const absl::Status& status);
   ExitCode Usage(const std::string& message);
 
-  // A line on standard error that --verbose asks for.
+  // Prints a line on standard error if --verbose is given.
   void Verbose(const std::string& line);
 
  private:

@@ -24,6 +24,8 @@ struct Mapping {
   const char* flag;
 };
 
+// The order matters: "source_model" comes before "model", and "spec.goal"
+// before "goal".
 constexpr Mapping kMappings[] = {
     {"source_model", "--source-model"},
     {"cancel_on_disconnect", "--cancel-on-disconnect"},
@@ -106,8 +108,8 @@ std::string Dashes(const std::string& text) {
   return absl::StrReplaceAll(text, {{"_", "-"}});
 }
 
-// Names of the protocol that a server's message may hold, with what is typed
-// for them.
+// The names of the protocol that a server's message may hold, each with the
+// words typed for it.
 std::vector<std::pair<std::string, std::string>> MakeWords() {
   std::vector<std::pair<std::string, std::string>> words = {
       {"SUCCESS_RULE_LAST_ITERATE", "last"},
@@ -122,12 +124,13 @@ std::vector<std::pair<std::string, std::string>> MakeWords() {
        {v1::Norm_descriptor(), v1::ApgdLoss_descriptor(),
         v1::NoiseKind_descriptor()}) {
     const std::vector<std::string> names = EnumNames(*values);
-    for (std::size_t i = 0; i < names.size(); ++i) {  // the first is no name
+    for (std::size_t i = 0; i < names.size(); ++i) {  // value 0 has no name
       words.emplace_back(values->value(static_cast<int>(i) + 1)->name(),
                          names[i]);
     }
   }
   const auto add = [&words](const std::string& name) {
+    // Names without "_" look alike in both worlds.
     if (absl::StrContains(name, "_")) words.emplace_back(name, Dashes(name));
   };
   const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
@@ -156,9 +159,11 @@ void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
   }
 }
 
-// "--attack (value 2), step-size" for a field of an attack, or of a member of
-// one; empty for other fields.
+// "--attack (value 2), step-size" for a field of an attack or of an
+// AutoAttack's member; empty for other fields.
 std::string ParameterFlag(const std::string& field) {
+  // The bounds on repetition keep std::stoi in range and the recursion of
+  // std::regex short, whatever the server sends.
   static const std::regex* const kParameter =
       new std::regex(R"((?:^|\.)attacks?(?:\[(\d{1,6})\])?)"
                      R"((?:\.auto_attack\.members\[\d{1,6}\])?)"
@@ -199,7 +204,7 @@ std::string FlagOf(const std::string& field) {
   for (const Mapping& mapping : kMappings) {
     if (!absl::StrContains(field, mapping.field)) continue;
     std::string flag = mapping.flag;
-    // Lists typed in one flag: say which of its values is meant.
+    // Such a flag holds a list, so the message says which value is wrong.
     static const std::regex* const kItem =
         new std::regex(R"((?:epsilons|attacks)\[(\d{1,6})\])");
     std::smatch item;
@@ -233,7 +238,7 @@ std::string Explain(const grpc::Status& status) {
       if (detail.Is<google::rpc::RetryInfo>()) detail.UnpackTo(&retry);
     }
   }
-  // The violations say all that the message says, and where.
+  // The violations say all that the message says, and also where.
   if (bad.field_violations().empty()) {
     absl::StrAppend(&text, ": ", Visible(InWords(status.error_message())));
   }

@@ -8,18 +8,18 @@
 
 namespace adv {
 
-// Which exit status a failed call means.
+// The exit status for a failed call.
 ExitCode ExitCodeOf(grpc::StatusCode code);
 
 // ErrorInfo.reason of a failed call; empty if it has none.
 std::string ReasonOf(const grpc::Status& status);
 
-// A failed call for people: the message, and every field violation with the
-// flag it came from. Several lines, without a newline at the end.
+// Explains a failed call to people: the message, and every field violation with
+// the flag that it came from. Several lines, without a newline at the end.
 std::string Explain(const grpc::Status& status);
 
-// The flag behind a request's field: "spec.epsilons[1].pixels" -> "--epsilon
-// (value 2)". Empty if none maps.
+// The flag behind a request's field: "spec.epsilons[1].pixels" gives "--epsilon
+// (value 2)". Empty if no flag fits.
 std::string FlagOf(const std::string& field);
 
 }  // namespace adv

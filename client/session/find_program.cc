@@ -34,7 +34,8 @@ absl::StatusOr<std::string> FindProgram(const std::string& program,
     places.push_back(here.parent_path() / program);
     places.push_back(here.parent_path() / ".." / build_folder / program);
     const char* path = std::getenv("PATH");
-    // An empty entry would mean the working directory, whatever lies there.
+    // An empty entry would mean the working directory, and any program that
+    // lies there.
     for (const auto folder :
          absl::StrSplit(path ? path : "", ':', absl::SkipEmpty())) {
       places.push_back(fs::path(std::string(folder)) / program);

@@ -7,9 +7,10 @@
 
 namespace adv {
 
-// The path of another program of ours, "advserver": what the environment
-// variable `named_in` says, or else beside this program, in the `build_folder`
-// of the build tree, "server", or on PATH. UNAVAILABLE if there is none.
+// The path of another program of this project, such as "advserver". The
+// environment variable `named_in` decides if it is set. Otherwise it is the
+// first of: beside this program, in `build_folder` of the build tree
+// ("server"), on PATH. UNAVAILABLE if there is none.
 absl::StatusOr<std::string> FindProgram(const std::string& program,
                                         const char* named_in,
                                         const std::string& build_folder);

@@ -23,6 +23,7 @@ sigset_t Handled() {
 
 Interrupts::Interrupts() {
   const sigset_t set = Handled();
+  // A signalfd only gets signals that every thread blocks.
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC);
   stop_fd_ = eventfd(0, EFD_CLOEXEC);
@@ -48,6 +49,7 @@ void Interrupts::Listen() {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++count_;
     changed_.notify_all();
+    // Called under the lock, so that OnInterrupt({}) waits for a running call.
     if (call_) call_();
   }
 }

@@ -9,24 +9,26 @@
 
 namespace adv {
 
-// Turns Ctrl-C (SIGINT) into calls. Make one before gRPC starts threads: they
-// inherit the blocked signal. At most one at a time. Thread-safe.
+// Turns Ctrl-C (SIGINT) into calls. Make one before gRPC starts threads,
+// because threads inherit the blocked signal. There may be one at a time.
+// Thread-safe.
 class Interrupts {
  public:
   Interrupts();
-  // Ctrl-C kills the process again.
+  // From here on Ctrl-C kills the process again.
   ~Interrupts();
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  // Called on another thread at each Ctrl-C from now on; at once if there has
-  // been one already. An empty function ends that; on return no call runs.
+  // Sets a function that is called on another thread at each Ctrl-C from now
+  // on, and at once if there has been one already. An empty function ends that:
+  // when OnInterrupt returns, no call runs.
   void OnInterrupt(std::function<void()> call);
 
-  // How many so far.
+  // The number of Ctrl-C so far.
   int count();
 
-  // Waits until there have been `count` of them; false after `limit`.
+  // Waits until there have been `count` of them. False if `limit` passes first.
   bool WaitFor(int count, std::chrono::milliseconds limit);
 
  private:

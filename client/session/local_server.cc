@@ -37,15 +37,18 @@ std::string TailOf(const std::string& path) {
   return all.size() > kLogTail ? all.substr(all.size() - kLogTail) : all;
 }
 
-// Runs in the child, between fork and exec: async-signal-safe calls alone.
+// Runs in the child between fork and exec, where only async-signal-safe calls
+// are allowed.
 [[noreturn]] void BecomeServer(char* const* arguments, int output, int log,
                                pid_t parent) {
-  // Ctrl-C at the terminal is for advctl, which decides what it means.
+  // A process group of its own keeps the terminal's Ctrl-C away. Only advctl
+  // gets it and decides.
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);  // it died before prctl
+  if (getppid() != parent) _exit(127);  // the parent died before prctl
   sigset_t none;
   sigemptyset(&none);
+  // Interrupts blocked SIGINT in the parent, and exec would hand the mask on.
   sigprocmask(SIG_SETMASK, &none, nullptr);
   dup2(output, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
@@ -97,6 +100,7 @@ absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
   if (child_ == 0) BecomeServer(words.data(), ends[1], log, self);
   const int fork_error = errno;
   output_ = ends[0];
+  // With the parent's copy closed, the end of the child ends the pipe, too.
   close(ends[1]);
   close(log);
   if (child_ < 0) {
@@ -138,7 +142,7 @@ absl::Status LocalServer::WaitForAddress() {
 
 LocalServer::~LocalServer() {
   if (child_ > 0) {
-    // It has no state worth a polite end.
+    // The server has no state that a clean end would save.
     kill(child_, SIGKILL);
     while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
     }

@@ -12,16 +12,17 @@
 namespace adv {
 
 // A private advserver: a child process on a free loopback port, without state
-// on disk, that dies with this process. Not thread-safe.
+// on disk. It dies with this process. Not thread-safe.
 class LocalServer {
  public:
   // Finds advserver ($ADVCTL_ADVSERVER, beside this program, in the build tree,
-  // on PATH), starts it with `flags` beside those of its own, and waits
-  // until it listens. Errors: Unavailable, with the end of its log.
+  // on PATH), starts it with `flags` beside its own ones, and waits until it
+  // listens. Errors: Unavailable, with the end of its log.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(
       const std::vector<std::string>& flags);
 
-  // Kills it; removes its log unless KeepLog was called.
+  // Kills the server. Removes its log unless log_path() was called or the
+  // server did not listen.
   ~LocalServer();
   LocalServer(const LocalServer&) = delete;
   LocalServer& operator=(const LocalServer&) = delete;
@@ -29,7 +30,7 @@ class LocalServer {
   // HOST:PORT.
   const std::string& address() const { return address_; }
 
-  // Where it logs; the file stays for someone to read.
+  // The log's path. After this call the file stays, so that people can read it.
   const std::string& log_path() {
     keep_log_ = true;
     return log_path_;

@@ -24,12 +24,12 @@ std::string Facts(const v1::EvaluationProgress& progress,
   std::string text =
       absl::StrCat(CountText(progress.samples_done()), "/",
                    CountText(progress.samples_total()), " images");
-  // The last one: the strongest attack of the list as it is usually written.
+  // The last value: people usually write the strongest attack last.
   if (progress.robust_accuracy_size() > 0 && progress.samples_done() > 0) {
     const v1::Rate& robust = *progress.robust_accuracy().rbegin();
     absl::StrAppend(&text, ", robust ", PercentText(robust.value()), "%");
   }
-  // All that moves before the first image is done.
+  // Passes are the only number that moves before the first image is done.
   if (progress.samples_done() == 0 && progress.passes() > 0) {
     absl::StrAppend(&text, ", ", CountText(progress.passes()),
                     progress.passes() == 1 ? " pass" : " passes");
@@ -65,7 +65,8 @@ Progress Progress::For(std::ostream& err) {
 
 void Progress::Begin(const std::string& label) {
   End();
-  // Short evaluations share the time between two lines.
+  // The time of the last line carries over, so that many short evaluations do
+  // not print a line each.
   if (label_.empty()) last_line_ = now_();
   label_ = Visible(label);
   if (columns_ == 0) return;
@@ -89,7 +90,8 @@ void Progress::End() {
   drawn_ = false;
 }
 
-// Never wider than the terminal: a wrapped line could not be taken back.
+// Makes a line no wider than the terminal: a line that wraps could not be
+// erased.
 std::string Progress::Bar(const v1::EvaluationProgress& progress) const {
   const std::string facts = Facts(progress, seconds_after_);
   const int room = columns_ - 1 - static_cast<int>(DisplayWidth(facts)) - 2;

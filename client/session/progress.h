@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// Shows how far an evaluation is: a live bar on a terminal, otherwise plain
-// lines at most every 10 s. Not thread-safe.
+// Shows the progress of an evaluation: a live bar on a terminal, otherwise
+// plain lines at most every 10 s. Not thread-safe.
 class Progress {
  public:
   // `columns` of the terminal, 0 if it is none; `now` in seconds.
@@ -18,13 +18,13 @@ class Progress {
   // For standard error.
   static Progress For(std::ostream& err);
 
-  // `label` says which evaluation follows: "no-cat, FGSM at epsilon 0.01".
+  // `label` names the evaluation that follows: "no-cat, FGSM at epsilon 0.01".
   void Begin(const std::string& label);
-  // What follows the evaluation of the next Begin takes so many seconds, which
-  // are part of the time left.
+  // The evaluations after that of the next Begin take so many seconds. They
+  // count in the time left.
   void ExpectAfter(double seconds) { seconds_after_ = seconds; }
   void Update(const v1::EvaluationProgress& progress);
-  // Takes the bar away, so that other text can follow.
+  // Removes the bar, so that other text can follow.
   void End();
 
  private:
