@@ -16,12 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Device, inode, and in the folder with these the name of a file to be made.
+// Device and inode of a file; or of a folder, with the name of a file to be
+// made there.
 using Place = std::tuple<dev_t, ino_t, std::string>;
 
 struct Known {
   std::string name;
-  std::optional<Place> place;  // none: cannot be mistaken for another
+  std::optional<Place> place;  // none: like no other
 };
 
 std::optional<Place> PlaceOf(const struct stat& info) {
@@ -39,7 +40,7 @@ std::optional<Place> PlaceOf(const std::string& path) {
   return Place(info.st_dev, info.st_ino, target.filename().string());
 }
 
-// Where what is printed goes, if that is kept in a file.
+// Adds the file that a standard stream goes to, if it goes to one.
 void AddStream(int fd, const char* name, std::vector<Known>* known) {
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;

@@ -8,16 +8,17 @@
 
 namespace adv {
 
-// A path and where it was given: "--out".
+// A path and the flag that names it: "--out".
 struct NamedFile {
   std::string name;
   std::string path;
 };
 
-// An error if a file that will be written is another one of them, one of
-// `inputs`, or where standard output or standard error goes. Files are told
-// apart by device and inode; one that is still to be made by its folder's and
-// its name. Character devices keep nothing that could be lost.
+// An error if a file to be written is the same as another one, as one of
+// `inputs`, or as the file that standard output or standard error goes to. A
+// file is known by device and inode; one that does not exist yet, by its
+// folder's and its name. Character devices do not count, because they keep
+// nothing that could be lost.
 absl::Status CheckDistinct(const std::vector<NamedFile>& outputs,
                            const std::vector<NamedFile>& inputs);
 

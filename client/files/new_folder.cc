@@ -20,8 +20,8 @@ absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
-// Where a link leads, and without "/." or "/" at the end, so that it has a
-// parent to stand in.
+// The end of a link, without "/." or "/" at the end, so that the path has a
+// parent.
 fs::path Clean(const std::string& path) {
   const auto clean = [](const fs::path& any) {
     std::error_code error;
@@ -61,6 +61,7 @@ absl::StatusOr<std::unique_ptr<NewFolder>> NewFolder::Make(
   const std::string whole = Clean(path).string();
   const std::string draft = absl::StrCat(whole, ".part-", getpid());
   std::error_code error;
+  // A process with the same number may have died and left it.
   fs::remove_all(draft, error);
   if (!fs::create_directory(draft, error)) {
     return Wrong(path, absl::StrCat("cannot be made: ", error.message()));
@@ -83,7 +84,7 @@ absl::StatusOr<std::string> NewFolder::MakeFolder(const std::string& name) {
 
 absl::Status NewFolder::Keep() {
   std::error_code error;
-  fs::rename(draft_, path_, error);  // over an empty folder, too
+  fs::rename(draft_, path_, error);  // replaces an empty folder, too
   if (!error) return absl::OkStatus();
   return Wrong(path_, absl::StrCat("cannot be made: ", error.message()));
 }

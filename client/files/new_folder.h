@@ -9,22 +9,23 @@
 
 namespace adv {
 
-// An error unless a folder can be made there: the path is free or an empty
-// folder, and what it stands in can be written. Asked before a long call.
+// An error unless a folder can be made at `path`: the path must be free or an
+// empty folder, and its parent must be writable. To be asked before a long
+// call.
 absl::Status CheckNewFolder(const std::string& path);
 
-// A folder that appears whole or not at all: filled beside its place, under
-// another name, and put there by Keep.
+// A folder that appears whole or not at all. It is filled beside its place,
+// under another name, and Keep moves it there.
 class NewFolder {
  public:
   static absl::StatusOr<std::unique_ptr<NewFolder>> Make(
       const std::string& path);
-  // Removes what was not kept.
+  // Removes the folder unless Keep has moved it.
   ~NewFolder();
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
 
-  // Where to write until Keep.
+  // The folder to write to until Keep.
   const std::string& draft() const { return draft_; }
 
   // Makes a folder in the draft; the name must be new. Returns its path.

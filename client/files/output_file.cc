@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostLinks = 40;  // as the kernel has it
+constexpr int kMostLinks = 40;  // the kernel's own limit
 
 absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
@@ -27,7 +27,7 @@ absl::Status CannotWrite(const std::string& path, int error) {
   return Wrong(path, absl::StrCat("cannot be written: ", std::strerror(error)));
 }
 
-// 0, or the errno of what failed. Closes `fd`.
+// Writes all pieces and closes `fd`. Returns 0 or the errno of the failure.
 int WriteAndClose(int fd, const std::vector<absl::string_view>& pieces) {
   int error = 0;
   for (absl::string_view left : pieces) {
@@ -45,7 +45,7 @@ int WriteAndClose(int fd, const std::vector<absl::string_view>& pieces) {
   return error;
 }
 
-// What is there, through links; a mode of 0 if there is nothing.
+// Describes the file at `path`, through links; a mode of 0 if there is none.
 absl::Status Look(const std::string& path, struct stat* info) {
   *info = {};
   if (stat(path.c_str(), info) == 0) {
@@ -82,10 +82,11 @@ absl::Status WriteOutput(const std::string& path,
   }
   const std::string target = FollowLinks(path).string();
   const std::string draft = absl::StrCat(target, ".part-", getpid());
-  unlink(draft.c_str());  // of a process that died and had this number
+  unlink(draft.c_str());  // left by a process that had this number
   const int fd =
       open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return CannotWrite(path, errno);
+  // The new file takes the place of the old one, so it takes its mode, too.
   if (info.st_mode != 0) fchmod(fd, info.st_mode & 0777);
   int error = WriteAndClose(fd, pieces);
   if (error == 0 && std::rename(draft.c_str(), target.c_str()) != 0) {

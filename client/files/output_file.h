@@ -10,18 +10,19 @@
 
 namespace adv {
 
-// Where a chain of symbolic links ends, whether or not there is something.
+// The end of a chain of symbolic links, whether or not a file is there.
 std::filesystem::path FollowLinks(std::filesystem::path path);
 
-// Writes the pieces one after the other. A regular file is replaced in one
-// step and keeps its mode: all of it is there, or what was there before.
-// Anything else that exists (a pipe, a terminal, /dev/null) is written through
-// and stays what it is. A symbolic link stays, too: its target is written.
+// Writes the pieces one after the other. A regular file is replaced in one step
+// and keeps its mode: it holds either all of the new content or the old one.
+// Other things that exist (a pipe, a terminal, /dev/null) are written to and
+// stay what they are. A symbolic link stays, too, and its target is written.
 // Errors name the path.
 absl::Status WriteOutput(const std::string& path,
                          const std::vector<absl::string_view>& pieces);
 
-// An error if WriteOutput could not write there: asked before a long call.
+// An error if WriteOutput could not write there. To be asked before a long
+// call.
 absl::Status CheckWritable(const std::string& path);
 
 }  // namespace adv
