@@ -87,7 +87,7 @@ absl::StatusOr<v1::Attack> ChosenAttack(const Flags& flags, v1::Norm norm) {
   return attacks.front();
 }
 
-// Everything of the request that needs no server and no file.
+// The parts of the request that need neither a server nor a file.
 absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
   v1::GenerateAdversarialRequest request;
   request.set_model(flags.model);
@@ -98,7 +98,8 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
   if (!norm.ok()) return FlagError("--norm", norm.status());
   request.set_norm(*norm);
   const auto attack = ChosenAttack(flags, *norm);
-  // Whose norm is not known if it is wrong: any then.
+  // If the attack is wrong, its norm is unknown. L2 then lets the epsilon be
+  // checked all the same, and both errors show at once.
   const auto epsilon =
       ChosenEpsilon(flags, attack.ok() ? *norm : v1::NORM_L2,
                     attack.ok() ? std::vector<v1::Attack>{*attack}
@@ -110,13 +111,13 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
   const auto success = ParseSuccess(flags.success);
   if (!success.ok()) return FlagError("--success", success.status());
   request.set_success(*success);
-  // So that the saved PNG is exactly the attacked image.
+  // In 8-bit mode the saved PNG is exactly the attacked image.
   request.set_eight_bit(true);
   request.set_seed(flags.seed);
   return request;
 }
 
-// Label and target may be class names, which the model knows.
+// Adds label and target. They may be class names, which only the model knows.
 ExitCode AddClasses(Context& context, const v1::ModelManifest& model,
                     const Flags& flags,
                     v1::GenerateAdversarialRequest* request) {
@@ -207,6 +208,7 @@ void Print(const v1::GenerateAdversarialResponse& response,
 ExitCode Run(Context& context, const Flags& flags) {
   auto request = BaseRequest(flags);
   if (!request.ok()) return context.Fail(request.status(), kUsage);
+  // All files are checked before the server computes anything.
   const auto distinct =
       CheckDistinct({{"--out", flags.out}, {"--compare", ComparePath(flags)}},
                     {{"IMAGE", flags.image}});
@@ -235,6 +237,7 @@ ExitCode Run(Context& context, const Flags& flags) {
   if (!status.ok()) return context.Fail(status);
   const auto adversarial = FromBatch(response.images());
   if (!adversarial.ok()) return context.Fail(adversarial.status());
+  // The answer is the server's; MakeComparison needs equal shapes.
   if (response.results_size() != 1 || adversarial->width != shape->width ||
       adversarial->height != shape->height ||
       adversarial->channels != shape->channels) {

@@ -12,8 +12,8 @@
 namespace adv {
 namespace {
 
-// What is known of the server's attacks; a newer server may have strangers,
-// which have a name alone.
+// The documentation of the server's attacks. A newer server may have attacks
+// that this client does not know; these have a name alone.
 std::vector<AttackDocs> DocsOf(const v1::GetServerInfoResponse& info) {
   std::vector<AttackDocs> attacks;
   for (const std::string& name : info.attacks()) {

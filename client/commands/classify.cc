@@ -17,7 +17,7 @@
 namespace adv {
 namespace {
 
-// Well under every server's limits, and answered in a second or two.
+// Well under every server's limits; such a call takes a second or two.
 constexpr std::size_t kImagesPerCall = 128;
 
 struct Flags {
@@ -26,7 +26,7 @@ struct Flags {
   std::uint32_t top_k = 3;
 };
 
-// What is printed: all results of all calls, in the order of the files.
+// The results of all calls, in the order of the files.
 struct Results {
   v1::ModelReference model;
   std::vector<v1::Classification> images;
@@ -38,7 +38,7 @@ ExitCode ReadAll(Context& context, const Flags& flags, const ImageShape& shape,
   for (const std::string& path : flags.images) {
     const auto image = ReadImage(path, shape.channels);
     if (!image.ok()) {
-      code = context.Fail(image.status());  // tell of all of them at once
+      code = context.Fail(image.status());  // all bad files at once
       continue;
     }
     if (image->width != shape.width || image->height != shape.height) {

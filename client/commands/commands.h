@@ -8,11 +8,12 @@
 
 namespace adv {
 
-// What the parsed command line asks for: the chosen command sets it.
+// The action that the parsed command line asks for. The chosen command sets it.
 using Action = std::function<ExitCode(Context&)>;
 
-// Each adds one command, with its options, help and examples, to `app`. While
-// the command line is parsed, the chosen one stores what to do in `*action`.
+// Each function adds one command, with its options, help and examples, to
+// `app`. While the command line is parsed, the chosen command stores its action
+// in `*action`.
 void AddVersion(CLI::App& app, Action* action);
 void AddServer(CLI::App& app, Action* action);
 void AddModels(CLI::App& app, Action* action);
@@ -22,10 +23,10 @@ void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
 void AddTransfer(CLI::App& app, Action* action);
 void AddEvaluations(CLI::App& app, Action* action);
-// `models table` and `models import`, into the group `models`.
+// Add `models table` and `models import` to the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
 void AddModelsImport(CLI::App* models, Action* action);
-// Last: its script lists all the others.
+// To be called last, because its script lists all other commands.
 void AddCompletion(CLI::App& app, Action* action);
 
 }  // namespace adv

@@ -19,7 +19,8 @@ struct Flag {
   bool takes_value;
 };
 
-// A command as the scripts need it. `path` is "" or "models" or "models list".
+// A command in the form that the scripts need. `path` is "", "models" or
+// "models list".
 struct Node {
   std::string path;
   std::vector<std::string> children;
@@ -41,6 +42,7 @@ void Walk(const CLI::App& app, const std::string& path,
                             option->get_items_expected_max() > 0});
     }
   }
+  // CLI11 hides the subcommands that were not called unless a filter takes all.
   const auto children =
       app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* child : children) {
@@ -53,7 +55,7 @@ void Walk(const CLI::App& app, const std::string& path,
   }
 }
 
-// Words that may follow: commands, this command's flags, the global ones.
+// The words that may follow: commands, this command's flags, the global flags.
 std::string WordsAfter(const Node& node, const Node& root) {
   std::vector<std::string> words = node.children;
   const auto add = [&](const Node& from) {
@@ -69,8 +71,8 @@ std::string WordsAfter(const Node& node, const Node& root) {
   return absl::StrJoin(words, " ");
 }
 
-// The lines of a shell's `case` that map a command path to its words; bash and
-// zsh read them alike.
+// The lines of a shell's `case` that map a command path to its words. Bash and
+// zsh read the same lines.
 std::string Cases(const std::vector<Node>& nodes) {
   std::string text;
   for (const Node& node : nodes) {
@@ -82,7 +84,7 @@ std::string Cases(const std::vector<Node>& nodes) {
   return text;
 }
 
-// All command paths, for finding out where on the line one is.
+// All command paths, by which a script finds the command on the line.
 std::string Paths(const std::vector<Node>& nodes) {
   return absl::StrJoin(nodes.begin() + 1, nodes.end(), "|",
                        [](std::string* out, const Node& node) {
@@ -108,7 +110,8 @@ std::string FishQuoted(const std::string& text) {
       "'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
 }
 
-// What follows `-r -f -a` for the values of a flag, or "-r" for file names.
+// The part of a fish completion for the values of a flag; "-r" lets it take
+// file names.
 std::string FishValues(const Flag& flag, const std::string& command) {
   if (flag.name == "--model" || flag.name == "--source-model" ||
       (flag.name == "--compare" && command == "evaluate")) {

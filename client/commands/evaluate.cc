@@ -65,7 +65,7 @@ std::string Label(const v1::EvaluationSpec& spec, std::size_t number,
   return label;
 }
 
-// One run of the command: what is needed from start to print.
+// The state of one run of the command.
 class Evaluate {
  public:
   Evaluate(Context& context, const EvaluateFlags& flags, EvaluationPlan plan)
@@ -75,7 +75,7 @@ class Evaluate {
         progress_(Progress::For(context.err())) {}
 
   ExitCode Run() {
-    // Nothing has been started yet that could be detached from.
+    // Until an evaluation starts, there is nothing to detach from.
     interrupts_.OnInterrupt([] { _exit(kFailed); });
     server_ = context_.Connect();
     if (server_ == nullptr) return context_.connect_error();
@@ -88,6 +88,7 @@ class Evaluate {
       results.emplace_back();
       const ExitCode code = Measure(model, &results.back().evaluations);
       if (code != kOk) return code;
+      // The server answers a repeat from its store, so this costs no time.
       if (IsRepeat(results)) results.pop_back();
     }
     if (!plan_.compare.empty()) {
@@ -104,7 +105,7 @@ class Evaluate {
   }
 
  private:
-  // Drops a comparison that nobody asked for if the server has no such model.
+  // Drops a suggested comparison if the server has no such model.
   ExitCode FindComparison() {
     if (plan_.compare.empty() || plan_.compare_required) return kOk;
     const auto call = server_->NewCall(kQuickSeconds);
@@ -121,7 +122,7 @@ class Evaluate {
     return kOk;
   }
 
-  // A class given by name needs a list of names: the model's.
+  // A class given by name needs the model's list of names.
   ExitCode ResolveGoals() {
     v1::GetModelResponse response;
     if (plan_.goal.rule == v1::TARGET_RULE_FIXED) {
@@ -155,8 +156,7 @@ class Evaluate {
     return kOk;
   }
 
-  // NAME and NAME@VERSION may be one model, which only the server knows; it
-  // measures it once.
+  // NAME and NAME@VERSION may be one model, but only the server knows that.
   static bool SameModel(const std::vector<v1::Evaluation>& a,
                         const std::vector<v1::Evaluation>& b) {
     const auto name = [](const std::vector<v1::Evaluation>& evaluations) {
@@ -165,7 +165,7 @@ class Evaluate {
     return name(a) == name(b);
   }
 
-  // Whether the last one is of a model that is there already.
+  // Whether the last results are those of a model that is there already.
   static bool IsRepeat(const std::vector<ModelResults>& results) {
     return std::any_of(results.begin(), results.end() - 1,
                        [&results](const ModelResults& one) {
@@ -209,13 +209,14 @@ class Evaluate {
   Context& context_;
   const EvaluateFlags& flags_;
   EvaluationPlan plan_;
-  Interrupts interrupts_;  // before the first thread of gRPC
+  Interrupts interrupts_;  // must exist before gRPC's first thread
   Progress progress_;
   Connection* server_ = nullptr;
   std::size_t number_ = 0, total_ = 0;
 };
 
-// What a private server reads must not become the folder of the images.
+// A folder that the private server reads must not become the folder of the
+// images.
 absl::Status CheckSave(const GlobalOptions& options, const std::string& save) {
   std::vector<NamedFile> inputs;
   for (const std::string& store : options.stores) {

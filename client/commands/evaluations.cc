@@ -33,7 +33,7 @@ struct RecordFlags {
   std::uint64_t limit = 0;  // 0: all for programs, some for people
 };
 
-// The same shape as a list has, so that programs read one thing.
+// One evaluation in the form of a list, so that programs read one form.
 nlohmann::ordered_json ListOf(const v1::Evaluation& evaluation) {
   auto list = nlohmann::ordered_json::array();
   list.push_back(ToJson(evaluation));
@@ -159,6 +159,7 @@ ExitCode Records(Context& context, const RecordFlags& flags) {
   if (code != kOk) return code;
   const bool people = context.options().output == OutputFormat::kTable;
   std::uint64_t limit = flags.limit;
+  // People want a glance, programs all.
   if (limit == 0) limit = people ? kShownRecords : UINT64_MAX;
   std::vector<v1::EvaluationRecord> records;
   const grpc::Status status =

@@ -1,4 +1,5 @@
-// advctl models import: advtrain, which has LibTorch, does the work.
+// advctl models import. advtrain does the work, because it has LibTorch and
+// advctl has not.
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,8 @@ struct ImportFlags {
           std::pair(decisions, "--decisions")}) {
       if (given) words.emplace_back(flag);
     }
+    // "--" keeps a file whose name begins with a dash from being read as a
+    // flag.
     if (!file.empty()) words.insert(words.end(), {"--", file});
     return words;
   }
@@ -61,6 +64,7 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  // The child writes to the same streams, so this process's text must go first.
   context.out().flush();
   pid_t child = 0;
   const int error = posix_spawn(&child, program->c_str(), nullptr, nullptr,

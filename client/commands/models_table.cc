@@ -14,12 +14,13 @@ namespace adv {
 namespace {
 
 struct Fetched {
-  std::vector<v1::Model> models;  // one a name, whole
+  std::vector<v1::Model> models;  // one for each name, with all details
   std::vector<std::string> notes;
 };
 
-// The list tells the names and what failed; it has no curves, so each model is
-// asked for again: its newest loaded version.
+// Fetches the models. The list has the names and failures but no training
+// curves, so each model is asked for again; the answer is its newest loaded
+// version.
 ExitCode Fetch(Context& context, Connection& server, Fetched* fetched) {
   const auto call = server.NewCall(kQuickSeconds);
   v1::ListModelsResponse list;
@@ -41,7 +42,7 @@ ExitCode Fetch(Context& context, Connection& server, Fetched* fetched) {
     const grpc::Status status =
         server.models().GetModel(next.get(), request, &response);
     if (!status.ok()) return context.Fail(status);
-    // Nobody has vouched for what a failed one's manifest says.
+    // The server has not verified the manifest of a failed model.
     if (response.model().state() == v1::MODEL_STATE_FAILED) continue;
     fetched->models.push_back(std::move(*response.mutable_model()));
   }

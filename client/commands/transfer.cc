@@ -25,12 +25,12 @@ constexpr char kAll[] = "all";
 
 struct Flags {
   std::vector<std::string> sources, targets;
-  // What an evaluation has, too: attack, epsilon, data set and so on.
+  // The flags that `evaluate` has, too: attack, epsilon, data set and so on.
   EvaluateFlags evaluate;
   std::string measure = "robust";
 };
 
-// One run of the command.
+// The state of one run of the command.
 class Transfer {
  public:
   Transfer(Context& context, const Flags& flags, v1::EvaluationSpec spec,
@@ -42,7 +42,7 @@ class Transfer {
         progress_(Progress::For(context.err())) {}
 
   ExitCode Run() {
-    // Nothing has been started yet that could be detached from.
+    // Until an evaluation starts, there is nothing to detach from.
     interrupts_.OnInterrupt([] { _exit(kFailed); });
     server_ = context_.Connect();
     if (server_ == nullptr) return context_.connect_error();
@@ -60,7 +60,7 @@ class Transfer {
   }
 
  private:
-  // Puts the names of the models that are ready in the place of "all".
+  // Replaces "all" by the names of the models that are ready.
   ExitCode NameAll() {
     const std::vector<std::string> all = {kAll};
     if (matrix_.sources != all && matrix_.targets != all) return kOk;
@@ -93,7 +93,9 @@ class Transfer {
     if (source != target) request.mutable_spec()->set_source_model(source);
     const std::size_t total = matrix_.sources.size() * matrix_.targets.size();
     const std::size_t done = matrix_.evaluations.size();
-    // The server's own seconds: what it had computed before took none of ours.
+    // The estimate takes the mean of the server's computing time. This
+    // command's own time would mislead: a pair that the server had computed
+    // before took none of it.
     progress_.ExpectAfter(done == 0
                               ? 0
                               : seconds_ / static_cast<double>(done) *
@@ -131,14 +133,14 @@ class Transfer {
   const Flags& flags_;
   const v1::EvaluationSpec spec_;
   const TransferMeasure measure_;
-  Interrupts interrupts_;  // before the first thread of gRPC
+  Interrupts interrupts_;  // must exist before gRPC's first thread
   Progress progress_;
   Connection* server_ = nullptr;
   TransferMatrix matrix_;
-  double seconds_ = 0;  // that the server computed for the evaluations so far
+  double seconds_ = 0;  // the server's computing time so far
 };
 
-// The one specification, without models.
+// The specification of all pairs, without models.
 absl::StatusOr<v1::EvaluationSpec> Plan(const Flags& flags) {
   EvaluateFlags one = flags.evaluate;
   one.models = flags.targets;
