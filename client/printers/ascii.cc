@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-// Everything beyond ASCII that the printers use.
+// All characters beyond ASCII that the printers use.
 const std::map<std::string, std::string>& Replacements() {
   static const auto* const map = new std::map<std::string, std::string>{
       {"–", "-"},
@@ -39,7 +39,8 @@ const std::map<std::string, std::string>& Replacements() {
   return *map;
 }
 
-// Bytes of the character that begins with this one; 1 if none does.
+// The number of bytes of the character that begins with this one; 1 if no
+// character begins so.
 std::size_t Length(unsigned char first) {
   if (first >= 0xF0 && first < 0xF8) return 4;
   if (first >= 0xE0 && first < 0xF0) return 3;

@@ -6,18 +6,18 @@
 
 namespace adv {
 
-// Whether the terminal's locale (LC_ALL, LC_CTYPE or LANG, the first that is
-// set) says UTF-8.
+// Whether the terminal's locale is UTF-8. LC_ALL, LC_CTYPE and LANG are asked
+// in this order; the first that is set decides.
 bool LocaleIsUtf8();
 
-// Writes to another stream buffer, with the characters that advctl draws with
-// replaced by ASCII ones of the same width; what it does not know, such as a
-// file's name, goes through as it is. Not thread-safe.
+// Writes to another stream buffer and replaces the characters that advctl draws
+// with by ASCII ones of the same width. Other characters, such as those of a
+// file's name, go through unchanged. Not thread-safe.
 class AsciiBuffer : public std::streambuf {
  public:
   // `target` must outlive it.
   explicit AsciiBuffer(std::streambuf* target) : target_(target) {}
-  // Hands on what is left of a cut character.
+  // Passes on the rest of a character that was cut.
   ~AsciiBuffer() override;
 
  protected:
@@ -28,7 +28,7 @@ class AsciiBuffer : public std::streambuf {
   bool Put(const std::string& text);
 
   std::streambuf* const target_;
-  std::string pending_;  // the bytes so far of a character
+  std::string pending_;  // the bytes of an unfinished character
 };
 
 }  // namespace adv

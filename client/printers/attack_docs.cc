@@ -48,6 +48,7 @@ Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases) {
   Table table(columns);
   for (const AttackDocs& one : attacks) {
     const bool known = !one.summary.empty();
+    // A stranger's default would read as a fact, so its cell stays empty.
     std::vector<std::string> cells = {one.name,    NormsText(one.norms),
                                       one.needs,   known ? KindText(one) : "",
                                       one.targets, one.summary};

@@ -11,7 +11,8 @@
 
 namespace adv {
 
-// A row an attack, and with `aliases` a last column of its other names.
+// One row for each attack and, with `aliases`, a last column of its other
+// names.
 Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases = false);
 
 // That table for people, with the other names below it; at most 100 columns
@@ -19,17 +20,17 @@ Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases = false);
 std::string AttackListText(const std::vector<AttackDocs>& attacks,
                            const Style& style);
 
-// What a value of the parameter is, for people; the protocol knows the types.
+// The type of a parameter's value, for people. The protocol knows the types.
 std::string ParameterTypeText(const AttackDocs& attack,
                               const ParameterDocs& parameter);
 
-// A row a parameter.
+// One row for each parameter.
 Table ParameterTable(const AttackDocs& attack);
 
-// The same for all of them, with the attack's name first.
+// The same for all attacks, with the attack's name first.
 Table ParameterTable(const std::vector<AttackDocs>& attacks);
 
-// All there is to say of an attack, at most 100 columns wide.
+// The whole documentation of an attack, at most 100 columns wide.
 std::string AttackDocsText(const AttackDocs& attack, const Style& style);
 
 nlohmann::ordered_json AttackJson(const AttackDocs& attack);

@@ -30,7 +30,7 @@ std::string Code(const std::string& text) {
   return absl::StrCat("`", text, "`");
 }
 
-// Empty cells would look like something forgotten.
+// An empty cell would look like an omission.
 std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }

@@ -25,6 +25,7 @@ std::string Percent(double share, int digits) {
 // "78.90 (78.1–79.7)".
 std::string Cell(const std::optional<v1::Rate>& rate, int digits) {
   if (!rate) return kNone;
+  // The fixed width puts the points of a column below each other.
   return absl::StrFormat("%*.*f (%.1f–%.1f)", digits + 3, digits,
                          rate->value() * 100, rate->lower() * 100,
                          rate->upper() * 100);
@@ -106,7 +107,8 @@ std::string OrNone(const std::string& text) {
   return text.empty() ? kNone : text;
 }
 
-// The protocol; the network and the start if they are not the thesis's.
+// The protocol, and the network and the initial weights if they are not the
+// thesis's.
 std::string Setting(const v1::ModelManifest& manifest) {
   std::string text = OrNone(ProtocolText(manifest.training().settings()));
   if (manifest.architecture() != "table51") {

@@ -11,19 +11,19 @@
 
 namespace adv {
 
-// What the thesis says beside what the models do, as tables of at most 80
+// The thesis's numbers beside those of the models, as tables of at most 80
 // columns: all classes, the class of each model, further images, training; then
 // a legend, the sums and the notes. `wide` adds the columns that do not fit.
 std::string ComparisonText(const std::vector<ComparisonRow>& rows,
                            const std::vector<std::string>& notes, bool wide,
                            const Style& style);
 
-// One row a model; accuracies and differences are shares. Each set of further
-// images that any model was tested on adds its columns at the end.
+// One row for each model. Accuracies and differences are shares. Each set of
+// further images that any model was tested on adds its columns at the end.
 Table ComparisonCsv(const std::vector<ComparisonRow>& rows);
 
-// {"source", "models": [...], "summary": [...], "notes": [...]}; what is not
-// known is null.
+// {"source", "models": [...], "summary": [...], "notes": [...]}. Unknown values
+// are null.
 nlohmann::ordered_json ComparisonJson(const std::vector<ComparisonRow>& rows,
                                       const std::vector<std::string>& notes);
 

@@ -131,6 +131,7 @@ std::vector<Table::Column> CsvColumns(const std::set<std::string>& further) {
 
 void AppendTraining(const ComparisonRow& row, std::vector<std::string>* cells) {
   if (!row.model) {
+    // As many as below, or the further columns would slip to the left.
     cells->insert(cells->end(), 10, "");
     return;
   }

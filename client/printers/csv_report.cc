@@ -118,7 +118,8 @@ void AppendSteps(const v1::IterationSummary& steps,
   row->push_back(any ? ExactText(steps.median()) : "");
 }
 
-// "apgd 540 0.23; square 3 0.227": name, images broken, robust accuracy after.
+// "apgd 540 0.23; square 3 0.227": for each member its name, the images it
+// broke, and the robust accuracy after it.
 std::string Members(const v1::AttackResult& result) {
   return absl::StrJoin(
       result.members(), "; ",
@@ -128,13 +129,15 @@ std::string Members(const v1::AttackResult& result) {
       });
 }
 
-// What is counted for all classes together.
+// Appends the counts that exist only for all classes together.
 void AppendWhole(const v1::AttackResult& result,
                  std::vector<std::string>* row) {
   const v1::AdversaryGoals& goals = result.goals();
   for (const v1::Rate* rate :
        {&goals.confidence_reduction(), &goals.misclassification(),
         &goals.targeted_misclassification()}) {
+    // A goal that the attack does not have has no images; 0 would look
+    // measured.
     if (rate->total() > 0) {
       AppendRate(*rate, row);
     } else {
@@ -157,7 +160,8 @@ void AppendWhole(const v1::AttackResult& result,
   row->push_back(Members(result));
 }
 
-// What JSON has, too, of the result, and of the evaluation it belongs to.
+// Appends further facts of the result and of its evaluation, so that CSV has
+// all that JSON has.
 void AppendMeasured(const v1::EvaluationReport& report,
                     const v1::AttackResult& result,
                     std::vector<std::string>* row) {
@@ -203,6 +207,7 @@ std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
         AppendOutcomes(one.outcomes(), &row);
         row.push_back(norm);
         AppendSteps(one.iterations(), &row);
+        // The row of a class is shorter; AddRow fills it with empty cells.
         table.AddRow(row);
       }
     }

@@ -13,10 +13,10 @@ namespace adv {
 // "running", "succeeded", ...
 std::string StateText(v1::EvaluationState state);
 
-// A row an evaluation.
+// One row for each evaluation.
 Table EvaluationTable(const std::vector<v1::Evaluation>& evaluations);
 
-// An evaluation without a report: what it is and how far.
+// An evaluation without a report: its facts and its progress.
 std::string UnfinishedText(const v1::Evaluation& evaluation,
                            const Style& style);
 

@@ -55,6 +55,8 @@ bool SplitMarked(const v1::AttackResult& result, int label,
   bool found = false;
   for (const auto& one : result.per_class()) {
     const v1::Outcomes& outcomes = one.outcomes();
+    // The others' rates come from sums of counts: a mean of rates would weigh
+    // all classes alike.
     if (one.label() == label) {
       found = true;
       split->class_name = one.class_name();
@@ -74,6 +76,7 @@ bool SplitMarked(const v1::AttackResult& result, int label,
 std::string Headline(const ModelResults& results, const Style& style) {
   std::string text;
   for (const auto& views : GroupByAttack(results)) {
+    // Epsilons stand in the order of the specification, which need not rise.
     const auto largest = std::max_element(
         views.begin(), views.end(),
         [](const ResultView& a, const ResultView& b) {

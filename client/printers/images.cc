@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kWideBar = 40, kNarrowBar = 20;
 constexpr int kTextWidth = 100;
-// Classes shown before and after an attack; servers list all of them.
+// The classes shown before and after an attack. Servers list all classes.
 constexpr int kShownClasses = 3;
 
 std::string ScoreLine(const v1::ClassScore& score, int bar) {
@@ -64,6 +64,8 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
       result.clean().top_size() > 0 ? result.clean().top(0).label() : -1;
   const std::string sure =
       absl::StrFormat("%s%%", PercentText(record.confidence()));
+  // Such an image counts as fooled at once, so "Fooled" would give the attack
+  // credit for the model's own mistake.
   if (clean != result.label() && !goal.has_targeted()) {
     if (record.l0() == 0) {
       return style.Bad(absl::StrCat("Nothing was needed: the model takes this ",

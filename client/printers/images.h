@@ -12,8 +12,8 @@ namespace adv {
 std::string ClassificationText(const v1::Classification& classification,
                                const Style& style);
 
-// Before and after, side by side, and whether the model was fooled. `before`
-// and `after` are of the same image.
+// The classes before and after the attack, side by side, and whether the model
+// was fooled. Both are of the same image.
 std::string AttackText(const v1::GenerateAdversarialResponse& response,
                        const v1::Epsilon& epsilon, const v1::Goal& goal,
                        const Style& style);

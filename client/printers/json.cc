@@ -9,7 +9,7 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string text;
-  // Fails only on malformed Any or timestamps out of range.
+  // Fails only for a malformed Any or a timestamp out of range.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options)
            .ok()) {
     return nullptr;
@@ -19,6 +19,8 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
 }
 
 std::string JsonText(const nlohmann::ordered_json& value) {
+  // File names may hold bytes that are not UTF-8. They are replaced, where the
+  // default would throw.
   return value.dump(2, ' ', false,
                     nlohmann::ordered_json::error_handler_t::replace) +
          "\n";

@@ -8,8 +8,8 @@
 
 namespace adv {
 
-// A message in protobuf's JSON mapping with the field names of the protos;
-// zeros are written, too. 64-bit integers are strings, NaN is "NaN".
+// A message in protobuf's JSON mapping, with the field names of the protos.
+// Zeros are written, too. 64-bit integers are strings, and NaN is "NaN".
 nlohmann::ordered_json ToJson(const google::protobuf::Message& message);
 
 // Indented, with a newline at the end.

@@ -19,7 +19,7 @@ constexpr int kWidth = 80;
 constexpr int kCurveWidth = 30;
 constexpr std::size_t kShortName = 4;  // ten classes in one line
 
-// Names in front of values, which wrap.
+// Lines of a name and a value. Long values wrap.
 class Lines {
  public:
   explicit Lines(const Style& style) : style_(style) {}
@@ -35,7 +35,7 @@ class Lines {
   std::string text_;
 };
 
-// What the model is made of, where it is not one of ours.
+// The format of a model that is not one of this project's networks.
 std::string Format(const v1::ModelManifest& manifest) {
   if (manifest.format().empty() || manifest.format() == "vgg") return "";
   return absl::StrCat(manifest.format(),
@@ -157,8 +157,8 @@ std::string Training(const v1::ModelManifest& manifest, const Style& style) {
   return lines.text();
 }
 
-// One row of the table of curves; values that are no numbers (a diverged run)
-// have no part in the extremes.
+// Adds one row to the table of curves. A diverged run has values that are not
+// finite; they do not count for the extremes.
 void AddCurve(const v1::TrainingRecord& training, const char* name,
               double (v1::EpochRecord::*value)() const, bool percent,
               Table* table) {
@@ -225,7 +225,7 @@ std::string Tests(const v1::TrainingRecord& training, const Style& style) {
   return table.ToText(style) + "\n";
 }
 
-// The first characters of a text.
+// The first characters of a text. It cuts whole characters, never bytes.
 std::string Beginning(const std::string& text, std::size_t characters) {
   std::size_t bytes = text.size();
   while (DisplayWidth(text.substr(0, bytes)) > characters) --bytes;

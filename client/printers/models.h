@@ -9,21 +9,21 @@
 
 namespace adv {
 
-// A row a version.
+// One row for each version.
 Table ModelTable(const v1::ListModelsResponse& response);
 
-// Everything the store keeps: identity, training with its curves, test results
-// with the confusion matrix. At most 80 columns wide.
+// All that the store knows of a model: identity, training with its curves, test
+// results with the confusion matrix. At most 80 columns wide.
 std::string ModelText(const v1::Model& model, const Style& style);
 
-// A row an epoch: what the curves are made of.
+// One row for each epoch: the values of the curves.
 Table EpochTable(const v1::Model& model);
 
-// The class that the model's training treats otherwise; empty if none is
+// The class that the model's training treats differently; empty if none is
 // recorded.
 std::string MarkedClass(const v1::ModelManifest& manifest);
 
-// Why training ended: "early" or "at the limit", empty if not known.
+// The reason why training ended: "early" or "at the limit"; empty if not known.
 std::string StopText(v1::StopReason reason);
 
 // "ready", "loading", "failed".

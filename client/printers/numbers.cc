@@ -14,10 +14,10 @@ namespace adv {
 
 std::string PercentText(double share) {
   if (std::isnan(share)) return "–";
-  // Ends of intervals are computed, so that zero may be 1e-17.
+  // The ends of intervals are computed, so a zero may come as 1e-17.
   if (share < 1e-9) return "0";
   if (share > 1 - 1e-9) return "100";
-  // Hardly any is not none, and not quite all is not all.
+  // Very few must not look like none, nor almost all like all.
   if (share < .0005) return "<0.1";
   if (share > .9995) return ">99.9";
   return absl::StrFormat("%.1f", share * 100);
@@ -77,6 +77,7 @@ std::string ModelText(const v1::ModelReference& model) {
 std::string ExactText(double value) {
   if (std::isnan(value)) return "";
   char text[32];
+  // The shortest text that reads back as the same double, in every locale.
   const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
   return std::string(text, end);
 }
@@ -90,7 +91,8 @@ v1::Rate MakeRate(std::int64_t count, std::int64_t total) {
     rate.set_upper(1);
     return rate;
   }
-  // Wilson (1927), with the 97.5 % quantile of the normal distribution.
+  // Wilson's score interval (1927) with the normal distribution's 97.5 %
+  // quantile. The server computes its intervals in the same way.
   constexpr double z = 1.959963984540054;
   const double n = total, p = count / n;
   const double center = (p + z * z / (2 * n)) / (1 + z * z / n);

@@ -10,13 +10,13 @@
 
 namespace adv {
 
-// "79.3" for .793, "100" and "0" for all and none alone, "–" for NaN.
+// "79.3" for .793. "100" and "0" mean exactly all and none. "–" for NaN.
 std::string PercentText(double share);
 
 // "79.3 (76.7–81.7)" with the interval; "–" if there are no images.
 std::string RateText(const v1::Rate& rate);
 
-// The same with the value right-aligned in four columns, so that cells of a
+// The same with the value right-aligned in four columns, so that the cells of a
 // column line up: " 3.0 (1.0–8.5)".
 std::string RateCell(const v1::Rate& rate);
 
@@ -38,7 +38,8 @@ std::string ShortId(const std::string& id);
 // "no-cat@1".
 std::string ModelText(const v1::ModelReference& model);
 
-// A number for programs: as many digits as it takes, "" for NaN.
+// A number for programs, with as many digits as it needs to read back as the
+// same number; "" for NaN.
 std::string ExactText(double value);
 
 // The share count / total with its 95 % Wilson interval.

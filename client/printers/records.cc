@@ -34,6 +34,7 @@ RecordNames NamesOf(const v1::Evaluation& evaluation) {
                         return other.kind_case() == attack.kind_case();
                       });
     for (const v1::Epsilon& epsilon : spec.epsilons()) {
+      // Two attacks of one kind need their parameters to be told apart.
       names.attacks.push_back(alike < 2 ? AttackName(attack)
                                         : TypedAttack(attack));
       names.epsilons_pixels.push_back(Pixels(epsilon));
@@ -101,6 +102,7 @@ void AddRecordRows(const v1::EvaluationRecord& record, const RecordNames& names,
                    Table* table) {
   for (int i = 0; i < record.attacks_size(); ++i) {
     const v1::AttackRecord& attack = record.attacks(i);
+    // A record is the server's; it may hold more than the names tell.
     const bool named = i < static_cast<int>(names.attacks.size());
     table->AddRow({absl::StrCat(record.index()),
                    absl::StrCat(record.label()),

@@ -9,8 +9,8 @@
 
 namespace adv {
 
-// Names for the numbers in records: those of the evaluation they belong to.
-// Class names are missing until it is done; then numbers stand.
+// The names for the numbers in an evaluation's records. Before the evaluation
+// is done, class names are missing and numbers stand in their places.
 struct RecordNames {
   std::vector<std::string> classes;
   // One for each attack and epsilon, in the order of a record's attacks.
@@ -20,11 +20,12 @@ struct RecordNames {
 };
 RecordNames NamesOf(const v1::Evaluation& evaluation);
 
-// For people: a row an image, a column an attack.
+// A table for people: one row for each image, one column for each attack.
 Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
                   const RecordNames& names);
 
-// For programs: a row per image and attack, with everything measured.
+// A table for programs: one row for each image and attack, with all that was
+// measured.
 Table RecordCsvHeader();
 void AddRecordRows(const v1::EvaluationRecord& record, const RecordNames& names,
                    Table* table);

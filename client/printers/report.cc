@@ -17,7 +17,7 @@
 namespace adv {
 namespace {
 
-// More epsilons of one attack than this are a sweep, with a table of its own.
+// An attack with more epsilons than this is a sweep, with a table of its own.
 constexpr std::size_t kDetailed = 2;
 
 std::string Header(const ModelResults& results, const Style& style) {
@@ -92,7 +92,8 @@ std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
   if (!parameters.empty()) absl::StrAppend(&title, ", ", parameters);
   std::string line = style.Bold(title);
   if (view.beside != nullptr) {
-    // Over the last two columns, where the comparison stands.
+    // Puts the other model's name above the last two columns, which are its
+    // own.
     const std::string plain = DetailTable(view).ToText(Style(false));
     const std::size_t width = DisplayWidth(plain.substr(0, plain.find('\n')));
     const std::string other =
@@ -127,6 +128,7 @@ std::string Legend(const ModelResults& results, const Style& style) {
 
 std::string Warnings(const ModelResults& results, const Style& style) {
   std::string text;
+  // Several evaluations of one command often give the same warning.
   std::set<std::string> told;
   for (const auto* list : {&results.evaluations, &results.beside}) {
     for (const v1::Evaluation& evaluation : *list) {
@@ -143,8 +145,8 @@ std::string Warnings(const ModelResults& results, const Style& style) {
   return text.empty() ? "" : text + "\n";
 }
 
-// "a larger epsilon: needs several epsilons" as "a larger epsilon (needs
-// several epsilons)"; what the server says.
+// Turns the server's "a larger epsilon: needs several epsilons" into "a larger
+// epsilon (needs several epsilons)".
 std::string UncheckedText(const std::string& said) {
   const std::size_t colon = said.find(": ");
   if (colon == std::string::npos) return said;

@@ -10,21 +10,21 @@
 
 namespace adv {
 
-// The outcomes of the class that is marked, and of all others together; null
-// rates if no class is marked.
+// The rates of the marked class, and of all others together. The marked class's
+// rates are unset if no class is marked.
 struct MarkedSplit {
   std::string class_name;
   v1::Rate clean, robust, others_clean, others_robust;
 };
-// False if no class is marked. `label` is the special label of the report in
-// front, also when `result` belongs to the comparison.
+// False if no class is marked. `label` is the special label of the first
+// report, even if `result` belongs to the comparison.
 bool SplitMarked(const v1::AttackResult& result, int label, MarkedSplit* split);
 
-// What fell from what to what, as sentences: one paragraph an attack, at its
-// largest epsilon (at each if there are at most two).
+// The fall of the accuracies in sentences: one paragraph for each attack at its
+// largest epsilon, or at each epsilon if there are at most two.
 std::string Headline(const ModelResults& results, const Style& style);
 
-// Everything for people: header, headline, tables, cost, warnings, ids.
+// The whole report for people: header, headline, tables, cost, warnings, ids.
 // `can_ask_again`: whether the server keeps the evaluations after this call.
 std::string ReportText(const ModelResults& results, const Style& style,
                        bool can_ask_again = true);

@@ -15,10 +15,11 @@
 namespace adv {
 namespace {
 
-// Columns of percentages that fit beside the name of a member.
+// The number of columns of percentages that fit beside a member's name.
 constexpr std::size_t kEpsilonsAcross = 7;
 
-// One step, or tries that are no steps, say nothing.
+// Whether the number of steps tells anything: not for a single step, nor for
+// tries that are not steps.
 bool IsIterative(const v1::Attack& attack) {
   return !attack.has_fgsm() && !attack.has_noise();
 }
@@ -29,15 +30,16 @@ std::string AmountText(double value) {
                       : CountText(std::llround(value));
 }
 
-// What an attack costs: its gradients, or its queries if it takes none.
+// The cost of an attack: its gradients, or its queries if it takes no
+// gradients.
 double WorkOf(const v1::AttackResult& result) {
   return NeedsNoGradients(result.attack())
              ? result.cost().forwards_per_image()
              : result.cost().gradients_per_image();
 }
 
-// The result whose work this one used again, without a cost of its own: the
-// first of the attack's epsilons that has any. Null if it had its own.
+// The result whose work this one used again at no cost of its own: the first of
+// the attack's epsilons that has a cost. Null if this result has a cost itself.
 const v1::AttackResult* SharedWith(const std::vector<ResultView>& views,
                                    const v1::AttackResult& result) {
   if (WorkOf(result) > 0) return nullptr;
@@ -75,9 +77,9 @@ std::string CostText(const std::vector<ResultView>& views,
   return text + " an image";
 }
 
-// "confidence in the label falls by 0.61"; it may rise, too.
+// "confidence in the label falls by 0.61". Confidence may rise, too.
 std::string ConfidenceText(double drop) {
-  const bool rises = drop < -.005;  // and not for what is shown as 0.00
+  const bool rises = drop < -.005;  // not for one shown as 0.00
   return absl::StrFormat("confidence in the label %s by %.2f",
                          rises ? "rises" : "falls",
                          rises ? -drop : std::max(drop, 0.0));
@@ -173,7 +175,7 @@ std::vector<Table::Column> SweepColumns(bool targeted, bool superclasses,
   return columns;
 }
 
-// Goals, kinds and cost: a row an epsilon.
+// Goals, kinds and cost, with one row for each epsilon.
 Table SweepTable(const std::vector<ResultView>& views) {
   const v1::AttackResult& first = *views.front().result;
   const bool targeted = first.goals().has_targeted_misclassification();
@@ -211,7 +213,7 @@ Table SweepTable(const std::vector<ResultView>& views) {
   return table;
 }
 
-// Robust accuracy after each member: a column an epsilon.
+// Robust accuracy after each member, with one column for each epsilon.
 Table SweepMembers(const std::vector<ResultView>& views, std::size_t begin) {
   const std::size_t end = std::min(views.size(), begin + kEpsilonsAcross);
   std::vector<Table::Column> columns = {{"after"}};

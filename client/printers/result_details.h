@@ -9,10 +9,10 @@
 
 namespace adv {
 
-// What the rates do not tell, to stand under the table of a result: steps to
+// The facts beyond the rates, for the lines under a result's table: steps to
 // success, sizes and cost; the adversary's goals; the kinds of images; the
 // members of an AutoAttack. `view` is one of `views`, the attack's epsilons,
-// which may share what they cost.
+// which may share their cost.
 std::string ResultDetails(const std::vector<ResultView>& views,
                           const ResultView& view, const Style& style);
 
@@ -20,7 +20,7 @@ std::string ResultDetails(const std::vector<ResultView>& views,
 std::string SweepDetails(const std::vector<ResultView>& views,
                          const Style& style);
 
-// What goals and kinds mean, for the legend; empty if no result has them.
+// The meaning of goals and kinds, for the legend; empty if no result has them.
 std::string DetailsLegend(const v1::EvaluationReport& report);
 
 }  // namespace adv

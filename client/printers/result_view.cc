@@ -16,7 +16,8 @@ std::vector<std::vector<ResultView>> GroupByAttack(
     const v1::EvaluationReport& report = results.evaluations[e].report();
     const v1::EvaluationReport* beside =
         e < results.beside.size() ? &results.beside[e].report() : nullptr;
-    // Two attacks may have one name; their places tell them apart.
+    // Two attacks may have the same name, but results stand attack by attack,
+    // so their places tell them apart.
     const int epsilons = std::max(1, report.resolved().spec().epsilons_size());
     for (int i = 0; i < report.results_size(); ++i) {
       const v1::AttackResult& result = report.results(i);

@@ -8,18 +8,18 @@
 
 namespace adv {
 
-// Widest line that the reports for people have.
+// The width of the widest line in reports for people.
 inline constexpr int kReportWidth = 100;
 
 // The finished evaluations of one model and, for comparison, those of another
-// with the same questions: `beside` is empty or as long as `evaluations`.
+// model with the same questions. `beside` is empty or as long as `evaluations`.
 struct ModelResults {
   std::vector<v1::Evaluation> evaluations;
   std::vector<v1::Evaluation> beside;
 };
 
-// One attack at one epsilon, with the report it comes from. The pointers are
-// into a ModelResults; those of the comparison are null without one.
+// One attack at one epsilon, with its report. The pointers point into a
+// ModelResults; those of the comparison are null if there is none.
 struct ResultView {
   const v1::EvaluationReport* report;
   const v1::AttackResult* result;
@@ -27,13 +27,14 @@ struct ResultView {
   const v1::AttackResult* beside;
 };
 
-// All results, grouped by attack: one inner list holds the epsilons of one.
+// All results, grouped by attack: an inner list holds one attack's epsilons.
 std::vector<std::vector<ResultView>> GroupByAttack(const ModelResults& results);
 
 // "FGSM at epsilon 0.01".
 std::string ResultTitle(const v1::AttackResult& result);
 
-// "FGSM"; with its parameters if another attack of the report has that name.
+// "FGSM", with its parameters if another attack of the report has the same
+// name.
 std::string AttackLabel(const ResultView& view);
 
 }  // namespace adv

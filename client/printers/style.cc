@@ -14,7 +14,7 @@
 namespace adv {
 namespace {
 
-// The first of `count` values that goes into that one of `columns` groups.
+// The first of `count` values in the group for `column` of `columns`.
 int GroupStart(int column, int columns, int count) {
   return column * count / columns;
 }
@@ -35,7 +35,7 @@ std::string Style::Wrap(const char* code, const std::string& text) const {
 }
 
 std::size_t DisplayWidth(const std::string& text) {
-  // Bytes that do not continue a character.
+  // Counts the bytes that begin a character.
   return std::count_if(text.begin(), text.end(),
                        [](char c) { return (c & 0xC0) != 0x80; });
 }
@@ -105,7 +105,7 @@ std::string Sparkline(const std::vector<double>& values, int width) {
     means[i] /= end - begin;
   }
   if (means.empty()) return "";
-  // NaN, which a diverged run has, is neither above nor below anything.
+  // A diverged run has NaN, which is neither above nor below anything.
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const double mean : means) {
     if (!std::isfinite(mean)) continue;
@@ -115,6 +115,7 @@ std::string Sparkline(const std::vector<double>& values, int width) {
   const double span = high - low;
   std::string line;
   for (const double mean : means) {
+    // Equal values have no span; they all show the lowest level.
     const double share = span > 0 ? (mean - low) / span : 0;
     line += kLevels[std::isfinite(share) ? std::lround(share * 7) : 0];
   }

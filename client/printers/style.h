@@ -6,18 +6,19 @@
 
 namespace adv {
 
-// How text may look: with colours, or plain for files, pipes and NO_COLOR.
-// Nothing is ever told by colour alone.
+// The look of text: with colours, or plain for files, pipes and NO_COLOR. No
+// fact is ever told by colour alone.
 class Style {
  public:
   explicit Style(bool color) : color_(color) {}
 
-  // Colours if `fd` is a terminal that has them and nobody minds.
+  // Colours if `fd` is a terminal that has them, and neither `no_color` nor the
+  // environment forbids them.
   static Style For(int fd, bool no_color);
 
   std::string Bold(const std::string& text) const { return Wrap("1", text); }
   std::string Dim(const std::string& text) const { return Wrap("2", text); }
-  // The one thing a reader must not miss.
+  // Marks the one thing that a reader must not miss.
   std::string Mark(const std::string& text) const { return Wrap("1;33", text); }
   std::string Good(const std::string& text) const { return Wrap("32", text); }
   std::string Bad(const std::string& text) const { return Wrap("31", text); }
@@ -28,29 +29,31 @@ class Style {
   bool color_;
 };
 
-// Columns that UTF-8 text takes on a terminal (every character one).
+// The number of columns that UTF-8 text takes on a terminal; every character
+// counts as one.
 std::size_t DisplayWidth(const std::string& text);
 
 // `text` padded with spaces to `width` columns.
 std::string PadRight(const std::string& text, std::size_t width);
 std::string PadLeft(const std::string& text, std::size_t width);
 
-// `text` broken at spaces so that no line goes beyond column `width`. The first
-// line begins at column `first`, where it will be put; the others are indented
-// by `indent` spaces. Shown as Visible. Without a newline at the end.
+// Breaks `text` at spaces so that no line goes beyond column `width`. The first
+// line begins at column `first`, where the caller puts it; the others are
+// indented by `indent` spaces. Shown as Visible. Without a newline at the end.
 std::string WrapWords(const std::string& text, std::size_t width,
                       std::size_t indent, std::size_t first = 0);
 
-// `fraction` in [0, 1] (others are clipped) of `width` columns in eighths of a
-// character, padded to `width`.
+// A bar of `fraction` in [0, 1] (others are clipped) of `width` columns, in
+// eighths of a character, padded to `width`.
 std::string Bar(double fraction, int width);
 
-// One character per value, from the smallest to the largest, at most `width`
-// (then values are averaged in groups).
+// A line with one character for each value; the character shows where the value
+// lies between the smallest and the largest. If there are more than `width`
+// values, each character shows the mean of a group.
 std::string Sparkline(const std::vector<double>& values, int width);
 
-// The column of that sparkline, from 0, which value number `index` (below
-// `count`) went into.
+// The column of that sparkline, from 0, that holds value number `index` (below
+// `count`).
 int SparklineColumn(int index, int count, int width);
 
 }  // namespace adv

@@ -11,7 +11,7 @@
 namespace adv {
 namespace {
 
-// Columns of percentages that fit beside a class name.
+// The number of columns of percentages that fit beside a class name.
 constexpr std::size_t kEpsilonsAcross = 9;
 
 Table Overall(const std::vector<ResultView>& views) {
@@ -37,7 +37,7 @@ Table Overall(const std::vector<ResultView>& views) {
   return table;
 }
 
-// Robust accuracy: a row a class, a column an epsilon.
+// Robust accuracy, with one row for each class and one column for each epsilon.
 Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
   const std::size_t end = std::min(views.size(), begin + kEpsilonsAcross);
   std::vector<Table::Column> columns = {{"class"}, {"clean", true}};
@@ -63,7 +63,7 @@ Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
   return table;
 }
 
-// The attack's parameters, if no epsilon changes them.
+// The attack's parameters, if they are the same at all epsilons.
 std::string CommonParameters(const std::vector<ResultView>& views) {
   const std::string first = AttackParameters(views.front().result->attack());
   const bool same =

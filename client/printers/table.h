@@ -23,8 +23,9 @@ class Table {
   // One cell per column; missing ones are empty.
   void AddRow(std::vector<std::string> cells, Row row = Row::kPlain);
 
-  // Aligned, headers dimmed, two spaces between columns, `indent` before. A
-  // marked row starts with "▶ " in the last two columns of the indent.
+  // Text with aligned columns, two spaces between them, headers dimmed and
+  // `indent` spaces in front. A marked row starts with "▶ " in the last two
+  // columns of the indent.
   std::string ToText(const Style& style, int indent = 2) const;
 
   // RFC 4180 with a header line; rows end in "\n".
@@ -43,7 +44,7 @@ class Table {
   std::vector<Line> lines_;
 };
 
-// A CSV field, quoted if it must be.
+// A CSV field, in quotes if it needs them.
 std::string CsvField(const std::string& text);
 
 }  // namespace adv

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kShownWarnings = 5;
 constexpr std::size_t kNarrowest = 7;  // "[>99.9]"
 
-// The outcomes that a cell shows; null where there are none.
+// Picks the outcomes that a cell shows; null if there are none.
 using Pick =
     std::function<const v1::Outcomes*(const v1::EvaluationReport& report)>;
 
@@ -41,13 +41,14 @@ std::string MeasureText(TransferMeasure measure) {
   }
 }
 
-// Over the names of the sources. An attack that asks for scores or decisions
-// takes no gradients.
+// The header above the names of the sources. An attack by scores or decisions
+// takes no gradients, so the header must not speak of them.
 std::string Corner(const TransferMatrix& matrix) {
   return SourceText(matrix.At(0, 0).resolved().spec().attacks());
 }
 
-// Columns [begin, end) of the matrix that fit beside the names of the sources.
+// The end of the columns [begin, end) that fit beside the names of the sources;
+// at least one column.
 std::size_t LastColumn(const TransferMatrix& matrix, std::size_t begin) {
   std::size_t used = DisplayWidth(Corner(matrix)) + 2;
   for (const std::string& source : matrix.sources) {
@@ -63,14 +64,15 @@ std::size_t LastColumn(const TransferMatrix& matrix, std::size_t begin) {
   return end;
 }
 
-// What is the same for every source: read from the first row.
+// A row of facts about the targets. They are the same for every source, so the
+// first row of the matrix has them.
 std::vector<std::string> TargetRow(
     const TransferMatrix& matrix, std::size_t begin, std::size_t end,
     const std::string& name,
     const std::function<std::string(const v1::EvaluationReport&)>& text) {
   std::vector<std::string> cells = {name};
   for (std::size_t t = begin; t < end; ++t) {
-    // A place for the bracket of the white box below.
+    // The space stands where white-box cells below have a bracket.
     cells.push_back(text(matrix.At(0, t)) + " ");
   }
   return cells;
@@ -135,7 +137,7 @@ std::string Title(const TransferMatrix& matrix) {
                       ", ", CountText(report.resolved().samples()), " images");
 }
 
-// Each distinct one once, up to a few.
+// The distinct warnings, at most a few.
 std::string Warnings(const TransferMatrix& matrix, const Style& style) {
   std::vector<std::string> all;
   for (const v1::Evaluation& one : matrix.evaluations) {

@@ -9,9 +9,10 @@
 
 namespace adv {
 
-// Two matrices of per cent, a row a source, a column a target: all classes,
-// and each target's marked class. At most 100 columns wide: many targets stand
-// in several blocks. For programs there is ReportCsv.
+// Two matrices of percentages, with one row for each source and one column for
+// each target: one of all classes, one of each target's marked class. At most
+// 100 columns wide; many targets stand in several blocks. Programs read
+// ReportCsv.
 std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
                          const Style& style);
 

@@ -10,7 +10,7 @@
 namespace adv {
 namespace {
 
-// A character and the bytes it takes; none if the bytes are no UTF-8.
+// A character and its number of bytes; 0 if the bytes are not UTF-8.
 struct Character {
   std::uint32_t code;
   std::size_t bytes;
@@ -30,12 +30,15 @@ Character First(absl::string_view text) {
     if ((byte(i) & 0xC0) != 0x80) return {lead, 0};
     code = code << 6 | (byte(i) & 0x3F);
   }
+  // Overlong forms and surrogates are not UTF-8, although they decode: they
+  // could hide a control character.
   const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
   if (code < kSmallest[bytes] || code > 0x10FFFF || surrogate) return {lead, 0};
   return {code, bytes};
 }
 
-// Beyond ASCII: of the terminal, of the line, of the direction.
+// Whether a character beyond ASCII controls the terminal, the line or the
+// direction of text.
 bool IsControl(std::uint32_t code) {
   const auto within = [code](std::uint32_t first, std::uint32_t last) {
     return code >= first && code <= last;

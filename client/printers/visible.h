@@ -7,10 +7,11 @@
 
 namespace adv {
 
-// Text from outside (names, messages of a server, paths) as it may go to a
-// terminal or into CSV: control characters become \n, \t, \x1b and the like,
-// those beyond ASCII, and those that turn the direction of text, \u009b;
-// bytes that are no UTF-8 become \xff. Nothing else changes.
+// Makes text from outside (names, messages of a server, paths) safe for a
+// terminal or CSV. Control characters become \n, \t, \x1b and the like. Control
+// characters beyond ASCII, and those that change the direction of text, become
+// \u009b and the like. Bytes that are not UTF-8 become \xff. Nothing else
+// changes.
 std::string Visible(absl::string_view text);
 
 // The same line by line: newlines stay.
