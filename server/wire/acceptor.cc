@@ -17,10 +17,10 @@
 namespace adv {
 namespace {
 
-// How often it looks whether there is room again.
+// The time between two looks whether there is room again.
 constexpr int kFullMilliseconds = 100;
-// Descriptors for files and for the metrics port, and the share of a small
-// limit.
+// The descriptors kept for files and the metrics port; under a small limit,
+// this share of it.
 constexpr int kReserve = 128;
 constexpr int kReserveShare = 4;
 
@@ -30,8 +30,8 @@ int FileLimit() {
   return static_cast<int>(std::min<rlim_t>(limit.rlim_cur, INT_MAX));
 }
 
-// The system gives the lowest that is free, so this is about how many are in
-// use. INT_MAX if there is none.
+// The system always gives the lowest free descriptor, so its number is about
+// the number in use. INT_MAX if none is free.
 int LowestFreeDescriptor(int any) {
   const int lowest = fcntl(any, F_DUPFD_CLOEXEC, 0);
   if (lowest < 0) return INT_MAX;
@@ -91,13 +91,15 @@ void Acceptor::SetAccepting(bool accepting) {
 }
 
 void Acceptor::Loop() {
-  // The first is asked alone while connections must wait.
+  // While connections must wait, poll asks only the first entry, stop_.
   std::vector<pollfd> polled = {{stop_, POLLIN, 0}};
   for (const int socket : listener_->sockets()) {
     polled.push_back({socket, POLLIN, 0});
   }
   bool taken = true;
   while (true) {
+    // After a failed accept the sockets stay readable. The pause below keeps
+    // this loop from spinning.
     const bool accepting = taken && HasRoom();
     SetAccepting(accepting);
     poll(polled.data(), accepting ? polled.size() : 1,
@@ -119,6 +121,7 @@ bool Acceptor::TakeAll(int listening) {
       take_(listening, connection);
     } else if (errno == EAGAIN) {
       return true;
+      // ECONNABORTED is the fault of one peer; the others wait behind it.
     } else if (errno != EINTR && errno != ECONNABORTED) {
       return false;
     }

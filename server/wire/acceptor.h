@@ -13,27 +13,28 @@
 
 namespace adv {
 
-// Raises this process's limit of open files as far as it may, and returns it.
+// Raises this process's limit of open files as far as allowed, and returns it.
 int RaiseFileLimit();
 
 // Accepts the connections of a listener, on a thread of its own. gRPC's own
-// listener is deaf for ever once the process has no descriptor left; this one
-// leaves connections in the kernel's queue as long as there are too many, and
-// leaves descriptors for files.
+// listener never accepts again once the process has run out of descriptors.
+// This one leaves connections in the kernel's queue while there are too many,
+// and keeps descriptors free for files.
 class Acceptor {
  public:
-  // Takes over the connection and its descriptor.
+  // Takes over the connection with its descriptor.
   using Take = std::function<void(int listening, int connection)>;
 
-  // About `most` connections are open at once, fewer if the limit of open
-  // files holds fewer. `log` must outlive it.
+  // Keeps about `most` connections open at once, fewer if the limit of open
+  // files allows fewer. `log` must outlive it.
   Acceptor(std::unique_ptr<Listener> listener, int most, Take take, Log* log);
-  // Stop(), if that has not happened.
+  // Calls Stop() unless it was called before.
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
-  // Accepts nothing more and listens no longer. Once, from one thread.
+  // Accepts no more connections and stops listening. To be called once, from
+  // one thread.
   void Stop();
 
   // False while connections must wait because there are too many.

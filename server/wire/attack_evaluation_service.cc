@@ -139,6 +139,8 @@ void AttackEvaluationService::OnGenerateAdversarial(
             DecodeGenerate(request, std::move(model), std::move(source),
                            *dataset, parts_.limits);
         if (!task.ok()) return task.status();
+        // The cost decides the lane, so that a long attack cannot hold up
+        // Classify.
         const int64_t cost = task->images.size(0) *
                              AttackCost(task->attack, task->options.epsilons,
                                         task->model->network->traits().classes);
@@ -166,6 +168,7 @@ void AttackEvaluationService::OnGenerateAdversarial(
 grpc::ServerWriteReactor<grpc::ByteBuffer>*
 AttackEvaluationService::EvaluateRobustness(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  // The stream deletes itself when gRPC is done with it.
   auto* stream = new EvaluationStream(context, parts_, evaluate_robustness_);
   const absl::Status status = stream->Read(Released(request));
   if (!status.ok()) {

@@ -11,8 +11,8 @@
 
 namespace adv {
 
-// Handlers decode and hand over: what computes goes to the executor, what
-// waits for a disk to a worker; whoever ends the work finishes the call.
+// Handlers decode and hand over: computation goes to the executor, waits for a
+// disk go to a worker. The call is finished where the work ends.
 class AttackEvaluationService final
     : public RawMethods<
           v1::AttackEvaluationService::Service,
@@ -76,7 +76,7 @@ class AttackEvaluationService final
                                const v1::ListEvaluationRecordsRequest& request,
                                v1::ListEvaluationRecordsResponse* response);
 
-  // Finishes the call with what `work` returns.
+  // Runs `work` on the storage worker and finishes the call with its status.
   void OnStorage(UnaryCall* call, std::function<absl::Status()> work);
 
   const Parts& parts_;

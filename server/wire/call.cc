@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kRequestIdKey[] = "x-request-id";
 constexpr size_t kMaxRequestId = 64;
-// A deadline so far away is none.
+// A deadline farther away than this counts as none.
 constexpr std::chrono::seconds kForever = std::chrono::hours(24 * 365);
 
 std::string MakeRequestId() {
@@ -26,7 +26,7 @@ std::string MakeRequestId() {
       absl::string_view(reinterpret_cast<const char*>(&bits), sizeof(bits)));
 }
 
-// The caller's, if it can stand in a log.
+// The caller's id if it is fit for a log, else a new one.
 std::string RequestId(const grpc::CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find(kRequestIdKey);
@@ -56,7 +56,7 @@ CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
 CallFrame::~CallFrame() { parts_.calls.End(); }
 
 std::optional<Clock::Time> CallFrame::deadline() const {
-  // Not gRPC's own conversion to a time_point, which overflows.
+  // gRPC's own conversion to a time_point overflows for far deadlines.
   const gpr_timespec end = context_->raw_deadline();
   const gpr_timespec left = gpr_time_sub(end, gpr_now(end.clock_type));
   if (left.tv_sec > kForever.count()) return {};
@@ -89,6 +89,7 @@ grpc::Status CallFrame::End(const absl::Status& status) {
                             {"request_id", request_id_}});
     return wire;
   }
+  // Only INTERNAL is this server's fault.
   const auto write = wire.error_code() == grpc::StatusCode::INTERNAL
                          ? &Log::Error
                          : &Log::Warning;

@@ -16,13 +16,13 @@
 
 namespace adv {
 
-// What all calls share: a request id (x-request-id of the caller, or one made
-// here), a deadline, a flag for its cancellation; and at its end one log line,
-// the counters and the trailers.
+// The common part of all calls: a request id (the caller's x-request-id, or one
+// made here), a deadline and a cancel flag; and, at the end of a call, one log
+// line, the counters and the trailers.
 class CallFrame {
  public:
-  // All must outlive it. It counts as a call until its destruction, when
-  // gRPC has sent the last of it.
+  // All arguments must outlive it. It counts as a call until its destruction,
+  // when gRPC has sent the last of it.
   CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
             const Parts& parts);
   ~CallFrame();
@@ -30,14 +30,14 @@ class CallFrame {
   CallFrame& operator=(const CallFrame&) = delete;
 
   const CancelToken& cancel() const { return cancel_; }
-  // None if the caller set none.
+  // The deadline; none if the caller set none.
   std::optional<Clock::Time> deadline() const;
   const std::string& request_id() const { return request_id_; }
 
-  // What a call that nobody waits for any more ends with.
+  // The status for a call that no caller waits for any more.
   absl::Status Cancelled() const;
 
-  // Once: what to finish the call with.
+  // Returns the status to finish the call with. To be called once.
   grpc::Status End(const absl::Status& status);
 
  private:
@@ -49,21 +49,22 @@ class CallFrame {
   const Clock::Time start_;
 };
 
-// gRPC keeps a request's bytes until the end of the call and shows them to
-// nobody else, so they may go as soon as they have been read: many calls wait.
+// gRPC keeps a request's bytes until the end of the call, and nothing else
+// reads them. Many calls wait, so the bytes are released as soon as they are
+// read.
 inline grpc::ByteBuffer* Released(const grpc::ByteBuffer* bytes) {
   return const_cast<grpc::ByteBuffer*>(bytes);
 }
 
-// A unary call. Whoever holds the work calls Finish, once, from any thread;
-// the call deletes itself after that, and its messages with it.
+// A unary call. The holder of the work calls Finish, once, from any thread. The
+// call then deletes itself and its messages.
 class UnaryCall : private grpc::ServerUnaryReactor {
  public:
   UnaryCall(grpc::CallbackServerContext* context, RpcMetrics& metrics,
             const Parts& parts)
       : frame_(context, metrics, parts) {}
 
-  // What the service returns to gRPC.
+  // The reactor that the service returns to gRPC.
   grpc::ServerUnaryReactor* reactor() { return this; }
   const CallFrame& frame() const { return frame_; }
 
@@ -76,7 +77,7 @@ class UnaryCall : private grpc::ServerUnaryReactor {
   ~UnaryCall() override = default;
 
  private:
-  // Hands the response over to gRPC.
+  // Writes the response for gRPC.
   virtual absl::Status Encode() = 0;
   void OnCancel() override { frame_.cancel().Cancel(); }
   void OnDone() override { delete this; }
@@ -110,13 +111,13 @@ template <typename Service, template <typename> class First,
 struct RawMethodsOf<Service, First, Others...> {
   using Type = First<typename RawMethodsOf<Service, Others...>::Type>;
 };
-// A generated service whose methods are called with bytes, so that its messages
-// are read by ReadMessage. `Methods` are its WithRawCallbackMethod_...
+// A generated service whose methods get bytes, so that ReadMessage reads its
+// messages. `Methods` are its WithRawCallbackMethod_...
 template <typename Service, template <typename> class... Methods>
 using RawMethods = typename RawMethodsOf<Service, Methods...>::Type;
 
-// What gRPC hands to a service for one of its unary methods, in bytes, and
-// what it counts by.
+// The arguments that gRPC gives to a service for one unary method, in bytes,
+// and the counters of the method.
 struct RawCall {
   grpc::CallbackServerContext* context;
   const grpc::ByteBuffer* bytes;
@@ -125,8 +126,9 @@ struct RawCall {
   const Parts& parts;
 };
 
-// Calls the service's `handler` with the messages of the call, which it will
-// finish; a request that is no message is refused without it.
+// Calls the service's `handler` with the messages of the call; the handler must
+// see that the call is finished. Bytes that are not a request are refused
+// without calling it.
 template <typename Service, typename Request, typename Response>
 grpc::ServerUnaryReactor* Receive(const RawCall& raw, Service* service,
                                   void (Service::*handler)(UnaryCall*,

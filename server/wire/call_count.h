@@ -8,8 +8,8 @@
 
 namespace adv {
 
-// The calls that are not over, so that a drain can wait for the last one.
-// Thread-safe.
+// Counts the calls that are not over, so that a drain can wait for the last
+// one. Thread-safe.
 class CallCount {
  public:
   void Begin() ADV_EXCLUDES(mutex_) {
@@ -20,7 +20,7 @@ class CallCount {
     const MutexLock lock(mutex_);
     if (--calls_ == 0) none_.NotifyAll();
   }
-  // Returns when there is none, or at `time`.
+  // Returns when there are no calls, or at `time`.
   void AwaitNone(Clock::Time time) ADV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     while (calls_ > 0 && clock_.Now() < time) {

@@ -13,9 +13,10 @@
 namespace adv {
 namespace {
 
-// gRPC peers accept 8 KiB of trailers by default; base64 and percent encoding
-// inflate what is put in, and the violations are there thrice: in the message
-// for people, and in the details with that message again, as clients expect.
+// gRPC peers accept 8 KiB of trailers by default. Base64 and percent encoding
+// make the content larger. The violations are in there three times: in the
+// message for people, in the details, and in the copy of the message in the
+// details, where clients expect it.
 constexpr size_t kMaxMessageBytes = 1200;
 constexpr size_t kMaxViolationBytes = 2400;
 constexpr size_t kMaxDescriptionBytes = 400;
@@ -31,7 +32,7 @@ void Attach(const Detail& detail, absl::Status* status) {
   status->SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
 }
 
-// False if the status carries no such detail.
+// False if the status has no such detail.
 template <typename Detail>
 bool Find(const absl::Status& status, Detail* detail) {
   const auto payload = status.GetPayload(TypeUrl<Detail>());
@@ -42,7 +43,7 @@ const ReasonRow& Row(Reason reason) {
   return ErrorTable()[static_cast<size_t>(reason)];
 }
 
-// The reason of a status that other rooms made.
+// The reason for a status that another room made without one.
 Reason ReasonOfCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
@@ -60,7 +61,8 @@ Reason ReasonOfCode(absl::StatusCode code) {
   }
 }
 
-// Cut at a whole UTF-8 character: status texts are proto strings too.
+// Cuts at a whole UTF-8 character: status texts are proto strings, which must
+// be UTF-8.
 std::string Cut(absl::string_view text, size_t size) {
   if (text.size() <= size) return std::string(text);
   while (size > 0 && (text[size] & 0xc0) == 0x80) --size;
@@ -71,7 +73,7 @@ std::string Cut(absl::string_view text, size_t size) {
 
 const std::vector<ReasonRow>& ErrorTable() {
   using Code = absl::StatusCode;
-  // In the order of the enum.
+  // In the order of the enum, because Row uses the reason as an index.
   static const auto& table = *new std::vector<ReasonRow>{
       {Reason::kInvalidRequest, "INVALID_REQUEST", Code::kInvalidArgument,
        "BadRequest lists every field that is wrong, with its allowed range"},
@@ -191,6 +193,7 @@ absl::Status FieldViolations::status() const {
   size_t bytes = 0;
   for (const Violation& violation : violations_) {
     bytes += violation.field.size() + violation.description.size();
+    // At least one violation is listed, however long it is.
     if (bytes > kMaxViolationBytes && !lines.empty()) break;
     lines.push_back(absl::StrCat(violation.field, ": ", violation.description));
     auto* entry = details.add_field_violations();

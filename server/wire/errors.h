@@ -12,8 +12,8 @@
 
 namespace adv {
 
-// Why a call failed: ErrorInfo.reason, what programs decide by. Errors are
-// absl::Status with the messages of google.rpc as payloads.
+// The reason why a call failed: ErrorInfo.reason, by which programs decide.
+// Errors are absl::Status with the messages of google.rpc as payloads.
 enum class Reason {
   kInvalidRequest,
   kModelNotFound,
@@ -50,16 +50,16 @@ struct ReasonRow {
 const std::vector<ReasonRow>& ErrorTable();
 
 // An error with ErrorInfo. `message` says what is wrong and what would be
-// right; outside bytes in it come through Quote.
+// right. Bytes from outside come into it through Quote.
 absl::Status Error(Reason reason, absl::string_view message,
                    const std::map<std::string, std::string>& metadata = {});
 
-// What was named is not there: adds google.rpc.ResourceInfo. `type` is the
-// message's name, "adv.v1.Model".
+// An error for a name that is not known; it adds google.rpc.ResourceInfo.
+// `type` is the message's name, "adv.v1.Model".
 absl::Status NotFound(Reason reason, absl::string_view type,
                       absl::string_view name, absl::string_view message);
 
-// There is no room now: adds google.rpc.RetryInfo.
+// An error for a lack of room that will pass; it adds google.rpc.RetryInfo.
 absl::Status Overloaded(Reason reason, absl::string_view message,
                         absl::Duration retry_after);
 
@@ -68,11 +68,11 @@ std::string ReasonName(const absl::Status& status);
 
 bool HasReason(const absl::Status& status, Reason reason);
 
-// Outside bytes as an error may show them: in quotes, escaped, cut short.
+// Bytes from outside in a form fit for an error: in quotes, escaped, cut short.
 std::string Quote(absl::string_view bytes);
 
-// Gathers everything that is wrong with a request, so that its caller learns
-// it at once. What exceeds the size of gRPC's trailers is counted, not listed.
+// Gathers all faults of a request, so that its caller learns them at once.
+// Faults beyond the size of gRPC's trailers are counted, not listed.
 class FieldViolations {
  public:
   // `field` is the path in the request message: "spec.epsilons[1]".
@@ -92,12 +92,12 @@ class FieldViolations {
   std::vector<Violation> violations_;
 };
 
-// The only way from a status to gRPC: with grpc-status-details-bin, an
-// ErrorInfo in any case, and the code of the table.
+// The only way from a status to gRPC. The result has grpc-status-details-bin,
+// always with an ErrorInfo, and the code of the table.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// What grpc-retry-pushback-ms must say for this error, empty for nothing: the
-// stock clients wait exactly as long before they try again.
+// The value of grpc-retry-pushback-ms for this error, empty for none. The stock
+// clients wait exactly so long before they try again.
 std::string RetryPushback(const absl::Status& status);
 
 }  // namespace adv

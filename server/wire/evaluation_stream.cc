@@ -33,11 +33,14 @@ void EvaluationStream::Open() {
       subscription_ = std::move(started->subscription);
       v1::Evaluation& evaluation = started->evaluation;
       id_ = evaluation.id();
+      // Without a subscription the evaluation had ended before, and its end is
+      // known already.
       if (subscription_ == nullptr) TakeEnd({evaluation, absl::OkStatus()});
       parts_.log.Info("evaluation",
                       {{"evaluation_id", evaluation.id()},
                        {"model", evaluation.resolved().spec().model()},
                        {"request_id", frame_.request_id()}});
+      // The report comes last, as a message of its own.
       evaluation.clear_report();
       *evaluation_.emplace().mutable_evaluation() = std::move(evaluation);
     }
@@ -98,6 +101,7 @@ void EvaluationStream::OnEvent(const EvaluationEvent& event) {
   {
     const MutexLock lock(mutex_);
     if (const auto* progress = std::get_if<v1::EvaluationProgress>(&event)) {
+      // Replaces progress that is not written yet.
       *progress_.emplace().mutable_progress() = *progress;
     } else {
       TakeEnd(std::get<EvaluationEnd>(event));
@@ -109,7 +113,7 @@ void EvaluationStream::OnEvent(const EvaluationEvent& event) {
 void EvaluationStream::TakeEnd(const EvaluationEnd& end) {
   const v1::Evaluation& evaluation = end.evaluation;
   evaluation_ended_ = true;
-  if (end_) return;  // cancelled meanwhile
+  if (end_) return;  // the call was cancelled meanwhile
   if (evaluation.state() == v1::EVALUATION_STATE_SUCCEEDED) {
     *report_.emplace().mutable_report() = evaluation.report();
     end_ = absl::OkStatus();
@@ -126,6 +130,7 @@ void EvaluationStream::OnWriteDone(bool ok) {
   {
     const MutexLock lock(mutex_);
     writing_ = false;
+    // A failed write means that the reader is gone.
     if (!ok && !end_) end_ = frame_.Cancelled();
   }
   Proceed();
@@ -147,6 +152,8 @@ void EvaluationStream::Proceed() {
   std::optional<absl::Status> end;
   {
     const MutexLock lock(mutex_);
+    // Events may come before Open is done; the evaluation must be the first
+    // message. gRPC allows one write at a time.
     if (!opened_ || writing_ || finished_) return;
     std::optional<Response>* next = nullptr;
     for (auto* message : {&evaluation_, &progress_, &report_}) {
@@ -165,7 +172,8 @@ void EvaluationStream::Proceed() {
       return;
     }
   }
-  // Without the lock: what ends may be deleted before these return.
+  // These calls come without the lock, because the stream may be deleted before
+  // they return.
   if (end) {
     Finish(frame_.End(*end));
   } else {
@@ -174,6 +182,8 @@ void EvaluationStream::Proceed() {
 }
 
 void EvaluationStream::OnDone() {
+  // Without the lock: this waits for an event that is being delivered, and
+  // OnEvent takes the lock.
   subscription_.reset();
   bool cancel = false;
   std::string id;
@@ -184,7 +194,8 @@ void EvaluationStream::OnDone() {
   }
   if (cancel && !id.empty()) {
     EvaluationRunner& evaluations = parts_.evaluations;
-    // Refused by a full queue, the evaluation goes on as if not asked to end.
+    // If the queue is full, the evaluation goes on as if it had not been asked
+    // to end.
     parts_.storage.Run([&evaluations, id] { evaluations.CancelIfLeft(id); });
   }
   delete this;

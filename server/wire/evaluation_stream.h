@@ -14,10 +14,10 @@
 
 namespace adv {
 
-// One EvaluateRobustness call: the evaluation, then the newest progress
-// whenever the reader has room, last the report. A slow reader misses
-// progress, never holds up the evaluation. Deletes itself when gRPC is done
-// with it.
+// One EvaluateRobustness call. It writes the evaluation, then the newest
+// progress whenever the reader has room, and last the report. A slow reader
+// misses progress but never holds up the evaluation. The stream deletes itself
+// when gRPC is done with it.
 class EvaluationStream final
     : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
@@ -25,11 +25,12 @@ class EvaluationStream final
   EvaluationStream(grpc::CallbackServerContext* context, const Parts& parts,
                    RpcMetrics& metrics);
 
-  // Reads the request, first of all. If it fails, Refuse is next.
+  // Reads the request. It is called first; after a failure Refuse must be next.
   absl::Status Read(grpc::ByteBuffer* request);
 
-  // Resolves the specification and starts or attaches. May wait for disks.
-  // Once; Refuse instead of it ends the call.
+  // Resolves the specification, and starts the evaluation or attaches to it.
+  // May wait for disks. Either Open or Refuse is called, once; Refuse ends the
+  // call.
   void Open() ADV_EXCLUDES(mutex_);
   void Refuse(const absl::Status& status) ADV_EXCLUDES(mutex_);
 
@@ -44,8 +45,8 @@ class EvaluationStream final
   absl::StatusOr<StartedEvaluation> Start();
   void OnEvent(const EvaluationEvent& event) ADV_EXCLUDES(mutex_);
   void TakeEnd(const EvaluationEnd& end) ADV_REQUIRES(mutex_);
-  // Writes what is next or finishes, if it is time for either. Nothing of
-  // this may be touched after it.
+  // Writes the next message or finishes, if it is time for either. The caller
+  // must not touch this object after it.
   void Proceed() ADV_EXCLUDES(mutex_);
 
   v1::EvaluateRobustnessRequest request_;
@@ -56,17 +57,18 @@ class EvaluationStream final
   bool opened_ ADV_GUARDED_BY(mutex_) = false;
   bool writing_ ADV_GUARDED_BY(mutex_) = false;
   bool finished_ ADV_GUARDED_BY(mutex_) = false;
-  // The evaluation has ended, whether or not the stream has told so.
+  // True once the evaluation has ended, whether or not the stream has written
+  // that.
   bool evaluation_ended_ ADV_GUARDED_BY(mutex_) = false;
   std::string id_ ADV_GUARDED_BY(mutex_);
-  // Not written yet, in this order.
+  // The messages not written yet, in this order.
   std::optional<Response> evaluation_ ADV_GUARDED_BY(mutex_);
   std::optional<Response> progress_ ADV_GUARDED_BY(mutex_);
   std::optional<Response> report_ ADV_GUARDED_BY(mutex_);
-  // What to finish with after those.
+  // The status to finish with after those messages.
   std::optional<absl::Status> end_ ADV_GUARDED_BY(mutex_);
   grpc::ByteBuffer current_;  // gRPC reads it while writing_
-  // Destroyed first: after that no event comes.
+  // Declared last and so destroyed first: no event comes after that.
   std::unique_ptr<Subscription> subscription_;
 };
 

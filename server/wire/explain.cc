@@ -22,7 +22,7 @@ absl::Status Invalid(absl::string_view field, const absl::Status& status) {
   return violations.status();
 }
 
-// Nothing to add.
+// Whether the status needs no explanation.
 bool IsFinal(const absl::Status& status) {
   return status.ok() || !ReasonName(status).empty();
 }
@@ -74,6 +74,8 @@ absl::Status ExplainEvaluation(const absl::Status& status, bool full) {
   if (IsFinal(status)) return status;
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
+      // Both cases come as RESOURCE_EXHAUSTED; only the first one passes by
+      // waiting.
       return full ? Overloaded(Reason::kTooManyEvaluations, Message(status),
                                kEvaluationRetry)
                   : Error(Reason::kStorageFull, Message(status));
@@ -88,6 +90,8 @@ absl::Status FailedEvaluation(const absl::Status& outcome,
                               absl::string_view id) {
   Reason reason = Reason::kEvaluationFailed;
   std::string message(outcome.message());
+  // OUT_OF_MEMORY is RESOURCE_EXHAUSTED, too, so reasons are asked before the
+  // code.
   if (HasReason(outcome, Reason::kOutOfMemory)) {
     reason = Reason::kOutOfMemory;
   } else if (HasReason(outcome, Reason::kModelUnreachable)) {

@@ -8,39 +8,40 @@
 
 namespace adv {
 
-// What the errors of registries, executor and stores mean to a caller: each
-// gets its reason and details. `field` is where the request names the thing;
-// statuses that already have a reason, and codes without a special meaning
-// here, pass unchanged.
+// Turn the errors of registries, executor and stores into errors for a caller,
+// with reason and details. `field` is the place where the request names the
+// thing. A status that already has a reason, or a code without a special
+// meaning here, passes unchanged.
 
-// Of ModelRegistry::Borrow and Get.
+// For errors of ModelRegistry::Borrow and Get.
 absl::Status ExplainModel(const absl::Status& status, absl::string_view model,
                           absl::string_view field);
 
-// Of DatasetRegistry::Find.
+// For errors of DatasetRegistry::Find.
 absl::Status ExplainDataset(const absl::Status& status,
                             absl::string_view dataset);
 
-// Of Executor::Submit.
+// For errors of Executor::Submit.
 absl::Status ExplainJob(const absl::Status& status, const Executor& executor,
                         Lane lane);
 
-// Of EvaluationRunner::Start. `full` says whether as many evaluations run as
-// may.
+// For errors of EvaluationRunner::Start. `full`: whether the largest number of
+// evaluations runs.
 absl::Status ExplainEvaluation(const absl::Status& status, bool full);
 
-// What the streams of an evaluation that failed with `outcome` end with.
+// The end of the streams of an evaluation that failed with `outcome`.
 absl::Status FailedEvaluation(const absl::Status& outcome,
                               absl::string_view id);
 
-// Of EvaluationStore::ResolveId and what follows from it.
+// For errors of EvaluationStore::ResolveId and of the calls that use its id.
 absl::Status ExplainEvaluationId(const absl::Status& status,
                                  absl::string_view id);
 
-// Of a page token.
+// For errors of a page token.
 absl::Status ExplainPageToken(const absl::Status& status);
 
-// A worker's queue is full. `what` is what its calls wait for.
+// The error for a worker's full queue. `what` names the thing that its calls
+// wait for.
 absl::Status TooManyCalls(absl::string_view what);
 
 }  // namespace adv

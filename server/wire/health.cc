@@ -46,7 +46,8 @@ bool Health::ready() const {
 
 void Health::Refresh() {
   std::map<std::string, bool> serving = models_->Serving();
-  // Those that are gone must not stay as they were.
+  // gRPC keeps the last status of each name, so models that are gone must be
+  // set to false.
   for (const std::string& name : known_) serving.emplace(name, false);
   const bool open = !draining_ && acceptor_->accepting();
   ready_ = false;
@@ -62,6 +63,8 @@ void Health::Loop() {
   const MutexLock lock(mutex_);
   while (!stopping_) {
     Refresh();
+    // Models and the port change without telling, so this looks again from time
+    // to time.
     clock_.WaitUntil(stop_, mutex_, clock_.Now() + kInterval);
   }
 }

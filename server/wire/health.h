@@ -13,7 +13,7 @@
 
 namespace adv {
 
-// What grpc.health.v1 answers:
+// The answers of grpc.health.v1:
 //   ""                              liveness: SERVING, always
 //   adv.v1.AttackEvaluationService  readiness: a model serves, no drain, and
 //                                   the port accepts connections
@@ -21,14 +21,14 @@ namespace adv {
 // Thread-safe.
 class Health {
  public:
-  // None is owned; all must outlive it.
+  // It owns none of its arguments; all must outlive it.
   Health(grpc::HealthCheckServiceInterface* service,
          const ModelRegistry* models, const Acceptor* acceptor);
   ~Health();
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
 
-  // Not ready from now on.
+  // Makes the answer "not ready" from now on.
   void StartDrain() ADV_EXCLUDES(mutex_);
   bool ready() const ADV_EXCLUDES(mutex_);
 

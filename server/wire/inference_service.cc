@@ -93,6 +93,7 @@ void InferenceService::OnModelReady(UnaryCall* call,
   const absl::StatusOr<std::string> name =
       ModelNameOf(request.name(), request.version());
   if (!name.ok()) return call->Finish(name.status());
+  // A question about readiness must not load a model.
   const auto model = parts_.models.BorrowLoaded(*name);
   response->set_ready(!parts_.draining && model.ok() && *model != nullptr);
   call->Finish(absl::OkStatus());

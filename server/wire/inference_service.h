@@ -7,9 +7,9 @@
 
 namespace adv {
 
-// The Open Inference Protocol: the models of the server for whoever speaks it,
-// another server among them. ModelInfer is Classify in other words, with the
-// same limits, queues and errors.
+// The Open Inference Protocol: it serves the models to any client of that
+// protocol, another server among them. ModelInfer is Classify in other words,
+// with the same limits, queues and errors.
 class InferenceService final
     : public RawMethods<
           inference::GRPCInferenceService::Service,

@@ -32,9 +32,10 @@ void Set(int socket, int level, int option, int value) {
   setsockopt(socket, level, option, &value, sizeof(value));
 }
 
-// Programs that start at once on one path would each take the socket of the
-// other for a stale one, between its bind and its listen. The lock ends with
-// the descriptor; where there are no such locks, it is left out.
+// Locks the folder of `path`. Two programs that start at once on one path could
+// each take the other's socket for a stale one, between its bind and its
+// listen. The lock ends with the descriptor. Where there are no such locks, it
+// does without.
 int LockFolderOf(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path();
   const int lock = open(folder.empty() ? "." : folder.c_str(),
@@ -43,7 +44,7 @@ int LockFolderOf(const std::string& path) {
   return lock;
 }
 
-// Whether a program listens there. One whose queue is full does.
+// Whether a program listens there, even one whose queue is full (EAGAIN).
 bool SomebodyListens(const sockaddr_un& address) {
   const int probe = NewSocket(AF_UNIX);
   const bool listens =
@@ -65,8 +66,8 @@ in_port_t* Port(sockaddr_storage* name) {
              : &reinterpret_cast<sockaddr_in6*>(name)->sin6_port;
 }
 
-// At `port` instead of the address's, if it is not 0. -1, with errno, if it
-// cannot be listened on.
+// Listens at the address, at `port` in place of its own port if `port` is not
+// 0. Returns -1, with errno, if it cannot.
 int ListenOn(const addrinfo& address, int port,
              std::chrono::milliseconds patience) {
   sockaddr_storage name{};
@@ -74,12 +75,13 @@ int ListenOn(const addrinfo& address, int port,
   if (port != 0) *Port(&name) = htons(port);
   const int socket = NewSocket(address.ai_family);
   if (socket < 0) return -1;
-  // Connections inherit these.
+  // Accepted connections inherit these options.
   Set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   Set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   Set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
       static_cast<int>(patience.count()));
-  // [::] is for IPv4 too, as 0.0.0.0 is for IPv6.
+  // [::] takes IPv4, too. So does 0.0.0.0 take IPv6, because OpenTcp turns it
+  // into [::].
   if (address.ai_family == AF_INET6) Set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (bind(socket, reinterpret_cast<sockaddr*>(&name), address.ai_addrlen) ==
           0 &&
@@ -154,7 +156,7 @@ absl::Status Listener::OpenTcp(const std::string& host, const std::string& port,
                                std::chrono::milliseconds patience) {
   if (host != "0.0.0.0" && host != "::") return Add(host, port, patience);
   const absl::Status status = Add("::", port, patience);
-  // Where there is no IPv6.
+  // A machine without IPv6 gives no socket for [::].
   return status.ok() && sockets_.empty() ? Add("0.0.0.0", port, patience)
                                          : status;
 }
@@ -169,6 +171,8 @@ absl::Status Listener::Add(const std::string& host, const std::string& port,
   if (code != 0) return absl::UnavailableError(gai_strerror(code));
   const absl::Cleanup free = [found] { freeaddrinfo(found); };
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    // Port 0 picks a free port for the first address; the others must have the
+    // same one.
     const int socket = ListenOn(*one, port_, patience);
     if (socket >= 0) {
       sockets_.push_back(socket);

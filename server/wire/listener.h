@@ -11,18 +11,18 @@
 
 namespace adv {
 
-// The sockets of one address. They are not blocking, and programs that this
-// process starts do not inherit them.
+// The sockets of one address. They do not block, and child processes do not
+// inherit them.
 class Listener {
  public:
-  // Listens on HOST:PORT, on every address of the host, or on unix:PATH. A
-  // peer that acknowledges nothing for `patience` is gone.
-  // A socket file that nobody listens on is taken over; UNAVAILABLE if somebody
-  // does, or if the address cannot be listened on for another reason.
+  // Listens on HOST:PORT, on every address of the host, or on unix:PATH. A peer
+  // that acknowledges nothing for `patience` counts as gone. A socket file on
+  // which no program listens is taken over. UNAVAILABLE if a program listens on
+  // it, or if the address fails for another reason.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(
       const std::string& address, std::chrono::milliseconds patience);
-  // Closes the sockets and removes the socket file, unless another program has
-  // put its own there.
+  // Closes the sockets. Removes the socket file, unless another program has put
+  // its own there.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -36,13 +36,13 @@ class Listener {
   absl::Status OpenUnix(const std::string& path);
   absl::Status OpenTcp(const std::string& host, const std::string& port,
                        std::chrono::milliseconds patience);
-  // All addresses of the host, but for those that this machine does not have.
+  // Adds all addresses of the host that this machine has.
   absl::Status Add(const std::string& host, const std::string& port,
                    std::chrono::milliseconds patience);
 
   std::vector<int> sockets_;
   int port_ = 0;
-  std::string path_;  // of the socket file; empty: none of ours
+  std::string path_;  // our socket file; empty: none
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

@@ -14,7 +14,7 @@ namespace {
 
 namespace io = google::protobuf::io;
 
-// Knows how its bytes are compressed, which grpc::ByteBuffer does not tell.
+// Tells whether its bytes are compressed, which grpc::ByteBuffer does not.
 class WireReader final : public grpc::ProtoBufferReader {
  public:
   using ProtoBufferReader::ProtoBufferReader;
@@ -35,8 +35,9 @@ absl::Status NoSuchMessage(const google::protobuf::Message& message) {
 
 absl::Status Inflate(WireReader* reader, uint64_t limit,
                      google::protobuf::Message* message) {
-  io::GzipInputStream inflated(reader);  // gRPC's deflate, too
+  io::GzipInputStream inflated(reader);  // also reads gRPC's deflate
   const auto most = static_cast<int64_t>(limit);
+  // One byte more than allowed shows that there is more.
   io::LimitingInputStream limited(&inflated, most + 1);
   const bool parsed = message->ParseFromZeroCopyStream(&limited);
   if (limited.ByteCount() > most) {
@@ -70,7 +71,7 @@ absl::Status ReadMessage(grpc::ByteBuffer* bytes, uint64_t limit,
 
 absl::Status WriteMessage(const google::protobuf::Message& message,
                           grpc::ByteBuffer* bytes) {
-  bytes->Clear();  // of the message before
+  bytes->Clear();  // drops the message before
   bool owned = false;
   const grpc::Status status =
       grpc::GenericSerialize<grpc::ProtoBufferWriter,

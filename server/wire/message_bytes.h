@@ -9,15 +9,15 @@
 
 namespace adv {
 
-// Reads a message as it came over the wire, compressed or not, and releases
-// `bytes`. gRPC's own way would inflate a message before it looks at its size,
-// and would answer what is none with UNIMPLEMENTED and not a word.
-// Errors, with a reason: the bytes are no such message; inflated, it has more
-// than `limit` bytes, which is found out without room for much more than those.
+// Reads a message from the bytes of the wire, compressed or not, and releases
+// `bytes`. gRPC's own way would inflate a message before it checks the size,
+// and would answer bytes that are no message with a bare UNIMPLEMENTED. Errors
+// have a reason: the bytes are not such a message; or the inflated message has
+// more than `limit` bytes, which is detected without memory for many more.
 absl::Status ReadMessage(grpc::ByteBuffer* bytes, uint64_t limit,
                          google::protobuf::Message* message);
 
-// The other way, not compressed. What was in `bytes` is gone.
+// Writes a message, not compressed, and drops the former content of `bytes`.
 absl::Status WriteMessage(const google::protobuf::Message& message,
                           grpc::ByteBuffer* bytes);
 

@@ -44,6 +44,7 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
 void ModelService::OnListModels(UnaryCall* call, const v1::ListModelsRequest&,
                                 v1::ListModelsResponse* response) {
   for (v1::Model& model : parts_.models.List()) {
+    // A list of many models must stay small; GetModel has these.
     v1::ModelManifest* manifest = model.mutable_manifest();
     manifest->mutable_training()->clear_epochs();
     manifest->clear_golden();

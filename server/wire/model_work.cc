@@ -11,14 +11,15 @@
 namespace adv {
 namespace {
 
-// What computes longer than about a second on two cores is not interactive.
+// Work that takes longer than about a second on two cores is not interactive.
 constexpr int64_t kInteractiveCost = 2048;
 
 }  // namespace
 
 void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
                   std::string source_model, WithModels next) {
-  // False if one is not in memory and may not be loaded: nothing was done.
+  // Returns false, with nothing done, if a model is not in memory and must not
+  // be loaded.
   const auto run = [&parts, call, model = std::move(model),
                     source_model = std::move(source_model),
                     next = std::move(next)](bool may_load) {
@@ -41,6 +42,8 @@ void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
     if (!status.ok()) call->Finish(status);
     return loaded;
   };
+  // gRPC's thread tries first without disks, so that loaded models answer even
+  // if the loader is busy.
   if (run(/*may_load=*/false)) return;
   if (!parts.loader.Run([run] { run(/*may_load=*/true); })) {
     call->Finish(TooManyCalls("models to load"));

@@ -14,20 +14,21 @@
 namespace adv {
 
 using ModelPtr = std::shared_ptr<const ServedModel>;
-// OK: the call will be finished. Otherwise with that status, by the caller.
+// Returns OK if it will finish the call itself. Otherwise the caller finishes
+// the call with its status.
 using WithModels = std::function<absl::Status(ModelPtr, ModelPtr)>;
 
-// Calls `next` with both models, by which the call is finished: at once if they
-// are in memory, otherwise on the loader, where few may wait, because each
-// holds its images. `parts` must outlive the call.
+// Calls `next` with both models, and `next` finishes the call. It runs at once
+// if the models are in memory. Otherwise it runs on the loader, where only few
+// calls may wait, because each holds its images. `parts` must outlive the call.
 void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
                   std::string source_model, WithModels next);
 
-// The options of a job on `images`, of a lane by its cost.
+// The options of a job on `images`. The cost decides the lane.
 JobOptions MakeJobOptions(const char* op, const ServedModel& model,
                           int64_t cost, const at::Tensor& images);
 
-// Has `job` done on `executor`; the call is finished when it is.
+// Runs `job` on `executor`, and finishes the call when the job ends.
 absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
                      Executor::Job job);
 

@@ -12,7 +12,7 @@ class ServerService final
           v1::ServerService::Service,
           v1::ServerService::WithRawCallbackMethod_GetServerInfo> {
  public:
-  // `info` is what it answers. `parts` must outlive it.
+  // It always answers `info`. `parts` must outlive it.
   ServerService(const Parts& parts, v1::GetServerInfoResponse info);
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,

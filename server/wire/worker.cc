@@ -30,6 +30,7 @@ void Worker::Loop() {
     {
       const MutexLock lock(mutex_);
       while (tasks_.empty() && !stopping_) changed_.Wait(mutex_);
+      // Waiting tasks hold calls, so they run even when stopping.
       if (tasks_.empty()) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();

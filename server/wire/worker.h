@@ -10,19 +10,19 @@
 
 namespace adv {
 
-// One thread for what may wait for the disk: loading models, the evaluation
-// store. gRPC's own few threads must never wait, or health checks starve.
-// Thread-safe.
+// One thread for work that may wait for the disk: loading models, the
+// evaluation store. gRPC has few threads of its own. They must never wait, or
+// health checks starve. Thread-safe.
 class Worker {
  public:
-  // At most so many tasks wait.
+  // At most `capacity` tasks wait.
   explicit Worker(size_t capacity);
-  // Runs what waits, then ends.
+  // Runs the waiting tasks, then ends.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // False, and the task will not run, if too many wait.
+  // False if too many tasks wait; the task then does not run.
   bool Run(std::function<void()> task) ADV_EXCLUDES(mutex_);
 
  private:
