@@ -15,7 +15,7 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr std::array<const char*, kLanes> kLaneNames = {"interactive", "bulk"};
 
-// A family in the making.
+// Builds a family of metrics.
 class Family {
  public:
   Family(const char* name, const char* help, MetricType type) {
@@ -39,6 +39,7 @@ class Family {
   Family& Add(Labels labels, const SecondsHistogram& seconds) {
     ClientMetric metric;
     metric.label = std::move(labels);
+    // Prometheus's buckets are cumulative, and the last one has no bound.
     uint64_t below = 0;
     for (size_t i = 0; i < seconds.counts.size(); ++i) {
       below += seconds.counts[i];

@@ -16,7 +16,7 @@
 
 namespace adv {
 
-// The numbers that the parts keep, as Prometheus's families.
+// The numbers that the server's parts keep, as Prometheus's families.
 std::vector<prometheus::MetricFamily> CollectExecutor(
     const ExecutorStats& stats);
 std::vector<prometheus::MetricFamily> CollectModels(

@@ -23,10 +23,12 @@ void WriteGrpcLine(gpr_log_func_args* args) {
 
 std::string Json(absl::string_view text) {
   return nlohmann::json(std::string(text))
+      // ASCII alone, with bytes that are not UTF-8 replaced: a caller's text
+      // cannot break a line or a terminal.
       .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-// Plain where nothing in it could be mistaken, quoted otherwise.
+// Plain if no character could be mistaken, otherwise in quotes.
 std::string TextValue(const std::string& text) {
   const bool plain =
       !text.empty() && text.find_first_of(" =\"\\") == std::string::npos &&
@@ -55,7 +57,7 @@ LogValue::LogValue(int64_t number)
     : text_(absl::StrCat(number)), is_number_(true) {}
 LogValue::LogValue(uint64_t number)
     : text_(absl::StrCat(number)), is_number_(true) {}
-// JSON has no NaN and no infinity: those are text.
+// JSON has no NaN and no infinity, so these become text.
 LogValue::LogValue(double number)
     : text_(absl::StrCat(number)), is_number_(std::isfinite(number)) {}
 
@@ -81,6 +83,7 @@ void Log::Write(absl::string_view level, absl::string_view event,
   append("event", event, &line);
   for (const auto& [key, value] : fields) append(key, value, &line);
   line += format_ == LogFormat::kJson ? "}\n" : "\n";
+  // The line is complete before the lock, which then covers one write.
   const std::lock_guard<std::mutex> lock(mutex_);
   out_ << line << std::flush;
 }

@@ -14,8 +14,8 @@ namespace adv {
 
 enum class LogFormat { kText, kJson };
 
-// A value of a log line, already printed. Its constructors convert, so that
-// lines are written as literals.
+// A value of a log line, as text. Its constructors convert implicitly, so that
+// callers write log lines as literals.
 class LogValue {
  public:
   // NOLINTBEGIN(google-explicit-constructor)
@@ -40,13 +40,13 @@ using LogFields = std::initializer_list<std::pair<absl::string_view, LogValue>>;
 
 // One line per event, in key=value or JSON form:
 //   time=2026-11-22T11:00:00.000Z level=info event=listening address=...
-// Never pixels. Thread-safe; lines never mix.
+// Lines never hold pixels. Thread-safe; lines never mix.
 class Log {
  public:
   // `out` must outlive it.
   Log(std::ostream& out, LogFormat format) : out_(out), format_(format) {}
 
-  // `event` is a short name in snake_case, the same for the same thing.
+  // `event` is a short name in snake_case; equal events have equal names.
   void Info(absl::string_view event, LogFields fields = {});
   void Warning(absl::string_view event, LogFields fields = {});
   void Error(absl::string_view event, LogFields fields = {});
@@ -60,8 +60,8 @@ class Log {
   std::mutex mutex_;
 };
 
-// gRPC's own messages become events of `log` from here on (errors alone);
-// `log` must live as long as the process.
+// From here on gRPC's own errors become events of `log`, which must live as
+// long as the process.
 void CaptureGrpcLog(Log* log);
 
 }  // namespace adv

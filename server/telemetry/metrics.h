@@ -16,10 +16,10 @@
 
 namespace adv {
 
-// All metrics of the server, names adv_*, in Prometheus's text form. Labels
-// are bounded: services, methods, codes, lanes, operations, model names and
-// attack families; never ids, versions or epsilons. Thread-safe but for Rpc
-// and Watch, which are called while the server is put together.
+// All metrics of the server, named adv_*, in Prometheus's text form. Labels are
+// bounded: services, methods, codes, lanes, operations, model names and attack
+// families, but never ids, versions or epsilons. Thread-safe, except for Rpc
+// and Watch, which are called while the server is built.
 class Metrics {
  public:
   // `build` becomes the labels of adv_build_info.
@@ -33,11 +33,11 @@ class Metrics {
   // `gradients` are the passes of all images.
   void CountAttacked(const std::string& model, const std::string& attack,
                      int64_t images, int64_t gradients);
-  // Of the report that ended last: clean accuracy, and for each attack the
-  // lowest robust accuracy over its epsilons.
+  // Sets the gauges from the newest report: clean accuracy, and for each attack
+  // the lowest robust accuracy over its epsilons.
   void SetAccuracies(const v1::EvaluationReport& report);
 
-  // Whose numbers Text asks for; all must outlive this.
+  // Names the parts that Text asks for numbers. All must outlive this object.
   void Watch(const Executor& executor, const ModelRegistry& models,
              const EvaluationRunner& evaluations, const PassQueue& passes,
              const Endpoints& endpoints);

@@ -22,7 +22,7 @@ constexpr std::array<const char*, kGrpcCodes> kCodeNames = {
     "DATA_LOSS",
     "UNAUTHENTICATED"};
 
-// Seconds; from a lone image to a long evaluation.
+// In seconds, from a lone image to a long evaluation.
 const prometheus::Histogram::BucketBoundaries kBounds = {
     .001, .003, .01, .03, .1, .3, 1, 3, 10, 30, 100, 300, 1000};
 
@@ -70,6 +70,8 @@ RpcMetrics& RpcMetricsFamily::Add(const std::string& service,
   metrics.method_ = method;
   metrics.started_ = &started_.Add(labels);
   for (int code = 0; code < kGrpcCodes; ++code) {
+    // All codes exist from the start, so that rates begin at 0 and a call takes
+    // no lock.
     prometheus::Labels coded = labels;
     coded["code"] = kCodeNames[code];
     metrics.handled_[code] = &handled_.Add(coded);

@@ -37,14 +37,14 @@ class RpcMetrics {
   prometheus::Gauge* in_flight_ = nullptr;
 };
 
-// adv_rpc_*, by method and, where it says so, by code.
+// The metrics adv_rpc_*, by method and, for ended calls, by code.
 class RpcMetricsFamily {
  public:
   // `registry` must outlive it.
   explicit RpcMetricsFamily(prometheus::Registry& registry);
 
-  // For `method` of `service`; lives as long as this. Not thread-safe: called
-  // when the services are made.
+  // Adds the counters of `method` of `service`. They live as long as this
+  // object. Not thread-safe: called when the services are made.
   RpcMetrics& Add(const std::string& service, const std::string& method);
 
  private:
