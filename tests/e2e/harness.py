@@ -107,6 +107,7 @@ class Server:
         if not self._listening.wait(START_SECONDS) or not self.address:
             raise AssertionError(f"advserver did not start:\n{self.log()}")
 
+    # Runs on a thread of its own: a full pipe would stop the server.
     def _read(self):
         for line in self.process.stdout:
             self._output.append(line)
@@ -114,7 +115,7 @@ class Server:
             if found and not self.address:
                 self.address = found[1]
                 self._listening.set()
-        self._listening.set()  # it has ended: do not wait any longer
+        self._listening.set()  # the server has ended: stop waiting
 
     def log(self):
         """What it wrote so far, standard output first."""
@@ -138,6 +139,8 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        # A test that passed hides how its server ended, so an unexpected end is
+        # shown.
         elif self.process.returncode not in (0, -signal.SIGKILL):
             sys.stderr.write(f"advserver ended with "
                              f"{self.process.returncode}:\n{self.log()}\n")
@@ -180,8 +183,8 @@ class Stubs:
         if Stubs._folder is None:
             Stubs._folder = _generate_stubs()
             sys.path.insert(0, Stubs._folder)
-            # `google` and `grpc` are packages of Debian's own: let them see
-            # our google/rpc and grpc/health as well.
+            # Debian's own packages `google` and `grpc` must also find this
+            # project's google/rpc and grpc/health.
             for package in ("google", "grpc"):
                 importlib.import_module(package).__path__.append(
                     os.path.join(Stubs._folder, package))
