@@ -54,6 +54,8 @@ absl::Status CheckFiles(const v1::ModelManifest& manifest) {
       return absl::InvalidArgumentError(
           absl::StrCat("files[", i, "].", status.message()));
     }
+    // One order makes a manifest's bytes a function of its content, and shows a
+    // name that is there twice.
     if (i > 0 && manifest.files(i - 1).name() >= file.name()) {
       return absl::InvalidArgumentError(
           absl::StrCat("files[", i, "].name ", file.name(), " must come after ",

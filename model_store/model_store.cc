@@ -125,6 +125,7 @@ absl::StatusOr<std::vector<ModelVersion>> ModelStore::List() const {
     auto versions = NamesIn(folder);
     if (!versions.ok()) return versions.status();
     for (const std::string& version : *versions) {
+      // The manifest is written last; a folder without one is no version.
       if (VersionOf(version) != 0 &&
           fs::exists(folder / version / kManifestFile, ignored)) {
         found.push_back({name, VersionOf(version)});
@@ -166,6 +167,7 @@ absl::StatusOr<v1::ModelManifest> ModelStore::ReadManifest(
       fs::path(root_) / std::string(name) / std::to_string(version);
   const fs::path path = folder / kManifestFile;
   auto json = ReadFile(path, kMaxManifestBytes);
+  // No version has the number 0, whatever lies in such a folder.
   if (version == 0 || absl::IsNotFound(json.status())) {
     return NotPublished(folder);
   }

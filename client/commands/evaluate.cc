@@ -81,6 +81,7 @@ class Evaluate {
     if (server_ == nullptr) return context_.connect_error();
     if (const ExitCode code = FindComparison(); code != kOk) return code;
     if (const ExitCode code = ResolveGoals(); code != kOk) return code;
+    // The number of evaluations, for the labels of the progress line.
     total_ = plan_.specs.size() *
              (flags_.models.size() + (plan_.compare.empty() ? 0 : 1));
     std::vector<ModelResults> results;

@@ -65,6 +65,7 @@ std::string OneClass(const std::vector<ComparisonRow>& rows,
                {"balanced", true},
                {"delta, points"}});
   for (const ComparisonRow& row : rows) {
+    // The balanced model has no such class.
     if (row.class_name.empty()) continue;
     const auto& balanced = row.balanced_class_accuracy;
     table.AddRow(

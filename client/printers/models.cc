@@ -45,6 +45,7 @@ Table ModelTable(const v1::ListModelsResponse& response) {
 
 std::string MarkedClass(const v1::ModelManifest& manifest) {
   const v1::TrainingRecord& training = manifest.training();
+  // The label is the manifest's and may be out of range.
   if (!training.has_special_label() || training.special_label() < 0 ||
       training.special_label() >= manifest.class_names_size()) {
     return "";

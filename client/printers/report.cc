@@ -72,6 +72,8 @@ Table DetailTable(const ResultView& view) {
                Table::Row::kBold);
   for (int i = 0; i < view.result->per_class_size(); ++i) {
     const v1::ClassOutcomes& one = view.result->per_class(i);
+    // Both reports list the classes in label order, so equal places are equal
+    // classes.
     const bool has_beside =
         view.beside != nullptr && i < view.beside->per_class_size();
     const bool marked = view.report->has_special_label() &&

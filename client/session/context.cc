@@ -44,6 +44,7 @@ Connection* Context::Connect() {
 ExitCode Context::Fail(const grpc::Status& status) {
   std::string message = Explain(status);
   const ExitCode code = ExitCodeOf(status.error_code());
+  // A refusal explains itself; for other failures the log may tell why.
   if (code != kRefused && connection_ != nullptr && connection_->is_private()) {
     absl::StrAppend(&message,
                     "\n  log of the private server: ", connection_->log_path());

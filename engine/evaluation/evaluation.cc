@@ -54,6 +54,7 @@ Tile MakeTile(const Network& network, const Dataset& dataset,
   tile.dataset = &dataset;
   tile.goal = plan.goal;
   if (network.traits().padded()) {
+    // Copies of a real image are valid input; MakeRecords leaves them out.
     indices.resize(plan.tile_size, indices.back());
   }
   tile.batch.images = dataset.Pixels(indices);
@@ -89,6 +90,7 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
   if (!status.ok()) return status;
   status = CheckImages(network, dataset, indices);
   if (!status.ok()) return status;
+  // Padding can only make a batch larger.
   if (static_cast<int64_t>(indices.size()) > plan.tile_size) {
     return absl::InvalidArgumentError(
         absl::StrCat("indices: ", indices.size(),

@@ -11,6 +11,7 @@ namespace adv {
 namespace {
 
 Verdict VerdictOf(const float* logits, int64_t classes, int64_t label) {
+  // Of equal logits the first counts, as argmax does.
   const float* largest = std::max_element(logits, logits + classes);
   double sum = 0;
   for (int64_t k = 0; k < classes; ++k) {

@@ -42,6 +42,7 @@ void Require(const AdversarialTraining& adversarial, Violations* v) {
              "adversarial.step_size", adversarial.step_size,
              "above 0 and at most 2");
   const bool fgsm = adversarial.method == Method::kFgsm;
+  // FGSM is a single step by definition; more would be PGD.
   v->Require(adversarial.steps >= 1 && adversarial.steps <= (fgsm ? 1 : 1000),
              "adversarial.steps", adversarial.steps,
              fgsm ? "1 for FGSM" : "1 to 1000");
@@ -96,6 +97,7 @@ absl::Status TrainingSettings::Validate() const {
             validation_fraction, "in [0, 1)");
   v.Require(patience >= 0, "patience", patience,
             "at least 0 (0 never stops early)");
+  // Without validation images there is no loss to wait for.
   v.Require(patience <= 0 || validation_fraction > 0, "patience", patience,
             "0 where validation_fraction is 0");
   v.Require(std::isfinite(min_delta) && min_delta >= 0, "min_delta", min_delta,

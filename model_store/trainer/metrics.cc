@@ -78,6 +78,8 @@ absl::StatusOr<Address> TrainingMetrics::Serve(const Address& address) {
 void TrainingMetrics::SetState(const std::string& model, ModelState state) {
   const std::lock_guard<std::mutex> lock(mutex_);
   states_[model] = state;
+  // Every state gets its count, also 0, so that a state that empties does not
+  // keep its last number.
   for (const auto& [each, name] : kStates) {
     const auto count = std::count_if(
         states_.begin(), states_.end(),

@@ -86,6 +86,7 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
   record.set_recipe_seed(recipe.seed);
   std::vector<int64_t> per_class(inputs.training.class_names.size(), 0);
   const int64_t* labels = inputs.training.labels.data_ptr<int64_t>();
+  // Counts only the images trained on; those for validation are left out.
   for (int64_t index : trainer.split().training) ++per_class[labels[index]];
   record.mutable_training_images_per_class()->Add(per_class.begin(),
                                                   per_class.end());
@@ -149,6 +150,7 @@ absl::StatusOr<v1::ModelManifest> MakeManifest(const TrainerOptions& options,
     status = AddTest(network, other, added->mutable_result());
     if (!status.ok()) return status;
   }
+  // From the published weights, so that each load must give the same.
   absl::StatusOr<v1::GoldenOutputs> golden = MakeGolden(network);
   if (!golden.ok()) return golden.status();
   *manifest.mutable_golden() = *std::move(golden);

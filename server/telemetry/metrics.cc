@@ -83,6 +83,7 @@ void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
   std::map<std::string, double> lowest;
   for (const v1::AttackResult& result : report.results()) {
     const double robust = result.overall().robust_accuracy().value();
+    // An attack may stand in the plan several times; it has one gauge.
     const auto [entry, added] = lowest.emplace(result.attack_name(), robust);
     if (!added) entry->second = std::min(entry->second, robust);
   }
@@ -106,6 +107,7 @@ std::string Metrics::Text() const {
   const auto append = [&](std::vector<prometheus::MetricFamily> more) {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
+  // These parts keep their numbers themselves and are asked at each scrape.
   if (passes_ != nullptr) append(CollectPasses(passes_->stats()));
   if (endpoints_ != nullptr) {
     std::map<std::string, EndpointStats> stats;

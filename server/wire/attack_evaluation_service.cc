@@ -41,6 +41,8 @@ AttackEvaluationService::AttackEvaluationService(const Parts& parts)
 void AttackEvaluationService::OnStorage(UnaryCall* call,
                                         std::function<absl::Status()> work) {
   const bool accepted = parts_.storage.Run(
+      // A worker's exception would end the process; caught, it ends this call
+      // alone.
       [call, work = std::move(work)] { call->Finish(CatchExceptions(work)); });
   if (!accepted) call->Finish(TooManyCalls("the disk"));
 }
@@ -99,6 +101,8 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
                                          v1::ClassifyResponse* response) {
   BorrowModels(
       parts_, call, request.model(), request.model(),
+      // Request and response belong to the call and live until Finish, so the
+      // work may refer to them from other threads.
       [this, call, &request, response](ModelPtr model, const ModelPtr&) {
         absl::StatusOr<ClassifyTask> task =
             DecodeClassify(request, std::move(model), parts_.limits);
@@ -146,6 +150,8 @@ void AttackEvaluationService::OnGenerateAdversarial(
                                         task->model->network->traits().classes);
         JobOptions options =
             MakeJobOptions("generate", *task->model, cost, task->images);
+        // The task carries its lane to the network, whose queue serves
+        // interactive passes first.
         task->lane = options.lane;
         Executor& executor =
             parts_.ExecutorFor(*task->model, *task->source_model);
@@ -237,6 +243,8 @@ void AttackEvaluationService::OnListEvaluationRecords(
   OnStorage(call, [this, &request, response] {
     const absl::StatusOr<int64_t> size = DecodePageSize(request);
     if (!size.ok()) return size.status();
+    // The id is resolved first, so that its errors are not taken for errors of
+    // the page token.
     const auto id = parts_.store.ResolveId(request.id());
     if (!id.ok()) return ExplainEvaluationId(id.status(), request.id());
     auto page = parts_.evaluations.Records(*id, *size, request.page_token());
