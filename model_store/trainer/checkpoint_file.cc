@@ -37,8 +37,6 @@ absl::StatusOr<bool> CheckpointFile::Load(Trainer* trainer) const {
 absl::Status CheckpointFile::Save(const Trainer& trainer) {
   const absl::StatusOr<std::string> bytes = trainer.Checkpoint();
   if (!bytes.ok()) return bytes.status();
-  // Before the write, so that a failing disk is tried once an interval and not
-  // at every step.
   last_save_ = Clock::now();
   return lease_->WhileHeld([&] { return WriteFileDurably(path_, *bytes); });
 }

@@ -81,8 +81,8 @@ absl::StatusOr<std::vector<std::string>> ReadClasses(const std::string& path) {
 absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
                             bool accept_unstable) {
   if (accept_unstable) return absl::OkStatus();
-  // Not even rounding may differ here: equal calls of an honest module run the
-  // same operations.
+  // Not even rounding may differ here: equal calls must run the same
+  // operations.
   if (behaviour.between_runs > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "two equal calls differ by ", behaviour.between_runs,

@@ -83,8 +83,6 @@ absl::Status CheckCheckpointFolder(const std::string& folder, uint64_t bytes) {
   const absl::StatusOr<FolderLock> lock = FolderLock::Acquire(folder);
   if (!lock.ok()) return lock.status();
   const std::string probe = absl::StrCat(folder, "/.probe");
-  // Written, not reserved: some network file systems reserve without having the
-  // space.
   absl::Status status = WriteFileDurably(probe, std::string(bytes, '\0'));
   std::remove(probe.c_str());
   return status;
