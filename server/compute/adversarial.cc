@@ -10,7 +10,7 @@
 namespace adv {
 namespace {
 
-// Between two of them others may have their turn.
+// Images of one tile. Other jobs have their turn between two tiles.
 constexpr int64_t kTileSize = 128;
 
 at::Tensor Slice(const at::Tensor& rows, int64_t begin) {
@@ -58,6 +58,7 @@ absl::StatusOr<at::Tensor> ComputeLogits(const Network& network,
     const absl::StatusOr<at::Tensor> logits =
         network.Logits(Slice(images, begin));
     if (!logits.ok()) return logits.status();
+    // Results leave the device at once: it holds one tile, whatever was asked.
     tiles.push_back(logits->cpu());
   }
   return at::cat(tiles);

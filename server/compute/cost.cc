@@ -9,12 +9,13 @@ namespace {
 
 constexpr int64_t kForward = 1;
 constexpr int64_t kGradient = 2;
+// Far below the largest number, so that sums of many costs stay in range.
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 4096;
 
 double Number(int64_t count) { return static_cast<double>(count); }
 
-// Passes over one image; what is bounded by steps or queries is taken to need
-// all of them.
+// Passes over one image. An attack may stop before its last step or query, but
+// what it will save is not known beforehand: all of them count.
 struct PassesOf {
   const std::vector<double>& epsilons;
   int64_t classes;
@@ -53,11 +54,13 @@ struct PassesOf {
   }
   double operator()(const ApgdConfig& config) const {
     const bool each = config.loss == ApgdConfig::Loss::kTargetedDlr;
+    // One more step: APGD evaluates its start, too.
     return ForEachEpsilon(Number(config.restarts) *
                           Number(each ? Targets(config.target_classes) : 1) *
                           Walk(config.steps + 1));
   }
-  // Minimising attacks run once. One gradient a class and step.
+  // Minimising attacks run once, whatever the epsilons. DeepFool takes one
+  // gradient for each class and step.
   double operator()(const DeepFoolConfig& config) const {
     return kGradient * Number(config.steps) * Number(classes);
   }
@@ -93,6 +96,7 @@ struct PassesOf {
   }
 };
 
+// The sums are doubles because products of large options overflow integers.
 int64_t Saturated(double passes) {
   return static_cast<int64_t>(std::min(passes, static_cast<double>(kMost)));
 }

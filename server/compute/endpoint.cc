@@ -17,9 +17,11 @@ namespace {
 
 constexpr double kFirstPause = .1;  // seconds
 constexpr double kLongestPause = 5;
+// Each retry costs 1 of the allowance and each success earns a part of it, so
+// that an endpoint that mostly fails is not flooded with retries.
 constexpr double kMostAllowance = 20;
-constexpr double kEarned = .2;  // of the allowance, by a success
-// A batch of images of a thousand classes is some 4 MB; of large ones, more.
+constexpr double kEarned = .2;
+// gRPC's default of 4 MiB is less than one batch of large images.
 constexpr int kMessageBytes = 1 << 30;
 
 Clock::Duration Duration(double seconds) {
@@ -27,6 +29,8 @@ Clock::Duration Duration(double seconds) {
       std::chrono::duration<double>(seconds));
 }
 
+// Whether the same call may succeed later. Other codes say that the call itself
+// is wrong.
 bool MayPass(grpc::StatusCode code) {
   return code == grpc::StatusCode::UNAVAILABLE ||
          code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
@@ -38,8 +42,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const EndpointOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytes);
   arguments.SetMaxSendMessageSize(kMessageBytes);
-  // The pauses are ours. gRPC's own, between attempts to connect, grow to two
-  // minutes, for which a server that came back would still look away.
+  // Endpoint::Pause makes the pauses. gRPC's own pauses between attempts to
+  // connect grow to two minutes: a server that came back would seem to be away.
   const int pause = static_cast<int>(kFirstPause * 1000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, pause);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
@@ -99,9 +103,11 @@ absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
                            std::atomic<int64_t>* sent, const Call& call) {
   for (int tries = 1;; ++tries) {
     if (absl::Status status = Enter(images); !status.ok()) return status;
+    // Counted before the call: a call that fails may have been answered.
     if (sent != nullptr) *sent += images;
     const grpc::Status status = CallOnce(call);
     if (status.ok()) return absl::OkStatus();
+    // Stop cancels calls: that is not the endpoint's fault.
     {
       MutexLock lock(mutex_);
       if (stopped_) return absl::UnavailableError("the server is stopping");
@@ -125,7 +131,7 @@ absl::Status Endpoint::Enter(int64_t images) {
   while (places_ == 0 && !stopped_) changed_.Wait(mutex_);
   if (stopped_) return absl::UnavailableError("the server is stopping");
   --places_;
-  // Each call reserves its images' time, so that those after it wait longer.
+  // Each call reserves the time of its images, so that later calls wait longer.
   const Clock::Time begun = clock_.Now();
   const Clock::Time turn = std::max(begun, next_turn_);
   if (options_.queries_per_second > 0) {
@@ -154,6 +160,7 @@ grpc::Status Endpoint::CallOnce(const Call& call) {
   {
     MutexLock lock(mutex_);
     running_.insert(&context);
+    // Stop has gone through the set already: it did not see this call.
     if (stopped_) context.TryCancel();
   }
   const Clock::Time begun = clock_.Now();
@@ -177,6 +184,7 @@ bool Endpoint::Pause(int tries) {
   --allowance_;
   const double longest =
       std::min(kFirstPause * std::pow(2, tries - 1), kLongestPause);
+  // Calls that failed together must not come back together.
   const double share = std::uniform_real_distribution<>(.5, 1)(chance_);
   const Clock::Time end = clock_.Now() + Duration(longest * share);
   while (!stopped_ && clock_.Now() < end) {

@@ -13,7 +13,8 @@ namespace adv {
 namespace {
 
 absl::Status FromMessage(absl::string_view what) {
-  // The words of CUDA's allocator in every LibTorch; its type has changed.
+  // CUDA's allocator uses these words in every LibTorch. The type of its
+  // exception differs between versions, so the words decide.
   if (absl::StrContains(what, "out of memory")) {
     return Error(Reason::kOutOfMemory,
                  absl::StrCat("the device is out of memory: ", what));

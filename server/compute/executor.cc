@@ -106,6 +106,7 @@ absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
         absl::StrCat("the deadline would pass before the expected start in ",
                      Seconds(wait), " s"));
   }
+  // Exempt jobs still obey draining and their deadline.
   if (options.exempt) return absl::OkStatus();
   const LaneLimits& limits = stats.limits;
   if (options.cost > limits.cost || options.bytes > limits.bytes) {
@@ -115,10 +116,12 @@ absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
                           limits.cost)
                : TooLarge("size in bytes", options.bytes, limits.bytes);
   }
+  // Written as differences: sums of large costs would overflow.
   const auto full = [&] {
     return options.cost > limits.cost - stats.queued_cost ||
            options.bytes > limits.bytes - stats.queued_bytes;
   };
+  // Looking through the lane takes time, so only a full lane is looked through.
   if (full()) MoveDead(lane);
   if (full()) {
     ++stats.rejected_full;
@@ -213,10 +216,12 @@ void Executor::RunTask(Task& task) {
     seconds = Seconds(clock_->Now() - start) - task.others_seconds;
   }
   CountEnd(task, status, seconds);
+  // The job goes before `done`: what waits for the end finds its memory free.
   task.job = nullptr;
   task.done(status);
   task.done = nullptr;
   MutexLock lock(mutex_);
+  // After `done`, because Drain promises that the last one has returned.
   --stats_.running_jobs;
   if (draining_) idle_.NotifyAll();
 }
@@ -245,6 +250,7 @@ absl::Status Executor::BeforeEachPass(Task& task) {
     return status;
   }
   if (task.options.lane == Lane::kBulk) {
+    // The jobs that run in between take time: the deadline may pass meanwhile.
     RunUrgentTasks(task);
     if (absl::Status status = Liveness(task.options); !status.ok()) {
       return status;
@@ -263,6 +269,7 @@ void Executor::RunUrgentTasks(Task& bulk) {
     const TaskPtr task = TakeUrgent(&counts);
     if (task == nullptr) break;
     RunTask(*task);
+    // Dead tasks only call their `done`: they take no turn from the others.
     if (counts) ++streak;
   }
   bulk.others_seconds += Seconds(clock_->Now() - start);
@@ -279,7 +286,7 @@ absl::Status Executor::Liveness(const JobOptions& options) const {
   return absl::OkStatus();
 }
 
-// A pass ends; if nobody wants its result any more it was wasted.
+// Counts the pass as wasted if nobody wants its result any more.
 void Executor::EndPass(Task& task) {
   if (!task.in_pass) return;
   task.in_pass = false;
@@ -305,6 +312,7 @@ void Executor::CountEnd(const Task& task, const absl::Status& status,
   }
   op.busy_seconds += seconds;
   stats_.busy_seconds += seconds;
+  // A job that ended early did not do the work that its cost stands for.
   if (status.ok() && seconds > 0) {
     speeds_.Measure(task.options.model,
                     static_cast<double>(task.options.cost) / seconds);
@@ -313,6 +321,7 @@ void Executor::CountEnd(const Task& task, const absl::Status& status,
 
 Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
   double seconds = 0;  // of one thread
+  // Only this lane and the more urgent ones go first.
   for (int i = 0; i <= static_cast<int>(lane); ++i) {
     for (const auto& [model, cost] : lanes_[i].backlog) {
       const double speed = speeds_.Of(model);
@@ -348,6 +357,7 @@ void Executor::Drain(Clock::Duration grace) {
   idle_.NotifyAll();
   while (!idle()) {
     if (clock_->Now() >= drain_end_) {
+      // Jobs see this before their next pass.
       stopped_.store(true, std::memory_order_release);
       idle_.Wait(mutex_);
     } else {

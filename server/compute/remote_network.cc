@@ -47,14 +47,14 @@ bool Fits(const google::protobuf::RepeatedField<int64_t>& shape,
 
 NetworkTraits TraitsOf(const RemoteModel& model) {
   NetworkTraits traits = TraitsOf(model.interface, at::kCPU);
-  // Whoever computes puts calls together as he likes, and each image that pads
-  // one is a query.
+  // The endpoint forms its own batches, so padding makes nothing exact. Each
+  // image that pads a call would count as a query.
   traits.padding_helps = false;
   return traits;
 }
 
-// The bytes of `tensor` for raw_input_contents; this machine is little-endian
-// as the protocol is.
+// The bytes of `tensor` for raw_input_contents. The protocol is little-endian,
+// and so is every machine that this server runs on.
 std::string Bytes(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
 }
@@ -100,6 +100,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
   Tensors tensors;
   tensors.input = metadata.inputs(0).name();
   tensors.fixed_batch = std::max<int64_t>(metadata.inputs(0).shape(0), 0);
+  // Scores come first: they say more than the class does.
   for (const TensorMetadata& output : metadata.outputs()) {
     if (output.datatype() == kFloat &&
         Fits(output.shape(), {model.interface.classes})) {
@@ -175,6 +176,8 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
   const at::ScalarType type = is_class ? at::kLong : at::kFloat;
   at::Tensor values = at::empty({is_class ? count : count * traits().classes},
                                 at::TensorOptions(type));
+  // Servers may answer with raw bytes or with typed numbers, whatever the
+  // request used.
   const void* from = nullptr;
   size_t bytes = 0;
   if (index < response->raw_output_contents_size()) {
@@ -187,6 +190,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
     from = contents.fp32_contents().data();
     bytes = contents.fp32_contents_size() * sizeof(float);
   }
+  // The answer is outside data: its size is checked before it is copied.
   if (bytes != values.nbytes()) {
     return BadAnswer(absl::StrCat("for ", count, " images has ", bytes,
                                   " bytes; must have ", values.nbytes()));

@@ -7,7 +7,8 @@ namespace {
 
 // The weight of the newest job.
 constexpr double kNewest = .2;
-// Models come and go for as long as the server runs.
+// Models come and go for as long as the server runs: the map must not grow
+// without end.
 constexpr size_t kMostModels = 1000;
 
 void Blend(double newest, double* speed) {
@@ -26,6 +27,7 @@ void Speeds::Measure(const std::string& model, double cost_per_second) {
 
 double Speeds::Of(const std::string& model) const {
   const auto found = by_model_.find(model);
+  // A model that was never measured is taken to be as fast as the others.
   return found == by_model_.end() ? all_ : found->second;
 }
 

@@ -15,7 +15,9 @@ namespace adv {
 
 void EvaluationTally::Add(const SampleRecord& record) {
   ++samples;
+  // A stored record is outside data: it may hold more results than the plan.
   robust.resize(record.attacks.size());
+  // An image that is wrong without an attack is not robust under any.
   if (record.prediction != record.label) return;
   ++clean_right;
   for (size_t i = 0; i < record.attacks.size(); ++i) {
@@ -35,6 +37,8 @@ EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
 std::vector<std::vector<int64_t>> RemainingTiles(
     const std::vector<int64_t>& indices, int64_t tile_size, int at_once,
     const std::set<int64_t>& done) {
+  // Below this many images the fixed cost of a pass outweighs what another
+  // thread gains.
   constexpr int64_t kLeast = 8;
   std::vector<int64_t> remaining;
   std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
@@ -65,6 +69,7 @@ v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now) {
   progress.set_passes(run.costs.passes);
   const double seconds = Seconds(now - run.started);
   const double done = static_cast<double>(tally.samples - run.samples_before);
+  // Before the first new tile there is no pace, and no end to foretell.
   progress.set_eta_seconds(-1);
   if (done > 0 && seconds > 0) {
     progress.set_samples_per_second(done / seconds);
@@ -95,6 +100,8 @@ absl::StatusOr<v1::EvaluationReport> ReportOf(
           std::move(samples)),
       evaluation.resolved, evaluation.model->manifest,
       evaluation.dataset->class_names);
+  // The digest is of the bytes as they are stored, so that clients can check
+  // what they download.
   report.set_records_sha256(Sha256Hex(absl::StrJoin(records, "")));
   environment.set_wall_seconds(spent.seconds);
   if (spent.seconds > 0) {

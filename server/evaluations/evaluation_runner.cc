@@ -16,7 +16,8 @@ namespace {
 
 constexpr char kServerStopped[] = "server stopped";
 
-// How a run that ended early is called.
+// Writes why a run ended without a report: CANCELLED if it was cancelled or the
+// server stopped, FAILED otherwise.
 void SetEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
   const bool stopped = absl::IsUnavailable(outcome);
   evaluation->set_state(stopped || absl::IsCancelled(outcome)
@@ -39,10 +40,12 @@ EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
       timer_start_(clock_.Now()) {
   // If the store cannot be written now, the first Start will say so.
   store_->InterruptUnfinished(kServerStopped).IgnoreError();
+  // `timer_start_` was read before: the thread may begin at any later time.
   timer_ = std::thread([this] { TimerLoop(); });
 }
 
 EvaluationRunner::~EvaluationRunner() {
+  // Stop comes first: listeners then hear "server stopped" as the reason.
   Stop();
   {
     MutexLock lock(mutex_);
@@ -81,6 +84,7 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
       if (!begun.ok()) return begun.status();
       run = *begun;
     }
+    // Kept when the listener leaves: what it asked for outlives it.
     if (when_left == WhenLeft::kGoesOn) run->goes_on_when_left = true;
     run->listeners.push_back(channel);
     started.evaluation = run->state;
@@ -103,14 +107,16 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
   if (!status.ok()) return status;
   const auto done = LoadRecords(*store_, *run);
   if (!done.ok()) return done.status();
-  // Padded tiles have their full size whatever they hold.
+  // Padded tiles cost a full tile whatever they hold: small ones gain nothing.
   const bool free_size = !run->evaluation.model->network->traits().padded();
   run->tiles =
       RemainingTiles(run->evaluation.indices, run->evaluation.plan.tile_size,
                      free_size ? ExecutorOf(*run).threads() : 1, *done);
+  // The report is made on the executor, even if it alone is missing.
   if (run->tiles.empty()) run->tiles.emplace_back();
   run->samples_before = run->tally.samples;
   run->started = run->last_commit = clock_.Now();
+  // The store could be written again: what it missed before is out of date.
   unsaved_.erase(id);
   runs_[id] = run;
   return run;
@@ -120,6 +126,7 @@ bool EvaluationRunner::NextTile(EvaluationRun& run, size_t* tile, bool* end) {
   MutexLock lock(mutex_);
   if (run.ending) return false;
   if (!run.outcome.ok() || run.next_tile == run.tiles.size()) {
+    // True for one caller alone: that one ends the run.
     *end = run.ending = run.tiles_in_flight == 0;
     return false;
   }
@@ -160,6 +167,8 @@ void EvaluationRunner::OnTileDone(EvaluationRun& run,
   MutexLock lock(mutex_);
   --run.tiles_in_flight;
   if (status.ok()) return;
+  // Tiles that are stopped because of the first reason fail with CANCELLED:
+  // that must not hide the reason.
   if (run.outcome.ok()) run.outcome = status;
   run.cancel.Cancel();  // the other tiles need not finish
 }
@@ -189,6 +198,7 @@ absl::Status EvaluationRunner::RunTile(EvaluationRun& run, size_t tile,
   bool complete = false;
   {
     MutexLock lock(mutex_);
+    // Tiles that end at the same time both find the records complete.
     complete = run.has_all_records() && !run.report_begun;
     if (complete) run.report_begun = true;
   }
@@ -200,6 +210,8 @@ absl::Status EvaluationRunner::Commit(
   double seconds = 0;
   {
     MutexLock lock(mutex_);
+    // Tiles overlap: the time between two ends, not each tile's own duration,
+    // adds up to the time that the evaluation took.
     const Clock::Time now = clock_.Now();
     seconds = Seconds(now - std::exchange(run.last_commit, now));
   }
@@ -264,12 +276,13 @@ void EvaluationRunner::End(EvaluationRun& run) {
   if (options_.on_end) options_.on_end();
   absl::Status outcome;
   Listeners listeners;
-  // No progress may come after the end: whoever sends one holds this lock.
+  // No progress may come after the end: SendProgress holds this lock, too.
   MutexLock event_lock(run.event_mutex);
   {
     MutexLock lock(mutex_);
     if (!saved.ok()) {
-      // The records are there; asking again finishes it once there is room.
+      // The store has the records: asking again finishes the evaluation once
+      // there is room.
       if (run.report) SetEnd(saved, &ended);
       ended.clear_report();
       unsaved_[run.id] = ended;
@@ -297,6 +310,7 @@ void EvaluationRunner::SendProgress(EvaluationRun& run) {
     all.erase(std::remove_if(all.begin(), all.end(),
                              [](const auto& one) { return one->closed(); }),
               all.end());
+    // Listeners run without `mutex_`: they may ask the runner.
     listeners = all;
     event = ProgressOf(run, clock_.Now());
   }

@@ -29,9 +29,11 @@ void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
   if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
   const auto running = runs_.find(evaluation->id());
   if (running == runs_.end()) return;
+  // The store does not know the state of a run before its end.
   const EvaluationRun& run = *running->second;
   *evaluation = run.state;
   evaluation->set_samples_done(run.tally.samples);
+  // Once the report is there, it is too late to cancel.
   if (!run.outcome.ok() && !run.report) {
     evaluation->set_state(v1::EVALUATION_STATE_CANCELLED);
   }

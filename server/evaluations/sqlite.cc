@@ -15,7 +15,8 @@ absl::Status FromSqlite(int code, sqlite3* handle) {
   const std::string message =
       handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   int primary = code & 0xff;
-  // To SQLite a used-up quota is any error of a write.
+  // SQLite reports a used-up quota as an I/O error. The system's error tells
+  // which it is.
   const int cause = handle != nullptr ? sqlite3_system_errno(handle) : 0;
   if (primary == SQLITE_IOERR &&
       (cause == ENOSPC || cause == EDQUOT || cause == EFBIG)) {
@@ -62,6 +63,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     return status;
   }
   auto database = absl::WrapUnique(new Database(handle));
+  // SQLite falls back to reading where it may not write: the first evaluation
+  // would fail instead of the start.
   if (sqlite3_db_readonly(handle, "main") == 1) {
     return absl::PermissionDeniedError("may be read but not written");
   }
@@ -151,6 +154,7 @@ double Statement::Real(int column) const {
 }
 
 std::string Statement::Text(int column) const {
+  // The pointer comes first: asking for it may change the size.
   const void* bytes = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
   return size == 0 ? std::string()
@@ -163,6 +167,7 @@ bool Statement::IsNull(int column) const {
 
 absl::Status InTransaction(Database& database,
                            const std::function<absl::Status()>& work) {
+  // IMMEDIATE takes the lock to write now, so that `work` cannot fail for it.
   absl::Status status = database.Execute("BEGIN IMMEDIATE");
   if (!status.ok()) return status;
   status = work();

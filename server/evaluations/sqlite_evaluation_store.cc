@@ -88,7 +88,7 @@ class SqliteEvaluationStore final : public EvaluationStore {
   absl::Status InterruptUnfinished(const std::string& error) override;
 
  private:
-  // Its row.
+  // The row of `id`. NOT_FOUND.
   absl::StatusOr<int64_t> Find(const std::string& id) const
       ADV_REQUIRES(mutex_);
 
@@ -186,6 +186,7 @@ absl::StatusOr<EvaluationPage> SqliteEvaluationStore::List(
                                 "ORDER BY seq DESC LIMIT ?3"));
   select.Bind(*before);
   select.Bind(model);
+  // One more than asked for tells whether a page follows.
   select.Bind(page_size + 1);
   EvaluationPage page;
   int64_t last = 0;
@@ -281,11 +282,13 @@ absl::StatusOr<RecordPage> SqliteEvaluationStore::Records(
                    "AND sample >= ? ORDER BY sample LIMIT ?");
   select.Bind(*seq);
   select.Bind(*from);
+  // One more than asked for tells whether a page follows.
   select.Bind(page_size + 1);
   RecordPage page;
   size_t page_bytes = 0;
   while (select.Step()) {
     const std::string bytes = select.Text(1);
+    // A page holds at least one record, however large.
     page_bytes += bytes.size();
     const auto count = static_cast<int64_t>(page.records.size());
     if (count == page_size || (count > 0 && page_bytes > kMaxPageBytes)) {

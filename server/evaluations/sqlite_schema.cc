@@ -35,8 +35,8 @@ CREATE TABLE records (
 ) WITHOUT ROWID;
 )";
 
-// Step i leads from version i to i + 1. What is published stays as it is, so
-// that every older file takes the same way.
+// Step i leads from version i to i + 1. A step that was published never
+// changes, so that every older file takes the same way.
 constexpr const char* kSteps[] = {
     kFirstSchema,
     "ALTER TABLE evaluations ADD COLUMN queries INTEGER NOT NULL DEFAULT 0;",
@@ -50,6 +50,8 @@ absl::Status Upgrade(Database& database) {
   const absl::StatusOr<int64_t> tables =
       database.Query("SELECT count(*) FROM sqlite_master");
   if (!tables.ok()) return tables.status();
+  // A new file has version 0 and no tables. Tables without a version are
+  // another program's.
   const bool foreign = *version == 0 && *tables != 0;
   if (*version < 0 || *version > kVersion || foreign) {
     return absl::FailedPreconditionError(

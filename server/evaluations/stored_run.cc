@@ -53,8 +53,8 @@ absl::Status StoreRecords(EvaluationStore& store,
   for (const SampleRecord& record : records) {
     encoded.push_back(EncodeRecord(record));
   }
-  // Tiles of other threads count on meanwhile, so what is stored here is taken
-  // out of the counter first, and put back if it could not be stored.
+  // Tiles of other threads go on counting. So this takes out of the counter
+  // what it stores, and puts it back if the store cannot take it.
   const int64_t queries = run.costs.new_queries.exchange(0);
   absl::Status status = store.Append(run.id, encoded, {seconds, queries});
   if (!status.ok()) run.costs.new_queries += queries;

@@ -28,7 +28,8 @@ absl::StatusOr<std::vector<SampleRecord>> ComputeTile(
     const BeforePass& before_pass, TileCosts& costs) {
   const CountedNetwork target(*evaluation.model, &costs.new_queries);
   const CountedNetwork source(*evaluation.source_model, &costs.new_queries);
-  // Attacks tell a transfer from the identity of the two networks.
+  // An attack takes two networks for a transfer, even two wrappers of one
+  // model: without a transfer it gets one wrapper twice.
   const bool transfer = evaluation.source_model != evaluation.model;
   return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
                       *evaluation.dataset, indices, evaluation.plan,

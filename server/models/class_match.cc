@@ -23,6 +23,8 @@ Names NamesOf(const ServedModel& model) {
           model.manifest.class_names().end()};
 }
 
+// Whether the names are only "0", "1", ...: a data set that has no names. Its
+// classes are then taken by their place.
 bool AreNumbers(const Names& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] != absl::StrCat(i)) return false;
@@ -50,6 +52,7 @@ absl::StatusOr<std::vector<int64_t>> OrderOf(const Names& names,
       const auto place = places.find(name);
       if (place != places.end()) order.push_back(place->second);
     }
+    // Names that are there twice would leave a class without images.
     if (order.size() == wanted.size() && places.size() == wanted.size()) {
       return order;
     }
@@ -82,6 +85,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> WithClassesOf(
   if (source->urgent_network != nullptr) {
     ordered->urgent_network = Reordered(source->urgent_network, *order);
   }
+  // The counting network lies under the reordering, since it sends the images.
   if (source->counted) {
     ordered->counted = [counted = source->counted,
                         order = *order](std::atomic<int64_t>* sent) {

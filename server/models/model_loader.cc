@@ -16,7 +16,7 @@
 namespace adv {
 namespace {
 
-// Images of one call.
+// The most images of one call. Bounds the size of a message.
 constexpr uint64_t kMostRemoteImages = 4096;
 
 using Loaded = absl::StatusOr<std::shared_ptr<const Network>>;
@@ -69,7 +69,8 @@ Access AccessOf(v1::ModelAccess access) {
   }
 }
 
-// As the manifest has it. What was measured of batches was so on a CPU.
+// What the manifest says of the model. Its exactness in any batch was measured
+// on a CPU, so it holds on a CPU alone.
 absl::StatusOr<ForeignInterface> InterfaceOf(const v1::ModelManifest& manifest,
                                              at::Device device) {
   ForeignInterface interface;
@@ -102,7 +103,7 @@ Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
   return Loaded(*std::move(network));
 }
 
-// What a model that has no gradients can be asked for.
+// The most that can be asked of a model whose backend has no gradients.
 Access WithoutGradients(Access access) {
   return access == Access::kGradients ? Access::kScores : access;
 }
@@ -121,6 +122,7 @@ Loaded LoadOnnxFile(const StoredModel& stored, const std::string& bytes,
 // "max_batch": N}, the last two of which may be absent.
 absl::Status ReadEndpointFile(const std::string& text, std::string* endpoint,
                               RemoteModel* model) {
+  // Without exceptions: a text that is no JSON gives a value that is no object.
   const auto json = nlohmann::json::parse(text, nullptr, false);
   const auto is = [&json](const char* key, auto kind) {
     return json.contains(key) && (json[key].*kind)();
@@ -174,6 +176,7 @@ struct Loader {
                  const ModelLoaderOptions& options);
 };
 
+// Manifests from before there were formats have none: they are of format vgg.
 constexpr Loader kLoaders[] = {
     {"", &LoadVgg},
     {"vgg", &LoadVgg},

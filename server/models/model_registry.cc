@@ -70,6 +70,8 @@ ModelRegistry::Versions::const_iterator ModelRegistry::Newest(
   auto newest = versions.end();
   for (auto entry = versions.begin(); entry != versions.end(); ++entry) {
     if (entry->second.conflict) continue;
+    // Versions come in rising order: a later one wins, unless it is not loaded
+    // and the earlier one is.
     if (newest == versions.end() || entry->second.served != nullptr ||
         newest->second.served == nullptr) {
       newest = entry;
@@ -129,6 +131,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Borrow(
   auto served = BorrowLoaded(model);
   if (!served.ok() || *served != nullptr) return served;
   const absl::StatusOr<Name> wanted = ParseName(model);
+  // Loading holds this lock alone, so that those who borrow what is loaded do
+  // not wait for a disk.
   MutexLock load_lock(load_mutex_);
   Key missing;
   {

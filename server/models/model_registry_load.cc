@@ -28,7 +28,7 @@ absl::Status DigestChanged(absl::string_view name, uint64_t version,
 }  // namespace
 
 bool ModelRegistry::Entry::is_hopeless() const {
-  // An endpoint may be there the next time.
+  // An endpoint that is away may come back without a change on the disk.
   if (HasReason(fault, Reason::kModelUnreachable)) return false;
   return absl::IsDataLoss(fault) || absl::IsInvalidArgument(fault) ||
          absl::IsFailedPrecondition(fault);
@@ -37,7 +37,8 @@ bool ModelRegistry::Entry::is_hopeless() const {
 ReloadResult ModelRegistry::Look(bool retry_all) {
   MutexLock load_lock(load_mutex_);
   ReloadResult result;
-  // Forgets in all stores first: what is gone in one makes room for another's.
+  // Forgets in all stores first: a version that is gone from one store makes
+  // room for the same version of another.
   std::vector<std::vector<ModelVersion>> present(stores_.size());
   for (size_t store = 0; store < stores_.size(); ++store) {
     present[store] = LookAt(store, &result);
@@ -60,7 +61,7 @@ std::vector<ModelVersion> ModelRegistry::LookAt(size_t store,
                                                 ReloadResult* result) {
   absl::StatusOr<std::vector<ModelVersion>> present = stores_[store].List();
   if (!present.ok()) {
-    // Perhaps for a moment only: what is loaded stays.
+    // The store may be away only for a moment: what is loaded stays.
     result->store_errors.emplace_back(present.status().message());
     return {};
   }
@@ -77,7 +78,7 @@ void ModelRegistry::Forget(size_t store,
   MutexLock lock(mutex_);
   for (auto name = models_.begin(); name != models_.end();) {
     Versions& versions = name->second;
-    std::set<uint64_t> free;  // their place was another's
+    std::set<uint64_t> free;  // versions whose owner is gone
     for (auto entry = versions.begin(); entry != versions.end();) {
       const Key& key = entry->first;
       const bool gone =
@@ -85,7 +86,8 @@ void ModelRegistry::Forget(size_t store,
       if (gone && !entry->second.conflict) free.insert(key.version);
       entry = gone ? versions.erase(entry) : std::next(entry);
     }
-    // Whoever was kept from that place is to be noticed anew.
+    // Other stores' entries of these versions were conflicts. Notice meets them
+    // anew and may now take them.
     for (auto entry = versions.begin(); entry != versions.end();) {
       entry = free.count(entry->first.version) != 0 ? versions.erase(entry)
                                                     : std::next(entry);
@@ -139,8 +141,9 @@ void ModelRegistry::Fail(ReloadResult* result, Entry& entry,
   result->failed.push_back(entry.model);
 }
 
-// What was seen on disk against what is known. A manifest that cannot be read
-// is Load's to report, unless what it described is served.
+// Compares what was seen on disk with what is known. Load reports manifests
+// that cannot be read, but a version that is served is not loaded again: its
+// fault is reported here.
 void ModelRegistry::Update(const std::string& name, const Key& key,
                            const Entry& seen, ReloadResult* result) {
   Versions& versions = models_[name];
@@ -166,6 +169,7 @@ void ModelRegistry::Update(const std::string& name, const Key& key,
   }
   for (const auto& [other_key, other] : versions) {
     if (other_key.version != key.version || other.conflict) continue;
+    // A copy of the same version is no conflict, and needs no entry.
     if (!digest.empty() && other.model.digest() == digest) return;
     const std::string place = other.model.store();
     Entry& entry = versions[key] = seen;
@@ -188,6 +192,7 @@ void ModelRegistry::LoadNewest(const std::string& name, bool retry_all,
     MutexLock lock(mutex_);
     const Versions& versions = models_[name];
     for (auto entry = versions.rbegin(); entry != versions.rend(); ++entry) {
+      // What is older than the newest loaded version is loaded when asked for.
       if (entry->second.served != nullptr) break;
       if (entry->second.conflict) continue;
       if (retry_all || !entry->second.is_hopeless()) {
@@ -209,6 +214,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Load(
     entry.model.set_state(v1::MODEL_STATE_LOADING);
     digest = entry.model.digest();
   }
+  // Reads and computes without `mutex_`: others borrow meanwhile.
   const Clock::Time start = clock_->Now();
   absl::StatusOr<std::shared_ptr<const ServedModel>> served;
   auto stored = stores_[key.store].Read(name, key.version);
@@ -258,6 +264,7 @@ void ModelRegistry::DropOldest() {
     return a->last_used < b->last_used;
   });
   for (int i = 0; i < surplus; ++i) {
+    // Whoever borrowed it keeps it alive.
     older[i]->served = nullptr;
     if (older[i]->fault.ok()) {
       older[i]->model.set_state(v1::MODEL_STATE_UNSPECIFIED);

@@ -73,7 +73,7 @@ absl::Status CheckGolden(const v1::GoldenOutputs& golden,
   for (int64_t i = 0; i < count * classes; ++i) {
     const double difference =
         std::abs(double{computed[i]} - double{golden.logits(i)});
-    // So that NaN counts as worst.
+    // Negated, because NaN compares false: it must count as worst.
     if (!(difference <= worst)) worst = difference;
   }
   if (!(worst <= golden.tolerance())) {
@@ -96,7 +96,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
     return status;
   }
   const auto remote = std::dynamic_pointer_cast<const RemoteNetwork>(*network);
-  // An endpoint's owner need not have said what it gives.
+  // A remote model's manifest may come from someone who does not have the
+  // model: golden outputs are then optional.
   if (remote == nullptr || stored.manifest.has_golden()) {
     absl::Status status = CheckGolden(stored.manifest.golden(), **network);
     if (!status.ok()) return status;

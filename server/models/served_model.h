@@ -52,11 +52,11 @@ inline bool AskEndpoints(const ServedModel& model, const ServedModel& source) {
   return model.counted != nullptr || source.counted != nullptr;
 }
 
-// Builds and proves a verified version: loaded by its format, class names and
-// image shape those of the network, golden self-test passed (which warms it up
-// too). INVALID_ARGUMENT or DATA_LOSS,
-// each fault with a message of its own.
-// `passes`: the queue that its network's passes go through; null for none.
+// Builds a verified version and proves it: its format loads, its class names
+// and image shape are those of the network, its golden self-test passes (which
+// warms it up, too). INVALID_ARGUMENT or DATA_LOSS, each fault with a message
+// of its own. `passes`: the queue that its network's passes go through; null
+// for none.
 absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
     const StoredModel& stored, const std::string& store,
     const ModelLoaderOptions& options,
