@@ -43,8 +43,9 @@ absl::Status CheckStoredFile(const v1::StoredFile& file) {
 absl::Status CheckFiles(const v1::ModelManifest& manifest) {
   const std::string main = MainFile(manifest.format());
   if (main.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "format ", Quoted(manifest.format()), " must be vgg or torchscript"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("format ", Quoted(manifest.format()),
+                     " must be vgg, torchscript, onnx or remote"));
   }
   bool has_main = false;
   for (int i = 0; i < manifest.files_size(); ++i) {

@@ -140,10 +140,10 @@ TEST(CheckManifestTest, RefusesClassNamesThatAreNoTextOrThereTwice) {
 }
 
 TEST(CheckManifestTest, RefusesFormatsThatNobodyReads) {
-  EXPECT_THAT(ErrorAfter([](v1::ModelManifest* manifest) {
-                manifest->set_format("pickle");
-              }),
-              HasSubstr("format 'pickle' must be vgg or torchscript"));
+  EXPECT_THAT(
+      ErrorAfter(
+          [](v1::ModelManifest* manifest) { manifest->set_format("pickle"); }),
+      HasSubstr("format 'pickle' must be vgg, torchscript, onnx or remote"));
   EXPECT_THAT(ErrorAfter([](v1::ModelManifest* manifest) {
                 manifest->set_format("torchscript");
               }),
