@@ -93,7 +93,8 @@ class SqliteEvaluationStore final : public EvaluationStore {
       ADV_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  const std::unique_ptr<Database> database_ ADV_GUARDED_BY(mutex_);
+  // Under mutex_, also in the transactions that a call hands over.
+  const std::unique_ptr<Database> database_;
 };
 
 absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
