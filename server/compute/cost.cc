@@ -24,7 +24,7 @@ struct PassesOf {
     return passes * Number(static_cast<int64_t>(epsilons.size()));
   }
   // A gradient a step, and a verdict.
-  double Walk(int64_t steps) const {
+  static double Walk(int64_t steps) {
     return kGradient * Number(steps) + kForward;
   }
   double IgsmWalks(const std::optional<int64_t>& steps) const {

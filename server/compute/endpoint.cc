@@ -164,7 +164,7 @@ grpc::Status Endpoint::CallOnce(const Call& call) {
     if (stopped_) context.TryCancel();
   }
   const Clock::Time begun = clock_.Now();
-  const grpc::Status status = call(&context);
+  grpc::Status status = call(&context);
   MutexLock lock(mutex_);
   running_.erase(&context);
   ++places_;

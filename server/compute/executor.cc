@@ -232,7 +232,7 @@ absl::Status Executor::CallJob(Task& task) {
     ++stats_.ops[task.options.op].started;
   }
   bool threw = false;
-  const absl::Status status = CatchExceptions(
+  absl::Status status = CatchExceptions(
       [this, &task] {
         return task.job([this, &task] { return BeforeEachPass(task); });
       },

@@ -134,7 +134,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Logits(
               "images of shape ", images.sizes());
   const at::Tensor ready =
       Preprocess(images.cpu(), model_.interface.preprocessing).to(at::kFloat);
-  const absl::StatusOr<at::Tensor> output = InBatches(
+  absl::StatusOr<at::Tensor> output = InBatches(
       ready, {model_.max_batch, tensors_.fixed_batch},
       [this](const at::Tensor& part) { return Ask(part.contiguous()); });
   if (!output.ok()) return output;
