@@ -4,16 +4,17 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
 
-#include <fstream>
-#include <sstream>
+#include <tuple>
 #include <utility>
 
+#include "model_store/durable_file.h"
 #include "model_store/names.h"
 #include "net/address.h"
 
 namespace adv {
 namespace {
 
+constexpr uint64_t kMostPemBytes = uint64_t{1} << 20;
 constexpr AddressRules kServers{/*lowest_port=*/1,
                                 /*default_port=*/std::nullopt,
                                 /*may_be_unix=*/false};
@@ -25,18 +26,16 @@ absl::Status Wrong(const std::string& text, absl::string_view fault) {
       kModelNameRule));
 }
 
-// Empty for no path.
+// Leaves `text` empty for no path.
 absl::Status ReadPem(const char* option, const std::string& path,
                      std::string* text) {
   if (path.empty()) return absl::OkStatus();
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  *text = content.str();
-  if (!file || text->empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(option, ": cannot read \"", path, "\""));
+  absl::StatusOr<std::string> content = ReadFile(path, kMostPemBytes);
+  if (!content.ok()) {
+    return absl::Status(content.status().code(),
+                        absl::StrCat(option, ": ", content.status().message()));
   }
+  *text = *std::move(content);
   return absl::OkStatus();
 }
 

@@ -36,6 +36,15 @@ NetworkTraits TraitsOf(const ForeignInterface& interface, at::Device device) {
   return traits;
 }
 
+at::Tensor InputOf(const at::Tensor& images,
+                   const ForeignInterface& interface) {
+  TORCH_CHECK(images.dim() == 4 && images.sizes().slice(1) ==
+                                       at::IntArrayRef(interface.image_shape),
+              "images of shape ", images.sizes(), " where the model takes ",
+              at::IntArrayRef(interface.image_shape));
+  return Preprocess(images.cpu(), interface.preprocessing).to(at::kFloat);
+}
+
 at::Tensor AnswerOf(const at::Tensor& output,
                     const ForeignInterface& interface) {
   if (interface.access == Access::kDecisions) {

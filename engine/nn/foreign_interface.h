@@ -31,6 +31,10 @@ absl::Status Validate(const ForeignInterface& interface);
 // Of a network with that interface on `device`.
 NetworkTraits TraitsOf(const ForeignInterface& interface, at::Device device);
 
+// `images` as the model takes them: on the CPU, float32, preprocessed. Throws
+// c10::Error if they are not of its shape.
+at::Tensor InputOf(const at::Tensor& images, const ForeignInterface& interface);
+
 // What the model gave, [N, classes] float32, as the answer of a network:
 // logits, or with decisions alone 1 at the largest and 0 elsewhere.
 at::Tensor AnswerOf(const at::Tensor& output,

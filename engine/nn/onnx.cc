@@ -80,11 +80,7 @@ class OnnxNetwork final : public Network {
 
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::NoGradGuard without_graph;
-    TORCH_CHECK(images.dim() == 4 && images.sizes().slice(1) ==
-                                         at::IntArrayRef(traits().image_shape),
-                "images of shape ", images.sizes());
-    const at::Tensor ready =
-        Preprocess(images.cpu(), interface_.preprocessing).to(at::kFloat);
+    const at::Tensor ready = InputOf(images, interface_);
     const BatchForm form{ready.size(0), input_.shape[0]};
     const absl::StatusOr<at::Tensor> output =
         InBatches(ready, form, [this](const at::Tensor& part) {

@@ -17,8 +17,6 @@ namespace {
 constexpr char kImages[] = "images";
 constexpr char kLogits[] = "logits";
 constexpr char kClass[] = "class";
-constexpr char kFloat[] = "FP32";
-constexpr char kInt[] = "INT64";
 
 std::vector<std::string> OutputsOf(const NetworkTraits& traits) {
   if (traits.access < Access::kScores) return {kClass};
@@ -57,12 +55,11 @@ void DecodeOutputs(const inference::ModelInferRequest& request, InferTask* task,
   if (task->outputs.empty()) task->outputs = known;
 }
 
-// The bytes of a contiguous tensor, little-endian as this machine is.
-std::string Bytes(const at::Tensor& tensor) {
+}  // namespace
+
+std::string RawContents(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
 }
-
-}  // namespace
 
 absl::StatusOr<std::string> ModelNameOf(const std::string& name,
                                         const std::string& version) {
@@ -87,13 +84,13 @@ void EncodeModelMetadata(const ServedModel& model,
   response->set_platform("adv");
   auto* input = response->add_inputs();
   input->set_name(kImages);
-  input->set_datatype(kFloat);
+  input->set_datatype(kFp32);
   input->add_shape(-1);
   for (const int64_t size : traits.image_shape) input->add_shape(size);
   for (const std::string& name : OutputsOf(traits)) {
     auto* output = response->add_outputs();
     output->set_name(name);
-    output->set_datatype(name == kLogits ? kFloat : kInt);
+    output->set_datatype(name == kLogits ? kFp32 : kInt64);
     output->add_shape(-1);
     if (name == kLogits) output->add_shape(traits.classes);
   }
@@ -118,10 +115,10 @@ absl::StatusOr<InferTask> DecodeInfer(
     violations.Add("inputs[0].name", absl::StrCat("is ", Quote(input.name()),
                                                   "; must be ", kImages));
   }
-  if (input.datatype() != kFloat) {
+  if (input.datatype() != kFp32) {
     violations.Add(
         "inputs[0].datatype",
-        absl::StrCat("is ", Quote(input.datatype()), "; must be ", kFloat));
+        absl::StrCat("is ", Quote(input.datatype()), "; must be ", kFp32));
   }
   v1::ImageBatch batch;
   batch.set_data_type(v1::DATA_TYPE_FLOAT32);
@@ -145,10 +142,10 @@ void EncodeInfer(const InferTask& task, const at::Tensor& logits,
         scores ? logits.contiguous() : logits.argmax(1).contiguous();
     auto* output = response->add_outputs();
     output->set_name(name);
-    output->set_datatype(scores ? kFloat : kInt);
+    output->set_datatype(scores ? kFp32 : kInt64);
     for (const int64_t size : values.sizes()) output->add_shape(size);
     if (task.raw) {
-      response->add_raw_output_contents(Bytes(values));
+      response->add_raw_output_contents(RawContents(values));
     } else if (scores) {
       const float* from = values.data_ptr<float>();
       output->mutable_contents()->mutable_fp32_contents()->Add(

@@ -18,6 +18,14 @@ namespace adv {
 // whatever it wants inside. It gives "class", INT64 [-1], and, unless it tells
 // decisions alone, "logits", FP32 [-1, classes].
 
+// Datatypes of its tensors.
+inline constexpr char kFp32[] = "FP32";
+inline constexpr char kInt64[] = "INT64";
+
+// The values of a contiguous tensor on the CPU for raw contents: row-major, and
+// little-endian as the protocol and this machine are.
+std::string RawContents(const at::Tensor& tensor);
+
 // "no-cat", or "no-cat@2" for the version "2", as the model registry takes it.
 // INVALID_ARGUMENT if the version is no number above 0.
 absl::StatusOr<std::string> ModelNameOf(const std::string& name,

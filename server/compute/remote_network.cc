@@ -10,15 +10,13 @@
 #include <utility>
 
 #include "engine/nn/batch_form.h"
+#include "server/codec/codec_inference.h"
 #include "server/wire/errors.h"
 
 namespace adv {
 namespace {
 
 using TensorMetadata = inference::ModelMetadataResponse::TensorMetadata;
-
-constexpr char kFloat[] = "FP32";
-constexpr char kInt[] = "INT64";
 
 std::string Describe(const TensorMetadata& tensor) {
   return absl::StrCat(Quote(tensor.name()), " ", Quote(tensor.datatype()), " [",
@@ -53,12 +51,6 @@ NetworkTraits TraitsOf(const RemoteModel& model) {
   return traits;
 }
 
-// The bytes of `tensor` for raw_input_contents. The protocol is little-endian,
-// and so is every machine that this server runs on.
-std::string Bytes(const at::Tensor& tensor) {
-  return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const RemoteNetwork>> RemoteNetwork::Make(
@@ -89,7 +81,7 @@ std::unique_ptr<const Network> RemoteNetwork::Counted(
 absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
     const inference::ModelMetadataResponse& metadata,
     const RemoteModel& model) {
-  if (metadata.inputs_size() != 1 || metadata.inputs(0).datatype() != kFloat ||
+  if (metadata.inputs_size() != 1 || metadata.inputs(0).datatype() != kFp32 ||
       !Fits(metadata.inputs(0).shape(), model.interface.image_shape)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the endpoint's model takes ", Describe(metadata.inputs()),
@@ -102,7 +94,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
   tensors.fixed_batch = std::max<int64_t>(metadata.inputs(0).shape(0), 0);
   // Scores come first: they say more than the class does.
   for (const TensorMetadata& output : metadata.outputs()) {
-    if (output.datatype() == kFloat &&
+    if (output.datatype() == kFp32 &&
         Fits(output.shape(), {model.interface.classes})) {
       tensors.output = output.name();
       return tensors;
@@ -110,7 +102,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
   }
   for (const TensorMetadata& output : metadata.outputs()) {
     if (model.interface.access == Access::kDecisions &&
-        output.datatype() == kInt &&
+        output.datatype() == kInt64 &&
         (Fits(output.shape(), {}) || Fits(output.shape(), {1}))) {
       tensors.output = output.name();
       tensors.output_is_class = true;
@@ -129,11 +121,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
 absl::StatusOr<at::Tensor> RemoteNetwork::Logits(
     const at::Tensor& images) const {
   const at::NoGradGuard without_graph;
-  TORCH_CHECK(images.dim() == 4 && images.sizes().slice(1) ==
-                                       at::IntArrayRef(traits().image_shape),
-              "images of shape ", images.sizes());
-  const at::Tensor ready =
-      Preprocess(images.cpu(), model_.interface.preprocessing).to(at::kFloat);
+  const at::Tensor ready = InputOf(images, model_.interface);
   absl::StatusOr<at::Tensor> output = InBatches(
       ready, {model_.max_batch, tensors_.fixed_batch},
       [this](const at::Tensor& part) { return Ask(part.contiguous()); });
@@ -154,35 +142,49 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
   request.set_model_version(model_.version);
   auto* input = request.add_inputs();
   input->set_name(tensors_.input);
-  input->set_datatype(kFloat);
+  input->set_datatype(kFp32);
   for (const int64_t size : images.sizes()) input->add_shape(size);
-  request.add_raw_input_contents(Bytes(images));
+  request.add_raw_input_contents(RawContents(images));
   request.add_outputs()->set_name(tensors_.output);
   const int64_t count = images.size(0);
   const absl::StatusOr<inference::ModelInferResponse> response =
       endpoint_->Infer(request, count, sent_);
   if (!response.ok()) return response.status();
+  absl::StatusOr<at::Tensor> values = ValuesOf(*response, count);
+  if (!values.ok()) return values;
+  if (!tensors_.output_is_class) {
+    if (values->isfinite().all().item<bool>()) return values;
+    return BadAnswer("has a score that is not finite");
+  }
+  const int64_t classes = traits().classes;
+  const at::Tensor outside = values->lt(0).logical_or(values->ge(classes));
+  if (!outside.any().item<bool>()) return values;
+  return BadAnswer(
+      absl::StrCat("names a class outside [0, ", classes - 1, "]"));
+}
 
+absl::StatusOr<at::Tensor> RemoteNetwork::ValuesOf(
+    const inference::ModelInferResponse& response, int64_t count) const {
   int index = 0;
-  while (index < response->outputs_size() &&
-         response->outputs(index).name() != tensors_.output) {
+  while (index < response.outputs_size() &&
+         response.outputs(index).name() != tensors_.output) {
     ++index;
   }
-  if (index == response->outputs_size()) {
+  if (index == response.outputs_size()) {
     return BadAnswer(absl::StrCat("has no output ", Quote(tensors_.output)));
   }
-  const auto& contents = response->outputs(index).contents();
+  const auto& contents = response.outputs(index).contents();
   const bool is_class = tensors_.output_is_class;
-  const at::ScalarType type = is_class ? at::kLong : at::kFloat;
-  at::Tensor values = at::empty({is_class ? count : count * traits().classes},
-                                at::TensorOptions(type));
+  at::Tensor values = is_class
+                          ? at::empty({count}, at::kLong)
+                          : at::empty({count, traits().classes}, at::kFloat);
   // Servers may answer with raw bytes or with typed numbers, whatever the
   // request used.
   const void* from = nullptr;
   size_t bytes = 0;
-  if (index < response->raw_output_contents_size()) {
-    from = response->raw_output_contents(index).data();
-    bytes = response->raw_output_contents(index).size();
+  if (index < response.raw_output_contents_size()) {
+    from = response.raw_output_contents(index).data();
+    bytes = response.raw_output_contents(index).size();
   } else if (is_class) {
     from = contents.int64_contents().data();
     bytes = contents.int64_contents_size() * sizeof(int64_t);
@@ -196,20 +198,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
                                   " bytes; must have ", values.nbytes()));
   }
   std::memcpy(values.data_ptr(), from, bytes);
-  if (is_class) {
-    if (values.lt(0)
-            .logical_or(values.ge(traits().classes))
-            .any()
-            .item<bool>()) {
-      return BadAnswer(absl::StrCat("names a class outside [0, ",
-                                    traits().classes - 1, "]"));
-    }
-    return values;
-  }
-  if (!values.isfinite().all().item<bool>()) {
-    return BadAnswer("has a score that is not finite");
-  }
-  return values.view({count, traits().classes});
+  return values;
 }
 
 }  // namespace adv

@@ -56,6 +56,10 @@ class RemoteNetwork final : public Network {
       const inference::ModelMetadataResponse& metadata,
       const RemoteModel& model);
   absl::StatusOr<at::Tensor> Ask(const at::Tensor& images) const;
+  // The output of an answer about `count` images: [count, classes] float32, or
+  // [count] int64 of classes.
+  absl::StatusOr<at::Tensor> ValuesOf(
+      const inference::ModelInferResponse& response, int64_t count) const;
   absl::Status BadAnswer(const std::string& what) const;
 
   const std::shared_ptr<Endpoint> endpoint_;

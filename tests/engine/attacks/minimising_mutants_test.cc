@@ -49,9 +49,8 @@ struct Problem {
                                : change.norm().item<double>();
   }
   at::Tensor LogitsOf(const at::Tensor& image) const {
-    return network.Logits(image.to(at::kFloat).unsqueeze(0))
-        .value()[0]
-        .to(at::kDouble);
+    const at::Tensor batch = image.to(at::kFloat).unsqueeze(0);
+    return network.Logits(batch).value()[0].to(at::kDouble);
   }
   bool Fooled(const at::Tensor& image) const {
     return LogitsOf(image).argmax().item<int64_t>() != label;
@@ -59,14 +58,11 @@ struct Problem {
   // Of the logits' sum, weighted.
   at::Tensor GradientOf(const at::Tensor& image,
                         const at::Tensor& weights) const {
-    return network
-        .InputGradient(image.to(at::kFloat).unsqueeze(0),
-                       [&](const at::Tensor&) {
-                         return weights.to(at::kFloat).unsqueeze(0);
-                       })
-        .value()
-        .gradient[0]
-        .to(at::kDouble);
+    const auto weighted = [&](const at::Tensor&) {
+      return weights.to(at::kFloat).unsqueeze(0);
+    };
+    const at::Tensor batch = image.to(at::kFloat).unsqueeze(0);
+    return network.InputGradient(batch, weighted)->gradient[0].to(at::kDouble);
   }
 };
 
