@@ -83,17 +83,7 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
   return kFailed;
 }
 
-}  // namespace
-
-void AddModelsImport(CLI::App* models, Action* action) {
-  CLI::App* command = models->add_subcommand(
-      "import",
-      "Put a model of your own into a model store: a TorchScript module, "
-      "measured and with outputs for a self-test, or one behind an endpoint");
-  auto flags = std::make_shared<ImportFlags>();
-  command->add_option("FILE", flags->file,
-                      "What torch.jit.save wrote: it is code, and is run here; "
-                      "import none that you do not trust. Or FILE.onnx");
+void AddEndpointOptions(CLI::App* command, ImportFlags* flags) {
   command
       ->add_option("--endpoint", flags->endpoint,
                    "In place of FILE: the endpoint where the model is, by its "
@@ -113,6 +103,21 @@ void AddModelsImport(CLI::App* models, Action* action) {
       ->type_name("N");
   command->add_flag("--decisions", flags->decisions,
                     "The endpoint tells the class and no scores");
+}
+
+}  // namespace
+
+void AddModelsImport(CLI::App* models, Action* action) {
+  CLI::App* command = models->add_subcommand(
+      "import",
+      "Put a model of your own into a model store: a TorchScript module or an "
+      "ONNX model, measured and with outputs for a self-test, or one behind "
+      "an endpoint");
+  auto flags = std::make_shared<ImportFlags>();
+  command->add_option("FILE", flags->file,
+                      "What torch.jit.save wrote: it is code, and is run here; "
+                      "import none that you do not trust. Or FILE.onnx");
+  AddEndpointOptions(command, flags.get());
   command->add_option("--store", flags->store, "Folder of the model store")
       ->type_name("DIR")
       ->required();

@@ -222,6 +222,21 @@ std::string Contradiction(const ImportOptions& options) {
   return "";
 }
 
+void AddEndpointOptions(CLI::App& app, ImportOptions* options) {
+  app.add_option("--endpoint", options->endpoint,
+                 "Name of the endpoint, as the server's --endpoint has it");
+  app.add_option("--endpoint-model", options->endpoint_model,
+                 "Name of the model there");
+  app.add_option("--endpoint-version", options->endpoint_version,
+                 "Its version there. Default: that server's choice");
+  app.add_option("--max-batch", options->max_batch,
+                 "Images of one call to the endpoint")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_flag("--decisions", options->decisions,
+               "The endpoint tells the class and no scores");
+}
+
 }  // namespace
 
 absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text) {
@@ -279,18 +294,7 @@ bool ParseImportOptions(int argc, const char* const* argv,
       "import none that you do not trust.",
       "advtrain import");
   app.add_option("FILE", options->file, "The module, or FILE.onnx");
-  app.add_option("--endpoint", options->endpoint,
-                 "Name of the endpoint, as the server's --endpoint has it");
-  app.add_option("--endpoint-model", options->endpoint_model,
-                 "Name of the model there");
-  app.add_option("--endpoint-version", options->endpoint_version,
-                 "Its version there. Default: that server's choice");
-  app.add_option("--max-batch", options->max_batch,
-                 "Images of one call to the endpoint")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  app.add_flag("--decisions", options->decisions,
-               "The endpoint tells the class and no scores");
+  AddEndpointOptions(app, options);
   app.add_option("--store", options->store, "Folder of the model store")
       ->required();
   app.add_option("--name", options->name,
