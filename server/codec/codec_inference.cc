@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/codec/codec_images.h"
+#include "server/codec/inference_tensor.h"
 
 namespace adv {
 namespace {
@@ -56,10 +57,6 @@ void DecodeOutputs(const inference::ModelInferRequest& request, InferTask* task,
 }
 
 }  // namespace
-
-std::string RawContents(const at::Tensor& tensor) {
-  return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
-}
 
 absl::StatusOr<std::string> ModelNameOf(const std::string& name,
                                         const std::string& version) {

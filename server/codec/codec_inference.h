@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "inference/open_inference.pb.h"
 #include "server/limits.h"
@@ -17,14 +18,6 @@ namespace adv {
 // one tensor "images", FP32 [-1, channels, height, width], pixels in [0, 1]
 // whatever it wants inside. It gives "class", INT64 [-1], and, unless it tells
 // decisions alone, "logits", FP32 [-1, classes].
-
-// Datatypes of its tensors.
-inline constexpr char kFp32[] = "FP32";
-inline constexpr char kInt64[] = "INT64";
-
-// The values of a contiguous tensor on the CPU for raw contents: row-major, and
-// little-endian as the protocol and this machine are.
-std::string RawContents(const at::Tensor& tensor);
 
 // "no-cat", or "no-cat@2" for the version "2", as the model registry takes it.
 // INVALID_ARGUMENT if the version is no number above 0.

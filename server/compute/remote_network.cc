@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "engine/nn/batch_form.h"
-#include "server/codec/codec_inference.h"
+#include "server/codec/inference_tensor.h"
 #include "server/wire/errors.h"
 
 namespace adv {
