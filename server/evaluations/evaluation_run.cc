@@ -1,118 +1,168 @@
 #include "server/evaluations/evaluation_run.h"
 
-#include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
-
-#include <algorithm>
-#include <iterator>
 #include <utility>
+#include <vector>
 
-#include "model_store/model_store.h"
-#include "server/codec/codec.h"
 #include "server/compute/cost.h"
+#include "server/evaluations/evaluation_report.h"
 
 namespace adv {
+namespace {
 
-void EvaluationTally::Add(const SampleRecord& record) {
-  ++samples;
-  // A stored record is outside data: it may hold more results than the plan.
-  robust.resize(record.attacks.size());
-  // An image that is wrong without an attack is not robust under any.
-  if (record.prediction != record.label) return;
-  ++clean_right;
-  for (size_t i = 0; i < record.attacks.size(); ++i) {
-    if (record.attacks[i].prediction == record.label) ++robust[i];
-  }
-}
-
-EvaluationRun::EvaluationRun(std::string run_id, ResolvedEvaluation resolved)
-    : id(std::move(run_id)),
-      evaluation(std::move(resolved)),
-      cost_per_image(EvaluationCost(
-          evaluation.plan, evaluation.model->network->traits().classes)) {
-  tally.robust.resize(evaluation.plan.attacks.size() *
-                      evaluation.plan.epsilons.size());
-}
-
-std::vector<std::vector<int64_t>> RemainingTiles(
-    const std::vector<int64_t>& indices, int64_t tile_size, int at_once,
-    const std::set<int64_t>& done) {
-  // Below this many images the fixed cost of a pass outweighs what another
-  // thread gains.
-  constexpr int64_t kLeast = 8;
-  std::vector<int64_t> remaining;
-  std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
-               [&done](int64_t index) { return done.count(index) == 0; });
-  const auto count = static_cast<int64_t>(remaining.size());
-  const int64_t share = (count + at_once - 1) / at_once;
-  const int64_t size = std::min(tile_size, std::max(share, kLeast));
-  std::vector<std::vector<int64_t>> tiles;
-  for (int64_t begin = 0; begin < count; begin += size) {
-    tiles.emplace_back(remaining.begin() + begin,
-                       remaining.begin() + std::min(begin + size, count));
-  }
+std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
+                                 const std::set<int64_t>& done, int at_once) {
+  // Padded tiles cost a full tile whatever they hold: small ones gain nothing.
+  const bool padded = evaluation.model->network->traits().padded();
+  std::vector<TileIndices> tiles =
+      RemainingTiles(evaluation.indices, evaluation.plan.tile_size,
+                     padded ? 1 : at_once, done);
+  // The report is made on the executor, even if it alone is missing.
+  if (tiles.empty()) tiles.emplace_back();
   return tiles;
 }
 
-v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now) {
-  const EvaluationTally& tally = run.tally;
-  const int64_t total = run.state.samples_total();
-  v1::EvaluationProgress progress;
-  progress.set_samples_done(tally.samples);
-  progress.set_samples_total(total);
-  *progress.mutable_clean_accuracy() =
-      EncodeRate(WilsonRate(tally.clean_right, tally.samples));
-  for (int64_t robust : tally.robust) {
-    *progress.add_robust_accuracy() =
-        EncodeRate(WilsonRate(robust, tally.samples));
-  }
-  progress.set_passes(run.costs.passes);
-  const double seconds = Seconds(now - run.started);
-  const double done = static_cast<double>(tally.samples - run.samples_before);
-  // Before the first new tile there is no pace, and no end to foretell.
-  progress.set_eta_seconds(-1);
-  if (done > 0 && seconds > 0) {
-    progress.set_samples_per_second(done / seconds);
-    progress.set_eta_seconds(static_cast<double>(total - tally.samples) *
-                             seconds / done);
-  }
-  return progress;
+}  // namespace
+
+void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
+  const bool stopped = absl::IsUnavailable(outcome);
+  evaluation->set_state(stopped || absl::IsCancelled(outcome)
+                            ? v1::EVALUATION_STATE_CANCELLED
+                            : v1::EVALUATION_STATE_FAILED);
+  evaluation->set_error(stopped ? kServerStopped
+                                : std::string(outcome.message()));
 }
 
-absl::StatusOr<v1::EvaluationReport> ReportOf(
-    const ResolvedEvaluation& evaluation,
-    const std::vector<std::string>& records, v1::Environment environment,
-    const Effort& spent) {
-  std::vector<SampleRecord> samples;
-  samples.reserve(records.size());
-  for (const std::string& bytes : records) {
-    v1::EvaluationRecord record;
-    if (!record.ParseFromString(bytes)) {
-      return absl::DataLossError(absl::StrCat("record ", samples.size(),
-                                              " of the evaluation is damaged"));
-    }
-    samples.push_back(DecodeRecord(record));
+EvaluationRun::EvaluationRun(v1::Evaluation state,
+                             ResolvedEvaluation evaluation,
+                             StoredProgress before, int at_once,
+                             EvaluationStore* store, const Clock* clock)
+    : id_(state.id()),
+      evaluation_(std::move(evaluation)),
+      cost_per_image_(EvaluationCost(
+          evaluation_.plan, evaluation_.model->network->traits().classes)),
+      tiles_(TilesOf(evaluation_, before.done, at_once)),
+      store_(*store),
+      clock_(*clock),
+      work_(id_, &evaluation_, store, clock),
+      state_(std::move(state)),
+      schedule_(tiles_.size(), at_once),
+      count_(std::move(before.count)) {
+  count_.Begin(clock->Now());
+}
+
+std::optional<size_t> EvaluationRun::NextTile() {
+  MutexLock lock(mutex_);
+  return schedule_.Next();
+}
+
+void EvaluationRun::Describe(size_t tile, JobOptions* job) const {
+  job->cost = cost_per_image_ * static_cast<int64_t>(tiles_[tile].size());
+  job->cancel = cancel_;
+  job->model = evaluation_.model->full_name();
+}
+
+absl::Status EvaluationRun::ComputeTile(size_t tile,
+                                        const BeforePass& before_pass,
+                                        const v1::Environment& environment) {
+  SetRunning();
+  if (!tiles_[tile].empty()) {
+    const auto records = work_.Compute(tiles_[tile], before_pass);
+    if (!records.ok()) return records.status();
+    Count(*records);
+    SendProgress();
   }
-  v1::EvaluationReport report = EncodeReport(
-      BuildReport(
-          evaluation.plan,
-          {evaluation.dataset->class_names, evaluation.dataset->superclasses},
-          std::move(samples)),
-      evaluation.resolved, evaluation.model->manifest,
-      evaluation.dataset->class_names);
-  // The digest is of the bytes as they are stored, so that clients can check
-  // what they download.
-  report.set_records_sha256(Sha256Hex(absl::StrJoin(records, "")));
-  environment.set_wall_seconds(spent.seconds);
-  if (spent.seconds > 0) {
-    environment.set_samples_per_second(static_cast<double>(records.size()) /
-                                       spent.seconds);
+  if (!TakeReport()) return absl::OkStatus();
+  auto report = MakeReport(store_, id_, evaluation_, environment);
+  if (!report.ok()) return report.status();
+  MutexLock lock(mutex_);
+  report_ = *std::move(report);
+  return absl::OkStatus();
+}
+
+void EvaluationRun::FinishTile(const absl::Status& status) {
+  MutexLock lock(mutex_);
+  schedule_.Finish(status);
+  if (!status.ok()) cancel_.Cancel();  // the other tiles need not finish
+}
+
+bool EvaluationRun::TakeEnd() {
+  MutexLock lock(mutex_);
+  return schedule_.TakeEnd();
+}
+
+void EvaluationRun::EndEarly(const absl::Status& reason) {
+  MutexLock lock(mutex_);
+  schedule_.EndEarly(reason);
+}
+
+void EvaluationRun::Cancel() {
+  // The reason comes first, so that it is there before a tile fails by it.
+  EndEarly(absl::CancelledError("cancelled"));
+  cancel_.Cancel();
+}
+
+bool EvaluationRun::ends_early() const {
+  MutexLock lock(mutex_);
+  return !schedule_.outcome().ok();
+}
+
+v1::Evaluation EvaluationRun::Snapshot() const {
+  MutexLock lock(mutex_);
+  v1::Evaluation seen = state_;
+  seen.set_samples_done(count_.samples());
+  // Once the report is there, it is too late to cancel.
+  if (!schedule_.outcome().ok() && !report_) {
+    seen.set_state(v1::EVALUATION_STATE_CANCELLED);
   }
-  environment.set_queries_sent(spent.queries);
-  environment.set_batch_dependent(
-      !evaluation.model->network->traits().exact_in_any_batch);
-  *report.mutable_environment() = std::move(environment);
-  return report;
+  return seen;
+}
+
+EvaluationEnd EvaluationRun::End(const google::protobuf::Timestamp& now) {
+  // What was sent for tiles that failed was sent all the same.
+  work_.StoreLostQueries();
+  MutexLock lock(mutex_);
+  // `state_` stays as it is: others learn of the end once it is stored.
+  EvaluationEnd end{state_, absl::OkStatus()};
+  if (report_) {
+    end.evaluation.set_state(v1::EVALUATION_STATE_SUCCEEDED);
+    *end.evaluation.mutable_report() = *report_;
+  } else {
+    end.outcome = schedule_.outcome();
+    SetEarlyEnd(end.outcome, &end.evaluation);
+  }
+  end.evaluation.set_samples_done(count_.samples());
+  *end.evaluation.mutable_finished_at() = now;
+  return end;
+}
+
+void EvaluationRun::SendProgress() {
+  audience_.SendProgress([this] {
+    MutexLock lock(mutex_);
+    return count_.Encode(work_.passes(), clock_.Now());
+  });
+}
+
+int64_t EvaluationRun::images() const {
+  MutexLock lock(mutex_);
+  return count_.new_samples();
+}
+
+void EvaluationRun::SetRunning() {
+  MutexLock lock(mutex_);
+  state_.set_state(v1::EVALUATION_STATE_RUNNING);
+}
+
+void EvaluationRun::Count(const std::vector<SampleRecord>& records) {
+  MutexLock lock(mutex_);
+  for (const SampleRecord& record : records) count_.Add(record);
+}
+
+bool EvaluationRun::TakeReport() {
+  MutexLock lock(mutex_);
+  // Tiles that end at the same time both find the records complete.
+  if (report_taken_ || !count_.complete()) return false;
+  report_taken_ = true;
+  return true;
 }
 
 }  // namespace adv

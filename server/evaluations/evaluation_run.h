@@ -1,12 +1,12 @@
 #ifndef ADV_SERVER_EVALUATIONS_EVALUATION_RUN_H_
 #define ADV_SERVER_EVALUATIONS_EVALUATION_RUN_H_
 
-#include <absl/status/statusor.h>
+#include <absl/status/status.h>
+#include <google/protobuf/timestamp.pb.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -14,77 +14,105 @@
 #include "engine/evaluation/records.h"
 #include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
+#include "server/compute/executor.h"
 #include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_audience.h"
+#include "server/evaluations/evaluation_progress.h"
 #include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
+#include "server/evaluations/resume.h"
 #include "server/evaluations/subscription.h"
+#include "server/evaluations/tile_schedule.h"
 #include "server/evaluations/tile_work.h"
 
-// The inside of EvaluationRunner.
 namespace adv {
 
-// What progress tells, counted as records come.
-struct EvaluationTally {
-  int64_t samples = 0;
-  int64_t clean_right = 0;
-  std::vector<int64_t> robust;  // by attack and epsilon: right and still right
+// The error of evaluations that the server's end cut off.
+inline constexpr char kServerStopped[] = "server stopped";
 
-  void Add(const SampleRecord& record);
-};
+// Writes why an evaluation ended without a report: CANCELLED if it was
+// cancelled or the server stopped (UNAVAILABLE), FAILED otherwise.
+void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation);
 
-// An evaluation that runs.
-struct EvaluationRun {
-  const std::string id;
-  const ResolvedEvaluation evaluation;
-  const int64_t cost_per_image;
-  const CancelToken cancel;
+// One evaluation that runs, from its first tile to its report. Ties the
+// schedule, the work, the count and the audience together. Knows nothing of
+// the other runs, nor of the executor that calls it.
+//
+// Thread-safe. May outlive store and clock once no tile runs.
+class EvaluationRun {
+ public:
+  // `state`: as the store has it, QUEUED. `before`: what the store has of its
+  // records. At most `at_once` tiles (at least 1) are computed at the same
+  // time. `store` and `clock` are not owned.
+  EvaluationRun(v1::Evaluation state, ResolvedEvaluation evaluation,
+                StoredProgress before, int at_once, EvaluationStore* store,
+                const Clock* clock);
+  EvaluationRun(const EvaluationRun&) = delete;
+  EvaluationRun& operator=(const EvaluationRun&) = delete;
+
+  const std::string& id() const { return id_; }
+  const ResolvedEvaluation& evaluation() const { return evaluation_; }
+  EvaluationAudience& audience() { return audience_; }
+
+  // As TileSchedule's, but for the job that computes the tile.
+  std::optional<size_t> NextTile() ADV_EXCLUDES(mutex_);
+  // Fills in cost, token and model.
+  void Describe(size_t tile, JobOptions* job) const;
+  // Computes a tile that NextTile gave, stores it and tells the audience. The
+  // tile that completes the records makes the report as well.
+  absl::Status ComputeTile(size_t tile, const BeforePass& before_pass,
+                           const v1::Environment& environment)
+      ADV_EXCLUDES(mutex_);
+  // A tile that NextTile gave is over. After a failure the others are
+  // cancelled.
+  void FinishTile(const absl::Status& status) ADV_EXCLUDES(mutex_);
+  // As TileSchedule's: true only once.
+  bool TakeEnd() ADV_EXCLUDES(mutex_);
+
+  // No tile begins from now on. Those that run may finish.
+  void EndEarly(const absl::Status& reason) ADV_EXCLUDES(mutex_);
+  // Besides, the tiles that run end before their next pass.
+  void Cancel() ADV_EXCLUDES(mutex_);
+  bool ends_early() const ADV_EXCLUDES(mutex_);
+
+  // The evaluation as others see it while it runs: never SUCCEEDED, and
+  // CANCELLED when it ends early.
+  v1::Evaluation Snapshot() const ADV_EXCLUDES(mutex_);
+  // How it ended, with the report if there is one. After TakeEnd. Stores what
+  // tiles that failed cost.
+  EvaluationEnd End(const google::protobuf::Timestamp& now)
+      ADV_EXCLUDES(mutex_);
+
+  void SendProgress() ADV_EXCLUDES(mutex_);
+  // Images computed by this run.
+  int64_t images() const ADV_EXCLUDES(mutex_);
+
+ private:
+  void SetRunning() ADV_EXCLUDES(mutex_);
+  void Count(const std::vector<SampleRecord>& records) ADV_EXCLUDES(mutex_);
+  // True once: for the tile that completes the records.
+  bool TakeReport() ADV_EXCLUDES(mutex_);
+
+  const std::string id_;
+  const ResolvedEvaluation evaluation_;
+  const int64_t cost_per_image_;
   // Of the samples without records. One empty tile if only the report is
   // missing.
-  std::vector<std::vector<int64_t>> tiles;
+  const std::vector<TileIndices> tiles_;
+  const CancelToken cancel_;
+  EvaluationStore& store_;
+  const Clock& clock_;
+  TileWork work_;
+  EvaluationAudience audience_;
 
-  TileCosts costs;
-
-  // The rest but for the last two is guarded by EvaluationRunner::mutex_.
-  v1::Evaluation state;  // without its report
-  size_t next_tile = 0;
-  int tiles_in_flight = 0;
-  absl::Status outcome;  // the first reason to end early
-  bool ending = false;
-  bool goes_on_when_left = false;  // somebody wants that
-  bool report_begun = false;
-  std::optional<v1::EvaluationReport> report;
-  EvaluationTally tally;
-  int64_t samples_before = 0;  // that were stored when this run began
-  Clock::Time started;
-  Clock::Time last_commit;
-  std::vector<std::shared_ptr<EvaluationChannel>> listeners;
-
-  // One event at a time, in order, and none after the last. Taken before
-  // EvaluationRunner::mutex_.
-  Mutex event_mutex;
-  bool last_event_sent ADV_GUARDED_BY(event_mutex) = false;
-
-  EvaluationRun(std::string run_id, ResolvedEvaluation resolved);
-
-  bool has_all_records() const {
-    return tally.samples == static_cast<int64_t>(evaluation.indices.size());
-  }
+  // Never held while the store or a listener is called.
+  mutable Mutex mutex_;
+  v1::Evaluation state_ ADV_GUARDED_BY(mutex_);  // without its report
+  TileSchedule schedule_ ADV_GUARDED_BY(mutex_);
+  ProgressCount count_ ADV_GUARDED_BY(mutex_);
+  bool report_taken_ ADV_GUARDED_BY(mutex_) = false;
+  std::optional<v1::EvaluationReport> report_ ADV_GUARDED_BY(mutex_);
 };
-
-// Those of `indices` that are not in `done`, in order, at most `tile_size` in
-// each tile; in smaller tiles if that gives work to more of `at_once` jobs, but
-// none so small that a pass over it is a waste.
-std::vector<std::vector<int64_t>> RemainingTiles(
-    const std::vector<int64_t>& indices, int64_t tile_size, int at_once,
-    const std::set<int64_t>& done);
-
-v1::EvaluationProgress ProgressOf(const EvaluationRun& run, Clock::Time now);
-
-// From the bytes of all records, in index order, and what they cost.
-absl::StatusOr<v1::EvaluationReport> ReportOf(
-    const ResolvedEvaluation& evaluation,
-    const std::vector<std::string>& records, v1::Environment environment,
-    const Effort& spent);
 
 }  // namespace adv
 

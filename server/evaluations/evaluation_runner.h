@@ -8,21 +8,20 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "adv/v1/evaluation.pb.h"
-#include "engine/evaluation/records.h"
 #include "server/compute/clock.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_audience.h"
 #include "server/evaluations/evaluation_store.h"
+#include "server/evaluations/progress_timer.h"
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/subscription.h"
 
 namespace adv {
 
-struct EvaluationRun;
+class EvaluationRun;
 
 struct EvaluationRunnerOptions {
   // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.
@@ -51,9 +50,6 @@ struct EvaluationRunnerStats {
   int64_t images = 0;        // samples computed
   SecondsHistogram seconds;  // of each that succeeded, over interruptions
 };
-
-// What the going of whoever asked for an evaluation means to it.
-enum class WhenLeft { kGoesOn, kIsCancelled };
 
 struct StartedEvaluation {
   v1::Evaluation evaluation;  // with its report if it SUCCEEDED before
@@ -121,53 +117,48 @@ class EvaluationRunner {
  private:
   using RunPointer = std::shared_ptr<EvaluationRun>;
 
+  // Finds the run to attach to, or begins one; null: the evaluation SUCCEEDED
+  // before, and `stored` has it.
+  absl::StatusOr<RunPointer> FindOrBegin(const std::string& id,
+                                         ResolvedEvaluation evaluation,
+                                         v1::Evaluation* stored)
+      ADV_REQUIRES(mutex_);
   absl::StatusOr<RunPointer> Begin(const std::string& id,
                                    ResolvedEvaluation evaluation)
       ADV_REQUIRES(mutex_);
   absl::StatusOr<v1::Evaluation> Stored(const std::string& id) const
       ADV_REQUIRES(mutex_);
-  // What is known of a run that the store does not know yet.
+  // Fills in what is known of a run that the store does not know yet.
   void Refresh(v1::Evaluation* evaluation) const ADV_REQUIRES(mutex_);
 
   // Submits tiles as long as there is room, and ends what is at its end.
   void Continue(const RunPointer& run) ADV_EXCLUDES(mutex_);
-  bool NextTile(EvaluationRun& run, size_t* tile, bool* end)
-      ADV_EXCLUDES(mutex_);
-  void OnTileDone(EvaluationRun& run, const absl::Status& status)
-      ADV_EXCLUDES(mutex_);
+  absl::Status Submit(const RunPointer& run, size_t tile);
+  // Stores the end, then tells of it. The runner may be gone when this
+  // returns.
   void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
-  // What the run comes to, with its report if it has one.
-  v1::Evaluation EndOf(const EvaluationRun& run) const ADV_REQUIRES(mutex_);
-  void Count(const v1::Evaluation& ended) ADV_REQUIRES(mutex_);
+  void CountEnd(const EvaluationRun& run, const v1::Evaluation& ended)
+      ADV_REQUIRES(mutex_);
 
-  Executor& ExecutorOf(const EvaluationRun& run) const;
-  // The work of a tile, on the executor.
-  absl::Status RunTile(EvaluationRun& run, size_t tile,
-                       const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
-  absl::Status Commit(EvaluationRun& run,
-                      const std::vector<SampleRecord>& records)
-      ADV_EXCLUDES(mutex_);
-  absl::Status WriteReport(EvaluationRun& run) ADV_EXCLUDES(mutex_);
-
-  void SendProgress(EvaluationRun& run) ADV_EXCLUDES(mutex_);
-  void TimerLoop() ADV_EXCLUDES(mutex_);
+  void SendProgress() ADV_EXCLUDES(mutex_);
+  Executor& ExecutorOf(const ResolvedEvaluation& evaluation) const;
   google::protobuf::Timestamp Date() const;
 
   Executor* const executor_;
   EvaluationStore* const store_;
   const EvaluationRunnerOptions options_;
   Clock& clock_;
-  const Clock::Time timer_start_;
 
+  // Taken before any lock of a run. Never held while a listener runs.
   mutable Mutex mutex_;
-  CondVar changed_;  // a run ended, or the runner is destroyed
+  CondVar run_ended_;
   bool stopping_ ADV_GUARDED_BY(mutex_) = false;
-  bool destroyed_ ADV_GUARDED_BY(mutex_) = false;
   std::map<std::string, RunPointer> runs_ ADV_GUARDED_BY(mutex_);
   // Ended evaluations whose end the store could not take (a full disk).
   std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
-  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);
-  std::thread timer_;
+  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);  // of runs that ended
+
+  ProgressTimer timer_;  // last, since it calls SendProgress
 };
 
 }  // namespace adv

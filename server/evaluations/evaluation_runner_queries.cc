@@ -1,6 +1,5 @@
 #include <absl/strings/str_cat.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "server/evaluations/evaluation_run.h"
@@ -8,14 +7,6 @@
 
 // What the runner tells of evaluations, and how it is told to end them.
 namespace adv {
-namespace {
-
-void CancelRun(EvaluationRun& run) {
-  if (run.outcome.ok()) run.outcome = absl::CancelledError("cancelled");
-  run.cancel.Cancel();
-}
-
-}  // namespace
 
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Stored(
     const std::string& id) const {
@@ -29,14 +20,8 @@ void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
   if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
   const auto running = runs_.find(evaluation->id());
   if (running == runs_.end()) return;
-  // The store does not know the state of a run before its end.
-  const EvaluationRun& run = *running->second;
-  *evaluation = run.state;
-  evaluation->set_samples_done(run.tally.samples);
-  // Once the report is there, it is too late to cancel.
-  if (!run.outcome.ok() && !run.report) {
-    evaluation->set_state(v1::EVALUATION_STATE_CANCELLED);
-  }
+  // Nothing of a run but its records is stored before its end.
+  *evaluation = running->second->Snapshot();
 }
 
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Get(
@@ -52,7 +37,7 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
   const auto running = runs_.find(*whole);
-  if (running != runs_.end()) CancelRun(*running->second);
+  if (running != runs_.end()) running->second->Cancel();
   absl::StatusOr<v1::Evaluation> evaluation = Stored(*whole);
   if (evaluation.ok()) evaluation->clear_report();
   return evaluation;
@@ -63,10 +48,7 @@ void EvaluationRunner::CancelIfLeft(const std::string& id) {
   const auto running = runs_.find(id);
   if (running == runs_.end()) return;
   EvaluationRun& run = *running->second;
-  const bool left =
-      std::all_of(run.listeners.begin(), run.listeners.end(),
-                  [](const auto& listener) { return listener->closed(); });
-  if (left && !run.goes_on_when_left) CancelRun(run);
+  if (run.audience().left()) run.Cancel();
 }
 
 absl::StatusOr<EvaluationPage> EvaluationRunner::List(
@@ -105,9 +87,7 @@ void EvaluationRunner::Stop() {
   MutexLock lock(mutex_);
   stopping_ = true;
   for (const auto& [id, run] : runs_) {
-    if (run->outcome.ok()) {
-      run->outcome = absl::UnavailableError("the server is stopping");
-    }
+    run->EndEarly(absl::UnavailableError("the server is stopping"));
   }
 }
 
@@ -115,6 +95,7 @@ EvaluationRunnerStats EvaluationRunner::stats() const {
   MutexLock lock(mutex_);
   EvaluationRunnerStats stats = stats_;
   stats.running = static_cast<int64_t>(runs_.size());
+  for (const auto& [id, run] : runs_) stats.images += run->images();
   return stats;
 }
 

@@ -1,8 +1,10 @@
 #include "server/evaluations/tile_work.h"
 
 #include <memory>
+#include <utility>
 
 #include "engine/evaluation/evaluation.h"
+#include "server/codec/codec.h"
 
 namespace adv {
 namespace {
@@ -23,20 +25,63 @@ class CountedNetwork {
 
 }  // namespace
 
-absl::StatusOr<std::vector<SampleRecord>> ComputeTile(
-    const ResolvedEvaluation& evaluation, const std::vector<int64_t>& indices,
-    const BeforePass& before_pass, TileCosts& costs) {
-  const CountedNetwork target(*evaluation.model, &costs.new_queries);
-  const CountedNetwork source(*evaluation.source_model, &costs.new_queries);
+TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
+                   EvaluationStore* store, const Clock* clock)
+    : id_(std::move(id)),
+      evaluation_(*evaluation),
+      store_(*store),
+      clock_(*clock),
+      last_tile_(clock->Now()) {}
+
+absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
+    const TileIndices& tile, const BeforePass& before_pass) {
+  auto records = Attack(tile, before_pass);
+  if (!records.ok()) return records;
+  if (absl::Status status = Store(*records); !status.ok()) return status;
+  return records;
+}
+
+absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
+    const TileIndices& tile, const BeforePass& before_pass) {
+  const CountedNetwork target(*evaluation_.model, &new_queries_);
+  const CountedNetwork source(*evaluation_.source_model, &new_queries_);
   // An attack takes two networks for a transfer, even two wrappers of one
   // model: without a transfer it gets one wrapper twice.
-  const bool transfer = evaluation.source_model != evaluation.model;
+  const bool transfer = evaluation_.source_model != evaluation_.model;
   return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
-                      *evaluation.dataset, indices, evaluation.plan,
-                      [&costs, &before_pass] {
-                        ++costs.passes;
+                      *evaluation_.dataset, tile, evaluation_.plan,
+                      [this, &before_pass] {
+                        ++passes_;
                         return before_pass();
                       });
+}
+
+absl::Status TileWork::Store(const std::vector<SampleRecord>& records) {
+  std::vector<v1::EvaluationRecord> encoded;
+  encoded.reserve(records.size());
+  for (const SampleRecord& record : records) {
+    encoded.push_back(EncodeRecord(record));
+  }
+  const double seconds = SecondsSinceLastTile();
+  // Whoever takes the queries out of the counter stores them, so that tiles
+  // that end at the same time do not store them twice.
+  const int64_t queries = new_queries_.exchange(0);
+  absl::Status status = store_.Append(id_, encoded, {seconds, queries});
+  if (!status.ok()) new_queries_ += queries;
+  return status;
+}
+
+double TileWork::SecondsSinceLastTile() {
+  // Tiles overlap: the time between two ends, not each tile's own duration,
+  // adds up to the time that the evaluation took.
+  MutexLock lock(mutex_);
+  const Clock::Time now = clock_.Now();
+  return Seconds(now - std::exchange(last_tile_, now));
+}
+
+void TileWork::StoreLostQueries() {
+  const int64_t queries = new_queries_.exchange(0);
+  if (queries > 0) store_.Append(id_, {}, {0, queries}).IgnoreError();
 }
 
 }  // namespace adv

@@ -5,28 +5,62 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "engine/evaluation/records.h"
+#include "server/compute/clock.h"
 #include "server/compute/executor.h"
+#include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
+#include "server/evaluations/tile_schedule.h"
 
 namespace adv {
 
-// What the tiles of one run cost, counted as they go.
-struct TileCosts {
-  std::atomic<int64_t> passes{0};  // since the run began
-  // Images sent to endpoints that the store does not know of yet.
-  std::atomic<int64_t> new_queries{0};
-};
+// Computes tiles of one evaluation and stores their records. Knows nothing of
+// which tile comes when, nor of who listens.
+//
+// Thread-safe: several tiles may be computed at once.
+class TileWork {
+ public:
+  // `id` is that of `evaluation` in `store`. `evaluation`, `store` and `clock`
+  // are not owned and must outlive the work.
+  TileWork(std::string id, const ResolvedEvaluation* evaluation,
+           EvaluationStore* store, const Clock* clock);
 
-// The computing of one tile, whoever schedules it: the records of the images at
-// `indices`, in that order. Adds to `costs` also what a tile that fails has
-// cost. Runs on an executor's thread; the error is that of a network or of
-// `before_pass`.
-absl::StatusOr<std::vector<SampleRecord>> ComputeTile(
-    const ResolvedEvaluation& evaluation, const std::vector<int64_t>& indices,
-    const BeforePass& before_pass, TileCosts& costs);
+  // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
+  // their records in one transaction. Returns the records, in the order of
+  // `tile`. On failure nothing is stored, and the queries that were sent are
+  // stored with the next tile.
+  absl::StatusOr<std::vector<SampleRecord>> Compute(
+      const TileIndices& tile, const BeforePass& before_pass)
+      ADV_EXCLUDES(mutex_);
+
+  // Stores the queries of tiles that failed. To be called when no tile will
+  // be computed any more. If the store cannot take them, they stay uncounted.
+  void StoreLostQueries();
+
+  // Since the work began.
+  int64_t passes() const { return passes_; }
+
+ private:
+  absl::StatusOr<std::vector<SampleRecord>> Attack(
+      const TileIndices& tile, const BeforePass& before_pass);
+  absl::Status Store(const std::vector<SampleRecord>& records)
+      ADV_EXCLUDES(mutex_);
+  double SecondsSinceLastTile() ADV_EXCLUDES(mutex_);
+
+  const std::string id_;
+  const ResolvedEvaluation& evaluation_;
+  EvaluationStore& store_;
+  const Clock& clock_;
+  std::atomic<int64_t> passes_{0};
+  // Images sent to endpoints that the store does not know of yet.
+  std::atomic<int64_t> new_queries_{0};
+  Mutex mutex_;
+  Clock::Time last_tile_ ADV_GUARDED_BY(mutex_);
+};
 
 }  // namespace adv
 

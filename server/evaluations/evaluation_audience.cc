@@ -1,0 +1,47 @@
+#include "server/evaluations/evaluation_audience.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace adv {
+
+void EvaluationAudience::Join(std::shared_ptr<EvaluationChannel> channel,
+                              WhenLeft when_left) {
+  MutexLock lock(mutex_);
+  channels_.push_back(std::move(channel));
+  // Kept when the listener leaves: what it asked for outlives it.
+  if (when_left == WhenLeft::kGoesOn) goes_on_when_left_ = true;
+}
+
+bool EvaluationAudience::left() const {
+  MutexLock lock(mutex_);
+  return !goes_on_when_left_ &&
+         std::all_of(channels_.begin(), channels_.end(),
+                     [](const auto& channel) { return channel->closed(); });
+}
+
+void EvaluationAudience::SendProgress(
+    const std::function<v1::EvaluationProgress()>& progress) {
+  MutexLock order(order_);
+  if (ended_) return;
+  const EvaluationEvent event = progress();
+  for (const auto& channel : Present()) channel->Send(event);
+}
+
+void EvaluationAudience::SendEnd(const EvaluationEnd& end) {
+  MutexLock order(order_);
+  ended_ = true;
+  const EvaluationEvent event = end;
+  for (const auto& channel : Present()) channel->Send(event);
+}
+
+EvaluationAudience::Channels EvaluationAudience::Present() {
+  MutexLock lock(mutex_);
+  channels_.erase(
+      std::remove_if(channels_.begin(), channels_.end(),
+                     [](const auto& channel) { return channel->closed(); }),
+      channels_.end());
+  return channels_;
+}
+
+}  // namespace adv

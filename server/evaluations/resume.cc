@@ -1,0 +1,67 @@
+#include "server/evaluations/resume.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <utility>
+
+#include "server/codec/codec.h"
+
+namespace adv {
+namespace {
+
+absl::StatusOr<v1::Evaluation> Create(EvaluationStore& store,
+                                      const std::string& id,
+                                      const ResolvedEvaluation& evaluation,
+                                      const google::protobuf::Timestamp& now) {
+  v1::Evaluation created;
+  created.set_id(id);
+  *created.mutable_resolved() = evaluation.resolved;
+  created.set_state(v1::EVALUATION_STATE_QUEUED);
+  *created.mutable_created_at() = now;
+  created.set_samples_total(evaluation.indices.size());
+  if (absl::Status status = store.Create(created); !status.ok()) return status;
+  return created;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Evaluation> EnterQueued(
+    EvaluationStore& store, const std::string& id,
+    const ResolvedEvaluation& evaluation,
+    const google::protobuf::Timestamp& now) {
+  absl::StatusOr<v1::Evaluation> stored = store.Get(id);
+  if (absl::IsNotFound(stored.status())) {
+    return Create(store, id, evaluation, now);
+  }
+  if (!stored.ok()) return stored;
+  stored->set_state(v1::EVALUATION_STATE_QUEUED);
+  stored->clear_error();
+  stored->clear_finished_at();
+  absl::Status status = store.Update(*stored);
+  if (!status.ok()) return status;
+  return stored;
+}
+
+absl::StatusOr<StoredProgress> ReadProgress(
+    const EvaluationStore& store, const std::string& id,
+    const ResolvedEvaluation& evaluation) {
+  const auto records = store.RecordBytes(id);
+  if (!records.ok()) return records.status();
+  const EvaluationPlan& plan = evaluation.plan;
+  StoredProgress progress{
+      {},
+      ProgressCount(static_cast<int64_t>(evaluation.indices.size()),
+                    plan.attacks.size() * plan.epsilons.size())};
+  for (const std::string& bytes : *records) {
+    v1::EvaluationRecord record;
+    if (!record.ParseFromString(bytes)) {
+      return absl::DataLossError(
+          absl::StrCat("a record of evaluation \"", id, "\" is damaged"));
+    }
+    progress.done.insert(record.index());
+    progress.count.Add(DecodeRecord(record));
+  }
+  return progress;
+}
+
+}  // namespace adv

@@ -1,0 +1,54 @@
+#include "server/evaluations/tile_schedule.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace adv {
+
+std::vector<TileIndices> RemainingTiles(const std::vector<int64_t>& indices,
+                                        int64_t tile_size, int at_once,
+                                        const std::set<int64_t>& done) {
+  // Below this many images the fixed cost of a pass outweighs what another
+  // thread gains.
+  constexpr int64_t kLeast = 8;
+  TileIndices remaining;
+  std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
+               [&done](int64_t index) { return done.count(index) == 0; });
+  const auto count = static_cast<int64_t>(remaining.size());
+  const int64_t share = (count + at_once - 1) / at_once;
+  const int64_t size = std::min(tile_size, std::max(share, kLeast));
+  std::vector<TileIndices> tiles;
+  for (int64_t begin = 0; begin < count; begin += size) {
+    tiles.emplace_back(remaining.begin() + begin,
+                       remaining.begin() + std::min(begin + size, count));
+  }
+  return tiles;
+}
+
+TileSchedule::TileSchedule(size_t tiles, int at_once)
+    : tiles_(tiles), at_once_(at_once) {}
+
+std::optional<size_t> TileSchedule::Next() {
+  if (exhausted() || running_ >= at_once_) return std::nullopt;
+  ++running_;
+  return next_++;
+}
+
+void TileSchedule::Finish(const absl::Status& status) {
+  --running_;
+  if (!status.ok()) EndEarly(status);
+}
+
+void TileSchedule::EndEarly(const absl::Status& reason) {
+  // Tiles that are stopped because of the first reason fail with CANCELLED:
+  // that must not hide the reason.
+  if (outcome_.ok()) outcome_ = reason;
+}
+
+bool TileSchedule::TakeEnd() {
+  if (end_taken_ || running_ > 0 || !exhausted()) return false;
+  end_taken_ = true;
+  return true;
+}
+
+}  // namespace adv
