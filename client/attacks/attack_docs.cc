@@ -11,13 +11,10 @@
 #include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "engine/attacks/attack_config.h"
+#include "engine/attacks/attack_traits.h"
 
 namespace adv {
 namespace {
-
-const std::vector<v1::Norm> kLinf = {v1::NORM_LINF};
-const std::vector<v1::Norm> kL2 = {v1::NORM_L2};
-const std::vector<v1::Norm> kBoth = {v1::NORM_LINF, v1::NORM_L2};
 
 // Tells of each parameter what its declaration says.
 class ParameterTeller {
@@ -102,38 +99,33 @@ std::vector<AttackDocs> GradientSteps() {
        "The fast gradient sign method: every value of the image goes epsilon "
        "along the sign of the loss's gradient, once. The cheapest attack, and "
        "the weakest of those with gradients.",
-       "fgsm:thesis-mode=true", "Goodfellow et al., arXiv 1412.6572", kLinf,
-       "gradients", "yes", false},
+       "fgsm:thesis-mode=true", "Goodfellow et al., arXiv 1412.6572"},
       {"igsm", "IGSM", "FGSM in small steps",
        "The iterative gradient sign or basic iterative method: small steps "
        "along the sign of the gradient, each kept within epsilon of the image. "
        "The same numbers at every run: there is no random start.",
-       "igsm:step-size=1/255:steps=10", "Kurakin et al., arXiv 1607.02533",
-       kLinf, "gradients", "yes", false},
+       "igsm:step-size=1/255:steps=10", "Kurakin et al., arXiv 1607.02533"},
       {"iterative-least-likely", "ILL", "to the least likely class",
        "IGSM that descends toward the class that the model finds the least "
        "likely on the clean image. Its images are wrong in a gross way: a dog "
        "becomes a ship.",
-       "iterative-least-likely:steps=20", "Kurakin et al., arXiv 1607.02533",
-       kLinf, "gradients", "no", false},
+       "iterative-least-likely:steps=20", "Kurakin et al., arXiv 1607.02533"},
       {"pgd", "PGD", "IGSM from random starts",
        "Projected gradient descent: steps along the gradient (linf: its sign), "
        "each projected into the ball around the image, from random points of "
        "the ball. The usual measure of robustness.",
-       "pgd:steps=20:restarts=5", "Madry et al., arXiv 1706.06083", kBoth,
-       "gradients", "yes", false},
+       "pgd:steps=20:restarts=5", "Madry et al., arXiv 1706.06083"},
       {"mi-fgsm", "MI-FGSM", "IGSM with momentum",
        "Momentum iterative FGSM: steps along the sign of an accumulated "
        "gradient. Its images transfer to other models better than those of "
        "IGSM.",
-       "mi-fgsm:momentum=0.9", "Dong et al., arXiv 1710.06081", kLinf,
-       "gradients", "yes", false},
+       "mi-fgsm:momentum=0.9", "Dong et al., arXiv 1710.06081"},
       {"apgd", "APGD", "PGD that adapts its steps",
        "Auto-PGD: gradient steps with momentum that are halved where they no "
        "longer help, and restart from the best point. Nothing to tune; half of "
        "AutoAttack. With the loss dlr it takes no targets.",
-       "apgd:loss=dlr:restarts=5", "Croce and Hein, arXiv 2003.01690", kBoth,
-       "gradients", "not dlr", false},
+       "apgd:loss=dlr:restarts=5", "Croce and Hein, arXiv 2003.01690",
+       "not dlr"},
   };
 }
 
@@ -142,20 +134,17 @@ std::vector<AttackDocs> Minimising() {
       {"deep-fool", "DeepFool", "nearest linear boundary",
        "DeepFool: takes the model for linear, goes to the nearest boundary, "
        "and again from there. What it finds is compared with every epsilon.",
-       "deep-fool:overshoot=0.05", "Moosavi-Dezfooli et al., arXiv 1511.04599",
-       kBoth, "gradients", "yes", true},
+       "deep-fool:overshoot=0.05", "Moosavi-Dezfooli et al., arXiv 1511.04599"},
       {"carlini-wagner", "CW", "smallest L2 change by Adam",
        "Carlini and Wagner's L2 attack: Adam on the size of the change and the "
        "margin of the logits, with a binary search over their balance. Slow "
        "and thorough. What it finds is compared with every epsilon.",
-       "carlini-wagner:steps=200", "Carlini and Wagner, arXiv 1608.04644", kL2,
-       "gradients", "yes", true},
+       "carlini-wagner:steps=200", "Carlini and Wagner, arXiv 1608.04644"},
       {"fab", "FAB", "nearest boundary, adaptively",
        "The fast adaptive boundary attack: projects onto the linearised "
        "boundary and steps back toward the image. What it finds is compared "
        "with every epsilon.",
-       "fab:target-classes=9", "Croce and Hein, arXiv 1907.02044", kBoth,
-       "gradients", "yes", true},
+       "fab:target-classes=9", "Croce and Hein, arXiv 1907.02044"},
   };
 }
 
@@ -165,35 +154,48 @@ std::vector<AttackDocs> WithoutGradients() {
        "The Square attack: tries random squares of changed pixels and keeps "
        "what lowers the margin of the scores. It cannot be misled by masked "
        "gradients.",
-       "square:queries=1000", "Andriushchenko et al., arXiv 1912.00049", kBoth,
-       "scores", "yes", false},
+       "square:queries=1000", "Andriushchenko et al., arXiv 1912.00049"},
       {"auto-attack", "AutoAttack", "an ensemble, the hard test",
        "AutoAttack: several attacks in turn, each on the images that still "
        "stand. Without members: APGD, targeted APGD, targeted FAB and Square, "
        "the standard of the field. It has the norms, and takes the targets, "
        "that all its members do.",
-       "auto-attack:members=apgd+square", "Croce and Hein, arXiv 2003.01690",
-       kBoth, "gradients", "yes", false},
+       "auto-attack:members=apgd+square", "Croce and Hein, arXiv 2003.01690"},
       {"hop-skip-jump", "HopSkipJump", "along the boundary",
        "HopSkipJump: walks along the boundary toward the image, with a "
        "gradient estimated from the model's decisions. What it finds is "
        "compared with every epsilon. To a target it starts at the data set's "
        "images of that class; images of your own have noise to start from, "
        "which is seldom of the class.",
-       "hop-skip-jump:queries=2000", "Chen et al., arXiv 1904.02144", kBoth,
-       "decisions", "yes", true},
+       "hop-skip-jump:queries=2000", "Chen et al., arXiv 1904.02144"},
       {"boundary", "Boundary", "random walk at the boundary",
        "The Boundary attack: starts at a wrong image and walks at random "
        "toward the original, staying wrong (or, with a target, in its class, "
        "from the data set's images of it). What it finds is compared with "
        "every epsilon.",
-       "boundary:queries=5000", "Brendel et al., arXiv 1712.04248", kL2,
-       "decisions", "yes", true},
+       "boundary:queries=5000", "Brendel et al., arXiv 1712.04248"},
       {"noise", "Noise", "random noise, the baseline",
        "Random noise of the attack's size: the baseline. An attack that does "
        "no better than noise says nothing of robustness.",
-       "noise:distribution=gaussian", "none", kBoth, "nothing", "yes", false},
+       "noise:distribution=gaussian", "none"},
   };
+}
+
+// Adds what the engine knows of the attack with its defaults.
+void Complete(AttackDocs* docs) {
+  const AttackConfig config =
+      DefaultConfig(absl::StrReplaceAll(docs->name, {{"-", "_"}}));
+  const AttackTraits traits = TraitsOf(config);
+  if (traits.linf) docs->norms.push_back(v1::NORM_LINF);
+  if (traits.l2) docs->norms.push_back(v1::NORM_L2);
+  docs->needs = AccessName(traits.access);
+  docs->minimises = traits.minimises;
+  // Where it depends on a parameter, the story above says so.
+  if (docs->targets.empty()) {
+    docs->targets = traits.takes_targets ? "yes" : "no";
+  }
+  docs->parameters =
+      std::visit([](const auto& one) { return ParametersOf(one); }, config);
 }
 
 }  // namespace
@@ -204,11 +206,7 @@ const std::vector<AttackDocs>& AllAttackDocs() {
     for (const auto& more : {Minimising(), WithoutGradients()}) {
       docs->insert(docs->end(), more.begin(), more.end());
     }
-    for (AttackDocs& one : *docs) {
-      one.parameters = std::visit(
-          [](const auto& config) { return ParametersOf(config); },
-          DefaultConfig(absl::StrReplaceAll(one.name, {{"-", "_"}})));
-    }
+    for (AttackDocs& one : *docs) Complete(&one);
     return docs;
   }();
   return *all;

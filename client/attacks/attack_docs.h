@@ -17,7 +17,8 @@ struct ParameterDocs {
 };
 
 // What is known of an attack without asking a server. Its parameters are told
-// by their declarations (engine/attacks/attack_config.h).
+// by their declarations (engine/attacks/attack_config.h), its norms and what it
+// needs by its traits (attack_traits.h).
 struct AttackDocs {
   std::string name;     // as typed: "mi-fgsm"
   std::string title;    // for tables: "MI-FGSM"
@@ -25,10 +26,11 @@ struct AttackDocs {
   std::string about;    // some sentences
   std::string example;  // as --attack takes it
   std::string paper;
-  std::vector<v1::Norm> norms;
-  std::string needs;    // of the model: gradients, scores, decisions, nothing
-  std::string targets;  // yes, no, or with which loss not
-  bool minimises;       // finds the smallest change, whatever the epsilon
+  std::string targets = {};  // yes, no, or with which loss not
+  std::vector<v1::Norm> norms = {};
+  std::string needs =
+      {};  // of the model: gradients, scores, decisions, nothing
+  bool minimises = false;  // finds the smallest change, whatever the epsilon
   std::vector<ParameterDocs> parameters = {};  // in the protocol's order
 };
 

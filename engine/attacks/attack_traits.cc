@@ -12,8 +12,14 @@ AttackTraits LinfAlone() {
   return traits;
 }
 
-AttackTraits ByDecisions() {
+AttackTraits Minimising() {
   AttackTraits traits;
+  traits.minimises = true;
+  return traits;
+}
+
+AttackTraits ByDecisions() {
+  AttackTraits traits = Minimising();
   traits.access = Access::kDecisions;
   traits.starts_at_examples = true;
   return traits;
@@ -47,13 +53,13 @@ AttackTraits Of(const ApgdConfig& config) {
   }
   return traits;
 }
-AttackTraits Of(const DeepFoolConfig&) { return {}; }
+AttackTraits Of(const DeepFoolConfig&) { return Minimising(); }
 AttackTraits Of(const CarliniWagnerConfig&) {
-  AttackTraits traits;
+  AttackTraits traits = Minimising();
   traits.linf = false;
   return traits;
 }
-AttackTraits Of(const FabConfig&) { return {}; }
+AttackTraits Of(const FabConfig&) { return Minimising(); }
 AttackTraits Of(const SquareConfig&) {
   AttackTraits traits;
   traits.access = Access::kScores;

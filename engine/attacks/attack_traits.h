@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "engine/attacks/attack_config.h"
-#include "engine/attacks/threat_model.h"
+#include "engine/attacks/norm.h"
 #include "engine/nn/access.h"
 
 namespace adv {
@@ -14,6 +14,9 @@ struct AttackTraits {
   bool linf = true, l2 = true;  // the norms that it has
   // The least that it must be told of the network that it asks.
   Access access = Access::kGradients;
+  // Whether it looks for the smallest change that fools, whatever the epsilon;
+  // the others look for the worst image within epsilon.
+  bool minimises = false;
   // Whether it can lead to a class that the caller chose.
   bool takes_targets = true;
   // The fewest classes that its loss is defined for.
@@ -28,7 +31,7 @@ struct AttackTraits {
 
 // An AutoAttack has the norms that all its members have, takes targets if all
 // do, starts at examples or leaves the box if one does, and needs the classes
-// and the access of the member that needs most.
+// and the access of the member that needs most. It looks for the worst image.
 AttackTraits TraitsOf(const AttackConfig& config);
 
 // What is left of an attack where a network gives `access` alone: of the

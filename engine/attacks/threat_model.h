@@ -7,10 +7,9 @@
 
 #include <cstdint>
 
-namespace adv {
+#include "engine/attacks/norm.h"
 
-// How the size of a perturbation is measured, over all pixels and channels.
-enum class Norm { kLinf, kL2 };
+namespace adv {
 
 // The changes that the attacker may make.
 struct ThreatModel {

@@ -12,6 +12,20 @@ enum class Access {
   kGradients,  // of the logits with respect to the pixels
 };
 
+inline const char* AccessName(Access access) {
+  switch (access) {
+    case Access::kNone:
+      return "nothing";
+    case Access::kDecisions:
+      return "decisions";
+    case Access::kScores:
+      return "scores";
+    case Access::kGradients:
+      break;
+  }
+  return "gradients";
+}
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_NN_ACCESS_H_

@@ -29,20 +29,6 @@ const AttackConfig* Without(Norm norm,
   return nullptr;
 }
 
-const char* AccessName(Access access) {
-  switch (access) {
-    case Access::kNone:
-      return "nothing";
-    case Access::kDecisions:
-      return "decisions";
-    case Access::kScores:
-      return "scores";
-    case Access::kGradients:
-      break;
-  }
-  return "gradients";
-}
-
 template <size_t... kKinds>
 std::vector<AttackConfig> AllKinds(std::index_sequence<kKinds...>) {
   return {std::variant_alternative_t<kKinds, AttackConfig>()...};

@@ -65,12 +65,14 @@ RULES = [
     rule("model_store/", "server/|client/|sqlite3",
          "the store knows only messages"),
     rule("client/", TORCH, "the client needs no LibTorch"),
-    rule("client/", "engine/(?!attacks/(attack_config|parameter)\\.h$)|"
+    rule("client/",
+         "engine/(?!attacks/(attack_config|attack_traits|parameter)\\.h$)|"
          "model_store/|server/",
          "the client knows the service, and what attacks are told"),
-    rule("engine/attacks/attack_config", TORCH, "the client reads it"),
-    rule("engine/attacks/parameter", TORCH, "the client reads it"),
-    rule("engine/attacks/violations", TORCH, "the client reads it"),
+    *(rule("engine/" + part, TORCH, "the client reads it")
+      for part in ("attacks/attack_config", "attacks/attack_traits",
+                   "attacks/norm", "attacks/parameter", "attacks/violations",
+                   "nn/access")),
     rule("server/", "client/", "the server does not know its clients"),
     rule("server/", "image_file/",
          "images of data sets are the engine's, those of users the client's"),
