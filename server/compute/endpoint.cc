@@ -79,7 +79,7 @@ absl::StatusOr<inference::ModelMetadataResponse> Endpoint::Metadata(
   request.set_version(version);
   inference::ModelMetadataResponse response;
   const absl::Status status =
-      Try(model, /*retries=*/0, 0, nullptr, [&](grpc::ClientContext* context) {
+      Try(model, /*retries=*/0, 0, {}, [&](grpc::ClientContext* context) {
         return stub_->ModelMetadata(context, request, &response);
       });
   if (!status.ok()) return status;
@@ -88,10 +88,10 @@ absl::StatusOr<inference::ModelMetadataResponse> Endpoint::Metadata(
 
 absl::StatusOr<inference::ModelInferResponse> Endpoint::Infer(
     const inference::ModelInferRequest& request, int64_t images,
-    std::atomic<int64_t>* sent) {
+    const Asker& asker) {
   inference::ModelInferResponse response;
   const absl::Status status =
-      Try(request.model_name(), options_.retries, images, sent,
+      Try(request.model_name(), options_.retries, images, asker,
           [&](grpc::ClientContext* context) {
             return stub_->ModelInfer(context, request, &response);
           });
@@ -100,21 +100,27 @@ absl::StatusOr<inference::ModelInferResponse> Endpoint::Infer(
 }
 
 absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
-                           std::atomic<int64_t>* sent, const Call& call) {
+                           const Asker& asker, const Call& call) {
+  // Wakes what waits below.
+  const CancelToken::Watch watch(asker.cancel, [this] {
+    MutexLock lock(mutex_);
+    changed_.NotifyAll();
+  });
   for (int tries = 1;; ++tries) {
-    if (absl::Status status = Enter(images); !status.ok()) return status;
+    absl::Status entered = Enter(images, asker.cancel);
+    if (!entered.ok()) return entered;
     // Counted before the call: a call that fails may have been answered.
-    if (sent != nullptr) *sent += images;
-    const grpc::Status status = CallOnce(call);
+    if (asker.sent != nullptr) *asker.sent += images;
+    const grpc::Status status = CallOnce(call, asker.cancel);
     if (status.ok()) return absl::OkStatus();
-    // Stop cancels calls: that is not the endpoint's fault.
+    const bool again = tries <= retries && MayPass(status.error_code()) &&
+                       Pause(tries, asker.cancel);
+    // A call that this server ended failed through no fault of the endpoint.
     {
       MutexLock lock(mutex_);
-      if (stopped_) return absl::UnavailableError("the server is stopping");
+      if (absl::Status ended = Ended(asker.cancel); !ended.ok()) return ended;
     }
-    if (tries <= retries && MayPass(status.error_code()) && Pause(tries)) {
-      continue;
-    }
+    if (again) continue;
     return Error(
         Reason::kModelUnreachable,
         absl::StrCat("endpoint ", options_.name, " does not answer for model ",
@@ -126,10 +132,16 @@ absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
   }
 }
 
-absl::Status Endpoint::Enter(int64_t images) {
-  MutexLock lock(mutex_);
-  while (places_ == 0 && !stopped_) changed_.Wait(mutex_);
+absl::Status Endpoint::Ended(const CancelToken& cancel) const {
   if (stopped_) return absl::UnavailableError("the server is stopping");
+  if (cancel.cancelled()) return absl::CancelledError("cancelled");
+  return absl::OkStatus();
+}
+
+absl::Status Endpoint::Enter(int64_t images, const CancelToken& cancel) {
+  MutexLock lock(mutex_);
+  while (places_ == 0 && Ended(cancel).ok()) changed_.Wait(mutex_);
+  if (absl::Status ended = Ended(cancel); !ended.ok()) return ended;
   --places_;
   // Each call reserves the time of its images, so that later calls wait longer.
   const Clock::Time begun = clock_.Now();
@@ -137,22 +149,24 @@ absl::Status Endpoint::Enter(int64_t images) {
   if (options_.queries_per_second > 0) {
     next_turn_ = turn + Duration(static_cast<double>(images) /
                                  options_.queries_per_second);
-    while (!stopped_ && clock_.Now() < turn) {
+    while (Ended(cancel).ok() && clock_.Now() < turn) {
       clock_.WaitUntil(changed_, mutex_, turn);
     }
     stats_.held_seconds += Seconds(clock_.Now() - begun);
   }
-  if (stopped_) {
+  if (absl::Status ended = Ended(cancel); !ended.ok()) {
     ++places_;
-    return absl::UnavailableError("the server is stopping");
+    changed_.NotifyAll();
+    return ended;
   }
   ++stats_.calls;
   stats_.queries += images;
   return absl::OkStatus();
 }
 
-grpc::Status Endpoint::CallOnce(const Call& call) {
+grpc::Status Endpoint::CallOnce(const Call& call, const CancelToken& cancel) {
   grpc::ClientContext context;
+  const CancelToken::Watch watch(cancel, [&context] { context.TryCancel(); });
   context.set_deadline(
       std::chrono::system_clock::now() +
       std::chrono::duration_cast<std::chrono::system_clock::duration>(
@@ -178,7 +192,7 @@ grpc::Status Endpoint::CallOnce(const Call& call) {
   return status;
 }
 
-bool Endpoint::Pause(int tries) {
+bool Endpoint::Pause(int tries, const CancelToken& cancel) {
   MutexLock lock(mutex_);
   if (allowance_ < 1) return false;
   --allowance_;
@@ -187,13 +201,14 @@ bool Endpoint::Pause(int tries) {
   // Calls that failed together must not come back together.
   const double share = std::uniform_real_distribution<>(.5, 1)(chance_);
   const Clock::Time end = clock_.Now() + Duration(longest * share);
-  while (!stopped_ && clock_.Now() < end) {
+  while (Ended(cancel).ok() && clock_.Now() < end) {
     clock_.WaitUntil(changed_, mutex_, end);
   }
   // The next try connects at once, whatever gRPC's own pause.
   grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  if (!Ended(cancel).ok()) return false;
   ++stats_.retries;
-  return !stopped_;
+  return true;
 }
 
 void Endpoint::Stop() {

@@ -6,7 +6,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +15,7 @@
 #include <string>
 
 #include "inference/open_inference.grpc.pb.h"
+#include "server/compute/asker.h"
 #include "server/compute/clock.h"
 #include "server/compute/mutex.h"
 
@@ -62,7 +62,8 @@ struct EndpointStats {
 // server that is in trouble is not asked many times as much as before.
 //
 // Errors are FAILED_PRECONDITION with the reason MODEL_UNREACHABLE and name
-// the endpoint, never its address; UNAVAILABLE after Stop.
+// the endpoint, never its address; UNAVAILABLE after Stop; CANCELLED once the
+// asker is.
 //
 // Thread-safe.
 class Endpoint {
@@ -78,11 +79,10 @@ class Endpoint {
   absl::StatusOr<inference::ModelMetadataResponse> Metadata(
       const std::string& model, const std::string& version);
 
-  // `images` is how many the request holds; each time that it is sent they are
-  // added to `sent`, if that is not null.
+  // `images` is how many the request holds.
   absl::StatusOr<inference::ModelInferResponse> Infer(
       const inference::ModelInferRequest& request, int64_t images,
-      std::atomic<int64_t>* sent);
+      const Asker& asker) ADV_EXCLUDES(mutex_);
 
   // Ends the calls that run, and the pauses. There are no calls from now on.
   void Stop() ADV_EXCLUDES(mutex_);
@@ -94,15 +94,19 @@ class Endpoint {
 
   // `call` until it succeeds or may not be made again. `what` is the model.
   absl::Status Try(absl::string_view what, int retries, int64_t images,
-                   std::atomic<int64_t>* sent, const Call& call)
+                   const Asker& asker, const Call& call) ADV_EXCLUDES(mutex_);
+  grpc::Status CallOnce(const Call& call, const CancelToken& cancel)
       ADV_EXCLUDES(mutex_);
-  grpc::Status CallOnce(const Call& call) ADV_EXCLUDES(mutex_);
-  // Waits for a place among the calls and for the images' turn. UNAVAILABLE
-  // after Stop.
-  absl::Status Enter(int64_t images) ADV_EXCLUDES(mutex_);
+  // Waits for a place among the calls and for the images' turn. Not OK if
+  // there is no call to be made any more.
+  absl::Status Enter(int64_t images, const CancelToken& cancel)
+      ADV_EXCLUDES(mutex_);
   // Pays for another try and waits before it; false if that is not allowed.
   // `tries` were made.
-  bool Pause(int tries) ADV_EXCLUDES(mutex_);
+  bool Pause(int tries, const CancelToken& cancel) ADV_EXCLUDES(mutex_);
+  // Why no call is made any more: UNAVAILABLE after Stop, CANCELLED for an
+  // asker that is; OK otherwise.
+  absl::Status Ended(const CancelToken& cancel) const ADV_REQUIRES(mutex_);
 
   const EndpointOptions options_;
   RealClock real_clock_;

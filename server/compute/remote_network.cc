@@ -60,22 +60,22 @@ absl::StatusOr<std::shared_ptr<const RemoteNetwork>> RemoteNetwork::Make(
   if (!metadata.ok()) return metadata.status();
   absl::StatusOr<Tensors> tensors = CheckMetadata(*metadata, model);
   if (!tensors.ok()) return tensors.status();
-  return absl::WrapUnique(new RemoteNetwork(std::move(endpoint), model,
-                                            *std::move(tensors), nullptr));
+  return absl::WrapUnique(
+      new RemoteNetwork(std::move(endpoint), model, *std::move(tensors), {}));
 }
 
 RemoteNetwork::RemoteNetwork(std::shared_ptr<Endpoint> endpoint,
                              const RemoteModel& model, Tensors tensors,
-                             std::atomic<int64_t>* sent)
+                             Asker asker)
     : Network(TraitsOf(model)),
       endpoint_(std::move(endpoint)),
       model_(model),
       tensors_(std::move(tensors)),
-      sent_(sent) {}
+      asker_(std::move(asker)) {}
 
-std::unique_ptr<const Network> RemoteNetwork::Counted(
-    std::atomic<int64_t>* sent) const {
-  return absl::WrapUnique(new RemoteNetwork(endpoint_, model_, tensors_, sent));
+std::unique_ptr<const Network> RemoteNetwork::For(const Asker& asker) const {
+  return absl::WrapUnique(
+      new RemoteNetwork(endpoint_, model_, tensors_, asker));
 }
 
 absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
@@ -148,7 +148,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
   request.add_outputs()->set_name(tensors_.output);
   const int64_t count = images.size(0);
   const absl::StatusOr<inference::ModelInferResponse> response =
-      endpoint_->Infer(request, count, sent_);
+      endpoint_->Infer(request, count, asker_);
   if (!response.ok()) return response.status();
   absl::StatusOr<at::Tensor> values = ValuesOf(*response, count);
   if (!values.ok()) return values;

@@ -4,12 +4,12 @@
 #include <ATen/core/Tensor.h>
 #include <absl/status/statusor.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "engine/nn/foreign_interface.h"
+#include "server/compute/asker.h"
 #include "server/compute/endpoint.h"
 
 namespace adv {
@@ -38,9 +38,8 @@ class RemoteNetwork final : public Network {
 
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override;
 
-  // The same network, which adds the images that it sends to `sent`. Neither
-  // needs the other to live.
-  std::unique_ptr<const Network> Counted(std::atomic<int64_t>* sent) const;
+  // The same network, on behalf of `asker`. Neither needs the other to live.
+  std::unique_ptr<const Network> For(const Asker& asker) const;
 
  private:
   struct Tensors {  // of the model's server
@@ -50,7 +49,7 @@ class RemoteNetwork final : public Network {
   };
 
   RemoteNetwork(std::shared_ptr<Endpoint> endpoint, const RemoteModel& model,
-                Tensors tensors, std::atomic<int64_t>* sent);
+                Tensors tensors, Asker asker);
 
   static absl::StatusOr<Tensors> CheckMetadata(
       const inference::ModelMetadataResponse& metadata,
@@ -65,7 +64,7 @@ class RemoteNetwork final : public Network {
   const std::shared_ptr<Endpoint> endpoint_;
   const RemoteModel model_;
   const Tensors tensors_;
-  std::atomic<int64_t>* const sent_;  // may be null
+  const Asker asker_;
 };
 
 }  // namespace adv

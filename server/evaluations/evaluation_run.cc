@@ -43,7 +43,7 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       tiles_(TilesOf(evaluation_, before.done, at_once)),
       store_(*store),
       clock_(*clock),
-      work_(id_, &evaluation_, store, clock),
+      work_(id_, &evaluation_, cancel_, store, clock),
       state_(std::move(state)),
       schedule_(tiles_.size(), at_once),
       count_(std::move(before.count)) {

@@ -9,11 +9,11 @@
 namespace adv {
 namespace {
 
-// A model's network that counts what it sends, where it sends anything.
-class CountedNetwork {
+// A model's network; if it asks an endpoint, on behalf of `asker`.
+class NetworkOf {
  public:
-  CountedNetwork(const ServedModel& model, std::atomic<int64_t>* sent)
-      : own_(model.counted ? model.counted(sent) : nullptr),
+  NetworkOf(const ServedModel& model, const Asker& asker)
+      : own_(model.network_for ? model.network_for(asker) : nullptr),
         network_(own_ != nullptr ? *own_ : *model.network) {}
 
   const Network& get() const { return network_; }
@@ -26,9 +26,11 @@ class CountedNetwork {
 }  // namespace
 
 TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
-                   EvaluationStore* store, const Clock* clock)
+                   CancelToken cancel, EvaluationStore* store,
+                   const Clock* clock)
     : id_(std::move(id)),
       evaluation_(*evaluation),
+      cancel_(std::move(cancel)),
       store_(*store),
       clock_(*clock),
       last_tile_(clock->Now()) {}
@@ -43,8 +45,9 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
 
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
     const TileIndices& tile, const BeforePass& before_pass) {
-  const CountedNetwork target(*evaluation_.model, &new_queries_);
-  const CountedNetwork source(*evaluation_.source_model, &new_queries_);
+  const Asker asker{&new_queries_, cancel_};
+  const NetworkOf target(*evaluation_.model, asker);
+  const NetworkOf source(*evaluation_.source_model, asker);
   // An attack takes two networks for a transfer, even two wrappers of one
   // model: without a transfer it gets one wrapper twice.
   const bool transfer = evaluation_.source_model != evaluation_.model;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/evaluation/records.h"
+#include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
@@ -25,9 +26,10 @@ namespace adv {
 class TileWork {
  public:
   // `id` is that of `evaluation` in `store`. `evaluation`, `store` and `clock`
-  // are not owned and must outlive the work.
+  // are not owned and must outlive the work. `cancel` ends waits for
+  // endpoints; passes are ended by Compute's `before_pass`.
   TileWork(std::string id, const ResolvedEvaluation* evaluation,
-           EvaluationStore* store, const Clock* clock);
+           CancelToken cancel, EvaluationStore* store, const Clock* clock);
 
   // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
   // their records in one transaction. Returns the records, in the order of
@@ -53,6 +55,7 @@ class TileWork {
 
   const std::string id_;
   const ResolvedEvaluation& evaluation_;
+  const CancelToken cancel_;
   EvaluationStore& store_;
   const Clock& clock_;
   std::atomic<int64_t> passes_{0};

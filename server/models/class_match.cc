@@ -85,11 +85,11 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> WithClassesOf(
   if (source->urgent_network != nullptr) {
     ordered->urgent_network = Reordered(source->urgent_network, *order);
   }
-  // The counting network lies under the reordering, since it sends the images.
-  if (source->counted) {
-    ordered->counted = [counted = source->counted,
-                        order = *order](std::atomic<int64_t>* sent) {
-      return Reordered(counted(sent), order);
+  // The asker's network lies under the reordering, since it sends the images.
+  if (source->network_for) {
+    ordered->network_for = [network_for = source->network_for,
+                            order = *order](const Asker& asker) {
+      return Reordered(network_for(asker), order);
     };
   }
   return ordered;

@@ -108,8 +108,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
   model->store = store;
   if (remote != nullptr) {
     model->network = remote;
-    model->counted = [remote](std::atomic<int64_t>* sent) {
-      return std::shared_ptr<const Network>(remote->Counted(sent));
+    model->network_for = [remote](const Asker& asker) {
+      return std::shared_ptr<const Network>(remote->For(asker));
     };
   } else if (passes == nullptr) {
     model->network = *network;

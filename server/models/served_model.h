@@ -3,7 +3,6 @@
 
 #include <absl/status/statusor.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "engine/nn/batching_network.h"
 #include "engine/nn/network.h"
 #include "model_store/model_store.h"
+#include "server/compute/asker.h"
 #include "server/compute/executor.h"
 #include "server/models/model_loader.h"
 
@@ -30,10 +30,9 @@ struct ServedModel {
   // for.
   std::shared_ptr<const Network> urgent_network;
 
-  // The network as one that adds the images that it sends to an endpoint to
-  // `sent`, which must outlive it. Null: the model runs here.
-  std::function<std::shared_ptr<const Network>(std::atomic<int64_t>* sent)>
-      counted;
+  // The network as one that asks its endpoint on behalf of an asker. Null: the
+  // model runs here.
+  std::function<std::shared_ptr<const Network>(const Asker&)> network_for;
 
   // The one for jobs of that lane.
   const Network& NetworkFor(Lane lane) const {
@@ -49,7 +48,7 @@ struct ServedModel {
 
 // Whether work on both, which may be one, waits for an endpoint.
 inline bool AskEndpoints(const ServedModel& model, const ServedModel& source) {
-  return model.counted != nullptr || source.counted != nullptr;
+  return model.network_for != nullptr || source.network_for != nullptr;
 }
 
 // Builds a verified version and proves it: its format loads, its class names

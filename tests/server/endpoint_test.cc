@@ -42,12 +42,13 @@ class EndpointTest : public ::testing::Test {
   absl::StatusOr<inference::ModelInferResponse> Infer(int64_t images = 5) {
     inference::ModelInferRequest request;
     request.set_model_name("cat");
-    return endpoint_->Infer(request, images, &sent_);
+    return endpoint_->Infer(request, images, {&sent_, cancel_});
   }
 
   std::vector<grpc::Status> answers_;
   std::atomic<size_t> next_{0};
   std::atomic<int64_t> sent_{0};
+  CancelToken cancel_;
   std::unique_ptr<ScriptedEndpoint> server_;
   std::unique_ptr<Endpoint> endpoint_;
 };
@@ -175,6 +176,70 @@ TEST_F(EndpointTest, StopEndsCallsAndPauses) {
   caller.join();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_TRUE(absl::IsUnavailable(Infer().status()));
+}
+
+// Others go on: a cancelled evaluation must not hold a place for the rest of
+// its timeout.
+TEST_F(EndpointTest, ACancelledAskerLeavesItsCallAtOnce) {
+  Gate arrived;
+  std::atomic<bool> waits{true};
+  server_ = std::make_unique<ScriptedEndpoint>(
+      [&](grpc::ServerContext* context, const inference::ModelInferRequest&,
+          inference::ModelInferResponse*) {
+        if (!waits) return grpc::Status::OK;
+        arrived.Open();
+        while (!context->IsCancelled()) std::this_thread::yield();
+        return grpc::Status::CANCELLED;
+      });
+  EndpointOptions options;
+  options.requests = 1;
+  Start(options);
+  absl::Status status;
+  std::thread caller([&] { status = Infer().status(); });
+  arrived.Pass();
+  waits = false;
+  cancel_.Cancel();
+  caller.join();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(sent_, 5);
+  EXPECT_EQ(endpoint_->stats().calls, 1);
+  EXPECT_TRUE(absl::IsCancelled(Infer().status()));
+  EXPECT_EQ(sent_, 5) << "nothing is sent for who is gone";
+  cancel_ = CancelToken();
+  EXPECT_TRUE(Infer().ok()) << "the place is free";
+}
+
+TEST_F(EndpointTest, ACancelledAskerLeavesItsPauseAtOnce) {
+  Script(std::vector<grpc::Status>(10, kDown));
+  ManualClock clock;
+  EndpointOptions options;
+  options.clock = &clock;
+  Start(options);
+  absl::Status status;
+  std::thread caller([&] { status = Infer().status(); });
+  clock.AwaitWaiter();  // the pause after the first try
+  cancel_.Cancel();
+  caller.join();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(endpoint_->stats().calls, 1);
+}
+
+TEST_F(EndpointTest, ACancelledAskerLeavesItsTurnAtOnce) {
+  Script({});
+  ManualClock clock;
+  EndpointOptions options;
+  options.queries_per_second = 10;
+  options.requests = 1;
+  options.clock = &clock;
+  Start(options);
+  ASSERT_TRUE(Infer(20).ok());
+  absl::Status status;
+  std::thread caller([&] { status = Infer().status(); });
+  clock.AwaitWaiter();
+  cancel_.Cancel();
+  caller.join();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(sent_, 20);
 }
 
 // gRPC by itself would look again after a pause that grows to two minutes.

@@ -103,7 +103,7 @@ TEST_F(RemoteNetworkTest, ScoresAreTheEndpoints) {
 TEST_F(RemoteNetworkTest, LargeBatchesAreSplit) {
   model_.max_batch = 4;
   std::atomic<int64_t> sent{0};
-  const auto network = Make()->Counted(&sent);
+  const auto network = Make()->For({&sent});
   EXPECT_TRUE(network->Logits(Images(10)).value().equal(Scores(Images(10))));
   EXPECT_THAT(server_.calls(), ElementsAre(4, 4, 2));
   EXPECT_EQ(sent, 10);
@@ -112,7 +112,7 @@ TEST_F(RemoteNetworkTest, LargeBatchesAreSplit) {
 TEST_F(RemoteNetworkTest, AFixedBatchIsFilledUp) {
   server_.metadata.mutable_inputs(0)->set_shape(0, 4);
   std::atomic<int64_t> sent{0};
-  const auto network = Make()->Counted(&sent);
+  const auto network = Make()->For({&sent});
   EXPECT_TRUE(network->Logits(Images(5)).value().equal(Scores(Images(5))));
   EXPECT_THAT(server_.calls(), ElementsAre(4, 4));
   EXPECT_EQ(sent, 8);
