@@ -7,6 +7,9 @@
 namespace adv {
 namespace {
 
+// The 2x2 table and the rates that follow from it. Each rate has its own total:
+// attack success is a share of the images that were right before the attack,
+// all others are shares of all images.
 v1::Outcomes EncodeOutcomes(const Outcomes& outcomes) {
   v1::Outcomes message;
   message.set_clean_right_adversarial_right(outcomes.right_right);
@@ -36,7 +39,8 @@ v1::IterationSummary EncodeIterations(const IterationSummary& summary) {
 }
 
 v1::ConfusionMatrix EncodeConfusion(const PairCounts& counts) {
-  // Of more classes nobody looks at every pair, and most are 0.
+  // The whole matrix grows with the square of the classes, and of many classes
+  // most counts are 0. Beyond this number only the other counts are sent.
   constexpr int64_t kMostOfAWholeMatrix = 100;
   v1::ConfusionMatrix message;
   message.set_classes(static_cast<int32_t>(counts.classes()));
@@ -66,6 +70,7 @@ v1::PerturbationSummary EncodePerturbation(const AttackReport& report) {
 }
 
 v1::Cost EncodeCost(const AttackReport& report) {
+  // A report of no images has a cost of 0 for each image, not 0 / 0.
   const auto images =
       static_cast<double>(std::max<int64_t>(1, report.overall.total()));
   v1::Cost message;
@@ -80,6 +85,8 @@ v1::Cost EncodeCost(const AttackReport& report) {
   return message;
 }
 
+// The goals of Papernot et al. from the least to the most ambitious. The share
+// of a goal whose total is 0 is NaN, as WilsonRate has it.
 v1::AdversaryGoals EncodeGoals(const AttackReport& report, bool targeted,
                                size_t classes) {
   const int64_t clean_right = report.overall.clean_right();
@@ -92,6 +99,9 @@ v1::AdversaryGoals EncodeGoals(const AttackReport& report, bool targeted,
     *message.mutable_targeted_misclassification() =
         EncodeRate(WilsonRate(report.right_to_target, clean_right));
   }
+  // The map holds only pairs that at least one image took, so its size is the
+  // number of pairs reached. There are classes * (classes - 1) pairs of
+  // different classes.
   const auto reached =
       static_cast<int64_t>(report.source_target.counts().size());
   *message.mutable_source_target_pairs() = EncodeRate(
@@ -112,7 +122,8 @@ v1::AdversarialKinds EncodeKinds(const KindCounts& kinds,
   return message;
 }
 
-// The members of an AutoAttack; nothing for another attack.
+// Adds the members of an AutoAttack in the order in which they ran. Any other
+// attack has none, and nothing is added.
 void EncodeMembers(const AttackReport& report, const AttackConfig& config,
                    v1::AttackResult* message) {
   const auto* const ensemble = std::get_if<AutoAttackConfig>(&config);
@@ -120,6 +131,8 @@ void EncodeMembers(const AttackReport& report, const AttackConfig& config,
   int64_t right = report.overall.clean_right();
   const std::vector<AnyAttack> members = MembersOf(*ensemble);
   for (size_t i = 0; i < members.size(); ++i) {
+    // A member sees only the images that the members before it left standing,
+    // so no image is subtracted twice.
     right -= report.broken_by_member[i];
     v1::MemberResult* member = message->add_members();
     *member->mutable_attack() = EncodeAttack(members[i].config, report.epsilon);
@@ -146,10 +159,14 @@ v1::AttackResult EncodeResult(const AttackReport& report,
                               const v1::EvaluationSpec& spec,
                               const std::vector<std::string>& class_names) {
   v1::AttackResult message;
-  // A resolved specification is valid.
+  // The attack was checked when the specification was resolved. A parameter
+  // beyond the default limits is read all the same, and its violation does not
+  // matter.
   FieldViolations none;
   const AttackConfig config = DecodeAttack(
       spec.attacks(static_cast<int>(report.attack)), "", Limits(), &none);
+  // The specification leaves out steps that follow from epsilon. This result
+  // has one epsilon, so they are written out.
   *message.mutable_attack() = EncodeAttack(config, report.epsilon);
   message.set_attack_name(AttackName(config));
   *message.mutable_epsilon() = EncodeSize(report.epsilon);
@@ -178,6 +195,8 @@ v1::AttackResult EncodeResult(const AttackReport& report,
   return message;
 }
 
+// The inverse of EncodeAttackRecord. `queries` is not read: it is the sum of
+// gradients and forwards.
 AttackRecord DecodeAttackRecord(const v1::AttackRecord& message) {
   AttackRecord record;
   record.target = message.target();
@@ -269,6 +288,7 @@ v1::EvaluationReport EncodeReport(const EvaluationReport& report,
   int64_t right = 0;
   for (size_t label = 0; label < classes; ++label) {
     const auto same = static_cast<int64_t>(label);
+    // The diagonal of the matrix holds the images that the model has right.
     const int64_t hits = report.clean_confusion.at(same, same);
     right += hits;
     *message.add_clean_accuracy_per_class() =

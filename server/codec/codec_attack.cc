@@ -20,7 +20,7 @@ std::string Path(absl::string_view field, absl::string_view part) {
   return absl::StrCat(field, ".", part);
 }
 
-// The one of `attacks` that does not have `norm`; null if all have it.
+// The first of `attacks` that does not have `norm`; null if all have it.
 const AttackConfig* Without(Norm norm,
                             const std::vector<AttackConfig>& attacks) {
   for (const AttackConfig& config : attacks) {
@@ -34,7 +34,8 @@ std::vector<AttackConfig> AllKinds(std::index_sequence<kKinds...>) {
   return {std::variant_alternative_t<kKinds, AttackConfig>()...};
 }
 
-// The names of the attacks that need no more of a model than that.
+// The names of the attacks that need no more of a model than `access`, for an
+// error to list what would work.
 std::vector<std::string> AttacksWithin(Access access) {
   std::vector<std::string> names;
   for (const AttackConfig& config : AllKinds(
@@ -44,6 +45,8 @@ std::vector<std::string> AttacksWithin(Access access) {
   return names;
 }
 
+// Whether images of the attack may leave [0, 1]: only those of FGSM in thesis
+// mode, alone or as a member of an AutoAttack.
 bool LeavesBox(const AttackConfig& config) {
   if (const auto* fgsm = std::get_if<FgsmConfig>(&config)) {
     return fgsm->thesis_mode;
@@ -60,6 +63,8 @@ bool LeavesBox(const AttackConfig& config) {
 Norm DecodeNorm(v1::Norm norm, absl::string_view field,
                 const std::vector<AttackConfig>& attacks,
                 FieldViolations* violations) {
+  // Proto enums are open: a newer client may send a number that is unknown
+  // here.
   if (!v1::Norm_IsValid(norm)) {
     violations->Add(field, absl::StrCat("is ", static_cast<int>(norm),
                                         "; must be a value of adv.v1.Norm"));
@@ -67,6 +72,8 @@ Norm DecodeNorm(v1::Norm norm, absl::string_view field,
   }
   const AttackConfig* const not_linf = Without(Norm::kLinf, attacks);
   const AttackConfig* const not_l2 = Without(Norm::kL2, attacks);
+  // L-inf goes first as the default. It is an error only if each norm is
+  // missing from at least one attack.
   if (norm == v1::NORM_UNSPECIFIED) {
     if (not_linf != nullptr && not_l2 != nullptr) {
       violations->Add(
@@ -78,6 +85,8 @@ Norm DecodeNorm(v1::Norm norm, absl::string_view field,
     return not_linf == nullptr ? Norm::kLinf : Norm::kL2;
   }
   const AttackConfig* const without = norm == v1::NORM_L2 ? not_l2 : not_linf;
+  // NORM_L1 has a name in the protos, but no attack has it, so it is always
+  // refused.
   if (norm != v1::NORM_L1 && without == nullptr) {
     return norm == v1::NORM_L2 ? Norm::kL2 : Norm::kLinf;
   }
@@ -102,6 +111,8 @@ v1::Norm EncodeNorm(Norm norm) {
 double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
                      Norm norm, int64_t values_per_image,
                      FieldViolations* violations) {
+  // The diameter of the box [0, 1]^n in the norm: no change of an image is
+  // larger.
   const double max = norm == Norm::kLinf
                          ? 1
                          : std::sqrt(static_cast<double>(values_per_image));
@@ -117,6 +128,8 @@ void CheckEightBit(const std::vector<AttackConfig>& attacks, Norm norm,
                     "box, which bytes cannot");
   }
   for (double epsilon : epsilons) {
+    // An epsilon of 0 is allowed. One that is negative or NaN already has a
+    // violation.
     if (norm != Norm::kLinf || !(epsilon > 0) || LevelsWithin(epsilon) > 0) {
       continue;
     }
@@ -135,6 +148,8 @@ Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,
   switch (targeted.rule()) {
     case v1::TARGET_RULE_UNSPECIFIED:
     case v1::TARGET_RULE_FIXED:
+      // An absent target_class reads as 0, which is a class. So presence is
+      // asked, too.
       decoded.target_class = targeted.target_class();
       if (!targeted.has_target_class() || decoded.target_class < 0 ||
           decoded.target_class >= classes) {
@@ -171,6 +186,7 @@ Goal DecodeGoal(const v1::Goal& goal, absl::string_view field, int64_t classes,
 v1::Goal EncodeGoal(const Goal& goal) {
   v1::Goal message;
   if (goal.kind == Goal::Kind::kUntargeted) {
+    // An absent goal means untargeted. Written out, both forms give one id.
     message.mutable_untargeted();
     return message;
   }
@@ -209,6 +225,7 @@ at::Tensor DecodeTargets(const v1::Goal& goal, absl::string_view field,
 void CheckTargets(const at::Tensor& targets, const at::Tensor& labels,
                   absl::string_view field, FieldViolations* violations) {
   if (!targets.defined() || !labels.defined()) return;
+  // [M, 1]: the position of each image whose target is its label.
   const at::Tensor same = targets.eq(labels).nonzero();
   for (int64_t i = 0; i < same.size(0); ++i) {
     const int64_t image = same[i].item<int64_t>();
@@ -227,6 +244,8 @@ SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
                                  "; must be a value of adv.v1.SuccessRule"));
   }
   if (rule != v1::SUCCESS_RULE_ANY_ITERATE) return SuccessRule::kLastIterate;
+  // While it works, a transfer attack sees only the source, so it cannot stop
+  // at the first image that fools the model.
   if (transfer) {
     violations->Add(field,
                     "is SUCCESS_RULE_ANY_ITERATE; must be "
@@ -239,6 +258,7 @@ void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
                  const AttackSource& source, absl::string_view goal_field,
                  FieldViolations* violations) {
   const AttackTraits traits = TraitsOf(config);
+  // Access is ordered: each kind includes the kinds before it.
   if (traits.access > source.access) {
     violations->Add(
         source.field,

@@ -19,9 +19,11 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 
+// Grey levels in a pixel unit.
 constexpr double kLevels = 255;
 
-// The most of a count that this server takes.
+// The largest count that this server takes: the attack's own bound, or a lower
+// one that the operator set.
 int64_t Most(const parameter::About& about, const Limits& limits) {
   const auto most = static_cast<int64_t>(about.range.high);
   switch (about.range.limit) {
@@ -35,8 +37,9 @@ int64_t Most(const parameter::About& about, const Limits& limits) {
   return most;
 }
 
-// Reads the parameters of one attack from the fields of their names. What is
-// not given stays at its default.
+// Reads the parameters of one attack from the fields of their names. ForEach
+// calls the overload for each parameter's kind. What is not given stays at its
+// default.
 class ParameterReader {
  public:
   ParameterReader(const google::protobuf::Message& message, std::string field,
@@ -54,14 +57,16 @@ class ParameterReader {
       to = *count;
       return;
     }
-    // A server may allow less than a default.
+    // A server's limit may be below the default. The request must then give a
+    // smaller count.
     const int64_t most = Most(about, limits_);
     if (to <= most) return;
     violations_->Add(Path(about),
                      absl::StrCat("is not given, and would be ", to.value(),
                                   "; must be ", about.range.low, " to ", most));
   }
-  // What follows from epsilon is CheckSteps's affair.
+  // A count that is not given follows from epsilon, which is not known here.
+  // CheckSteps checks it.
   void operator()(const parameter::OptionalCount& described,
                   parameter::OptionalCount& to) const {
     if (const auto count = ReadCount(described.about())) to = *count;
@@ -91,12 +96,15 @@ class ParameterReader {
                   parameter::Choice<Enum>& to) const {
     const FieldDescriptor& field = Field(described.about());
     const int number = reflection_.GetEnumValue(message_, &field);
+    // Proto enums are open, so any number may arrive.
     if (field.enum_type()->FindValueByNumber(number) == nullptr) {
       violations_->Add(Path(described.about()),
                        absl::StrCat("is ", number, "; must be a value of ",
                                     field.enum_type()->full_name()));
       return;
     }
+    // Names have numbers above 0. UNSPECIFIED, which is 0, fits none of them
+    // and leaves the default.
     for (size_t i = 0; i < described.names().size(); ++i) {
       if (number == EnumeratorOf(field, described.names()[i])) {
         to = static_cast<Enum>(i);
@@ -115,6 +123,8 @@ class ParameterReader {
     return absl::StrCat(field_, ".", about.name);
   }
 
+  // A count that is given. One out of range is returned, too, after its
+  // violation.
   std::optional<int64_t> ReadCount(const parameter::About& about) const {
     if (!IsGiven(about)) return std::nullopt;
     const int64_t count = reflection_.GetUInt32(message_, &Field(about));
@@ -126,6 +136,8 @@ class ParameterReader {
     }
     return count;
   }
+  // A size that is given, in pixel units. It must be above 0: a step of 0 would
+  // never move an image.
   std::optional<double> ReadSize(const parameter::About& about) const {
     if (!IsGiven(about)) return std::nullopt;
     v1::Epsilon size;
@@ -155,7 +167,9 @@ void Decode(const google::protobuf::Message& message, const std::string& field,
   v1::AutoAttack attack;
   attack.CopyFrom(message);
   if (attack.members().empty()) {
-    // What is wrong with the standard ensemble here is told of its members.
+    // No members mean the standard ensemble. Its members are decoded only to
+    // find what this server's limits refuse. `config` stays empty, which stands
+    // for them.
     attack = EncodeAttack(*config, std::nullopt).auto_attack();
     AutoAttackConfig standard;
     Decode(attack, field, limits, violations, &standard);
@@ -169,6 +183,7 @@ void Decode(const google::protobuf::Message& message, const std::string& field,
   }
   for (int i = 0; i < attack.members_size(); ++i) {
     const std::string path = absl::StrCat(field, ".members[", i, "]");
+    // Without nesting the recursion below is one level deep.
     if (attack.members(i).has_auto_attack()) {
       violations->Add(path, "is an auto_attack; must be another attack");
       continue;
@@ -178,7 +193,8 @@ void Decode(const google::protobuf::Message& message, const std::string& field,
   }
 }
 
-// Looks at the counts of one attack that follow from an epsilon.
+// Checks the counts of one attack that follow from an epsilon because they are
+// not given. A count that is given was checked when it was read.
 struct RuleCheck {
   const std::string field;
   double epsilon;
@@ -197,6 +213,7 @@ struct RuleCheck {
                                  " at epsilon ", epsilon, "; must be ",
                                  described.about().range.low, " to ", most));
   }
+  // No other parameter is a count that follows from epsilon.
   template <typename Kind>
   void operator()(const Kind& /*described*/, const Kind& /*value*/) {}
 
@@ -204,6 +221,8 @@ struct RuleCheck {
   void Look(const Config& config) {
     parameter::ForEach(config, *this);
   }
+  // An AutoAttack has no parameters of its own. CheckSteps looks at its
+  // members.
   void Look(const AutoAttackConfig& /*config*/) {}
 };
 
@@ -228,6 +247,8 @@ AttackConfig DecodeAttack(const v1::Attack& attack, absl::string_view field,
                                  absl::StrJoin(ImplementedAttacks(), ", ")));
     return FgsmConfig();
   }
+  // The field of the oneof has the attack's name, and its message the
+  // parameters.
   const FieldDescriptor* const kind =
       v1::Attack::descriptor()->FindFieldByNumber(attack.kind_case());
   AttackConfig config = DefaultConfig(kind->name());
@@ -249,6 +270,7 @@ void CheckSteps(const AttackConfig& config, absl::string_view field,
     RuleCheck check{absl::StrCat(field, ".", AttackName(config)), epsilon,
                     limits, violations};
     std::visit([&check](const auto& one) { check.Look(one); }, config);
+    // One epsilon is enough for the error: the others have the same remedy.
     if (check.too_many) return;
   }
   if (const auto* all = std::get_if<AutoAttackConfig>(&config)) {
@@ -260,18 +282,20 @@ void CheckSteps(const AttackConfig& config, absl::string_view field,
   }
 }
 
-// NaN fails every comparison.
 double DecodeSize(const v1::Epsilon& size, absl::string_view field,
                   SizeRange range, FieldViolations* violations) {
   const absl::string_view from =
       range.may_be_zero ? "0 to " : "above 0, up to ";
   const bool levels = size.unit_case() == v1::Epsilon::kLevels;
   const double value = levels ? size.levels() : size.pixels();
+  // Checked and named in the caller's own unit.
   const double max = levels ? range.max * kLevels : range.max;
   if (size.unit_case() == v1::Epsilon::UNIT_NOT_SET) {
     violations->Add(
         field, absl::StrCat("is not given; must be pixels, ", from, range.max,
                             ", or levels, ", from, range.max * kLevels));
+    // NaN fails every comparison, so the check asks whether the size is in
+    // range and not whether it is outside.
   } else if (!(value <= max && (range.may_be_zero ? value >= 0 : value > 0))) {
     violations->Add(field, absl::StrCat("is ", value,
                                         levels ? " levels" : " in pixel units",

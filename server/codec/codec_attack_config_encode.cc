@@ -16,7 +16,8 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 
-// The share of epsilon that a step size is which was not given.
+// The step size, as a share of epsilon, of an attack whose step size is not
+// given.
 double ShareOfEpsilon(const PgdConfig& /*config*/) { return 0.25; }
 double ShareOfEpsilon(const MiFgsmConfig& config) {
   return 1.0 / static_cast<double>(config.steps.value());
@@ -26,7 +27,8 @@ double ShareOfEpsilon(const Config& /*config*/) {
   return 0;  // it has none that could be left out
 }
 
-// Writes the parameters of one attack into the fields of their names.
+// Writes the parameters of one attack into the fields of their names. ForEach
+// calls the overload for each parameter's kind.
 class ParameterWriter {
  public:
   ParameterWriter(std::optional<double> epsilon, double step_share,
@@ -42,6 +44,7 @@ class ParameterWriter {
   }
   void operator()(const parameter::OptionalCount& described,
                   const parameter::OptionalCount& count) const {
+    // Without an epsilon a count that follows from it stays absent.
     if (epsilon_) {
       WriteCount(described.about(), IgsmSteps(count, *epsilon_));
     } else if (count) {
@@ -60,6 +63,7 @@ class ParameterWriter {
                   const parameter::OptionalSize& size) const {
     if (size) {
       WriteSize(described.about(), *size);
+      // At epsilon 0 the rule gives 0, which is no valid step size.
     } else if (epsilon_ && *epsilon_ > 0) {
       WriteSize(described.about(), *epsilon_ * step_share_);
     }
@@ -96,7 +100,8 @@ class ParameterWriter {
   const google::protobuf::Reflection& reflection_;
 };
 
-// What has no say in the attack is left out, so that it changes no id.
+// Leaves out a parameter that the attack does not use, so that its value cannot
+// change the evaluation's id.
 template <typename Config>
 void DropIdle(const Config& /*config*/, v1::Attack* /*attack*/) {}
 void DropIdle(const ApgdConfig& config, v1::Attack* attack) {
@@ -119,6 +124,8 @@ void Encode(const Config& config, std::optional<double> epsilon,
 
 void Encode(const AutoAttackConfig& config, std::optional<double> epsilon,
             v1::Attack* attack) {
+  // The standard ensemble is written out as well, so that it has one form
+  // whether or not the request listed its members.
   for (const AnyAttack& member : MembersOf(config)) {
     *attack->mutable_auto_attack()->add_members() =
         EncodeAttack(member.config, epsilon);
@@ -147,7 +154,8 @@ const FieldDescriptor& FieldOf(const google::protobuf::Descriptor& message,
 
 int EnumeratorOf(const FieldDescriptor& field, absl::string_view name) {
   const google::protobuf::EnumDescriptor& type = *field.enum_type();
-  // "APGD_LOSS_UNSPECIFIED" tells the prefix of all.
+  // The name of 0, such as "APGD_LOSS_UNSPECIFIED", holds the prefix of all
+  // names.
   const std::string& zero = type.FindValueByNumber(0)->name();
   const std::string prefix =
       zero.substr(0, zero.size() - (sizeof("UNSPECIFIED") - 1));

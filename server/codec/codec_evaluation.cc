@@ -18,7 +18,8 @@ namespace {
 
 constexpr double kDefaultEpsilon = 8.0 / 255;
 constexpr uint32_t kMaxTileSize = 1024;
-// Grows whenever the same specification would give other records.
+// Grows whenever the same specification would give other records. It is part of
+// the id, so that records of two versions never meet in one evaluation.
 constexpr uint32_t kRecordVersion = 2;
 
 int64_t ValuesPerImage(const Network& network) {
@@ -27,8 +28,8 @@ int64_t ValuesPerImage(const Network& network) {
   return values;
 }
 
-// Data set and source must take part in the model's world: its image shape and
-// its classes, into whose order they are brought.
+// Data set and source must have the model's image shape and classes. Their
+// classes are brought into the model's order. What does not fit stays as it is.
 void Fit(EvaluationInputs* inputs, FieldViolations* violations) {
   const NetworkTraits& traits = inputs->model->network->traits();
   const std::string shape = absl::StrCat(
@@ -64,6 +65,7 @@ void Fit(EvaluationInputs* inputs, FieldViolations* violations) {
   }
 }
 
+// Fills plan->attacks. The default is the pair that the proto names.
 void DecodeAttacks(const v1::EvaluationSpec& spec, const Limits& limits,
                    EvaluationPlan* plan, FieldViolations* violations) {
   if (static_cast<uint32_t>(spec.attacks_size()) > limits.attacks) {
@@ -80,6 +82,7 @@ void DecodeAttacks(const v1::EvaluationSpec& spec, const Limits& limits,
   if (plan->attacks.empty()) plan->attacks = {FgsmConfig(), IgsmConfig()};
 }
 
+// Fills plan->epsilons. plan->norm must be set, because it decides their range.
 void DecodeEpsilons(const v1::EvaluationSpec& spec, const Limits& limits,
                     int64_t values_per_image, EvaluationPlan* plan,
                     FieldViolations* violations) {
@@ -98,6 +101,7 @@ void DecodeEpsilons(const v1::EvaluationSpec& spec, const Limits& limits,
   if (plan->epsilons.empty()) plan->epsilons = {kDefaultEpsilon};
 }
 
+// The default is the number of images that fill the model's device.
 void DecodeTileSize(const v1::EvaluationSpec& spec, int64_t by_default,
                     EvaluationPlan* plan, FieldViolations* violations) {
   if (spec.tile_size() > kMaxTileSize) {
@@ -108,10 +112,11 @@ void DecodeTileSize(const v1::EvaluationSpec& spec, int64_t by_default,
   plan->tile_size = spec.tile_size() > 0 ? spec.tile_size() : by_default;
 }
 
-// The samples of an evaluation. Toward a fixed target they are images of the
-// other classes: an image of the target has nowhere to go.
-// `own_labels`: as the data set numbers its classes, so that the same images
-// are drawn for every model.
+// The indices of the samples in the data set, in rising order. With a fixed
+// target only images of other classes are drawn: an image of the target cannot
+// be led there. `own_labels` [size] number the classes as the data set does, so
+// that the same images are drawn for every model, whatever its order of
+// classes.
 std::vector<int64_t> ChooseSamples(const Dataset& dataset,
                                    const at::Tensor& own_labels,
                                    const Goal& goal, uint64_t count,
@@ -121,23 +126,32 @@ std::vector<int64_t> ChooseSamples(const Dataset& dataset,
   const at::Tensor candidates =
       fixed ? dataset.labels.ne(goal.target_class).nonzero().flatten()
             : at::arange(dataset.size(), at::kLong);
+  // The count is any uint64, so it is compared before it becomes signed.
   const auto samples = static_cast<int64_t>(
       std::min(count, static_cast<uint64_t>(candidates.size(0))));
+  // SampleIndices gives positions among the candidates. The loop turns them
+  // into indices of the data set.
   std::vector<int64_t> chosen =
       SampleIndices(own_labels.index_select(0, candidates), samples, seed);
   for (int64_t& index : chosen) index = candidates[index].item<int64_t>();
   return chosen;
 }
 
+// Fills in the plan. The order matters: the norm depends on the attacks, the
+// range of an epsilon on the norm, and default step counts on the epsilons.
 EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
                           const EvaluationInputs& inputs, const Limits& limits,
                           FieldViolations* violations) {
   const Network& network = *inputs.model->network;
+  // What the attack can ask is the source's affair, so an error names the field
+  // that chose it.
   const AttackSource source{
       inputs.source_model == inputs.model ? "spec.model" : "spec.source_model",
       inputs.source_model->network->traits().access};
   EvaluationPlan plan;
   DecodeAttacks(spec, limits, &plan, violations);
+  // A source without gradients leaves only a part of the standard AutoAttack.
+  // The other checks look at that part.
   for (AttackConfig& attack : plan.attacks) {
     attack = Within(source.access, attack);
   }
@@ -163,7 +177,8 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
   return plan;
 }
 
-// Each result is kept, and the report is made of all of them at once.
+// Limits the records of the evaluation: each takes room on the disk, and all
+// are in memory at once for the report.
 void CheckRecords(size_t samples, const EvaluationPlan& plan,
                   const Limits& limits, FieldViolations* violations) {
   const uint64_t each = plan.attacks.size() * plan.epsilons.size();
@@ -177,6 +192,7 @@ void CheckRecords(size_t samples, const EvaluationPlan& plan,
                    limits.evaluation_records / each, " samples"));
 }
 
+// As the proto says: the SHA-256 of the indices, each as 8 bytes little-endian.
 std::string DigestIndices(const std::vector<int64_t>& indices) {
   std::string bytes;
   bytes.reserve(indices.size() * 8);
@@ -188,12 +204,15 @@ std::string DigestIndices(const std::vector<int64_t>& indices) {
   return Sha256Hex(bytes);
 }
 
+// The specification with every default written out. Requests that mean the same
+// become equal here, and so they share one id.
 v1::EvaluationSpec EncodeSpec(const ResolvedEvaluation& evaluation) {
   const EvaluationPlan& plan = evaluation.plan;
   v1::EvaluationSpec spec;
   spec.set_model(evaluation.model->full_name());
   spec.set_source_model(evaluation.source_model->full_name());
   spec.set_dataset(evaluation.dataset->name);
+  // 0, which asks for all, and the full number become the same.
   spec.set_samples(evaluation.indices.size());
   spec.set_seed(plan.seed);
   for (const AttackConfig& attack : plan.attacks) {
@@ -216,6 +235,7 @@ absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
     const v1::EvaluationSpec& spec, EvaluationInputs inputs,
     const Limits& limits) {
   FieldViolations violations;
+  // Taken before Fit brings the classes into the model's order.
   const at::Tensor own_labels = inputs.dataset->labels;
   Fit(&inputs, &violations);
   ResolvedEvaluation evaluation;
@@ -226,6 +246,7 @@ absl::StatusOr<ResolvedEvaluation> DecodeEvaluationSpec(
   evaluation.indices =
       ChooseSamples(*inputs.dataset, own_labels, evaluation.plan.goal,
                     spec.samples(), spec.seed());
+  // Only a fixed target removes candidates.
   if (evaluation.indices.empty()) {
     violations.Add("spec.goal.targeted.target_class",
                    "is the label of every image of the data set; must leave "

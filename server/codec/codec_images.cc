@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// Only for the two types that CheckForm lets pass.
 int64_t BytesPerValue(v1::DataType type) {
   return type == v1::DATA_TYPE_UINT8 ? 1 : sizeof(float);
 }
@@ -25,8 +26,8 @@ std::string ShapeText(absl::string_view n, v1::ImageLayout layout,
                              "}");
 }
 
-// Records what is wrong with type, layout and shape. Only with none of it
-// wrong, the length of `data` means something.
+// Records what is wrong with type, layout and shape, and returns whether all
+// are right. The length of `data` can be checked only if they are.
 bool CheckForm(const v1::ImageBatch& batch, absl::string_view field,
                const std::vector<int64_t>& chw, FieldViolations* violations) {
   bool sound = true;
@@ -53,6 +54,8 @@ bool CheckForm(const v1::ImageBatch& batch, absl::string_view field,
       nhwc ? std::vector<int64_t>{chw[1], chw[2], chw[0]} : chw;
   if (shape.size() != 4 ||
       !std::equal(rest.begin(), rest.end(), shape.begin() + 1)) {
+    // A hostile shape may have millions of entries, which must not fill the
+    // error.
     const int shown = std::min(shape.size(), 8);
     fail("shape",
          absl::StrCat("is {",
@@ -63,6 +66,8 @@ bool CheckForm(const v1::ImageBatch& batch, absl::string_view field,
   return sound;
 }
 
+// Checks the number of images and the bytes that follow from it. CheckForm must
+// have passed, since the shape and the type are used here.
 bool CheckSize(const v1::ImageBatch& batch, absl::string_view field,
                const std::vector<int64_t>& chw, const Limits& limits,
                FieldViolations* violations) {
@@ -73,6 +78,8 @@ bool CheckSize(const v1::ImageBatch& batch, absl::string_view field,
                                  limits.images_per_request));
     return false;
   }
+  // The number of images is within its limit here, so the product cannot
+  // overflow.
   const int64_t bytes =
       count * chw[0] * chw[1] * chw[2] * BytesPerValue(batch.data_type());
   if (static_cast<int64_t>(batch.data().size()) != bytes) {
@@ -87,7 +94,8 @@ bool CheckSize(const v1::ImageBatch& batch, absl::string_view field,
   return true;
 }
 
-// A view of the bytes; the batch must outlive it.
+// The request's bytes as a tensor in the request's own layout, without a copy.
+// The batch must outlive it, and floats in it may lie at an unaligned address.
 at::Tensor View(const v1::ImageBatch& batch) {
   const std::vector<int64_t> shape(batch.shape().begin(), batch.shape().end());
   const auto type =
@@ -95,7 +103,9 @@ at::Tensor View(const v1::ImageBatch& batch) {
   return at::from_blob(const_cast<char*>(batch.data().data()), shape, type);
 }
 
-// NaN fails every comparison, so it is caught as well.
+// Records the number of pixels outside [0, 1] and the first of them. NaN fails
+// every comparison, so it counts as outside, too. `pixels` are contiguous and
+// in the order of the request, so the index is the one that the caller knows.
 bool CheckPixels(const at::Tensor& pixels, absl::string_view field,
                  FieldViolations* violations) {
   const float* const values = pixels.data_ptr<float>();
@@ -124,16 +134,21 @@ at::Tensor DecodeImages(const v1::ImageBatch& batch, absl::string_view field,
   }
   at::Tensor values = View(batch);
   if (batch.data_type() == v1::DATA_TYPE_FLOAT32) {
-    // The string's bytes may lie at any address.
+    // The string's bytes may lie at any address, but floats are read at aligned
+    // addresses alone. Of the view only the shape is used.
     at::Tensor aligned = at::empty(values.sizes(), at::kFloat);
     std::memcpy(aligned.data_ptr(), batch.data().data(), batch.data().size());
     values = aligned;
     if (!CheckPixels(values, field, violations)) return {};
   }
   if (batch.layout() == v1::IMAGE_LAYOUT_NHWC) {
+    // The permuted view has the strides of channels-last already, so the last
+    // line does not copy NHWC images again.
     values = values.permute({0, 3, 1, 2});
   }
   if (batch.data_type() == v1::DATA_TYPE_UINT8) {
+    // The conversion copies, so the result does not refer to the request's
+    // bytes.
     values = values.to(at::kFloat).div(255);
   }
   return values.contiguous(at::MemoryFormat::ChannelsLast);
@@ -144,8 +159,12 @@ void EncodeImages(const at::Tensor& images, v1::ImageLayout layout,
   at::Tensor values = images.to(at::kCPU, at::kFloat);
   if (layout == v1::IMAGE_LAYOUT_NHWC) values = values.permute({0, 2, 3, 1});
   if (type == v1::DATA_TYPE_UINT8) {
+    // A pixel lies on the lattice only to within rounding, and the conversion
+    // to bytes cuts. So it is rounded first.
     values = values.mul(255).round().clamp(0, 255).to(at::kByte);
   }
+  // The bytes are copied in the order of memory, which must be that of the
+  // layout.
   values = values.contiguous();
   batch->set_data(values.data_ptr(), values.nbytes());
   batch->mutable_shape()->Assign(values.sizes().begin(), values.sizes().end());

@@ -19,13 +19,17 @@ constexpr char kImages[] = "images";
 constexpr char kLogits[] = "logits";
 constexpr char kClass[] = "class";
 
+// The outputs of a model. One that tells only its decisions has no logits: the
+// rows of its network are 1 at the class and 0 elsewhere.
 std::vector<std::string> OutputsOf(const NetworkTraits& traits) {
   if (traits.access < Access::kScores) return {kClass};
   return {kLogits, kClass};
 }
 
-// The tensor's values as the bytes of an ImageBatch; empty, with a violation,
-// if it brings none or too many.
+// The tensor's float32 values as the bytes of an ImageBatch. The protocol has
+// two places for them, and a request may use only one. With both, or with
+// several raw entries, it records a violation. Without values it returns no
+// bytes, which DecodeImages refuses.
 std::string ValuesOf(const inference::ModelInferRequest& request,
                      FieldViolations* violations) {
   const auto& typed = request.inputs(0).contents().fp32_contents();
@@ -53,6 +57,7 @@ void DecodeOutputs(const inference::ModelInferRequest& request, InferTask* task,
     }
     task->outputs.push_back(name);
   }
+  // In the protocol a request that names no outputs asks for all of them.
   if (task->outputs.empty()) task->outputs = known;
 }
 
@@ -70,6 +75,7 @@ absl::StatusOr<std::string> ModelNameOf(const std::string& name,
                                 "newest"));
     return violations.status();
   }
+  // The number is printed again, so that "02" and "2" are one version.
   return absl::StrCat(name, "@", number);
 }
 
@@ -82,6 +88,7 @@ void EncodeModelMetadata(const ServedModel& model,
   auto* input = response->add_inputs();
   input->set_name(kImages);
   input->set_datatype(kFp32);
+  // -1 is the protocol's size for a dimension that varies, here the batch.
   input->add_shape(-1);
   for (const int64_t size : traits.image_shape) input->add_shape(size);
   for (const std::string& name : OutputsOf(traits)) {
@@ -117,6 +124,8 @@ absl::StatusOr<InferTask> DecodeInfer(
         "inputs[0].datatype",
         absl::StrCat("is ", Quote(input.datatype()), "; must be ", kFp32));
   }
+  // As an ImageBatch the tensor passes the same checks as the images of
+  // Classify.
   v1::ImageBatch batch;
   batch.set_data_type(v1::DATA_TYPE_FLOAT32);
   batch.set_layout(v1::IMAGE_LAYOUT_NCHW);

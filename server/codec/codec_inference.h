@@ -32,7 +32,7 @@ struct InferTask {
   at::Tensor images;  // [N, channels, height, width] float32 in [0, 1]
   // The outputs in the order in which they were asked for.
   std::vector<std::string> outputs;
-  // They come raw, as the images did.
+  // Whether the outputs go back as raw contents, as the images came.
   bool raw = false;
 };
 

@@ -19,6 +19,8 @@
 namespace adv {
 namespace {
 
+// The `top_k` best classes of one image, best first. `logits` [classes] are a
+// contiguous row of float32 on the CPU.
 v1::Classification EncodeClassification(const ServedModel& model,
                                         const at::Tensor& logits, int64_t top_k,
                                         bool include_logits) {
@@ -26,7 +28,8 @@ v1::Classification EncodeClassification(const ServedModel& model,
   const auto classes = logits.numel();
   std::vector<int32_t> order(classes);
   std::iota(order.begin(), order.end(), 0);
-  // Equal logits in class order, so that answers repeat.
+  // Equal logits stay in the order of the classes, so that the answer is always
+  // the same.
   std::partial_sort(order.begin(), order.begin() + top_k, order.end(),
                     [&](int32_t a, int32_t b) {
                       return begin[a] != begin[b] ? begin[a] > begin[b] : a < b;
@@ -45,11 +48,13 @@ v1::Classification EncodeClassification(const ServedModel& model,
   return message;
 }
 
-// Multiples of 1/255, to within float32 rounding.
+// Records the first image that has a pixel off the lattice of multiples of
+// 1/255, by more than what float32 rounds.
 void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
   if (!images.defined()) return;
   constexpr double kOff = 1e-3;  // of a level
   const at::Tensor levels = images.mul(255);
+  // [N, values of an image], true where a value is off the lattice.
   const at::Tensor off = levels.sub(levels.round()).abs().gt(kOff).flatten(1);
   const at::Tensor wrong = off.any(1).nonzero();
   if (wrong.size(0) == 0) return;
@@ -59,8 +64,8 @@ void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
                                "with eight_bit all must be"));
 }
 
-// The source must have the model's images and classes, into whose order it is
-// brought.
+// The source must have the model's image shape and classes. Its classes are
+// brought into the model's order.
 void FitSource(AdversarialTask* task, FieldViolations* violations) {
   const NetworkTraits& model = task->model->network->traits();
   const NetworkTraits& source = task->source_model->network->traits();
@@ -79,7 +84,9 @@ void FitSource(AdversarialTask* task, FieldViolations* violations) {
   }
 }
 
-// Images, labels and samples of a data set.
+// Fills in images, labels and samples from the data set, whose classes are
+// first brought into the model's order. After a violation the images stay
+// undefined.
 void DecodeDatasetImages(const v1::DatasetImages& chosen, const Limits& limits,
                          AdversarialTask* task, FieldViolations* violations) {
   const Network& network = *task->model->network;
@@ -109,6 +116,8 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen, const Limits& limits,
   }
   const auto size = static_cast<uint64_t>(dataset.size());
   for (int i = 0; i < chosen.indices_size(); ++i) {
+    // Only the first wrong index is recorded. An index out of range must not
+    // reach Pixels.
     if (chosen.indices(i) < size) continue;
     violations->Add(
         absl::StrCat("dataset_images.indices[", i, "]"),
@@ -122,8 +131,9 @@ void DecodeDatasetImages(const v1::DatasetImages& chosen, const Limits& limits,
   task->samples = at::tensor(indices, at::kLong);
 }
 
-// Returns of how many images the request speaks, even if their bytes are
-// wrong; 0 if that cannot be known.
+// Returns the number of images in the request, also if their bytes are wrong,
+// so that the other fields can be checked against it. 0 if it is not known or
+// out of range.
 int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
                            const Limits& limits, AdversarialTask* task,
                            FieldViolations* violations) {
@@ -139,9 +149,11 @@ int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
     task->images =
         DecodeImages(request.images(), "images", network.traits().image_shape,
                      limits, violations);
+    // The batch size is the first number in either layout.
     if (request.images().shape_size() > 0) count = request.images().shape(0);
   }
   if (count < 1 || count > limits.images_per_request) return 0;
+  // Labels and sample indices of the request replace those of a data set.
   if (request.labels_size() > 0) {
     task->labels = DecodeLabels(request.labels(), "labels", count,
                                 network.traits().classes, violations);
@@ -157,12 +169,15 @@ int64_t DecodeImagesOfTask(const v1::GenerateAdversarialRequest& request,
         at::tensor(std::vector<int64_t>(request.sample_indices().begin(),
                                         request.sample_indices().end()),
                    at::kLong);
+    // Images of the caller's own are keyed by their positions in the request.
   } else if (!task->samples.defined()) {
     task->samples = at::arange(count, at::kLong);
   }
   return count;
 }
 
+// Decodes the fields one by one. The order matters: the norm depends on the
+// attack and the range of epsilon on the norm.
 void DecodeTask(const v1::GenerateAdversarialRequest& request,
                 const Limits& limits, AdversarialTask* task,
                 FieldViolations* violations) {
@@ -182,6 +197,7 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   const AttackSource source{
       task->source_model == task->model ? "model" : "source_model",
       task->source_model->network->traits().access};
+  // A source without gradients leaves only a part of the standard AutoAttack.
   task->attack = Within(source.access, task->attack);
   CheckAttack(task->attack, request.goal().has_targeted(), classes, source,
               "goal", violations);
@@ -201,11 +217,13 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   }
 }
 
-// What is wrong between the fields.
+// Checks fields against each other, after all of them are decoded.
 void CheckTask(const v1::GenerateAdversarialRequest& request,
                AdversarialTask* task, FieldViolations* violations) {
   FitSource(task, violations);
   if (task->goal.kind == Goal::Kind::kTargeted && task->labels.defined()) {
+    // Targets that a rule finds are never the label. Without labels, Perturb
+    // checks the targets once it has the model's predictions.
     const bool fixed = !IsPerImage(request.goal()) &&
                        task->goal.rule == Goal::TargetRule::kFixed;
     CheckTargets(fixed ? at::full_like(task->labels, task->goal.target_class)
@@ -285,9 +303,12 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   const int64_t classes = task.model->network->traits().classes;
   *response->mutable_model() = task.model->reference();
   *response->mutable_source_model() = task.source_model->reference();
+  // Bytes hold only images on the lattice, which eight_bit alone promises. A
+  // caller that sent floats gets floats back.
   const bool bytes = request.eight_bit() &&
                      (task.dataset != nullptr ||
                       request.images().data_type() == v1::DATA_TYPE_UINT8);
+  // A request for images of a data set names no layout.
   const v1::ImageLayout layout = task.dataset != nullptr
                                      ? v1::IMAGE_LAYOUT_NCHW
                                      : request.images().layout();
@@ -310,6 +331,7 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   }
   *response->mutable_attack() =
       EncodeAttack(task.attack, task.options.epsilons.front());
+  // The settings that SettingWarnings reads, as a plan of one attack.
   EvaluationPlan plan;
   plan.attacks = {task.attack};
   plan.norm = task.options.norm;

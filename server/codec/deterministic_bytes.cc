@@ -10,6 +10,7 @@ std::string DeterministicBytes(const google::protobuf::MessageLite& message) {
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
+    // Otherwise the entries of a map come in any order.
     coded.SetSerializationDeterministic(true);
     message.SerializeToCodedStream(&coded);
   }  // the streams give back what they reserved
