@@ -39,10 +39,14 @@ int LowestFreeDescriptor(int any) {
   return lowest;
 }
 
+// The number that the lowest free descriptor must stay below for a connection
+// to be accepted: `most` more than are in use at the start, but never so many
+// that the reserve for files is touched. `any` is any open descriptor.
 int MostDescriptors(int any, int most) {
   const int limit = FileLimit();
   const int for_connections = limit - std::min(kReserve, limit / kReserveShare);
   const int in_use = LowestFreeDescriptor(any);
+  // The sum must not overflow. INT_MAX means that no descriptor is free.
   return in_use < INT_MAX - most ? std::min(for_connections, in_use + most)
                                  : for_connections;
 }
@@ -64,14 +68,17 @@ Acceptor::Acceptor(std::unique_ptr<Listener> listener, int most, Take take,
       log_(*log),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       most_descriptors_(MostDescriptors(stop_, most)),
+      // The thread comes last, because Loop uses all other members.
       thread_([this] { Loop(); }) {}
 
 Acceptor::~Acceptor() {
+  // Stop takes the listener away, so it is gone if Stop was called before.
   if (listener_ != nullptr) Stop();
   close(stop_);
 }
 
 void Acceptor::Stop() {
+  // The thread polls the sockets, so they stay open until it has ended.
   eventfd_write(stop_, 1);
   thread_.join();
   listener_.reset();
@@ -82,6 +89,7 @@ bool Acceptor::HasRoom() const {
 }
 
 void Acceptor::SetAccepting(bool accepting) {
+  // Only a change is logged. A full server looks ten times a second.
   if (accepting_.exchange(accepting) == accepting) return;
   if (accepting) {
     log_.Info("connections_accepted_again");
@@ -106,6 +114,7 @@ void Acceptor::Loop() {
          accepting ? -1 : kFullMilliseconds);
     if (polled[0].revents != 0) return;
     taken = true;
+    // The sockets were not polled: what the entries say of them is old.
     if (!accepting) continue;
     for (size_t i = 1; i < polled.size(); ++i) {
       if (polled[i].revents != 0) taken &= TakeAll(polled[i].fd);
@@ -114,6 +123,7 @@ void Acceptor::Loop() {
 }
 
 bool Acceptor::TakeAll(int listening) {
+  // The sockets do not block, so all waiting connections are taken at once.
   while (HasRoom()) {
     const int connection =
         accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -107,6 +107,7 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
         absl::StatusOr<ClassifyTask> task =
             DecodeClassify(request, std::move(model), parts_.limits);
         if (!task.ok()) return task.status();
+        // What is needed after the task has moved into the job is read before.
         const int64_t images = task->images.size(0);
         JobOptions options = MakeJobOptions(
             "classify", *task->model, images * kClassifyCost, task->images);
@@ -133,6 +134,7 @@ void AttackEvaluationService::OnGenerateAdversarial(
       parts_, call, request.model(),
       request.has_source_model() ? request.source_model() : request.model(),
       [this, call, &request, response](ModelPtr model, ModelPtr source) {
+        // Null stands for images of the caller's own.
         absl::StatusOr<std::shared_ptr<const Dataset>> dataset = nullptr;
         if (request.has_dataset_images()) {
           const std::string& name = request.dataset_images().dataset();
@@ -176,6 +178,8 @@ AttackEvaluationService::EvaluateRobustness(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
   // The stream deletes itself when gRPC is done with it.
   auto* stream = new EvaluationStream(context, parts_, evaluate_robustness_);
+  // gRPC's thread only reads the request. Open may wait for disks, so the
+  // storage worker runs it.
   const absl::Status status = stream->Read(Released(request));
   if (!status.ok()) {
     stream->Refuse(status);

@@ -19,7 +19,9 @@ constexpr size_t kMaxRequestId = 64;
 // A deadline farther away than this counts as none.
 constexpr std::chrono::seconds kForever = std::chrono::hours(24 * 365);
 
+// 64 random bits as 16 hexadecimal digits.
 std::string MakeRequestId() {
+  // One generator for each thread needs no lock.
   thread_local std::mt19937_64 random{std::random_device{}()};
   const uint64_t bits = random();
   return absl::BytesToHexString(
@@ -58,6 +60,8 @@ CallFrame::~CallFrame() { parts_.calls.End(); }
 std::optional<Clock::Time> CallFrame::deadline() const {
   // gRPC's own conversion to a time_point overflows for far deadlines.
   const gpr_timespec end = context_->raw_deadline();
+  // The deadline is a time of another clock than steady_clock. The time that is
+  // left means the same on both.
   const gpr_timespec left = gpr_time_sub(end, gpr_now(end.clock_type));
   if (left.tv_sec > kForever.count()) return {};
   const std::chrono::seconds seconds(
@@ -68,6 +72,8 @@ std::optional<Clock::Time> CallFrame::deadline() const {
 
 absl::Status CallFrame::Cancelled() const {
   const gpr_timespec end = context_->raw_deadline();
+  // gRPC cancels a call at its deadline, too, so the clock must tell the two
+  // cases apart.
   return gpr_time_cmp(gpr_now(end.clock_type), end) >= 0
              ? Error(Reason::kDeadlineExceeded, "the deadline has passed")
              : Error(Reason::kCancelled, "the caller gave up");
@@ -77,6 +83,8 @@ grpc::Status CallFrame::End(const absl::Status& status) {
   grpc::Status wire = ToGrpcStatus(status);
   const double seconds = Seconds(std::chrono::steady_clock::now() - start_);
   metrics_.End(wire.error_code(), seconds);
+  // Trailers go out with the status, so they are added before the call is
+  // finished.
   context_->AddTrailingMetadata(kRequestIdKey, request_id_);
   if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
     context_->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);

@@ -21,6 +21,8 @@ constexpr size_t kMaxMessageBytes = 1200;
 constexpr size_t kMaxViolationBytes = 2400;
 constexpr size_t kMaxDescriptionBytes = 400;
 
+// The key under which absl::Status keeps a detail. It is the type_url that
+// google.protobuf.Any wants, so ToGrpcStatus can copy it.
 template <typename Detail>
 std::string TypeUrl() {
   return absl::StrCat("type.googleapis.com/",
@@ -43,7 +45,8 @@ const ReasonRow& Row(Reason reason) {
   return ErrorTable()[static_cast<size_t>(reason)];
 }
 
-// The reason for a status that another room made without one.
+// The reason for a status without one, which was made by the engine, the store
+// or the executor. Any code that is not listed becomes INTERNAL.
 Reason ReasonOfCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
@@ -65,6 +68,8 @@ Reason ReasonOfCode(absl::StatusCode code) {
 // be UTF-8.
 std::string Cut(absl::string_view text, size_t size) {
   if (text.size() <= size) return std::string(text);
+  // 10xxxxxx is a byte within a character: the cut moves back to its first
+  // byte.
   while (size > 0 && (text[size] & 0xc0) == 0x80) --size;
   return absl::StrCat(text.substr(0, size), "...");
 }
@@ -155,6 +160,7 @@ absl::Status Overloaded(Reason reason, absl::string_view message,
   absl::Status status = Error(reason, message);
   google::rpc::RetryInfo info;
   const absl::Duration delay = std::max(retry_after, absl::ZeroDuration());
+  // RetryInfo wants whole seconds and the rest in nanoseconds.
   absl::Duration rest;
   info.mutable_retry_delay()->set_seconds(
       absl::IDivDuration(delay, absl::Seconds(1), &rest));
@@ -188,6 +194,7 @@ void FieldViolations::Add(absl::string_view field,
 
 absl::Status FieldViolations::status() const {
   if (empty()) return absl::OkStatus();
+  // The same violations twice: `lines` for people, `details` for programs.
   google::rpc::BadRequest details;
   std::vector<std::string> lines;
   size_t bytes = 0;
@@ -200,6 +207,7 @@ absl::Status FieldViolations::status() const {
     entry->set_field(violation.field);
     entry->set_description(violation.description);
   }
+  // The caller must learn that the list is not complete.
   if (const size_t more = violations_.size() - lines.size(); more > 0) {
     const std::string text = absl::StrCat("and ", more, " more violations");
     lines.push_back(text);
@@ -213,6 +221,8 @@ absl::Status FieldViolations::status() const {
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
+  // Error gives the status a reason, so this calls itself only once. The code
+  // may change to the one that the table has for that reason.
   if (ReasonName(status).empty()) {
     return ToGrpcStatus(Error(
         ReasonOfCode(status.code()),
@@ -227,6 +237,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
         detail->set_type_url(std::string(type_url));
         detail->set_value(std::string(payload));
       });
+  // The codes of absl and gRPC have the same numbers.
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
                       details.message(), details.SerializeAsString());
 }

@@ -19,6 +19,8 @@ absl::Status EvaluationStream::Read(grpc::ByteBuffer* request) {
 }
 
 void EvaluationStream::Open() {
+  // Events may arrive as soon as Start has subscribed. They wait in the members
+  // until `opened_` is set.
   absl::StatusOr<StartedEvaluation> started;
   const absl::Status status = CatchExceptions([&] {
     started = Start();
@@ -64,6 +66,8 @@ absl::StatusOr<ResolvedEvaluation> EvaluationStream::Resolve() const {
   if (!model.ok()) {
     return ExplainModel(model.status(), spec.model(), "spec.model");
   }
+  // Without a source_model both are one object, by which the codec knows that
+  // this is no transfer.
   inputs.model = inputs.source_model = *std::move(model);
   if (spec.has_source_model()) {
     auto source = parts_.models.Borrow(spec.source_model());
@@ -81,6 +85,8 @@ absl::StatusOr<ResolvedEvaluation> EvaluationStream::Resolve() const {
 }
 
 absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
+  // The call waited for the worker. If its caller has left meanwhile, no
+  // evaluation must start for it.
   if (frame_.cancel().cancelled()) return frame_.Cancelled();
   absl::StatusOr<ResolvedEvaluation> resolved = Resolve();
   if (!resolved.ok()) return resolved.status();
@@ -121,6 +127,8 @@ void EvaluationStream::TakeEnd(const EvaluationEnd& end) {
     end_ = FailedEvaluation(end.outcome, evaluation.id());
   } else {
     end_ = Error(
+        // A drain ends evaluations as cancelled, too. UNAVAILABLE tells their
+        // callers to ask again.
         parts_.draining ? Reason::kDraining : Reason::kEvaluationCancelled,
         evaluation.error(), {{"evaluation_id", evaluation.id()}});
   }
@@ -140,6 +148,7 @@ void EvaluationStream::OnCancel() {
   frame_.cancel().Cancel();
   {
     const MutexLock lock(mutex_);
+    // Nobody reads any more, so what is not written yet is dropped.
     evaluation_.reset();
     progress_.reset();
     report_.reset();
@@ -160,6 +169,7 @@ void EvaluationStream::Proceed() {
       if (next == nullptr && *message) next = message;
     }
     if (next != nullptr) {
+      // A message that cannot be encoded ends the call with the reason.
       const absl::Status encoded = WriteMessage(**next, &current_);
       next->reset();
       writing_ = encoded.ok();
@@ -172,8 +182,8 @@ void EvaluationStream::Proceed() {
       return;
     }
   }
-  // These calls come without the lock, because the stream may be deleted before
-  // they return.
+  // These calls come without the lock: gRPC may call OnDone before they return,
+  // and that deletes the stream.
   if (end) {
     Finish(frame_.End(*end));
   } else {
@@ -194,8 +204,8 @@ void EvaluationStream::OnDone() {
   }
   if (cancel && !id.empty()) {
     EvaluationRunner& evaluations = parts_.evaluations;
-    // If the queue is full, the evaluation goes on as if it had not been asked
-    // to end.
+    // Cancelling writes to the store, so the worker does it. If its queue is
+    // full, the evaluation goes on as if it had not been asked to end.
     parts_.storage.Run([&evaluations, id] { evaluations.CancelIfLeft(id); });
   }
   delete this;

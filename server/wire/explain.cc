@@ -16,13 +16,14 @@ absl::string_view Message(const absl::Status& status) {
   return status.message();
 }
 
+// INVALID_ARGUMENT for one field, in the form that all faults of requests have.
 absl::Status Invalid(absl::string_view field, const absl::Status& status) {
   FieldViolations violations;
   violations.Add(field, Message(status));
   return violations.status();
 }
 
-// Whether the status needs no explanation.
+// Whether the status passes unchanged: it is OK, or has a reason already.
 bool IsFinal(const absl::Status& status) {
   return status.ok() || !ReasonName(status).empty();
 }
@@ -62,8 +63,12 @@ absl::Status ExplainJob(const absl::Status& status, const Executor& executor,
       return Overloaded(Reason::kQueueFull, Message(status),
                         absl::FromChrono(executor.RetryAfter(lane)));
     case absl::StatusCode::kDeadlineExceeded:
+      // Submit refuses before any work. A deadline that passes later goes to
+      // the job's `done` instead.
       return Error(Reason::kDeadlineTooShort, Message(status));
     case absl::StatusCode::kInvalidArgument:
+      // The job is larger than its lane will ever hold, and fewer images make
+      // it smaller.
       return Invalid("images", status);
     default:
       return status;

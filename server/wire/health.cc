@@ -16,6 +16,8 @@ constexpr auto kInterval = std::chrono::milliseconds(500);
 Health::Health(grpc::HealthCheckServiceInterface* service,
                const ModelRegistry* models, const Acceptor* acceptor)
     : service_(service), models_(models), acceptor_(acceptor) {
+  // Liveness is set once: a process without models, or with full queues, must
+  // not be restarted for that.
   service_->SetServingStatus("", true);
   {
     const MutexLock lock(mutex_);
@@ -36,6 +38,8 @@ Health::~Health() {
 void Health::StartDrain() {
   const MutexLock lock(mutex_);
   draining_ = true;
+  // At once, not at the loop's next look: balancers must see it as early as
+  // they can.
   Refresh();
 }
 
@@ -46,8 +50,9 @@ bool Health::ready() const {
 
 void Health::Refresh() {
   std::map<std::string, bool> serving = models_->Serving();
-  // gRPC keeps the last status of each name, so models that are gone must be
-  // set to false.
+  // gRPC keeps the last status of each name. Models that are gone are in no
+  // list any more, so they are set to false here. emplace changes no name that
+  // is there.
   for (const std::string& name : known_) serving.emplace(name, false);
   const bool open = !draining_ && acceptor_->accepting();
   ready_ = false;

@@ -127,6 +127,8 @@ void InferenceService::OnModelInfer(UnaryCall* call,
   const absl::StatusOr<std::string> name =
       ModelNameOf(request.model_name(), request.model_version());
   if (!name.ok()) return call->Finish(name.status());
+  // The request and the response live until Finish, so the work may refer to
+  // them from other threads.
   const auto infer = [this, call, &request, response](ModelPtr model,
                                                       const ModelPtr&) {
     absl::StatusOr<InferTask> task =
@@ -144,6 +146,8 @@ void InferenceService::OnModelInfer(UnaryCall* call,
               task.model->NetworkFor(lane), task.images, before_pass);
           if (!logits.ok()) return logits.status();
           EncodeInfer(task, *logits, response);
+          // By the protocol the answer repeats the request's id, which lets
+          // clients match the two.
           response->set_id(request.id());
           parts_.metrics.CountClassified(task.model->manifest.name(), images);
           return absl::OkStatus();

@@ -22,12 +22,15 @@
 namespace adv {
 namespace {
 
+// The error of the system call that failed last. To be called before any other
+// call that may change errno.
 absl::Status Failed() { return absl::UnavailableError(std::strerror(errno)); }
 
 int NewSocket(int family) {
   return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+// Failures are ignored: without these options the server still works.
 void Set(int socket, int level, int option, int value) {
   setsockopt(socket, level, option, &value, sizeof(value));
 }
@@ -60,6 +63,7 @@ bool IsSocket(const std::string& path) {
   return lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode);
 }
 
+// The port in an address of either family, in network byte order.
 in_port_t* Port(sockaddr_storage* name) {
   return name->ss_family == AF_INET
              ? &reinterpret_cast<sockaddr_in*>(name)->sin_port
@@ -75,7 +79,9 @@ int ListenOn(const addrinfo& address, int port,
   if (port != 0) *Port(&name) = htons(port);
   const int socket = NewSocket(address.ai_family);
   if (socket < 0) return -1;
-  // Accepted connections inherit these options.
+  // Connections inherit these options when they are accepted. SO_REUSEADDR lets
+  // a restarted server take a port that old connections still hold in
+  // TIME_WAIT.
   Set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   Set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   Set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
@@ -88,12 +94,15 @@ int ListenOn(const addrinfo& address, int port,
       listen(socket, SOMAXCONN) == 0) {
     return socket;
   }
+  // close may change errno, by which the caller decides.
   const int error = errno;
   close(socket);
   errno = error;
   return -1;
 }
 
+// The port that the socket has, which the system chose if it was bound to port
+// 0.
 int PortOf(int socket) {
   sockaddr_storage name{};
   socklen_t size = sizeof(name);
@@ -123,6 +132,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(
 absl::Status Listener::OpenUnix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  // The path and a terminating 0 must fit into the address.
   if (path.size() >= sizeof(address.sun_path)) {
     return absl::UnavailableError(
         absl::StrCat("the path of a socket has at most ",
@@ -136,6 +146,8 @@ absl::Status Listener::OpenUnix(const std::string& path) {
   if (SomebodyListens(address)) {
     return absl::UnavailableError("another program listens there");
   }
+  // Nobody listens there, so a socket file is left over from a dead server. A
+  // file of another kind stays, and bind fails.
   if (IsSocket(path)) unlink(path.c_str());
   const int socket = NewSocket(AF_UNIX);
   if (socket < 0) return Failed();
@@ -147,6 +159,7 @@ absl::Status Listener::OpenUnix(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) return Failed();
   path_ = path;
+  // These name our file for sure, so the destructor removes no other program's.
   device_ = file.st_dev;
   inode_ = file.st_ino;
   return listen(socket, SOMAXCONN) == 0 ? absl::OkStatus() : Failed();
@@ -177,6 +190,8 @@ absl::Status Listener::Add(const std::string& host, const std::string& port,
     if (socket >= 0) {
       sockets_.push_back(socket);
       port_ = PortOf(socket);
+      // An address or a family that this machine lacks is skipped. Any other
+      // error, such as a port in use, fails the whole.
     } else if (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT) {
       return Failed();
     }
@@ -190,6 +205,8 @@ Listener::~Listener() {
       file.st_dev == device_ && file.st_ino == inode_) {
     unlink(path_.c_str());
   }
+  // The file goes before the sockets: as long as we listen, no other program
+  // takes the path over.
   for (const int socket : sockets_) close(socket);
 }
 

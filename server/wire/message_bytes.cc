@@ -33,6 +33,8 @@ absl::Status NoSuchMessage(const google::protobuf::Message& message) {
                    "and that all text is UTF-8"));
 }
 
+// Parses a compressed message and stops reading soon after `limit` bytes, so
+// that a small request cannot fill the memory.
 absl::Status Inflate(WireReader* reader, uint64_t limit,
                      google::protobuf::Message* message) {
   io::GzipInputStream inflated(reader);  // also reads gRPC's deflate
@@ -40,12 +42,15 @@ absl::Status Inflate(WireReader* reader, uint64_t limit,
   // One byte more than allowed shows that there is more.
   io::LimitingInputStream limited(&inflated, most + 1);
   const bool parsed = message->ParseFromZeroCopyStream(&limited);
+  // This comes before the result of the parser, which fails when its input is
+  // cut.
   if (limited.ByteCount() > most) {
     return Error(Reason::kMessageTooLarge,
                  absl::StrCat("the request has more than ", limit,
                               " bytes (--max-message-bytes) when inflated; "
                               "send fewer images at once"));
   }
+  // To the parser, damaged data looks like the end of the message.
   return parsed && inflated.ZlibErrorCode() >= 0 ? absl::OkStatus()
                                                  : NoSuchMessage(*message);
 }
@@ -56,6 +61,8 @@ absl::Status ReadMessage(grpc::ByteBuffer* bytes, uint64_t limit,
                          google::protobuf::Message* message) {
   absl::Status status;
   {
+    // The reader refers to the bytes, so its scope ends before they are
+    // released.
     WireReader reader(bytes);
     if (!reader.status().ok()) {
       status = NoSuchMessage(*message);

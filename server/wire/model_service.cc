@@ -65,6 +65,8 @@ void ModelService::OnGetModel(UnaryCall* call,
 void ModelService::OnReloadModels(UnaryCall* call,
                                   const v1::ReloadModelsRequest&,
                                   v1::ReloadModelsResponse* response) {
+  // A reload reads disks and checks models, which gRPC's threads must not wait
+  // for.
   const bool accepted = parts_.loader.Run([this, call, response] {
     ReloadResult result = parts_.models.Reload();
     LogReload(result, &parts_.log);

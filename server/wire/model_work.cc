@@ -18,8 +18,9 @@ constexpr int64_t kInteractiveCost = 2048;
 
 void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
                   std::string source_model, WithModels next) {
-  // Returns false, with nothing done, if a model is not in memory and must not
-  // be loaded.
+  // Returns false, without any effect on the call, if a model is not in memory
+  // and may not be loaded. Otherwise the call is finished, or `next` will
+  // finish it.
   const auto run = [&parts, call, model = std::move(model),
                     source_model = std::move(source_model),
                     next = std::move(next)](bool may_load) {
@@ -35,6 +36,7 @@ void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
       if (!source.ok()) {
         return ExplainModel(source.status(), source_model, "source_model");
       }
+      // BorrowLoaded gives null for a model that is known but not in memory.
       loaded = *target != nullptr && *source != nullptr;
       return loaded ? next(*std::move(target), *std::move(source))
                     : absl::OkStatus();
@@ -69,6 +71,7 @@ absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
   const absl::Status status =
       executor.Submit(std::move(options), std::move(job),
                       [call](const absl::Status& end) { call->Finish(end); });
+  // If Submit refuses, it never calls `done`, and the caller finishes the call.
   return ExplainJob(status, executor, lane);
 }
 

@@ -19,6 +19,7 @@ grpc::ServerUnaryReactor* ServerService::GetServerInfo(
 
 void ServerService::Answer(UnaryCall* call, const v1::GetServerInfoRequest&,
                            v1::GetServerInfoResponse* response) {
+  // The answer is made once, at the start, since none of it changes.
   *response = info_;
   call->Finish(absl::OkStatus());
 }

@@ -18,6 +18,7 @@ Worker::~Worker() {
 
 bool Worker::Run(std::function<void()> task) {
   const MutexLock lock(mutex_);
+  // gRPC's threads call this, so a full queue refuses instead of waiting.
   if (tasks_.size() >= capacity_) return false;
   tasks_.push_back(std::move(task));
   changed_.NotifyAll();
@@ -35,6 +36,7 @@ void Worker::Loop() {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
+    // Without the lock, so that others may queue tasks meanwhile.
     task();
   }
 }
