@@ -13,6 +13,8 @@ namespace {
 // Images of one tile. Other jobs have their turn between two tiles.
 constexpr int64_t kTileSize = 128;
 
+// The rows of one tile; a shorter last tile gets what is left. Undefined stays
+// undefined.
 at::Tensor Slice(const at::Tensor& rows, int64_t begin) {
   return rows.defined() ? rows.slice(0, begin, begin + kTileSize) : rows;
 }
@@ -23,6 +25,8 @@ absl::StatusOr<at::Tensor> ChosenTargets(const AdversarialTask& task,
                                          const at::Tensor& labels) {
   if (task.goal.kind == Goal::Kind::kUntargeted) return at::Tensor();
   at::Tensor targets = task.targets;
+  // A fixed target is checked like targets that the request lists: only here
+  // are the labels known if the model gives them.
   if (!targets.defined() && task.goal.rule == Goal::TargetRule::kFixed) {
     targets = at::full_like(labels, task.goal.target_class);
   }
@@ -33,6 +37,8 @@ absl::StatusOr<at::Tensor> ChosenTargets(const AdversarialTask& task,
   return targets;
 }
 
+// The tile that begins at image `begin`. It carries the clean logits, so that
+// the attack does not compute them again.
 Tile MakeTile(const AdversarialTask& task, const AdversarialImages& all,
               const at::Tensor& targets, int64_t begin) {
   Tile tile;
@@ -72,12 +78,14 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
   if (!clean.ok()) return clean.status();
   AdversarialImages all;
   all.clean_logits = *clean;
+  // Images without labels are attacked away from the class that the model sees.
   all.labels = task.labels.defined() ? task.labels : clean->argmax(1);
   const absl::StatusOr<at::Tensor> targets = ChosenTargets(task, all.labels);
   if (!targets.ok()) return targets.status();
 
   RunOptions options = task.options;
   options.before_pass = before_pass;
+  // There is one attack at one epsilon, so each tile gives one result.
   std::vector<at::Tensor> images, logits;
   const auto keep = [&](const AttackResult& result,
                         const std::vector<AttackRecord>& records) {

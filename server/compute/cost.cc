@@ -23,15 +23,19 @@ struct PassesOf {
   double ForEachEpsilon(double passes) const {
     return passes * Number(static_cast<int64_t>(epsilons.size()));
   }
-  // A gradient a step, and a verdict.
+  // A walk of some steps: a gradient for each step, and a forward for the
+  // verdict.
   static double Walk(int64_t steps) {
     return kGradient * Number(steps) + kForward;
   }
+  // Steps that are not given grow with epsilon, so each epsilon is summed by
+  // itself.
   double IgsmWalks(const std::optional<int64_t>& steps) const {
     double passes = 0;
     for (double epsilon : epsilons) passes += Walk(IgsmSteps(steps, epsilon));
     return passes;
   }
+  // An image has no more targets than there are other classes.
   int64_t Targets(int64_t wanted) const {
     return std::min(wanted, classes - 1);
   }
@@ -53,6 +57,7 @@ struct PassesOf {
     return ForEachEpsilon(Walk(config.steps));
   }
   double operator()(const ApgdConfig& config) const {
+    // Targeted DLR makes a run for each target class.
     const bool each = config.loss == ApgdConfig::Loss::kTargetedDlr;
     // One more step: APGD evaluates its start, too.
     return ForEachEpsilon(Number(config.restarts) *
@@ -68,12 +73,15 @@ struct PassesOf {
     return Number(config.binary_search_steps) * Walk(config.steps);
   }
   double operator()(const FabConfig& config) const {
+    // Untargeted FAB takes a gradient for each class, FAB-T one for each
+    // target.
     const double step =
         config.target_classes == 0
             ? kGradient * Number(classes)
             : kGradient * Number(Targets(config.target_classes));
     return Number(config.restarts) * Number(config.steps) * (step + kForward);
   }
+  // A query is a forward.
   double operator()(const SquareConfig& config) const {
     return ForEachEpsilon(kForward * Number(config.restarts) *
                           Number(config.queries));
@@ -90,6 +98,8 @@ struct PassesOf {
   double operator()(const AutoAttackConfig& config) const {
     double passes = 0;
     for (const AnyAttack& member : MembersOf(config)) {
+      // Members run only on the images that still stand. The bound counts all
+      // images for each.
       passes += std::visit(*this, member.config);
     }
     return passes;

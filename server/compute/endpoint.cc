@@ -70,6 +70,7 @@ Endpoint::Endpoint(const EndpointOptions& options)
       places_(std::max(options.requests, 1)),
       allowance_(kMostAllowance),
       next_turn_(clock_.Now()),
+      // Each endpoint has its own sequence of pauses.
       chance_(static_cast<unsigned>(std::hash<std::string>()(options.name))) {}
 
 absl::StatusOr<inference::ModelMetadataResponse> Endpoint::Metadata(
@@ -78,6 +79,8 @@ absl::StatusOr<inference::ModelMetadataResponse> Endpoint::Metadata(
   request.set_name(model);
   request.set_version(version);
   inference::ModelMetadataResponse response;
+  // Metadata is asked while a model loads. The registry loads it again at its
+  // next look, so a retry here would only hold up other models.
   const absl::Status status =
       Try(model, /*retries=*/0, 0, {}, [&](grpc::ClientContext* context) {
         return stub_->ModelMetadata(context, request, &response);
@@ -99,6 +102,8 @@ absl::StatusOr<inference::ModelInferResponse> Endpoint::Infer(
   return response;
 }
 
+// Enter takes a place among the calls, and CallOnce gives it back. So no place
+// is held during a pause.
 absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
                            const Asker& asker, const Call& call) {
   // Wakes what waits below.
@@ -174,12 +179,15 @@ grpc::Status Endpoint::CallOnce(const Call& call, const CancelToken& cancel) {
   {
     MutexLock lock(mutex_);
     running_.insert(&context);
-    // Stop has gone through the set already: it did not see this call.
+    // Stop may have gone through the set before this call was in it.
     if (stopped_) context.TryCancel();
   }
   const Clock::Time begun = clock_.Now();
+  // Without the lock: the call blocks for up to the timeout.
   grpc::Status status = call(&context);
   MutexLock lock(mutex_);
+  // Under the lock and before the context dies: Stop cancels what is in the
+  // set.
   running_.erase(&context);
   ++places_;
   stats_.seconds += Seconds(clock_.Now() - begun);
@@ -194,6 +202,7 @@ grpc::Status Endpoint::CallOnce(const Call& call, const CancelToken& cancel) {
 
 bool Endpoint::Pause(int tries, const CancelToken& cancel) {
   MutexLock lock(mutex_);
+  // The allowance is shared by all calls of the endpoint.
   if (allowance_ < 1) return false;
   --allowance_;
   const double longest =

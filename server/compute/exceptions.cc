@@ -12,6 +12,7 @@
 namespace adv {
 namespace {
 
+// The status for what an exception says.
 absl::Status FromMessage(absl::string_view what) {
   // CUDA's allocator uses these words in every LibTorch. The type of its
   // exception differs between versions, so the words decide.
@@ -30,7 +31,9 @@ absl::Status CatchExceptions(const std::function<absl::Status()>& work,
   try {
     return work();
   } catch (const c10::Error& error) {
+    // The backtrace would go to the caller with the message.
     status = FromMessage(error.what_without_backtrace());
+    // This must come before std::exception, its base.
   } catch (const std::bad_alloc&) {
     status = Error(Reason::kOutOfMemory, "the server is out of memory");
   } catch (const std::exception& error) {

@@ -32,6 +32,7 @@ absl::Status TooLarge(absl::string_view what, int64_t value, int64_t limit) {
 }  // namespace
 
 void SecondsHistogram::Add(double seconds) {
+  // lower_bound finds the bound itself, which belongs to the range below it.
   const auto bound = std::lower_bound(kBounds.begin(), kBounds.end(), seconds);
   ++counts[bound - kBounds.begin()];
   sum += seconds;
@@ -81,6 +82,7 @@ absl::Status Executor::Submit(JobOptions options, Job job, Done done) {
     }
     ++lane.stats.accepted;
     ++lane.stats.queued_jobs;
+    // Exempt jobs take no room in the lane, but others wait for them.
     lane.backlog[options.model] += options.cost;
     if (!options.exempt) {
       lane.stats.queued_cost += options.cost;
@@ -89,6 +91,7 @@ absl::Status Executor::Submit(JobOptions options, Job job, Done done) {
     task->options = std::move(options);
     lane.tasks.push_back(std::move(task));
   }
+  // After unlocking, so that the thread that wakes up gets the lock.
   work_.NotifyOne();
   return absl::OkStatus();
 }
@@ -132,6 +135,9 @@ absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
   return absl::OkStatus();
 }
 
+// Takes tasks that nobody waits for out of the lane, so that they free its
+// room. Only an owner thread may call their `done`, so they go to a queue of
+// their own.
 void Executor::MoveDead(LaneQueue& lane) {
   const auto first_dead = std::stable_partition(
       lane.tasks.begin(), lane.tasks.end(),
@@ -156,6 +162,7 @@ Executor::TaskPtr Executor::TakeNext(int* streak) {
   LaneQueue& bulk = lanes_[static_cast<int>(Lane::kBulk)];
   while (true) {
     if (!dead_.empty()) return TakeDead();
+    // Interactive work goes first, but only a burst of it in a row.
     if (!interactive.tasks.empty() &&
         (bulk.tasks.empty() || *streak < options_.interactive_burst)) {
       ++*streak;
@@ -165,11 +172,14 @@ Executor::TaskPtr Executor::TakeNext(int* streak) {
       *streak = 0;
       return TakeFrom(bulk);
     }
+    // Only with both lanes empty: a drain still ends all that was accepted.
     if (draining_) return nullptr;
     work_.Wait(mutex_);
   }
 }
 
+// The next task to run between two passes of a bulk job, or null. `counts` is
+// set to false for a dead task, which takes no time.
 Executor::TaskPtr Executor::TakeUrgent(bool* counts) {
   MutexLock lock(mutex_);
   *counts = dead_.empty();
@@ -193,11 +203,13 @@ Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
   return task;
 }
 
+// Takes the task out of the lane's counts. The caller takes it off the deque.
 void Executor::Unqueue(const Task& task) {
   LaneQueue& lane = lanes_[static_cast<int>(task.options.lane)];
   --lane.stats.queued_jobs;
   const auto backlog = lane.backlog.find(task.options.model);
   backlog->second -= task.options.cost;
+  // Models come and go, so entries that are 0 must not stay.
   if (backlog->second == 0) lane.backlog.erase(backlog);
   if (!task.options.exempt) {
     lane.stats.queued_cost -= task.options.cost;
@@ -206,6 +218,8 @@ void Executor::Unqueue(const Task& task) {
   lane.stats.wait.Add(Seconds(clock_->Now() - task.submitted));
 }
 
+// Runs the job unless it is dead by now, and tells its end. A bulk job runs
+// others through this function on the same stack.
 void Executor::RunTask(Task& task) {
   absl::Status status = Liveness(task.options);
   double seconds = 0;
@@ -219,6 +233,7 @@ void Executor::RunTask(Task& task) {
   // The job goes before `done`: what waits for the end finds its memory free.
   task.job = nullptr;
   task.done(status);
+  // What `done` holds is freed before Drain may return.
   task.done = nullptr;
   MutexLock lock(mutex_);
   // After `done`, because Drain promises that the last one has returned.
@@ -286,7 +301,8 @@ absl::Status Executor::Liveness(const JobOptions& options) const {
   return absl::OkStatus();
 }
 
-// Counts the pass as wasted if nobody wants its result any more.
+// Ends the pass that runs, if any. It was wasted if the caller left or the
+// deadline passed meanwhile.
 void Executor::EndPass(Task& task) {
   if (!task.in_pass) return;
   task.in_pass = false;
@@ -325,6 +341,7 @@ Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
   for (int i = 0; i <= static_cast<int>(lane); ++i) {
     for (const auto& [model, cost] : lanes_[i].backlog) {
       const double speed = speeds_.Of(model);
+      // Before any job has ended, the speed is 0 and no wait is expected.
       if (speed > 0) seconds += static_cast<double>(cost) / speed;
     }
   }
@@ -352,6 +369,7 @@ bool Executor::idle() const {
 void Executor::Drain(Clock::Duration grace) {
   MutexLock lock(mutex_);
   draining_ = true;
+  // A later call may shorten the grace and never makes it longer.
   drain_end_ = std::min(drain_end_, clock_->Now() + grace);
   work_.NotifyAll();
   idle_.NotifyAll();
@@ -369,6 +387,7 @@ void Executor::Drain(Clock::Duration grace) {
 ExecutorStats Executor::stats() const {
   MutexLock lock(mutex_);
   ExecutorStats stats = stats_;
+  // The lanes keep their own numbers. Those in stats_ stay empty.
   for (int i = 0; i < kLanes; ++i) stats.lanes[i] = lanes_[i].stats;
   return stats;
 }

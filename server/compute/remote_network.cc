@@ -18,6 +18,8 @@ namespace {
 
 using TensorMetadata = inference::ModelMetadataResponse::TensorMetadata;
 
+// `"images" "FP32" [-1, 3, 32, 32]`, for errors. The server wrote the names, so
+// they are quoted.
 std::string Describe(const TensorMetadata& tensor) {
   return absl::StrCat(Quote(tensor.name()), " ", Quote(tensor.datatype()), " [",
                       absl::StrJoin(tensor.shape(), ", "), "]");
@@ -35,6 +37,7 @@ std::string Describe(
 bool Fits(const google::protobuf::RepeatedField<int64_t>& shape,
           const std::vector<int64_t>& wanted) {
   if (shape.size() != static_cast<int>(wanted.size()) + 1) return false;
+  // The batch may have a fixed size. -1 leaves it open.
   if (shape[0] < -1 || shape[0] == 0) return false;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const int64_t size = shape[static_cast<int>(i) + 1];
@@ -91,6 +94,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
   }
   Tensors tensors;
   tensors.input = metadata.inputs(0).name();
+  // -1, any number, becomes 0.
   tensors.fixed_batch = std::max<int64_t>(metadata.inputs(0).shape(0), 0);
   // Scores come first: they say more than the class does.
   for (const TensorMetadata& output : metadata.outputs()) {
@@ -103,6 +107,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
   for (const TensorMetadata& output : metadata.outputs()) {
     if (model.interface.access == Access::kDecisions &&
         output.datatype() == kInt64 &&
+        // [N, 1] holds the same values as [N], so both are read alike.
         (Fits(output.shape(), {}) || Fits(output.shape(), {1}))) {
       tensors.output = output.name();
       tensors.output_is_class = true;
@@ -121,6 +126,7 @@ absl::StatusOr<RemoteNetwork::Tensors> RemoteNetwork::CheckMetadata(
 absl::StatusOr<at::Tensor> RemoteNetwork::Logits(
     const at::Tensor& images) const {
   const at::NoGradGuard without_graph;
+  // Callers have pixels of [0, 1]. The model gets them preprocessed.
   const at::Tensor ready = InputOf(images, model_.interface);
   absl::StatusOr<at::Tensor> output = InBatches(
       ready, {model_.max_batch, tensors_.fixed_batch},
@@ -130,6 +136,8 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Logits(
                                   : AnswerOf(*output, model_.interface);
 }
 
+// An answer that breaks the protocol has the same reason as no answer: the
+// evaluation fails, and resumes when it is asked for again.
 absl::Status RemoteNetwork::BadAnswer(const std::string& what) const {
   return Error(Reason::kModelUnreachable,
                absl::StrCat("endpoint ", endpoint_->name(), ", model ",
@@ -145,6 +153,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
   input->set_datatype(kFp32);
   for (const int64_t size : images.sizes()) input->add_shape(size);
   request.add_raw_input_contents(RawContents(images));
+  // Other outputs of the model would only cost time.
   request.add_outputs()->set_name(tensors_.output);
   const int64_t count = images.size(0);
   const absl::StatusOr<inference::ModelInferResponse> response =
@@ -153,10 +162,12 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
   absl::StatusOr<at::Tensor> values = ValuesOf(*response, count);
   if (!values.ok()) return values;
   if (!tensors_.output_is_class) {
+    // Further on such a score would look like a fault of this server.
     if (values->isfinite().all().item<bool>()) return values;
     return BadAnswer("has a score that is not finite");
   }
   const int64_t classes = traits().classes;
+  // OneHot takes the classes as indices, so they must be in range.
   const at::Tensor outside = values->lt(0).logical_or(values->ge(classes));
   if (!outside.any().item<bool>()) return values;
   return BadAnswer(
@@ -165,6 +176,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::Ask(const at::Tensor& images) const {
 
 absl::StatusOr<at::Tensor> RemoteNetwork::ValuesOf(
     const inference::ModelInferResponse& response, int64_t count) const {
+  // A server may answer with more outputs, or in another order.
   int index = 0;
   while (index < response.outputs_size() &&
          response.outputs(index).name() != tensors_.output) {
@@ -182,6 +194,7 @@ absl::StatusOr<at::Tensor> RemoteNetwork::ValuesOf(
   // request used.
   const void* from = nullptr;
   size_t bytes = 0;
+  // By the protocol raw contents stand in the order of the outputs.
   if (index < response.raw_output_contents_size()) {
     from = response.raw_output_contents(index).data();
     bytes = response.raw_output_contents(index).size();

@@ -11,6 +11,7 @@ constexpr double kNewest = .2;
 // without end.
 constexpr size_t kMostModels = 1000;
 
+// Moves the mean towards `newest`. 0 means that nothing was measured yet.
 void Blend(double newest, double* speed) {
   *speed = *speed == 0 ? newest : (1 - kNewest) * *speed + kNewest * newest;
 }
@@ -19,6 +20,7 @@ void Blend(double newest, double* speed) {
 
 void Speeds::Measure(const std::string& model, double cost_per_second) {
   Blend(cost_per_second, &all_);
+  // Speeds that are forgotten are soon measured again.
   if (by_model_.size() == kMostModels && by_model_.count(model) == 0) {
     by_model_.clear();
   }
