@@ -16,6 +16,7 @@ adv_built_in_dataset_end:
 
 namespace adv {
 
+// Of these two only the addresses count: the bytes lie between them.
 extern const char kBegin asm("adv_built_in_dataset_begin");
 extern const char kEnd asm("adv_built_in_dataset_end");
 

@@ -23,8 +23,8 @@ Names NamesOf(const ServedModel& model) {
           model.manifest.class_names().end()};
 }
 
-// Whether the names are only "0", "1", ...: a data set that has no names. Its
-// classes are then taken by their place.
+// Whether the names are only "0", "1" and so on, as in a data set without
+// names. Its classes are then taken by their place.
 bool AreNumbers(const Names& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] != absl::StrCat(i)) return false;
@@ -32,6 +32,7 @@ bool AreNumbers(const Names& names) {
   return true;
 }
 
+// At most 20 names: the trailers of a call do not hold a thousand.
 std::string List(const Names& names) {
   constexpr size_t kMost = 20;
   const size_t some = std::min(names.size(), kMost);
@@ -39,17 +40,21 @@ std::string List(const Names& names) {
                       some < names.size() ? ", ..." : "");
 }
 
-// The index in `names` of each class of `wanted`; empty if that is its own.
+// The index in `names` of each class of `wanted`. Empty if both have one order,
+// so that nothing needs to be reordered.
 absl::StatusOr<std::vector<int64_t>> OrderOf(const Names& names,
                                              const Names& wanted) {
   if (names == wanted) return std::vector<int64_t>();
   if (names.size() == wanted.size()) {
+    // Numbers carry no names to compare, so the order stays.
     if (AreNumbers(names)) return std::vector<int64_t>();
     std::map<std::string, int64_t> places;
     for (const std::string& name : names) places.emplace(name, places.size());
     std::vector<int64_t> order;
     for (const std::string& name : wanted) {
       const auto place = places.find(name);
+      // A class that is missing makes the order too short, and the check below
+      // fails.
       if (place != places.end()) order.push_back(place->second);
     }
     // Names that are there twice would leave a class without images.
@@ -80,6 +85,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> WithClassesOf(
   const auto order = OrderOf(NamesOf(*source), NamesOf(model));
   if (!order.ok()) return order.status();
   if (order->empty()) return source;
+  // The manifest stays: it is the same version, whose network answers in
+  // another order.
   auto ordered = std::make_shared<ServedModel>(*source);
   ordered->network = Reordered(source->network, *order);
   if (source->urgent_network != nullptr) {

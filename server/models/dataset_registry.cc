@@ -25,6 +25,8 @@ absl::StatusOr<DatasetRegistry> DatasetRegistry::Open(
     const std::vector<std::string>& entries) {
   DatasetRegistry registry;
   const auto add = [&registry](std::string name, Dataset dataset) {
+    // The name that the server was given counts, not the one that the reader
+    // gave.
     dataset.name = name;
     registry.datasets_[std::move(name)] =
         std::make_shared<const Dataset>(std::move(dataset));
@@ -44,6 +46,7 @@ absl::StatusOr<DatasetRegistry> DatasetRegistry::Open(
                               "lower-case letters, digits and dashes, "
                               "starting with a letter"));
     }
+    // The built-in name cannot be taken either: it stands for known images.
     if (registry.datasets_.count(name) != 0) {
       return About(entry, absl::InvalidArgumentError(absl::StrCat(
                               "the name ", name, " is taken already")));

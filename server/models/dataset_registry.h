@@ -20,11 +20,11 @@ inline constexpr char kBuiltInDataset[] = "cifar10-sample";
 // The data sets of the server, by name. Immutable, so thread-safe.
 class DatasetRegistry {
  public:
-  // The built-in one and those of `entries`, each "NAME=PATH": PATH is a
-  // folder with the CIFAR-10 test split (see ReadCifar10) or one file in the
-  // official binary layout. Reads them all now. INVALID_ARGUMENT or NOT_FOUND
-  // names the entry and what is wrong with it. A name has 1 to 64 lower-case
-  // letters, digits and dashes, starting with a letter, and is given once.
+  // The built-in one and those of `entries`, each "NAME=PATH", PATH being
+  // anything that OpenDataset takes. Reads them all now. INVALID_ARGUMENT or
+  // NOT_FOUND names the entry and what is wrong with it. A name has 1 to 64
+  // lower-case letters, digits and dashes, starting with a letter, and is given
+  // once.
   static absl::StatusOr<DatasetRegistry> Open(
       const std::vector<std::string>& entries);
 

@@ -28,6 +28,8 @@ absl::Status About(absl::string_view what, const absl::Status& status) {
 
 Loaded LoadVgg(const StoredModel& stored, const std::string& weights,
                const ModelLoaderOptions& options) {
+  // MakeVgg preprocesses nothing. A manifest that asks for more would get wrong
+  // answers without a word.
   if (stored.manifest.preprocessing() != "unit") {
     return absl::InvalidArgumentError(
         absl::StrCat("preprocessing of the manifest is \"",
@@ -51,6 +53,7 @@ absl::StatusOr<Preprocessing> PreprocessingOf(
         "\", must be \"unit\" or \"transform\""));
   }
   const v1::InputTransform& transform = manifest.input_transform();
+  // 0 is an absent field and means 1, the default.
   if (transform.range() != 0) preprocessing.range = transform.range();
   preprocessing.mean = {transform.mean().begin(), transform.mean().end()};
   preprocessing.std = {transform.std().begin(), transform.std().end()};
@@ -58,6 +61,7 @@ absl::StatusOr<Preprocessing> PreprocessingOf(
   return preprocessing;
 }
 
+// A manifest that names no access is of a model with gradients.
 Access AccessOf(v1::ModelAccess access) {
   switch (access) {
     case v1::MODEL_ACCESS_DECISIONS:
@@ -69,8 +73,8 @@ Access AccessOf(v1::ModelAccess access) {
   }
 }
 
-// What the manifest says of the model. Its exactness in any batch was measured
-// on a CPU, so it holds on a CPU alone.
+// The interface that the manifest describes. Its exactness in any batch was
+// measured on a CPU, so it is believed on a CPU alone.
 absl::StatusOr<ForeignInterface> InterfaceOf(const v1::ModelManifest& manifest,
                                              at::Device device) {
   ForeignInterface interface;
@@ -124,6 +128,8 @@ absl::Status ReadEndpointFile(const std::string& text, std::string* endpoint,
                               RemoteModel* model) {
   // Without exceptions: a text that is no JSON gives a value that is no object.
   const auto json = nlohmann::json::parse(text, nullptr, false);
+  // Whether the member is there and of that type: values of other types would
+  // throw when they are read.
   const auto is = [&json](const char* key, auto kind) {
     return json.contains(key) && (json[key].*kind)();
   };
@@ -155,6 +161,8 @@ Loaded LoadRemote(const StoredModel& stored, const std::string& file,
   RemoteModel model;
   absl::Status status = ReadEndpointFile(file, &name, &model);
   if (!status.ok()) return About(kEndpointFile, status);
+  // The store names an endpoint, and only the server's flags say where that is.
+  // So a store cannot send images to a host of its choice.
   const auto endpoint = options.endpoints.find(name);
   if (endpoint == options.endpoints.end()) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -190,6 +198,8 @@ constexpr Loader kLoaders[] = {
 absl::StatusOr<std::shared_ptr<const Network>> LoadNetwork(
     const StoredModel& stored, const ModelLoaderOptions& options) {
   const std::string& format = stored.manifest.format();
+  // The file that the loader reads: the weights, the module or the endpoint's
+  // name.
   const auto main_file = stored.files.find(MainFile(format));
   for (const Loader& loader : kLoaders) {
     if (format != loader.format) continue;

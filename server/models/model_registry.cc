@@ -15,6 +15,7 @@ std::vector<ModelStore> Stores(const std::vector<std::string>& roots) {
   return std::vector<ModelStore>(roots.begin(), roots.end());
 }
 
+// The keys of a map, for errors that list what is known.
 template <typename Map>
 std::string KeysOf(const Map& map) {
   return absl::StrJoin(map, ", ", [](std::string* out, const auto& entry) {
@@ -52,6 +53,7 @@ absl::StatusOr<ModelRegistry::Name> ModelRegistry::ParseName(
   const std::pair<std::string, std::string> parts =
       absl::StrSplit(model, absl::MaxSplits('@', 1));
   Name name{parts.first, 0};
+  // "name@" has an empty version. That is an error and not the newest version.
   const bool has_version = model.size() > parts.first.size();
   if (!IsValidModelName(name.name) ||
       (has_version &&
@@ -64,7 +66,8 @@ absl::StatusOr<ModelRegistry::Name> ModelRegistry::ParseName(
   return name;
 }
 
-// The newest that is loaded, or the newest if none is.
+// The newest that is loaded, or the newest of all if none is. Conflicts do not
+// count.
 ModelRegistry::Versions::const_iterator ModelRegistry::Newest(
     const Versions& versions) {
   auto newest = versions.end();
@@ -90,7 +93,9 @@ absl::StatusOr<ModelRegistry::Versions::const_iterator> ModelRegistry::Find(
                                      : "must be one of " + KeysOf(models_)));
   }
   const Versions& versions = found->second;
+  // There always is one: a conflict stands beside an entry without a conflict.
   if (wanted.version == 0) return Newest(versions);
+  // Two stores may have the same version, which the error lists once.
   std::map<uint64_t, bool> known;
   for (auto entry = versions.begin(); entry != versions.end(); ++entry) {
     known[entry->first.version] = true;
@@ -110,7 +115,10 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Use(
   *missing = (*found)->first;
   Entry& entry = models_[wanted.name][*missing];
   if (entry.served != nullptr) {
+    // Uses are counted, so the least number is the one that was unused for
+    // longest.
     entry.last_used = ++uses_;
+    // Loading would fail again, and each request would wait for the disk.
   } else if (entry.is_hopeless()) {
     return NotLoaded(entry.model.name(), missing->version, entry.fault);
   }
@@ -194,6 +202,8 @@ void ModelRegistry::PollLoop() {
       }
       if (stopping_) return;
     }
+    // Without the lock: a look may load models, and who borrows must not wait
+    // for that.
     const ReloadResult result = Look(/*retry_all=*/false);
     if (options_.on_change &&
         (!result.loaded.empty() || !result.failed.empty())) {

@@ -38,8 +38,8 @@ struct ModelRegistryOptions {
   Clock::Duration poll_interval = std::chrono::seconds(5);
   // Besides the newest of each name, so many versions stay in memory.
   int older_versions_kept = 8;
-  // Called by the polling thread after a look that loaded something or met a
-  // new failure; for logs. May be empty.
+  // Called by the polling thread after a look that loaded something or failed
+  // to; for logs. May be empty.
   std::function<void(const ReloadResult&)> on_change;
   // Not owned; must outlive the registry. nullptr: the real one.
   Clock* clock = nullptr;

@@ -13,6 +13,8 @@
 namespace adv {
 namespace {
 
+// A version's digest is that of its weights, which the manifest lists, so the
+// weights need not be read for it.
 std::string DigestOf(const v1::ModelManifest& manifest) {
   return StoredModel{manifest, {}}.digest();
 }
@@ -48,6 +50,8 @@ ReloadResult ModelRegistry::Look(bool retry_all) {
       Notice(store, version, &result);
     }
   }
+  // LoadNewest takes the lock by itself and gives it back while it loads, so
+  // the names are copied.
   std::vector<std::string> names;
   {
     MutexLock lock(mutex_);
@@ -101,6 +105,8 @@ void ModelRegistry::Notice(size_t store, const ModelVersion& version,
   const std::string path = std::filesystem::path(stores_[store].root()) /
                            version.name / absl::StrCat(version.version) /
                            kManifestFile;
+  // Taken before the manifest is read: a change in between is met at the next
+  // look.
   struct stat file;
   if (stat(path.c_str(), &file) != 0) return;  // deleted since it was listed
   const Key key{version.version, store};
@@ -118,6 +124,8 @@ void ModelRegistry::Notice(size_t store, const ModelVersion& version,
       }
     }
   }
+  // Only a manifest that is new or changed comes this far, so most looks read
+  // none.
   seen.model.set_name(version.name);
   seen.model.set_version(version.version);
   seen.model.set_store(stores_[store].root());
@@ -150,10 +158,12 @@ void ModelRegistry::Update(const std::string& name, const Key& key,
   const std::string& digest = seen.model.digest();
   if (const auto known = versions.find(key); known != versions.end()) {
     Entry& entry = known->second;
+    // Kept even after a failure, which is thus reported once for each change.
     entry.manifest = seen.manifest;
     const std::string before = entry.model.digest();
     if (!before.empty() && !digest.empty() && before != digest) {
       ++stats_.digest_changes;
+      // What is served stays in service: it is what was published first.
       Fail(result, entry, DigestChanged(name, key.version, before, digest));
     } else if (entry.served != nullptr && !seen.fault.ok()) {
       Fail(result, entry, seen.fault);
@@ -161,6 +171,8 @@ void ModelRegistry::Update(const std::string& name, const Key& key,
       entry.fault = absl::OkStatus();
       entry.model.clear_error();
       entry.model.set_state(v1::MODEL_STATE_READY);
+      // Not loaded yet: the new manifest takes the place, and Load will say
+      // what is wrong with it.
     } else if (!entry.conflict) {
       entry = seen;
       entry.fault = absl::OkStatus();
@@ -201,6 +213,7 @@ void ModelRegistry::LoadNewest(const std::string& name, bool retry_all,
     }
   }
   for (const Key& key : candidates) {
+    // If the newest fails, the one before it serves.
     if (Load(name, key, result).ok()) return;
   }
 }
@@ -220,6 +233,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Load(
   auto stored = stores_[key.store].Read(name, key.version);
   if (!stored.ok()) {
     served = stored.status();
+    // The version was replaced since the last look.
   } else if (!digest.empty() && stored->digest() != digest) {
     served = DigestChanged(name, key.version, digest, stored->digest());
   } else {
@@ -260,12 +274,14 @@ void ModelRegistry::DropOldest() {
   const int surplus = static_cast<int>(older.size()) -
                       std::max(options_.older_versions_kept, 0);
   if (surplus <= 0) return;
+  // Those that were unused for longest go.
   std::sort(older.begin(), older.end(), [](const Entry* a, const Entry* b) {
     return a->last_used < b->last_used;
   });
   for (int i = 0; i < surplus; ++i) {
     // Whoever borrowed it keeps it alive.
     older[i]->served = nullptr;
+    // A version with a fault stays FAILED, as its users must know.
     if (older[i]->fault.ok()) {
       older[i]->model.set_state(v1::MODEL_STATE_UNSPECIFIED);
     }

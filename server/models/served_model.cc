@@ -15,6 +15,7 @@
 namespace adv {
 namespace {
 
+// A manifest must not make a load compute for long.
 constexpr uint32_t kMostGoldenImages = 64;
 
 // The manifest must describe the network that came out.
@@ -48,6 +49,7 @@ absl::Status CheckGoldenShape(const v1::GoldenOutputs& golden,
         absl::StrCat("golden.logits of the manifest has ", golden.logits_size(),
                      " values, must have ", golden.image_count() * classes));
   }
+  // Negated, so that NaN fails.
   if (!(golden.tolerance() > 0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("golden.tolerance of the manifest is ", golden.tolerance(),
@@ -56,7 +58,8 @@ absl::Status CheckGoldenShape(const v1::GoldenOutputs& golden,
   return absl::OkStatus();
 }
 
-// The self-test: the publisher's logits, computed here. Warms up as well.
+// The self-test computes the publisher's logits again and compares them. It
+// also warms the network up, so that the first request is not slow.
 absl::Status CheckGolden(const v1::GoldenOutputs& golden,
                          const Network& network) {
   const int64_t classes = network.traits().classes;
@@ -107,6 +110,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
   model->digest = stored.digest();
   model->store = store;
   if (remote != nullptr) {
+    // No pass queue: these passes wait for an endpoint and not for a core.
     model->network = remote;
     model->network_for = [remote](const Asker& asker) {
       return std::shared_ptr<const Network>(remote->For(asker));
@@ -114,6 +118,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Build(
   } else if (passes == nullptr) {
     model->network = *network;
   } else {
+    // Both go through one queue, which computes their passes together.
     model->network = std::make_shared<BatchingNetwork>(*network, passes);
     model->urgent_network =
         std::make_shared<BatchingNetwork>(*network, passes, Urgency::kUrgent);
@@ -140,6 +145,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> BuildServedModel(
     const ModelLoaderOptions& options,
     const std::shared_ptr<PassQueue>& passes) {
   absl::StatusOr<std::shared_ptr<const ServedModel>> model;
+  // LibTorch throws at files that are not what the manifest says.
   const absl::Status status = CatchExceptions([&] {
     model = Build(stored, store, options, passes);
     return model.status();
