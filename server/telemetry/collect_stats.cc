@@ -13,9 +13,10 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
+// By the number of the lane.
 constexpr std::array<const char*, kLanes> kLaneNames = {"interactive", "bulk"};
 
-// Builds a family of metrics.
+// Builds a family: one name, and a metric for each set of labels.
 class Family {
  public:
   Family(const char* name, const char* help, MetricType type) {
@@ -27,6 +28,8 @@ class Family {
   Family& Add(Labels labels, double value) {
     ClientMetric metric;
     metric.label = std::move(labels);
+    // A metric has a field for each type. The serializer reads the one that the
+    // family's type says.
     (family_.type == MetricType::Counter ? metric.counter.value
                                          : metric.gauge.value) = value;
     family_.metric.push_back(std::move(metric));
@@ -36,6 +39,7 @@ class Family {
     return Add(std::move(labels), static_cast<double>(value));
   }
 
+  // The counts of SecondsHistogram are not cumulative, those of Prometheus are.
   Family& Add(Labels labels, const SecondsHistogram& seconds) {
     ClientMetric metric;
     metric.label = std::move(labels);
@@ -54,6 +58,7 @@ class Family {
     return *this;
   }
 
+  // A conversion, so that the functions below can list families in braces.
   operator MetricFamily() const { return family_; }
 
  private:
@@ -70,6 +75,8 @@ Family Histogram(const char* name, const char* help) {
   return {name, help, MetricType::Histogram};
 }
 
+// All metrics of a family must stand together, so each family gets both lanes
+// before the next.
 std::vector<MetricFamily> CollectLanes(const ExecutorStats& stats) {
   Family jobs = Gauge("adv_queue_jobs", "Jobs that wait.");
   Family cost = Gauge("adv_queue_cost",
@@ -86,6 +93,7 @@ std::vector<MetricFamily> CollectLanes(const ExecutorStats& stats) {
   for (int i = 0; i < kLanes; ++i) {
     const LaneStats& lane = stats.lanes[i];
     const ClientMetric::Label name{"lane", kLaneNames[i]};
+    // The reasons are a fixed set, so that labels stay bounded.
     const auto rejected_for = [&](const char* reason, int64_t count) {
       rejected.Add({name, {"reason", reason}}, count);
     };
@@ -111,15 +119,18 @@ std::vector<MetricFamily> CollectExecutor(const ExecutorStats& stats) {
   Family jobs = Counter("adv_compute_jobs_total", "Jobs ended, by result.");
   Family seconds = Counter("adv_compute_seconds_total", "Time computing.");
   for (const auto& [op, of] : stats.ops) {
+    // A lambda of C++17 cannot capture a structured binding by its own name.
     const auto add = [&, &name = op](const char* result, int64_t count) {
       jobs.Add({{"op", name}, {"result", result}}, count);
     };
+    // Every job that has ended is here, also one that ended before it began.
     add("ok", of.succeeded);
     add("cancelled", of.cancelled);
     add("deadline_exceeded", of.deadline_exceeded);
     add("failed", of.failed);
     seconds.Add({{"op", op}}, of.busy_seconds);
   }
+  // An int would fit both overloads of Add for numbers, hence the casts below.
   const std::vector<MetricFamily> more = {
       jobs,
       seconds,
@@ -146,6 +157,8 @@ std::vector<MetricFamily> CollectExecutor(const ExecutorStats& stats) {
 std::vector<MetricFamily> CollectModels(
     const ModelRegistryStats& stats, const std::vector<v1::Model>& models,
     const std::map<std::string, bool>& serving) {
+  // Both states are there from the start, so that a gauge falls to 0 and does
+  // not vanish. Versions that are not loaded have no state.
   std::map<v1::ModelState, int64_t> states = {{v1::MODEL_STATE_READY, 0},
                                               {v1::MODEL_STATE_FAILED, 0}};
   for (const v1::Model& model : models) {
@@ -173,6 +186,7 @@ std::vector<MetricFamily> CollectModels(
 }
 
 std::vector<MetricFamily> CollectPasses(const PassQueue::Stats& stats) {
+  // Passes asked for over passes computed says how well they are shared.
   return {Counter("adv_passes_total", "Passes through networks computed.")
               .Add({}, stats.passes),
           Counter("adv_pass_requests_total",

@@ -13,6 +13,7 @@
 namespace adv {
 namespace {
 
+// gRPC's log function is given no context, so the log is global.
 std::atomic<Log*> grpc_log{nullptr};
 
 void WriteGrpcLine(gpr_log_func_args* args) {
@@ -21,6 +22,7 @@ void WriteGrpcLine(gpr_log_func_args* args) {
       {{"message", args->message}, {"file", args->file}, {"line", args->line}});
 }
 
+// The text as a JSON string, with its quotes.
 std::string Json(absl::string_view text) {
   return nlohmann::json(std::string(text))
       // ASCII alone, with bytes that are not UTF-8 replaced: a caller's text
@@ -28,7 +30,8 @@ std::string Json(absl::string_view text) {
       .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-// Plain if no character could be mistaken, otherwise in quotes.
+// The text as it is if no character could be mistaken for the line's own signs,
+// otherwise as a JSON string.
 std::string TextValue(const std::string& text) {
   const bool plain =
       !text.empty() && text.find_first_of(" =\"\\") == std::string::npos &&
@@ -38,6 +41,7 @@ std::string TextValue(const std::string& text) {
   return plain ? text : Json(text);
 }
 
+// Keys are literals of the program and need no escaping.
 void AppendText(absl::string_view key, const LogValue& value,
                 std::string* line) {
   absl::StrAppend(line, line->empty() ? "" : " ", key, "=",
@@ -47,6 +51,8 @@ void AppendText(absl::string_view key, const LogValue& value,
 void AppendJson(absl::string_view key, const LogValue& value,
                 std::string* line) {
   absl::StrAppend(line, line->empty() ? "{" : ",", Json(key), ":",
+                  // A number stays without quotes, so that readers need not
+                  // parse a string.
                   value.is_number() ? value.text() : Json(value.text()));
 }
 
@@ -75,6 +81,7 @@ void Log::Write(absl::string_view level, absl::string_view event,
                 LogFields fields) {
   const auto append = format_ == LogFormat::kJson ? AppendJson : AppendText;
   std::string line;
+  // UTC, to the millisecond.
   append("time",
          absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
                           absl::UTCTimeZone()),
@@ -89,6 +96,8 @@ void Log::Write(absl::string_view level, absl::string_view event,
 }
 
 void CaptureGrpcLog(Log* log) {
+  // The log comes first: gRPC may write from any thread once the function is
+  // set.
   grpc_log = log;
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   gpr_set_log_function(&WriteGrpcLine);

@@ -12,9 +12,11 @@
 namespace adv {
 namespace {
 
+// Up to the default limit of images in a request.
 const prometheus::Histogram::BucketBoundaries kImageBounds = {1,  4,   16,
                                                               64, 256, 1024};
 
+// Seconds since the epoch, the unit of Prometheus.
 double StartTime() {
   return std::chrono::duration<double>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -65,6 +67,7 @@ Metrics::Metrics(const std::map<std::string, std::string>& build)
 void Metrics::CountClassified(const std::string& model, int64_t images) {
   const auto count = static_cast<double>(images);
   request_images_.Add({{"op", "classify"}}, kImageBounds).Observe(count);
+  // Add gives the counter of these labels, and makes it only the first time.
   images_.Add({{"model", model}, {"attack", "none"}}).Increment(count);
 }
 
@@ -78,6 +81,7 @@ void Metrics::CountAttacked(const std::string& model, const std::string& attack,
 }
 
 void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
+  // Names without versions: each version would be a label of its own.
   const std::string& model = report.resolved().model().name();
   clean_accuracy_.Add({{"model", model}}).Set(report.clean_accuracy().value());
   std::map<std::string, double> lowest;
@@ -95,6 +99,8 @@ void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
 void Metrics::Watch(const Executor& executor, const ModelRegistry& models,
                     const EvaluationRunner& evaluations,
                     const PassQueue& passes, const Endpoints& endpoints) {
+  // The parts report to the metrics, so the metrics are made first and learn of
+  // the parts later.
   executor_ = &executor;
   models_ = &models;
   evaluations_ = &evaluations;
@@ -108,6 +114,7 @@ std::string Metrics::Text() const {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
   // These parts keep their numbers themselves and are asked at each scrape.
+  // They are null until Watch was called.
   if (passes_ != nullptr) append(CollectPasses(passes_->stats()));
   if (endpoints_ != nullptr) {
     std::map<std::string, EndpointStats> stats;

@@ -8,6 +8,7 @@ void LogReload(const ReloadResult& result, Log* log) {
                                {"version", model.version()},
                                {"digest", model.digest()}});
   }
+  // An error each: a failed version or store needs somebody to act.
   for (const v1::Model& model : result.failed) {
     log->Error("model_failed", {{"model", model.name()},
                                 {"version", model.version()},

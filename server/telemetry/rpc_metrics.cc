@@ -3,6 +3,7 @@
 namespace adv {
 namespace {
 
+// By the number of the code.
 constexpr std::array<const char*, kGrpcCodes> kCodeNames = {
     "OK",
     "CANCELLED",
@@ -38,6 +39,7 @@ void RpcMetrics::Start() {
 }
 
 void RpcMetrics::End(grpc::StatusCode code, double seconds) {
+  // A code that is not one of gRPC's must not reach beyond the array.
   handled_[code >= 0 && code < kGrpcCodes ? code : grpc::StatusCode::UNKNOWN]
       ->Increment();
   seconds_->Observe(seconds);
@@ -65,6 +67,7 @@ RpcMetricsFamily::RpcMetricsFamily(prometheus::Registry& registry)
 RpcMetrics& RpcMetricsFamily::Add(const std::string& service,
                                   const std::string& method) {
   const prometheus::Labels labels = {{"service", service}, {"method", method}};
+  // A list, so that references to earlier methods stay valid.
   methods_.push_back(RpcMetrics());
   RpcMetrics& metrics = methods_.back();
   metrics.method_ = method;
