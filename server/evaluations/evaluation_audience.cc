@@ -15,6 +15,8 @@ void EvaluationAudience::Join(std::shared_ptr<EvaluationChannel> channel,
 
 bool EvaluationAudience::left() const {
   MutexLock lock(mutex_);
+  // Channels that were closed may be forgotten already, so none left is like
+  // all closed.
   return !goes_on_when_left_ &&
          std::all_of(channels_.begin(), channels_.end(),
                      [](const auto& channel) { return channel->closed(); });
@@ -23,6 +25,7 @@ bool EvaluationAudience::left() const {
 void EvaluationAudience::SendProgress(
     const std::function<v1::EvaluationProgress()>& progress) {
   MutexLock order(order_);
+  // The timer may ask once more after the end.
   if (ended_) return;
   const EvaluationEvent event = progress();
   for (const auto& channel : Present()) channel->Send(event);
@@ -41,6 +44,8 @@ EvaluationAudience::Channels EvaluationAudience::Present() {
       std::remove_if(channels_.begin(), channels_.end(),
                      [](const auto& channel) { return channel->closed(); }),
       channels_.end());
+  // A copy, so that listeners run without the lock and may join or leave
+  // meanwhile.
   return channels_;
 }
 

@@ -10,7 +10,7 @@ ProgressCount::ProgressCount(int64_t samples_total, size_t results)
 
 void ProgressCount::Add(const SampleRecord& record) {
   ++samples_;
-  // A stored record is outside data: it may hold more results than the plan.
+  // A stored record is outside data and may hold another number of results.
   robust_.resize(record.attacks.size());
   // An image that is wrong without an attack is not robust under any.
   if (record.prediction != record.label) return;
@@ -38,6 +38,7 @@ v1::EvaluationProgress ProgressCount::Encode(int64_t passes,
   progress.set_passes(passes);
   // Before the first new tile there is no pace, and no end to foretell.
   progress.set_eta_seconds(-1);
+  // The pace is that of this run: what the store had took no time.
   const double seconds = Seconds(now - started_);
   const auto done = static_cast<double>(new_samples());
   if (done > 0 && seconds > 0) {

@@ -13,6 +13,8 @@
 namespace adv {
 namespace {
 
+// The records of the store's bytes, in the same order. DATA_LOSS if the bytes
+// of one are no record.
 absl::StatusOr<std::vector<SampleRecord>> Decode(
     const std::vector<std::string>& records) {
   std::vector<SampleRecord> samples;
@@ -28,6 +30,8 @@ absl::StatusOr<std::vector<SampleRecord>> Decode(
   return samples;
 }
 
+// The report without digest and environment. It needs nothing but the records
+// and what the specification names, so it is the same whenever it is made.
 v1::EvaluationReport Build(const ResolvedEvaluation& evaluation,
                            std::vector<SampleRecord> samples) {
   const Dataset& dataset = *evaluation.dataset;
@@ -54,6 +58,7 @@ absl::StatusOr<v1::EvaluationReport> MakeReport(
   // The digest is of the bytes as they are stored, so that clients can check
   // what they download.
   report.set_records_sha256(Sha256Hex(absl::StrJoin(*records, "")));
+  // The effort of all runs of the evaluation, not of the last one alone.
   environment.set_wall_seconds(spent->seconds);
   if (spent->seconds > 0) {
     environment.set_samples_per_second(static_cast<double>(records->size()) /

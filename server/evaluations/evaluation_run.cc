@@ -9,6 +9,7 @@
 namespace adv {
 namespace {
 
+// The tiles of the samples that have no record yet, at least one.
 std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
                                  const std::set<int64_t>& done, int at_once) {
   // Padded tiles cost a full tile whatever they hold: small ones gain nothing.
@@ -36,6 +37,8 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
                              ResolvedEvaluation evaluation,
                              StoredProgress before, int at_once,
                              EvaluationStore* store, const Clock* clock)
+    // The members take from `state` and `before` what they need before these
+    // are moved away. Members are made in the order of their declaration.
     : id_(state.id()),
       evaluation_(std::move(evaluation)),
       cost_per_image_(EvaluationCost(
@@ -56,6 +59,8 @@ std::optional<size_t> EvaluationRun::NextTile() {
 }
 
 void EvaluationRun::Describe(size_t tile, JobOptions* job) const {
+  // The empty tile of a report that is missing costs 0, which the executor
+  // makes 1.
   job->cost = cost_per_image_ * static_cast<int64_t>(tiles_[tile].size());
   job->cancel = cancel_;
   job->model = evaluation_.model->full_name();
@@ -68,9 +73,12 @@ absl::Status EvaluationRun::ComputeTile(size_t tile,
   if (!tiles_[tile].empty()) {
     const auto records = work_.Compute(tiles_[tile], before_pass);
     if (!records.ok()) return records.status();
+    // An image counts once the store has its record, so nothing is told that a
+    // kill could take back.
     Count(*records);
     SendProgress();
   }
+  // The report is made outside the lock: it reads all records.
   if (!TakeReport()) return absl::OkStatus();
   auto report = MakeReport(store_, id_, evaluation_, environment);
   if (!report.ok()) return report.status();
@@ -81,6 +89,7 @@ absl::Status EvaluationRun::ComputeTile(size_t tile,
 
 void EvaluationRun::FinishTile(const absl::Status& status) {
   MutexLock lock(mutex_);
+  // The schedule keeps the reason before the others fail with CANCELLED.
   schedule_.Finish(status);
   if (!status.ok()) cancel_.Cancel();  // the other tiles need not finish
 }
@@ -123,6 +132,7 @@ EvaluationEnd EvaluationRun::End(const google::protobuf::Timestamp& now) {
   MutexLock lock(mutex_);
   // `state_` stays as it is: others learn of the end once it is stored.
   EvaluationEnd end{state_, absl::OkStatus()};
+  // A report wins over a cancellation that came too late to stop it.
   if (report_) {
     end.evaluation.set_state(v1::EVALUATION_STATE_SUCCEEDED);
     *end.evaluation.mutable_report() = *report_;
@@ -136,6 +146,8 @@ EvaluationEnd EvaluationRun::End(const google::protobuf::Timestamp& now) {
 }
 
 void EvaluationRun::SendProgress() {
+  // The audience calls this when it is the event's turn, so the numbers are
+  // new.
   audience_.SendProgress([this] {
     MutexLock lock(mutex_);
     return count_.Encode(work_.passes(), clock_.Now());

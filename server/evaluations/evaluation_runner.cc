@@ -39,6 +39,7 @@ EvaluationRunner::~EvaluationRunner() {
   // Stop comes first: the reason that a listener hears is "server stopped".
   Stop();
   MutexLock lock(mutex_);
+  // The jobs of a run end before their next pass, and the last one ends it.
   for (const auto& [id, run] : runs_) run->Cancel();
   while (!runs_.empty()) run_ended_.Wait(mutex_);
 }
@@ -64,6 +65,8 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
     (*run)->audience().Join(channel, when_left);
     started.subscription = std::make_unique<Subscription>(std::move(channel));
   }
+  // Without the lock, which the end of a run takes: a tile that the executor
+  // refuses may end the run here.
   Continue(*run);
   return started;
 }
@@ -75,6 +78,7 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::FindOrBegin(
   const auto running = runs_.find(id);
   if (running != runs_.end()) return running->second;
   absl::StatusOr<v1::Evaluation> before = Stored(id);
+  // An error of the store comes up again in Begin.
   if (before.ok() && before->state() == v1::EVALUATION_STATE_SUCCEEDED) {
     *stored = *std::move(before);
     return RunPointer();
@@ -89,6 +93,8 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
         absl::StrCat(runs_.size(), " evaluations run, at most ",
                      options_.concurrent, " may"));
   }
+  // The store comes first, so that a full disk refuses the evaluation before it
+  // computes anything.
   auto state = EnterQueued(*store_, id, evaluation, Date());
   if (!state.ok()) return state.status();
   auto before = ReadProgress(*store_, id, evaluation);
@@ -105,10 +111,13 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
 
 void EvaluationRunner::Continue(const RunPointer& run) {
   while (const std::optional<size_t> tile = run->NextTile()) {
+    // A tile that is refused counts as one that failed, so that the run still
+    // ends.
     if (absl::Status status = Submit(run, *tile); !status.ok()) {
       run->FinishTile(status);
     }
   }
+  // Several tiles may end at once. Only one of their threads gets the end.
   if (run->TakeEnd()) End(*run);
 }
 
@@ -116,6 +125,8 @@ absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile) {
   JobOptions job;
   job.lane = Lane::kBulk;
   job.op = "evaluate";
+  // The number of evaluations is limited already, and a tile that a full lane
+  // refused would fail its evaluation.
   job.exempt = true;
   run->Describe(tile, &job);
   return ExecutorOf(run->evaluation())
@@ -132,6 +143,7 @@ absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile) {
 
 void EvaluationRunner::End(EvaluationRun& run) {
   EvaluationEnd end = run.End(Date());
+  // Stored first and told last: whoever hears of the end finds it in the store.
   const absl::Status saved = store_->Update(end.evaluation);
   if (saved.ok() && end.evaluation.has_report() && options_.on_report) {
     options_.on_report(end.evaluation.report());
@@ -182,6 +194,8 @@ Executor& EvaluationRunner::ExecutorOf(
 }
 
 google::protobuf::Timestamp EvaluationRunner::Date() const {
+  // The store keeps milliseconds. With more, an evaluation would have another
+  // date before it is stored than after.
   return google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
       std::chrono::duration_cast<std::chrono::milliseconds>(
           clock_.Date().time_since_epoch())

@@ -16,6 +16,7 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Stored(
 }
 
 void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
+  // The store still has the state before an end that it could not take.
   const auto unsaved = unsaved_.find(evaluation->id());
   if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
   const auto running = runs_.find(evaluation->id());
@@ -37,6 +38,7 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
   const auto running = runs_.find(*whole);
+  // Before the state is read, so that the answer shows it as CANCELLED.
   if (running != runs_.end()) running->second->Cancel();
   absl::StatusOr<v1::Evaluation> evaluation = Stored(*whole);
   if (evaluation.ok()) evaluation->clear_report();
@@ -48,6 +50,8 @@ void EvaluationRunner::CancelIfLeft(const std::string& id) {
   const auto running = runs_.find(id);
   if (running == runs_.end()) return;
   EvaluationRun& run = *running->second;
+  // The runner's lock is held, so nobody can join between the question and
+  // Cancel.
   if (run.audience().left()) run.Cancel();
 }
 
@@ -67,6 +71,8 @@ absl::StatusOr<RecordPage> EvaluationRunner::Records(
     const std::string& page_token) const {
   const absl::StatusOr<std::string> whole = store_->ResolveId(id);
   if (!whole.ok()) return whole.status();
+  // The store gets the records tile by tile, so it has them while the
+  // evaluation runs, too.
   return store_->Records(*whole, page_size, page_token);
 }
 
@@ -74,6 +80,7 @@ absl::Status EvaluationRunner::Delete(const std::string& id) {
   const absl::StatusOr<std::string> whole = store_->ResolveId(id);
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
+  // The lock keeps the evaluation from starting again before it is deleted.
   if (runs_.count(*whole) != 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "evaluation \"", *whole, "\" runs: cancel it before deleting it"));
@@ -85,6 +92,7 @@ absl::Status EvaluationRunner::Delete(const std::string& id) {
 
 void EvaluationRunner::Stop() {
   MutexLock lock(mutex_);
+  // From here on Start refuses, so no run can come after this loop.
   stopping_ = true;
   for (const auto& [id, run] : runs_) {
     run->EndEarly(absl::UnavailableError("the server is stopping"));
@@ -95,6 +103,7 @@ EvaluationRunnerStats EvaluationRunner::stats() const {
   MutexLock lock(mutex_);
   EvaluationRunnerStats stats = stats_;
   stats.running = static_cast<int64_t>(runs_.size());
+  // `stats_` counts a run when it ends.
   for (const auto& [id, run] : runs_) stats.images += run->images();
   return stats;
 }

@@ -23,11 +23,14 @@ ProgressTimer::~ProgressTimer() {
 
 void ProgressTimer::Loop(Clock::Time next) {
   while (WaitUntil(next)) {
+    // Without the lock, so that the destructor can tell the thread to stop
+    // meanwhile.
     tick_();
     next = clock_.Now() + interval_;
   }
 }
 
+// False if the timer was stopped.
 bool ProgressTimer::WaitUntil(Clock::Time next) {
   MutexLock lock(mutex_);
   while (!stopped_ && clock_.Now() < next) {

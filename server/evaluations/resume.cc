@@ -9,6 +9,7 @@
 namespace adv {
 namespace {
 
+// Creates the evaluation in the store and returns it as it is there.
 absl::StatusOr<v1::Evaluation> Create(EvaluationStore& store,
                                       const std::string& id,
                                       const ResolvedEvaluation& evaluation,
@@ -34,6 +35,7 @@ absl::StatusOr<v1::Evaluation> EnterQueued(
     return Create(store, id, evaluation, now);
   }
   if (!stored.ok()) return stored;
+  // It ended without a report and begins again. Its first date stays.
   stored->set_state(v1::EVALUATION_STATE_QUEUED);
   stored->clear_error();
   stored->clear_finished_at();

@@ -11,9 +11,11 @@
 namespace adv {
 namespace {
 
+// The status for a code of SQLite. Without a handle the message says less.
 absl::Status FromSqlite(int code, sqlite3* handle) {
   const std::string message =
       handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  // Extended codes have the plain one in their lowest byte.
   int primary = code & 0xff;
   // SQLite reports a used-up quota as an I/O error. The system's error tells
   // which it is.
@@ -55,10 +57,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(
       path.c_str(), &handle,
+      // NOMUTEX: the store's lock already keeps threads apart.
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
       nullptr);
   if (code != SQLITE_OK) {
     const absl::Status status = FromSqlite(code, handle);
+    // SQLite gives a handle even if it cannot open: it holds the message.
     sqlite3_close(handle);
     return status;
   }
@@ -104,6 +108,7 @@ void Statement::Check(int code) {
 }
 
 void Statement::Bind(int64_t value) {
+  // SQLite counts parameters from 1.
   if (status_.ok()) Check(sqlite3_bind_int64(statement_, ++bound_, value));
 }
 
@@ -113,6 +118,8 @@ void Statement::Bind(double value) {
 
 void Statement::Bind(const std::string& text) {
   if (status_.ok()) {
+    // TRANSIENT: SQLite copies the bytes, which may be gone before the
+    // statement runs.
     Check(sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(),
                               SQLITE_TRANSIENT, SQLITE_UTF8));
   }
@@ -140,6 +147,7 @@ bool Statement::Step() {
 absl::Status Statement::Run() {
   while (Step()) {
   }
+  // The statement takes new values only after a reset.
   if (status_.ok()) Check(sqlite3_reset(statement_));
   bound_ = 0;
   return status_;

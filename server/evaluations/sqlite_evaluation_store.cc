@@ -20,6 +20,7 @@ namespace {
 constexpr size_t kLeastPrefix = 6;
 constexpr size_t kIdLength = 64;
 
+// What ReadEvaluation reads, and last the token for the next page.
 constexpr char kColumns[] =
     "SELECT id, resolved, state, error, created_ms, finished_ms, "
     "samples_done, samples_total, seq";
@@ -29,6 +30,8 @@ absl::Status UnknownEvaluation(absl::string_view id) {
       absl::StrCat("evaluation \"", id, "\" is not known"));
 }
 
+// The position that a page token names; `at_start` for the first page. It is
+// checked because callers may send anything.
 absl::StatusOr<int64_t> ParseToken(const std::string& token, int64_t at_start) {
   if (token.empty()) return at_start;
   int64_t position = 0;
@@ -52,6 +55,7 @@ absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
   evaluation.set_error(row.Text(3));
   *evaluation.mutable_created_at() =
       TimeUtil::MillisecondsToTimestamp(row.Int(4));
+  // Null until the evaluation ends.
   if (!row.IsNull(5)) {
     *evaluation.mutable_finished_at() =
         TimeUtil::MillisecondsToTimestamp(row.Int(5));
@@ -109,6 +113,7 @@ absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
                    "error, created_ms, samples_done, samples_total, seconds) "
                    "VALUES (?, ?, ?, ?, '', ?, 0, ?, 0)");
   insert.Bind(evaluation.id());
+  // A column of its own, so that List can filter by it.
   insert.Bind(evaluation.resolved().model().name());
   insert.BindBytes(DeterministicBytes(evaluation.resolved()));
   insert.Bind(static_cast<int64_t>(evaluation.state()));
@@ -129,7 +134,8 @@ absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
         "it"));
   }
   MutexLock lock(mutex_);
-  // Hexadecimal digits all sort before 'g'.
+  // Hexadecimal digits all sort before 'g', so these are the ids that begin
+  // with `id`. Two are enough to know that it is not unique.
   Statement select(*database_,
                    "SELECT id FROM evaluations WHERE id >= ?1 AND "
                    "id < ?1 || 'g' ORDER BY id LIMIT 2");
@@ -177,6 +183,8 @@ absl::StatusOr<v1::Evaluation> SqliteEvaluationStore::Get(
 absl::StatusOr<EvaluationPage> SqliteEvaluationStore::List(
     int64_t page_size, const std::string& page_token,
     const std::string& model) const {
+  // A page token is the row after which the page begins. Rows are numbered by
+  // age, so pages stay right while evaluations are added.
   const absl::StatusOr<int64_t> before = ParseToken(page_token, INT64_MAX);
   if (!before.ok()) return before.status();
   MutexLock lock(mutex_);
@@ -213,6 +221,7 @@ absl::Status SqliteEvaluationStore::Update(const v1::Evaluation& evaluation) {
                    "finished_ms = ?, report = ? WHERE id = ?");
   update.Bind(static_cast<int64_t>(evaluation.state()));
   update.Bind(evaluation.error());
+  // What is absent becomes null: an evaluation that runs again has no end.
   if (evaluation.has_finished_at()) {
     update.Bind(TimeUtil::TimestampToMilliseconds(evaluation.finished_at()));
   } else {
@@ -235,7 +244,9 @@ absl::Status SqliteEvaluationStore::Append(
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
+  // Together, since a kill in between would leave counts that are wrong.
   return InTransaction(*database_, [&] {
+    // A second record of one sample breaks the primary key, and the tile fails.
     Statement insert(*database_, "INSERT INTO records VALUES (?, ?, ?)");
     for (const v1::EvaluationRecord& record : records) {
       insert.Bind(*seq);
@@ -273,6 +284,7 @@ absl::StatusOr<std::vector<int64_t>> SqliteEvaluationStore::DoneIndices(
 absl::StatusOr<RecordPage> SqliteEvaluationStore::Records(
     const std::string& id, int64_t page_size,
     const std::string& page_token) const {
+  // A page token is the index of the page's first record.
   const absl::StatusOr<int64_t> from = ParseToken(page_token, 0);
   if (!from.ok()) return from.status();
   MutexLock lock(mutex_);
@@ -332,6 +344,7 @@ absl::StatusOr<Effort> SqliteEvaluationStore::Spent(
 
 absl::Status SqliteEvaluationStore::Delete(const std::string& id) {
   MutexLock lock(mutex_);
+  // The records go with it, by ON DELETE CASCADE.
   Statement remove(*database_, "DELETE FROM evaluations WHERE id = ?");
   remove.Bind(id);
   if (absl::Status status = remove.Run(); !status.ok()) return status;

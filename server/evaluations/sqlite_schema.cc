@@ -60,6 +60,7 @@ absl::Status Upgrade(Database& database) {
   }
   std::string sql;
   for (int64_t i = *version; i < kVersion; ++i) sql += kSteps[i];
+  // The version changes with the tables, so a kill leaves the file as it was.
   return InTransaction(database, [&] {
     return database.Execute(
         absl::StrCat(sql, "PRAGMA user_version = ", kVersion, ";"));
@@ -70,8 +71,10 @@ absl::Status Upgrade(Database& database) {
 
 absl::Status PrepareSchema(Database& database, int64_t max_bytes) {
   // Exclusive: the lock is held until the file is closed, so a second server
-  // learns at its start. WAL with NORMAL survives a kill; only a power cut may
-  // lose the last transactions, whole.
+  // fails at its start. It comes before WAL, which then needs no shared memory.
+  // WAL with NORMAL survives a kill; a power cut may lose the last
+  // transactions, each as a whole. Foreign keys are off by default, and records
+  // are deleted by them.
   for (const char* pragma :
        {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON"}) {
@@ -81,6 +84,7 @@ absl::Status PrepareSchema(Database& database, int64_t max_bytes) {
   }
   if (absl::Status status = Upgrade(database); !status.ok()) return status;
   if (max_bytes <= 0) return absl::OkStatus();
+  // SQLite counts its limit in pages and does not keep it in the file.
   const absl::StatusOr<int64_t> page = database.Query("PRAGMA page_size");
   if (!page.ok()) return page.status();
   return database.Execute(absl::StrCat(

@@ -10,6 +10,7 @@ EvaluationChannel::EvaluationChannel(EvaluationListener listener)
 void EvaluationChannel::Send(const EvaluationEvent& event) {
   MutexLock lock(mutex_);
   if (closed_) return;
+  // Tells Close whether the listener itself calls it.
   caller_ = std::this_thread::get_id();
   listener_(event);
   caller_ = std::thread::id();
@@ -17,6 +18,7 @@ void EvaluationChannel::Send(const EvaluationEvent& event) {
 
 void EvaluationChannel::Close() {
   closed_ = true;
+  // The listener runs under the lock, so waiting for it here would never end.
   if (caller_ == std::this_thread::get_id()) return;
   MutexLock lock(mutex_);  // the listener may be running
 }

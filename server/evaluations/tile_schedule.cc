@@ -15,6 +15,7 @@ std::vector<TileIndices> RemainingTiles(const std::vector<int64_t>& indices,
   std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
                [&done](int64_t index) { return done.count(index) == 0; });
   const auto count = static_cast<int64_t>(remaining.size());
+  // An equal share for each job, so that all have work.
   const int64_t share = (count + at_once - 1) / at_once;
   const int64_t size = std::min(tile_size, std::max(share, kLeast));
   std::vector<TileIndices> tiles;

@@ -54,6 +54,9 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
   return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
                       *evaluation_.dataset, tile, evaluation_.plan,
                       [this, &before_pass] {
+                        // Counted before the pass: a pass that is refused ends
+                        // the tile, so at most one for each tile is counted too
+                        // much.
                         ++passes_;
                         return before_pass();
                       });
@@ -70,6 +73,7 @@ absl::Status TileWork::Store(const std::vector<SampleRecord>& records) {
   // that end at the same time do not store them twice.
   const int64_t queries = new_queries_.exchange(0);
   absl::Status status = store_.Append(id_, encoded, {seconds, queries});
+  // They go with the next tile: the images were sent, whatever the disk says.
   if (!status.ok()) new_queries_ += queries;
   return status;
 }
@@ -84,6 +88,7 @@ double TileWork::SecondsSinceLastTile() {
 
 void TileWork::StoreLostQueries() {
   const int64_t queries = new_queries_.exchange(0);
+  // An empty tile, whose only content is what it cost.
   if (queries > 0) store_.Append(id_, {}, {0, queries}).IgnoreError();
 }
 
