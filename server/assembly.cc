@@ -19,10 +19,11 @@
 namespace adv {
 namespace {
 
-// Of what may wait, the share that interactive work may fill: it is not
-// worth much once it has waited long.
+// Interactive work may fill a quarter of the cost that may wait: an answer is
+// not worth much after a long wait.
 constexpr int64_t kInteractiveShare = 4;
 
+// The libraries that decide numbers, for reports.
 std::vector<std::string> Libraries() {
   return {absl::StrCat("LibTorch ", TORCH_VERSION)};
 }
@@ -54,6 +55,7 @@ std::map<std::string, std::string> BuildInfo() {
 
 int Workers(const Options& options, at::Device device) {
   if (options.workers > 0) return options.workers;
+  // One pass fills a GPU. On a CPU each pass has cores of its own.
   if (device.is_cuda()) return 1;
   return std::max(1, UsableCores() / options.intra_op_threads);
 }
@@ -62,6 +64,7 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
                                      std::shared_ptr<PassQueue> passes,
                                      const Endpoints& endpoints, Log* log) {
   ModelRegistryOptions registry;
+  // If no zoo is there, all folders stay, so that the error names them.
   registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
   if (options.stores.empty()) {
     // The first zoo that is there; a program does not mix two.
@@ -82,6 +85,8 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
 
 ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
   ExecutorOptions executor;
+  // More jobs than passes at once: the passes of several jobs are computed
+  // together.
   executor.threads = options.jobs_per_worker * Workers(options, device);
   executor.intra_op_threads = options.intra_op_threads;
   const auto cost = static_cast<int64_t>(options.limits.queued_cost);
@@ -96,6 +101,7 @@ ExecutorOptions EndpointExecutorOptions(const Options& options,
                                         at::Device device) {
   constexpr size_t kMostThreads = 64;
   ExecutorOptions executor = MakeExecutorOptions(options, device);
+  // More threads than calls would only wait for a place among the calls.
   const size_t calls = options.endpoints.size() * options.endpoint_requests;
   executor.threads =
       static_cast<int>(std::clamp(calls, size_t{1}, kMostThreads));
@@ -126,6 +132,7 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
   v1::GetServerInfoResponse info;
   info.set_version(ADV_VERSION);
   for (const std::string& library : Libraries()) info.add_libraries(library);
+  // gRPC decides no numbers, so reports leave it out.
   info.add_libraries(absl::StrCat("gRPC ", GRPC_CPP_VERSION_STRING));
   info.set_device(DescribeDevice(device));
   info.set_executor_threads(parts.executor.threads());
@@ -151,6 +158,7 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server) {
   SqliteStoreOptions options;
   options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
+  // Without a path the store lives in memory.
   if (server.state != kInMemory) {
     const absl::Status made = MakeFolder(server.state);
     if (!made.ok()) {

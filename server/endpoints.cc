@@ -14,7 +14,9 @@
 namespace adv {
 namespace {
 
+// A path that was given by mistake must not fill the memory.
 constexpr uint64_t kMostPemBytes = uint64_t{1} << 20;
+// Other servers have other ports, so there is no default.
 constexpr AddressRules kServers{/*lowest_port=*/1,
                                 /*default_port=*/std::nullopt,
                                 /*may_be_unix=*/false};
@@ -26,7 +28,8 @@ absl::Status Wrong(const std::string& text, absl::string_view fault) {
       kModelNameRule));
 }
 
-// Leaves `text` empty for no path.
+// Reads a PEM file into `text`, which stays empty for an empty path. Errors
+// name the option.
 absl::Status ReadPem(const char* option, const std::string& path,
                      std::string* text) {
   if (path.empty()) return absl::OkStatus();
@@ -39,11 +42,12 @@ absl::Status ReadPem(const char* option, const std::string& path,
   return absl::OkStatus();
 }
 
-// Name, address and whether it is asked over TLS.
+// Fills in name, address and whether the endpoint is asked over TLS.
 absl::Status ParseEndpoint(const std::string& text, EndpointOptions* endpoint) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos) return Wrong(text, "has no '='");
   endpoint->name = text.substr(0, equals);
+  // Names become labels of metrics and stand in files of stores.
   if (!IsValidModelName(endpoint->name)) return Wrong(text, "has a bad name");
   absl::string_view url = absl::string_view(text).substr(equals + 1);
   endpoint->tls = absl::ConsumePrefix(&url, "grpcs://");
@@ -59,6 +63,7 @@ absl::Status ParseEndpoint(const std::string& text, EndpointOptions* endpoint) {
 }  // namespace
 
 absl::StatusOr<Endpoints> MakeEndpoints(const Options& options) {
+  // Only name and address differ between endpoints.
   EndpointOptions common;
   common.timeout = options.endpoint_timeout;
   common.retries = options.endpoint_retries;

@@ -22,14 +22,16 @@
 
 namespace {
 
-// Between the end of the grace and the end of the patience: a job's last pass,
-// and the last fsync.
+// The time from the end of the grace until the process is ended by force:
+// enough for a job's last pass and the last fsync.
 constexpr std::chrono::seconds kPatience{15};
 
-// OpenMP reads its settings when the library is loaded, before main: threads
-// that spin while they wait take the processor from everyone else. glog is
-// LibTorch's; its notes are no events.
+// Restarts the program with settings that libraries read when they are loaded,
+// before main. OpenMP's threads would spin while they wait and take the
+// processor from everyone else. glog is LibTorch's, and its notes are no
+// events.
 void RestartWithQuietThreads(char** argv) {
+  // Set by the user, or by this function before it restarted the program.
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);
   setenv("GLOG_minloglevel", "2", 0);
@@ -48,11 +50,12 @@ bool HasTerminal() {
   return true;
 }
 
-// Who closes our standard input after a SIGTERM is not impatient, so only the
-// first of both counts.
+// Starts a drain when standard input ends. Who closes it after a SIGTERM is not
+// impatient, so only the first of both counts.
 void EndWithStandardInput(const std::shared_ptr<std::atomic<bool>>& ending) {
   std::thread([ending] {
     char bytes[256];
+    // What comes in is of no interest, only its end.
     while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0) {
     }
     if (!*ending) kill(getpid(), SIGTERM);
@@ -65,6 +68,7 @@ void EndInAnyCase(std::chrono::seconds limit, adv::Log* log) {
     const int signal = adv::NextSignal(limit);
     log->Error("exit_at_once",
                {{"reason", signal > 0 ? "second signal" : "drain timeout"}});
+    // No destructors: one of them may be what takes too long.
     std::_Exit(1);
   }).detach();
 }
@@ -74,7 +78,7 @@ int Fail(adv::Log& log, const absl::Status& status) {
   return 1;
 }
 
-// Until a signal asks for the end.
+// Serves until a signal asks for the end.
 void ServeUntilAsked(adv::Server& server, bool has_terminal) {
   while (adv::NextSignal() == SIGHUP && !has_terminal) server.ReloadModels();
 }
@@ -84,9 +88,12 @@ int Serve(const adv::Options& options) {
   auto& log = *new adv::Log(std::cerr, options.log_format);
   adv::CaptureGrpcLog(&log);
   log.Info("open_files", {{"limit", adv::RaiseFileLimit()}});
+  // The limit of files must be raised by now, since the acceptor counts with
+  // it.
   auto server = adv::Server::Start(options, &log);
   if (!server.ok()) return Fail(log, server.status());
   const std::string& address = (*server)->address();
+  // The server accepts calls already, so whoever reads the address may connect.
   if (!options.address_file.empty()) {
     const absl::Status written = adv::WriteFileDurably(
         options.address_file, absl::StrCat(address, "\n"));
@@ -100,6 +107,7 @@ int Serve(const adv::Options& options) {
   *ending = true;
   const std::chrono::seconds wait(options.drain_wait_seconds);
   const std::chrono::seconds grace(options.drain_seconds);
+  // It begins before the drain, which it must be able to end.
   EndInAnyCase(wait + grace + kPatience, &log);
   (*server)->Drain(wait, grace);
   server->reset();

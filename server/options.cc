@@ -26,6 +26,8 @@ std::string AddressFault(const std::string& text, const AddressRules& rules) {
   return std::string(ParseAddress(text, rules).status().message());
 }
 
+// A flag that may be repeated takes one value each time (allow_extra_args), or
+// it would take the words behind it, too.
 void AddServing(CLI::App& app, Options* options) {
   app.add_option("--listen", options->listen,
                  "HOST:PORT of gRPC, or unix:PATH; port 0 picks a free one")
@@ -107,6 +109,7 @@ void AddComputing(CLI::App& app, Options* options) {
 }
 
 void AddLimits(CLI::App& app, Limits* limits) {
+  // 0 is no limit that a server could serve with, so each is at least 1.
   const auto add = [&](const char* name, auto* value, auto most,
                        const char* help) {
     using Value = std::decay_t<decltype(*value)>;
@@ -143,6 +146,7 @@ void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
                  "HOST:PORT of /metrics, /livez, /readyz and /buildinfo; port "
                  "0 picks a free one; off: none")
       ->check([](const std::string& text) {
+        // An empty text means that the check has passed.
         return text == "off" ? "" : AddressFault(text, kTcpAlone);
       })
       ->capture_default_str();
@@ -179,6 +183,7 @@ absl::Status Prefixed(const char* prefix, const absl::Status& status) {
 
 ParsedOptions ParseOptions(int argc, const char* const* argv) {
   Options options;
+  // -1: not given. 0 is a value, which switches the metrics off.
   int metrics_port = -1;
   CLI::App app(
       "Serves image classifiers, attacks them, and measures how "
@@ -190,6 +195,7 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   AddComputing(app, &options);
   AddLimits(app, &options.limits);
   AddOperating(app, &options, &metrics_port);
+  // CLI11 would read an empty value as 0, or take the next word for it.
   if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
     std::cerr << "advserver: " << status.message() << std::endl;
     return {std::nullopt, 2};
@@ -197,10 +203,13 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // --help and --version come as errors, too, with code 0. All others exit
+    // with 2.
     const int code = app.exit(error);
     return {std::nullopt, code == 0 ? 0 : 2};
   }
   if (options.metrics_listen == "off") options.metrics_listen.clear();
+  // The short form wins over --metrics-listen.
   if (metrics_port >= 0) {
     options.metrics_listen =
         metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);
@@ -226,6 +235,7 @@ absl::Status CheckAddresses(const Options& options) {
 
 std::string DefaultStateFolder() {
   const char* const state = std::getenv("XDG_STATE_HOME");
+  // The XDG specification says that a relative path is to be ignored.
   if (state != nullptr && *state == '/') return absl::StrCat(state, "/adv");
   const char* const home = std::getenv("HOME");
   return absl::StrCat(home != nullptr ? home : "", "/.local/state/adv");
@@ -237,6 +247,7 @@ std::vector<std::string> ZooFolders() {
       std::filesystem::read_symlink("/proc/self/exe", error);
   std::vector<std::string> folders;
   if (!error) {
+    // From PREFIX/bin/advserver to PREFIX/share/adv/zoo.
     folders.push_back(program.parent_path().parent_path() / "share/adv/zoo");
   }
   folders.emplace_back(ADV_SOURCE_ZOO);

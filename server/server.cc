@@ -22,6 +22,7 @@
 namespace adv {
 namespace {
 
+// Calls that wait for the disk hold little memory, so many may.
 constexpr size_t kTasksThatMayWait = 1000;
 // Calls that wait for a model hold their images, outside --max-queued-bytes.
 constexpr size_t kLoadsThatMayWait = 8;
@@ -33,9 +34,10 @@ std::chrono::seconds Patience(const Options& options) {
   return std::chrono::seconds(std::min(options.keepalive_seconds, kMost));
 }
 
-// Clients that are gone without a word (a pulled cable, a dropped entry of a
-// NAT) hold streams and memory until somebody asks; and those who ask us may do
-// so as often as kLeastPing.
+// Sets when silent clients are asked whether they are still there. Clients that
+// are gone without a word (a pulled cable, a dropped entry of a NAT) hold
+// streams and memory until somebody asks. Clients may ask, too, at most every
+// kLeastPing.
 void SetKeepalive(const Options& options, grpc::ServerBuilder* builder) {
   constexpr int kMilliseconds = 1000;
   constexpr int kLeastPing = 10;  // seconds
@@ -51,11 +53,12 @@ void SetKeepalive(const Options& options, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kLeastPing * kMilliseconds);
-  // A connection that says nothing takes a place from those that would.
+  // A connection that says nothing takes up one of the places.
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                               kHandshake * kMilliseconds);
 }
 
+// To be called before a ServerBuilder is made, which takes the plugins then.
 void EnablePlugins() {
   // Linked in for reflection to describe what gRPC itself serves.
   grpc::health::v1::HealthCheckRequest::descriptor();
@@ -65,6 +68,7 @@ void EnablePlugins() {
 
 }  // namespace
 
+// What is opened before the server is made, since opening may fail.
 struct Server::Stores {
   DatasetRegistry datasets;
   std::unique_ptr<EvaluationStore> evaluations;
@@ -73,6 +77,7 @@ struct Server::Stores {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
                                                       Log* log) {
+  // Quick checks go first: a wrong flag is told before models load.
   if (absl::Status status = CheckAddresses(options); !status.ok()) {
     return status;
   }
@@ -97,6 +102,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
       options, *device,
       {*std::move(datasets), *std::move(store), *std::move(endpoints)}, log));
   for (const auto step :
+       // Models load before the server listens, so that the first call finds
+       // them.
        {&Server::LoadModels, &Server::Listen, &Server::ListenForMetrics}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) {
       return status;
@@ -149,6 +156,8 @@ absl::Status Server::LoadModels() {
   const ReloadResult result = models_.Reload();
   LogReload(result, &log_);
   if (!result.loaded.empty()) {
+    // One model is enough to serve. The others are in the log, and the polling
+    // may find them later.
     models_.StartPolling();
     return absl::OkStatus();
   }
@@ -173,6 +182,8 @@ absl::Status Server::Listen() {
                                                options_.listen, ": ",
                                                listener.status().message()));
   }
+  // The listener moves into the acceptor below. With port 0 the system chose
+  // one.
   const int port = (*listener)->port();
   grpc::ServerBuilder builder;
   connections_ = builder.experimental().AddExternalConnectionAcceptor(
@@ -180,6 +191,7 @@ absl::Status Server::Listen() {
       grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(options_.limits.message_bytes));
+  // No limit: an answer may be larger than its request.
   builder.SetMaxSendMessageSize(-1);
   // ReadMessage inflates, within the limit.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -190,6 +202,7 @@ absl::Status Server::Listen() {
   builder.RegisterService(&inference_service_);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
+  // gRPC has started by now, as a connection may come at once.
   acceptor_ = std::make_unique<Acceptor>(
       *std::move(listener), static_cast<int>(options_.limits.connections),
       [this](int listening, int connection) {
@@ -247,12 +260,15 @@ void Server::ReloadModels() { LogReload(models_.Reload(), &log_); }
 
 void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   drained_ = true;
+  // Start failed before the server listened, so there are no calls to end.
   if (grpc_ == nullptr) return;
   log_.Info("draining", {{"wait_seconds", Seconds(wait)},
                          {"grace_seconds", Seconds(grace)}});
   draining_ = true;
+  // Balancers learn it first. Until `wait` is over they may still send calls.
   health_->StartDrain();
   std::this_thread::sleep_for(wait);
+  // From here on no run begins another tile.
   evaluations_.Stop();
   const Clock::Time end = std::chrono::steady_clock::now() + grace;
   acceptor_->Stop();
@@ -266,6 +282,7 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
       std::max<Clock::Duration>(end - std::chrono::steady_clock::now(), {});
   const std::future<void> waiting =
       std::async(std::launch::async, [&] { endpoint_executor_.Drain(left); });
+  // The jobs have what is left of the grace. Then Stop ends their calls.
   waiting.wait_for(left);
   for (const auto& [name, endpoint] : endpoints_) endpoint->Stop();
   waiting.wait();
@@ -280,6 +297,7 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
 
 Server::~Server() {
   if (!drained_) Drain({}, {});
+  // The pages ask Health, which in turn asks the acceptor and gRPC.
   http_.reset();
   health_.reset();
 }

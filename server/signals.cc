@@ -20,6 +20,7 @@ int to_readers = -1;
 int from_handler = -1;
 
 extern "C" void OnSignal(int signal) {
+  // The handler may interrupt code that is about to read errno.
   const int error = errno;
   const auto byte = static_cast<unsigned char>(signal);
   // A full pipe holds thousands of signals that nobody has asked for.
@@ -30,7 +31,9 @@ extern "C" void OnSignal(int signal) {
 void Catch(int number) {
   struct sigaction action = {};
   action.sa_handler = OnSignal;
+  // System calls of other threads go on after the handler.
   action.sa_flags = SA_RESTART;
+  // No second signal interrupts the handler.
   sigfillset(&action.sa_mask);
   sigaction(number, &action, nullptr);
 }
@@ -46,6 +49,8 @@ bool IsIgnored(int number) {
 void CatchSignals() {
   signal(SIGPIPE, SIG_IGN);
   int ends[2];
+  // The pipe must not block: neither the handler, nor a reader that another
+  // reader was faster than.
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
   from_handler = ends[0];
   to_readers = ends[1];
@@ -63,8 +68,10 @@ int NextSignal(std::optional<std::chrono::milliseconds> limit) {
     int patience = -1;
     if (limit) {
       const auto left =
+          // Rounded up: with 0 poll would return at once, again and again.
           std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
       if (left.count() <= 0) return 0;
+      // A minute at a time, since poll takes an int.
       patience = static_cast<int>(std::min<int64_t>(left.count(), 60'000));
     }
     pollfd readable{from_handler, POLLIN, 0};
