@@ -25,7 +25,8 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// A parameter that is being set.
+// One parameter that is being set. Each function but Wrong() and Set() reads
+// `text` as one type and writes the value into `field` of `kind`.
 struct Setting {
   const std::string& text;
   v1::Norm norm;
@@ -33,11 +34,14 @@ struct Setting {
   const std::string& range;  // as documented; may be empty
   Message* kind;
 
+  // The caller puts the names of parameter and attack before this message.
   absl::Status Wrong(const std::string& allowed) const {
     return absl::InvalidArgumentError(
         absl::StrCat("'", text, "' is not ", allowed));
   }
 
+  // Only the type is checked here. The server checks the range, because its own
+  // limits are part of it.
   absl::Status Count() const {
     std::uint32_t value = 0;
     if (!absl::SimpleAtoi(text, &value)) {
@@ -48,6 +52,7 @@ struct Setting {
     return absl::OkStatus();
   }
 
+  // SimpleAtod accepts "inf" and "nan", which no parameter may be.
   absl::Status Number() const {
     double value = 0;
     if (!absl::SimpleAtod(text, &value) || !std::isfinite(value)) {
@@ -70,6 +75,7 @@ struct Setting {
     const EnumDescriptor& values = *field.enum_type();
     for (int i = 0; i < values.value_count(); ++i) {
       const int number = values.value(i)->number();
+      // 0 is UNSPECIFIED, which has no name that people type.
       if (number == 0 ||
           EnumName(values, number) != absl::StrReplaceAll(text, {{"_", "-"}}))
         continue;
@@ -80,6 +86,7 @@ struct Setting {
                               absl::StrJoin(EnumNames(values), ", ")));
   }
 
+  // All sizes among the parameters are sizes of steps, so 0 is refused.
   absl::Status Size() const {
     const auto size = ParseStepSize(text, norm);
     if (!size.ok()) return size.status();
@@ -87,6 +94,8 @@ struct Setting {
     return absl::OkStatus();
   }
 
+  // Members are joined by '+', because commas separate attacks and colons
+  // separate parameters. A member has no parameters but those of its alias.
   absl::Status Members() const {
     for (const auto piece : absl::StrSplit(text, '+')) {
       const auto member =
@@ -110,12 +119,15 @@ struct Setting {
         return Bool();
       case FieldDescriptor::CPPTYPE_ENUM:
         return Enum();
+      // Only messages are left: the members of an AutoAttack, or one size.
       default:
         return field.is_repeated() ? Members() : Size();
     }
   }
 };
 
+// The range as errors tell it; empty if the attack or the parameter is not
+// documented, or if the type says it all.
 std::string DocumentedRange(const v1::Attack& attack,
                             const FieldDescriptor& field) {
   const AttackDocs* docs = FindAttackDocs(AttackName(attack));
@@ -134,6 +146,7 @@ absl::Status SetParameter(const std::string& name, const std::string& value,
   Message* kind =
       v1::Attack::GetReflection()->MutableMessage(attack, KindField(*attack));
   const Descriptor& type = *kind->GetDescriptor();
+  // Field names in the protocol have underscores.
   const FieldDescriptor* field =
       type.FindFieldByName(absl::StrReplaceAll(name, {{"-", "_"}}));
   if (field == nullptr) {
@@ -166,6 +179,7 @@ absl::Status ApplyToAll(
         v1::Attack::GetReflection()->MutableMessage(&attack, KindField(attack));
     const FieldDescriptor* field = kind->GetDescriptor()->FindFieldByName(name);
     if (field == nullptr) continue;
+    // A value that was given with the attack wins over the flag.
     if (kind->GetReflection()->HasField(*kind, field)) {
       has_own = true;
       continue;
@@ -173,6 +187,8 @@ absl::Status ApplyToAll(
     set(kind, field);
     used = true;
   }
+  // One attack that takes the flag is enough, so that --steps may stand beside
+  // --attack=igsm,noise.
   if (used) return absl::OkStatus();
   if (has_own) {
     return absl::InvalidArgumentError(
@@ -188,7 +204,8 @@ absl::Status ApplyToAll(
       " no such parameter; it belongs to iterative attacks like igsm"));
 }
 
-// "step_size=2/255" as "step-size" and "2/255"; no name if there is none.
+// "step_size=2/255" becomes "step-size" and "2/255". Both are empty if there is
+// no '='. One spelling of the name lets ParseAttack find repeats.
 std::pair<std::string, std::string> SplitParameter(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos) return {};
@@ -199,6 +216,7 @@ std::pair<std::string, std::string> SplitParameter(const std::string& text) {
 }  // namespace
 
 absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
+  // An alias may stand for an attack with parameters, as "apgd:loss=dlr".
   const std::vector<std::string> parts = absl::StrSplit(ExpandAlias(name), ':');
   const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
   const FieldDescriptor* field = nullptr;
@@ -216,9 +234,11 @@ absl::StatusOr<v1::Attack> FindAttack(const std::string& name) {
                       })));
   }
   v1::Attack attack;
+  // This chooses the member of the oneof. An empty message means all defaults.
   v1::Attack::GetReflection()->MutableMessage(&attack, field);
   for (std::size_t i = 1; i < parts.size(); ++i) {  // of the alias
     const auto [parameter, value] = SplitParameter(parts[i]);
+    // No alias sets a size, so the norm does not matter here.
     const auto status = SetParameter(parameter, value, v1::NORM_LINF, &attack);
     if (!status.ok()) return status;
   }
@@ -230,6 +250,7 @@ absl::StatusOr<v1::Attack> ParseAttack(const std::string& text, v1::Norm norm) {
   auto attack = FindAttack(parts.front());
   if (!attack.ok()) return attack;
   const std::string meant = ExpandAlias(parts.front());
+  // All errors are gathered, so that one try shows everything that is wrong.
   std::set<std::string> given;
   std::vector<std::string> errors;
   for (std::size_t i = 1; i < parts.size(); ++i) {
@@ -242,6 +263,7 @@ absl::StatusOr<v1::Attack> ParseAttack(const std::string& text, v1::Norm norm) {
       errors.push_back(absl::StrCat(name, " of ", parts.front(),
                                     ": is given twice; give it once"));
     } else if (absl::StrContains(meant, absl::StrCat(":", name, "="))) {
+      // "apgd-t:loss=ce" contradicts itself: the alias sets the loss.
       errors.push_back(absl::StrCat(name, " of ", parts.front(), ": ",
                                     parts.front(), " is ", meant, " already"));
     } else if (auto status = SetParameter(name, value, norm, &*attack);

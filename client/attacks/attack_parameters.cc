@@ -45,15 +45,19 @@ std::string ParameterType(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_ENUM:
       return absl::StrJoin(EnumNames(*field.enum_type()), ", ");
     default:
+      // The messages among the parameters are attacks (repeated) and sizes
+      // (single).
       return field.is_repeated() ? "attacks joined by +" : "size";
   }
 }
 
 std::string EnumName(const EnumDescriptor& values, int number) {
-  // "APGD_LOSS_UNSPECIFIED" tells the prefix of all.
+  // All names of an enumeration share a prefix. The name of 0, as
+  // "APGD_LOSS_UNSPECIFIED", shows how long it is.
   const std::string& zero = values.FindValueByNumber(0)->name();
   const std::size_t prefix = zero.size() - (sizeof("UNSPECIFIED") - 1);
   const auto* value = values.FindValueByNumber(number);
+  // A newer server may send a value that this program does not know.
   if (value == nullptr) return absl::StrCat(number);
   return absl::AsciiStrToLower(Dashes(value->name().substr(prefix)));
 }
@@ -62,6 +66,7 @@ std::vector<std::string> EnumNames(const EnumDescriptor& values) {
   std::vector<std::string> names;
   for (int i = 0; i < values.value_count(); ++i) {
     const int number = values.value(i)->number();
+    // 0 is UNSPECIFIED, which is not a choice.
     if (number != 0) names.push_back(EnumName(values, number));
   }
   return names;
@@ -82,6 +87,8 @@ std::string ParameterValue(const Message& kind, const FieldDescriptor& field) {
     default:
       break;
   }
+  // A single message is a size. GetMessage returns the base class, and CopyFrom
+  // turns it into an Epsilon.
   if (!field.is_repeated()) {
     v1::Epsilon size;
     size.CopyFrom(reflection.GetMessage(kind, &field));

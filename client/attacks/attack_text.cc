@@ -24,15 +24,19 @@ const Message* Kind(const v1::Attack& attack) {
   return &attack.GetReflection()->GetMessage(attack, field);
 }
 
+// For people: "step size".
 std::string Words(const FieldDescriptor& field) {
   return absl::StrReplaceAll(field.name(), {{"_", " "}});
 }
 
+// HasField must not be called for a repeated field, which has no presence.
 bool IsSet(const Message& kind, const FieldDescriptor& field) {
   return field.is_repeated() ? kind.GetReflection()->FieldSize(kind, &field) > 0
                              : kind.GetReflection()->HasField(kind, &field);
 }
 
+// Whether `value`, as ParameterValue writes it, is the documented default. A
+// default that is a rule, as "epsilon / 4", equals no value.
 bool IsDefault(const v1::Attack& attack, const FieldDescriptor& field,
                const std::string& value) {
   const AttackDocs* docs = FindAttackDocs(AttackName(attack));
@@ -44,7 +48,8 @@ bool IsDefault(const v1::Attack& attack, const FieldDescriptor& field,
                      });
 }
 
-// "APGD + APGD targeted-dlr + FAB": the standard ensemble has one twice.
+// "APGD + APGD targeted-dlr + FAB". The standard ensemble has APGD twice, and
+// only the loss tells which is which.
 std::string Members(const v1::AutoAttack& attack) {
   static const FieldDescriptor& loss =
       *v1::Apgd::descriptor()->FindFieldByName("loss");
@@ -57,6 +62,7 @@ std::string Members(const v1::AutoAttack& attack) {
       });
 }
 
+// "40 steps", "1 restart". The protocol names all counts in the plural.
 std::string CountPhrase(const FieldDescriptor& field, std::uint32_t count) {
   std::string words = Words(field);
   if (count == 1) {
@@ -69,8 +75,9 @@ std::string CountPhrase(const FieldDescriptor& field, std::uint32_t count) {
   return absl::StrCat(CountText(count), " ", words);
 }
 
-// What to say of a parameter that is set; empty for its default. How long the
-// attack may go on is always said.
+// The words for a parameter that is set; empty for its default. A number of
+// queries is told even at its default, because it says how long the attack
+// takes.
 std::string Phrase(const v1::Attack& attack, const Message& kind,
                    const FieldDescriptor& field) {
   const std::string value = ParameterValue(kind, field);
@@ -85,11 +92,13 @@ std::string Phrase(const v1::Attack& attack, const Message& kind,
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return absl::StrCat(Words(field), " ", value);
     default:
+      // A single message is the size of a step, which StepsPhrase tells.
       return field.is_repeated() ? Members(attack.auto_attack()) : "";
   }
 }
 
-// "40 steps of 2/255"; the size stands before the number in the protocol.
+// "40 steps of 2/255". The two are read together, because the protocol has the
+// size before the number and the words need them the other way round.
 std::string StepsPhrase(const Message& kind) {
   const auto* descriptor = kind.GetDescriptor();
   const FieldDescriptor* steps = descriptor->FindFieldByName("steps");
@@ -99,13 +108,15 @@ std::string StepsPhrase(const Message& kind) {
     text = CountPhrase(*steps, kind.GetReflection()->GetUInt32(kind, steps));
   }
   if (size != nullptr && IsSet(kind, *size)) {
+    // Without a number the words are "steps of 2/255".
     absl::StrAppend(&text, text.empty() ? "steps" : "", " of ",
                     ParameterValue(kind, *size));
   }
   return text;
 }
 
-// Whether the field asks for something else than its default.
+// Whether the field asks for something else than its default. A list of members
+// always does.
 bool IsChosen(const v1::Attack& attack, const FieldDescriptor& field) {
   const Message& kind = *Kind(attack);
   return IsSet(kind, field) &&
@@ -113,16 +124,18 @@ bool IsChosen(const v1::Attack& attack, const FieldDescriptor& field) {
           !IsDefault(attack, field, ParameterValue(kind, field)));
 }
 
+// The size in a field that is a single message.
 v1::Epsilon SizeOf(const Message& kind, const FieldDescriptor& field) {
   v1::Epsilon size;
   size.CopyFrom(kind.GetReflection()->GetMessage(kind, &field));
   return size;
 }
 
-// Of two attacks of one kind.
+// Whether two attacks of the same kind agree in this parameter.
 bool SameParameter(const v1::Attack& a, const v1::Attack& b,
                    const FieldDescriptor& field) {
   const bool chosen = IsChosen(a, field);
+  // A parameter that is absent is the same as one that is set to its default.
   if (chosen != IsChosen(b, field)) return false;
   if (!chosen) return true;
   if (field.is_repeated()) {
@@ -132,6 +145,8 @@ bool SameParameter(const v1::Attack& a, const v1::Attack& b,
                       SameAttack);
   }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    // The text depends on the unit and has six digits: 0.1 and 25.5/255 are one
+    // size.
     return SameSize(SizeOf(*Kind(a), field), SizeOf(*Kind(b), field));
   }
   return ParameterValue(*Kind(a), field) == ParameterValue(*Kind(b), field);
@@ -155,6 +170,7 @@ std::string AttackParameters(const v1::Attack& attack) {
   add(StepsPhrase(*kind));
   for (int i = 0; i < kind->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *kind->GetDescriptor()->field(i);
+    // StepsPhrase has told the number of steps.
     if (field.name() == "steps" || !IsSet(*kind, field)) continue;
     add(Phrase(attack, *kind, field));
   }
@@ -185,11 +201,14 @@ bool SameAttack(const v1::Attack& a, const v1::Attack& b) {
 }
 
 bool NeedsNoGradients(const v1::Attack& attack) {
+  // Without members AutoAttack is the standard ensemble, which needs gradients,
+  // as its documentation says.
   if (attack.auto_attack().members_size() > 0) {
     const auto& members = attack.auto_attack().members();
     return std::all_of(members.begin(), members.end(), NeedsNoGradients);
   }
   const AttackDocs* docs = FindAttackDocs(AttackName(attack));
+  // An attack that is not documented is assumed to need gradients.
   return docs != nullptr && docs->needs != "gradients";
 }
 

@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// The targeted rules that need no class, by the name that is typed.
 const std::map<std::string, v1::TargetRule>& Rules() {
   static const auto* const rules = new std::map<std::string, v1::TargetRule>{
       {"least-likely", v1::TARGET_RULE_LEAST_LIKELY},
@@ -19,6 +20,7 @@ const std::map<std::string, v1::TargetRule>& Rules() {
   return *rules;
 }
 
+// The name of a class; its index if the list does not have it.
 std::string ClassText(int index, const ClassNames& names) {
   return index >= 0 && index < names.size() ? names[index]
                                             : absl::StrCat(index);
@@ -31,6 +33,7 @@ absl::StatusOr<GoalText> ParseGoal(const std::string& text) {
   if (const auto rule = Rules().find(text); rule != Rules().end()) {
     return GoalText{rule->second, ""};
   }
+  // "targeted:" without a class is no goal. sizeof counts the final zero, too.
   static constexpr char kPrefix[] = "targeted:";
   if (absl::StartsWith(text, kPrefix) && text.size() > sizeof(kPrefix) - 1) {
     return GoalText{v1::TARGET_RULE_FIXED, text.substr(sizeof(kPrefix) - 1)};
@@ -56,12 +59,14 @@ absl::StatusOr<v1::SuccessRule> ParseSuccess(const std::string& text) {
 
 absl::StatusOr<int> FindClass(const std::string& text,
                               const ClassNames& names) {
+  // Names come before indices, so that a class with the name "3" can be chosen.
   for (int i = 0; i < names.size(); ++i) {
     if (absl::EqualsIgnoreCase(names[i], text)) return i;
   }
   int index = -1;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, index);
+  // The whole text must be the index: "3x" is an error and not class 3.
   if (error == std::errc() && stop == end && index >= 0 &&
       index < names.size()) {
     return index;
@@ -76,6 +81,7 @@ absl::StatusOr<v1::Goal> ResolveGoal(const GoalText& goal,
                                      const ClassNames& names) {
   v1::Goal resolved;
   if (goal.rule == v1::TARGET_RULE_UNSPECIFIED) {
+    // This call chooses the member of the oneof; its message has no fields.
     resolved.mutable_untargeted();
     return resolved;
   }

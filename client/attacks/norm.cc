@@ -27,6 +27,8 @@ const v1::Attack* Without(v1::Norm norm,
 }  // namespace
 
 absl::StatusOr<v1::Norm> ParseNorm(const std::string& text) {
+  // L1 has a value in the protocol, but no attack has it, so it is not
+  // accepted.
   if (text.empty()) return v1::NORM_UNSPECIFIED;
   if (text == "linf") return v1::NORM_LINF;
   if (text == "l2") return v1::NORM_L2;
@@ -48,6 +50,7 @@ std::string NormName(v1::Norm norm) {
 }
 
 std::string NormTitle(v1::Norm norm) {
+  // L-inf stands for NORM_UNSPECIFIED, too.
   return norm == v1::NORM_L2 ? "L2" : norm == v1::NORM_L1 ? "L1" : "L-inf";
 }
 
@@ -59,8 +62,10 @@ std::string NormsText(const std::vector<v1::Norm>& norms) {
 
 std::vector<v1::Norm> NormsOf(const v1::Attack& attack) {
   const AttackDocs* docs = FindAttackDocs(AttackName(attack));
+  // A newer server may have attacks that are unknown here. It checks the norm.
   if (docs == nullptr) return {v1::NORM_LINF, v1::NORM_L2};
   std::vector<v1::Norm> norms = docs->norms;
+  // This keeps the norms that every member has. Other attacks have no members.
   for (const v1::Attack& member : attack.auto_attack().members()) {
     const std::vector<v1::Norm> its = NormsOf(member);
     norms.erase(std::remove_if(norms.begin(), norms.end(),
@@ -82,6 +87,7 @@ absl::StatusOr<v1::Norm> CommonNorm(v1::Norm norm,
         "--norm: ", AttackName(*without), " does not have ", NormName(norm),
         "; it has ", NormsText(NormsOf(*without))));
   }
+  // L-inf comes first, as on the server.
   const v1::Attack* not_linf = Without(v1::NORM_LINF, attacks);
   if (not_linf == nullptr) return v1::NORM_LINF;
   const v1::Attack* not_l2 = Without(v1::NORM_L2, attacks);
