@@ -21,6 +21,7 @@ ExitCode GetManifest(Context& context, Connection& server,
 
 absl::StatusOr<ImageShape> ShapeOf(const v1::ModelManifest& model) {
   const auto& shape = model.image_shape();
+  // The shape comes from a manifest. The limit makes sure that it fits an int.
   constexpr std::int64_t kLongestSide = 65536;
   const bool fits = shape.size() == 3 && (shape[0] == 1 || shape[0] == 3) &&
                     shape[1] > 0 && shape[1] <= kLongestSide && shape[2] > 0 &&

@@ -9,8 +9,11 @@
 namespace adv {
 namespace {
 
+// The header ends at a multiple of this, where the tensors begin.
 constexpr std::size_t kAlignment = 8;
 
+// The format is little-endian on every machine, so the bytes are made by
+// shifts.
 void AppendLittleEndian(std::uint64_t value, std::string* out) {
   for (int byte = 0; byte < 8; ++byte) {
     out->push_back(static_cast<char>(value >> (8 * byte) & 0xFF));
@@ -24,11 +27,13 @@ std::uint64_t SizeOf(const std::string& type) {
   return type == "I64" ? 8 : 0;
 }
 
+// Whether the bytes are as many as shape and type ask for.
 bool Fits(const Tensor& tensor) {
   std::uint64_t bytes = SizeOf(tensor.type);
   for (const std::int64_t side : tensor.shape) {
     if (side < 0) return false;
     const auto length = static_cast<std::uint64_t>(side);
+    // A product that overflows could equal the number of bytes by chance.
     if (length > 0 &&
         bytes > std::numeric_limits<std::uint64_t>::max() / length) {
       return false;
@@ -38,10 +43,14 @@ bool Fits(const Tensor& tensor) {
   return SizeOf(tensor.type) > 0 && bytes == tensor.bytes.size();
 }
 
+// The length of the header and the header itself: all that stands before the
+// bytes of the first tensor.
 std::string Header(const std::vector<Tensor>& tensors,
                    const std::map<std::string, std::string>& metadata) {
+  // The ordered kind keeps the tensors in the order of their bytes.
   nlohmann::ordered_json header;
   header["__metadata__"] = metadata;
+  // Offsets count from the end of the header.
   std::uint64_t offset = 0;
   for (const Tensor& tensor : tensors) {
     const std::uint64_t end = offset + tensor.bytes.size();
@@ -50,6 +59,7 @@ std::string Header(const std::vector<Tensor>& tensors,
                            {"data_offsets", {offset, end}}};
     offset = end;
   }
+  // Text that is not UTF-8 is replaced, where the default would throw.
   std::string text = header.dump(
       -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   while (text.size() % kAlignment != 0) text += ' ';
@@ -79,6 +89,7 @@ absl::Status WriteSafetensors(
                                             " bytes, which is not its shape"));
   }
   const std::string header = Header(tensors, metadata);
+  // The pieces are views, so that images of many megabytes are not copied.
   std::vector<absl::string_view> pieces = {header};
   for (const Tensor& tensor : tensors) pieces.push_back(tensor.bytes);
   return WriteOutput(path, pieces);

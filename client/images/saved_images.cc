@@ -20,22 +20,27 @@
 namespace adv {
 namespace {
 
+// The server broke the protocol, so the user can do nothing about it.
 absl::Status Odd(const std::string& what) {
   return absl::InternalError(absl::StrCat("the server answered with ", what));
 }
 
-// Appends the images of `part`; an error if they are of another kind.
+// Appends the images of `part` to `whole`. It is an error if they are not
+// `count` images, or if they differ from the earlier ones in type, layout or
+// shape.
 absl::Status Append(const v1::ImageBatch& part, std::int64_t count,
                     v1::ImageBatch* whole) {
   if (part.shape_size() != 4 || part.shape(0) != count) {
     return Odd("another number of images");
   }
+  // The first answer sets type, layout and shape.
   if (whole->shape_size() == 0) {
     *whole = part;
     return absl::OkStatus();
   }
   bool alike = part.data_type() == whole->data_type() &&
                part.layout() == whole->layout();
+  // Side 0 is the number of images, which may differ from answer to answer.
   for (int i = 1; i < 4; ++i) alike &= part.shape(i) == whole->shape(i);
   if (!alike) return Odd("images of another shape than before");
   whole->set_shape(0, whole->shape(0) + count);
@@ -59,15 +64,18 @@ Tensor NumberTensor(const std::string& name,
           Int64Bytes(values)};
 }
 
+// A reader of the file cannot tell the layout from every shape, so it is named.
 std::string LayoutName(const v1::ImageBatch& images) {
   return images.layout() == v1::IMAGE_LAYOUT_NHWC ? "NHWC" : "NCHW";
 }
 
-// As part of a file's name.
+// The text as part of a file's name. A slash in it would name a folder.
 std::string FileText(const std::string& text) {
   return absl::StrReplaceAll(Visible(text), {{"/", "_"}, {" ", "_"}});
 }
 
+// What the images came from. The format allows text alone, so numbers and lists
+// are written as text.
 std::map<std::string, std::string> Metadata(const v1::Evaluation& evaluation,
                                             const v1::AttackResult& result,
                                             const v1::ImageBatch& images) {
@@ -111,11 +119,14 @@ v1::GenerateAdversarialRequest SavedImages::Request(std::size_t begin,
   const v1::EvaluationSpec& spec = resolved.spec();
   v1::GenerateAdversarialRequest request;
   request.set_model(spec.model());
+  // Without a source model the server takes the gradients from the model
+  // itself.
   if (resolved.source_model().digest() != resolved.model().digest()) {
     request.set_source_model(spec.source_model());
   }
-  // The specification's attack: parameters that follow from epsilon are not
-  // set there, so that they follow in the same way again.
+  // The attack is taken from the specification, where parameters that follow
+  // from epsilon are not set, so that they follow in the same way again.
+  // Results stand attack by attack, each with all epsilons.
   *request.mutable_attack() = spec.attacks(result_ / spec.epsilons_size());
   *request.mutable_epsilon() = spec.epsilons(result_ % spec.epsilons_size());
   request.set_norm(spec.norm());
@@ -124,6 +135,7 @@ v1::GenerateAdversarialRequest SavedImages::Request(std::size_t begin,
   request.set_eight_bit(spec.eight_bit());
   request.set_seed(spec.seed());
   request.mutable_dataset_images()->set_dataset(spec.dataset());
+  // A fixed class is asked for image by image, as the records have it.
   v1::TargetedGoal* fixed = nullptr;
   if (spec.goal().has_targeted() &&
       spec.goal().targeted().rule() == v1::TARGET_RULE_FIXED) {
@@ -142,6 +154,7 @@ v1::GenerateAdversarialRequest SavedImages::Request(std::size_t begin,
 
 absl::Status SavedImages::Check(
     const v1::GenerateAdversarialResponse& response) const {
+  // Answers come in the order of the records, so `added_` is the next record.
   if (added_ + response.results_size() > records_.size()) {
     return Odd("too many images");
   }
@@ -163,6 +176,7 @@ absl::Status SavedImages::Check(
       return differs("success", was.success() ? "true" : "false",
                      is.success() ? "true" : "false");
     }
+    // The same settings give the same bits, so no tolerance is needed.
     if (is.linf() != was.linf()) {
       return differs("linf", ExactText(was.linf()), ExactText(is.linf()));
     }
@@ -171,6 +185,8 @@ absl::Status SavedImages::Check(
 }
 
 absl::Status SavedImages::Add(const v1::GenerateAdversarialResponse& response) {
+  // Images that differ from the records are an error before any of them is
+  // kept.
   auto status = Check(response);
   const int count = response.results_size();
   if (status.ok()) status = Append(response.images(), count, &images_);
@@ -179,6 +195,7 @@ absl::Status SavedImages::Add(const v1::GenerateAdversarialResponse& response) {
   return status;
 }
 
+// The index comes first in a name, with five digits, so that files sort by it.
 absl::Status SavedImages::WritePngs(const std::string& folder) const {
   const auto& names = evaluation_.report().class_names();
   const auto name = [&](int label) {
