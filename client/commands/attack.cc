@@ -29,13 +29,15 @@
 namespace adv {
 namespace {
 
-// How much larger the pictures side by side are: as large as is handy to look
-// at, and large images as they are.
+// How many times as large the pictures side by side are drawn. Small images are
+// enlarged so that their pixels can be seen. Images whose longer side is over
+// 128 pixels stay as they are.
 int CompareScale(const Image& image) {
   constexpr int kMost = 8, kHandySide = 256;
   return std::clamp(kHandySide / std::max(image.width, image.height), 1, kMost);
 }
 
+// Sizes stay text until the norm is known, because their range depends on it.
 struct Flags {
   std::string image;
   std::string model = "balanced";
@@ -53,12 +55,15 @@ struct Flags {
   std::string compare;
 };
 
+// Where the picture goes: by default beside --out, as "adv-compare.png" beside
+// "adv.png".
 std::string ComparePath(const Flags& flags) {
   if (!flags.compare.empty()) return flags.compare;
   const std::filesystem::path out(flags.out);
   return (out.parent_path() / (out.stem().string() + "-compare.png")).string();
 }
 
+// The default depends on the norm, because an L2 size is of the whole image.
 absl::StatusOr<v1::Epsilon> ChosenEpsilon(
     const Flags& flags, v1::Norm norm, const std::vector<v1::Attack>& attacks) {
   const auto common = CommonNorm(norm, attacks);
@@ -70,6 +75,8 @@ absl::StatusOr<v1::Epsilon> ChosenEpsilon(
   return FlagError("--epsilon", epsilon.status());
 }
 
+// The attack with --steps and --step-size applied. Errors of both flags are
+// told together.
 absl::StatusOr<v1::Attack> ChosenAttack(const Flags& flags, v1::Norm norm) {
   auto attack = ParseAttack(flags.attack, norm);
   absl::Status errors = FlagError("--attack", attack.status());
@@ -135,13 +142,16 @@ ExitCode AddClasses(Context& context, const v1::ModelManifest& model,
   return kOk;
 }
 
+// One row for the one image.
 void PrintCsv(const v1::GenerateAdversarialResponse& response,
               const v1::GenerateAdversarialRequest& request, const Flags& flags,
               Context& context) {
   const v1::AdversarialResult& result = response.results(0);
   const v1::AttackRecord& record = result.record();
+  // -1 stands for a server that listed no classes.
   const int clean =
       result.clean().top_size() > 0 ? result.clean().top(0).label() : -1;
+  // New columns come last, so that scripts which count columns go on working.
   Table table({{"image"},
                {"model"},
                {"attack"},
@@ -173,6 +183,7 @@ void PrintCsv(const v1::GenerateAdversarialResponse& response,
   context.out() << table.ToCsv();
 }
 
+// `scale` and `amplification` are those of the picture side by side.
 void Print(const v1::GenerateAdversarialResponse& response,
            const v1::GenerateAdversarialRequest& request, int scale,
            int amplification, const Flags& flags, Context& context) {
@@ -194,6 +205,7 @@ void Print(const v1::GenerateAdversarialResponse& response,
                 << "\nSaved " << Visible(flags.out)
                 << " (the attacked image) and " << Visible(ComparePath(flags))
                 << "\n(original, ";
+  // Without a change there is nothing to amplify.
   if (response.results(0).record().l0() == 0) {
     context.out() << "no perturbation";
   } else {
@@ -205,6 +217,9 @@ void Print(const v1::GenerateAdversarialResponse& response,
   context.out() << ").\n";
 }
 
+// The order saves work: the command line is checked before the files, the files
+// before the server is asked, and nothing is written before the answer is
+// checked.
 ExitCode Run(Context& context, const Flags& flags) {
   auto request = BaseRequest(flags);
   if (!request.ok()) return context.Fail(request.status(), kUsage);
@@ -222,11 +237,14 @@ ExitCode Run(Context& context, const Flags& flags) {
   v1::ModelManifest model;
   ExitCode code = GetManifest(context, *server, flags.model, &model);
   if (code != kOk) return code;
+  // The model decides size and channels, so the file is read only after the
+  // model is known.
   const auto shape = ShapeOf(model);
   if (!shape.ok()) return context.Fail(shape.status());
   const auto file = ReadImage(flags.image, shape->channels);
   if (!file.ok()) return context.Fail(file.status());
   const Image original = Resize(*file, *shape);
+  // Label and target may be names, so they need the model's list of classes.
   code = AddClasses(context, model, flags, &*request);
   if (code != kOk) return code;
   *request->mutable_images() = ToBatch({original});
@@ -322,6 +340,7 @@ void AddOptions(CLI::App* command, Flags* flags) {
 void AddAttack(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand(
       "attack", "Perturb an image so that a model is fooled, and save it");
+  // The action runs after this function has returned, so it shares the flags.
   auto flags = std::make_shared<Flags>();
   AddOptions(command, flags.get());
   command->footer(

@@ -48,9 +48,11 @@ ExitCode List(Context& context) {
   return kOk;
 }
 
+// Shows what this program knows of the attack, so no server is needed.
 ExitCode Show(Context& context, const std::string& name) {
   const AttackDocs* attack = FindAttackDocs(name);
   if (attack == nullptr) {
+    // The error of FindAttack lists all names.
     return context.Usage("NAME", FindAttack(name).status());
   }
   switch (context.options().output) {
@@ -67,6 +69,8 @@ ExitCode Show(Context& context, const std::string& name) {
   return kOk;
 }
 
+// Prints all attacks that this program knows, whether a server runs them or
+// not.
 ExitCode Reference(Context& context) {
   switch (context.options().output) {
     case OutputFormat::kJson:

@@ -17,7 +17,8 @@
 namespace adv {
 namespace {
 
-// Well under every server's limits; such a call takes a second or two.
+// Well under a server's default limit of 1,024 images. It does not bound the
+// bytes of a message, which depend on the model's image size.
 constexpr std::size_t kImagesPerCall = 128;
 
 struct Flags {
@@ -32,13 +33,15 @@ struct Results {
   std::vector<v1::Classification> images;
 };
 
+// Reads the files in their order, each resized to `shape`. A wrong file does
+// not end the loop, so that all wrong files are told at once.
 ExitCode ReadAll(Context& context, const Flags& flags, const ImageShape& shape,
                  std::vector<Image>* images) {
   ExitCode code = kOk;
   for (const std::string& path : flags.images) {
     const auto image = ReadImage(path, shape.channels);
     if (!image.ok()) {
-      code = context.Fail(image.status());  // all bad files at once
+      code = context.Fail(image.status());
       continue;
     }
     if (image->width != shape.width || image->height != shape.height) {
@@ -62,6 +65,7 @@ void PrintTable(const Flags& flags, const Results& results, Context& context) {
   }
 }
 
+// One row for each listed class of each image; rank 1 is the best.
 void PrintCsv(const Flags& flags, const Results& results, Context& context) {
   Table table({{"image"},
                {"model"},
@@ -86,6 +90,7 @@ void PrintJson(const Flags& flags, const Results& results, Context& context) {
   auto list = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < results.images.size(); ++i) {
     nlohmann::ordered_json one = {{"image", flags.images[i]}};
+    // The name of the file comes first, then the fields of the message.
     one.update(ToJson(results.images[i]));
     list.push_back(one);
   }
@@ -121,6 +126,8 @@ ExitCode Run(Context& context, const Flags& flags) {
     results.images.insert(results.images.end(), response.results().begin(),
                           response.results().end());
   }
+  // The printers take the name of an image by its position, so both must be as
+  // many.
   if (results.images.size() != images.size()) {
     return context.Fail(absl::InternalError(
         "the server answered for another number of images"));

@@ -26,7 +26,7 @@ void AddEvaluations(CLI::App& app, Action* action);
 // Add `models table` and `models import` to the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
 void AddModelsImport(CLI::App* models, Action* action);
-// To be called last, because its script lists all other commands.
+// Its script lists all commands that `app` has when the action runs.
 void AddCompletion(CLI::App& app, Action* action);
 
 }  // namespace adv

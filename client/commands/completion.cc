@@ -28,15 +28,20 @@ struct Node {
   bool takes_files = false;
 };
 
+// Appends the command and all below it. The command comes before its children,
+// so the root is the first node.
 void Walk(const CLI::App& app, const std::string& path,
           std::vector<Node>* nodes) {
   Node node;
   node.path = path;
   for (const CLI::Option* option : app.get_options()) {
+    // Of the positional arguments only IMAGE is completed with the names of
+    // files.
     if (option->get_positional()) {
       node.takes_files |= option->get_name(true) == "IMAGE";
       continue;
     }
+    // Short names, as -v, are left out.
     for (const std::string& name : option->get_lnames()) {
       node.flags.push_back({"--" + name, option->get_description(),
                             option->get_items_expected_max() > 0});
@@ -60,6 +65,8 @@ std::string WordsAfter(const Node& node, const Node& root) {
   std::vector<std::string> words = node.children;
   const auto add = [&](const Node& from) {
     for (const Flag& flag : from.flags) {
+      // The "=" tells the scripts that a value follows, and that no blank does.
+      // A command may have a flag of a global one's name, which is listed once.
       const std::string word = flag.name + (flag.takes_value ? "=" : "");
       if (std::find(words.begin(), words.end(), word) == words.end()) {
         words.push_back(word);
@@ -84,7 +91,8 @@ std::string Cases(const std::vector<Node>& nodes) {
   return text;
 }
 
-// All command paths, by which a script finds the command on the line.
+// All command paths, by which a script finds the command on the line. The root
+// is left out, because its path is empty.
 std::string Paths(const std::vector<Node>& nodes) {
   return absl::StrJoin(nodes.begin() + 1, nodes.end(), "|",
                        [](std::string* out, const Node& node) {
@@ -92,6 +100,8 @@ std::string Paths(const std::vector<Node>& nodes) {
                        });
 }
 
+// All attacks that this program knows: a script cannot wait for a server to say
+// which of them it runs.
 std::string AttackNames() {
   return absl::StrJoin(AllAttackDocs(), " ",
                        [](std::string* out, const AttackDocs& docs) {
@@ -99,20 +109,23 @@ std::string AttackNames() {
                        });
 }
 
+// Fills in a script of bash or zsh.
 std::string ShellScript(const char* script, const std::vector<Node>& nodes) {
   return absl::StrReplaceAll(script, {{"@CASES@", Cases(nodes)},
                                       {"@PATHS@", Paths(nodes)},
                                       {"@ATTACKS@", AttackNames()}});
 }
 
+// In single quotes fish knows only these two escapes.
 std::string FishQuoted(const std::string& text) {
   return absl::StrCat(
       "'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
 }
 
-// The part of a fish completion for the values of a flag; "-r" lets it take
-// file names.
+// The part of a fish completion for the values of a flag. "-x" asks for a value
+// that is no file; "-r" lets it be one.
 std::string FishValues(const Flag& flag, const std::string& command) {
+  // --compare of `evaluate` names a model, that of `attack` a file.
   if (flag.name == "--model" || flag.name == "--source-model" ||
       (flag.name == "--compare" && command == "evaluate")) {
     return " -x -a '(__advctl_models)'";
@@ -131,9 +144,13 @@ std::string FishValues(const Flag& flag, const std::string& command) {
   return " -r";
 }
 
+// Fish has no lines like Cases(): each word is a completion of its own, with
+// the condition under which it is offered.
 std::string FishScript(const std::vector<Node>& nodes) {
   std::string text = kFishHead;
   for (const Node& node : nodes) {
+    // "models list" is command and verb; "evaluate" is a command alone; the
+    // root has neither, and its flags are offered everywhere.
     const std::string command = node.path.substr(0, node.path.find(' '));
     const std::string verb = node.path.find(' ') == std::string::npos
                                  ? ""
@@ -145,6 +162,7 @@ std::string FishScript(const std::vector<Node>& nodes) {
     } else if (!command.empty()) {
       when = absl::StrCat(" -n '__fish_seen_subcommand_from ", command, "'");
     }
+    // Children are offered until one of them is on the line.
     if (!node.children.empty()) {
       const std::string children = absl::StrJoin(node.children, " ");
       absl::StrAppend(
@@ -201,6 +219,7 @@ void AddCompletion(CLI::App& app, Action* action) {
       "~/.config/fish/completions/advctl.fish\n"
       "\n"
       "Names of models are completed if the server answers within a second.");
+  // The commands are read when the action runs, after all of them were added.
   const CLI::App* root = &app;
   command->callback([action, root, shell] {
     *action = [root, shell](Context& context) {

@@ -53,6 +53,8 @@ constexpr char kExamples[] =
     "Ctrl-C detaches: the evaluation goes on, and the same command comes back\n"
     "to it. Ctrl-C twice cancels it.";
 
+// For the progress line: "[2/4] no-cat FGSM 0.01". The attack is left out if
+// there are several, and so is the epsilon.
 std::string Label(const v1::EvaluationSpec& spec, std::size_t number,
                   std::size_t total) {
   std::string label = absl::StrCat("[", number, "/", total, "] ", spec.model());
@@ -75,7 +77,9 @@ class Evaluate {
         progress_(Progress::For(context.err())) {}
 
   ExitCode Run() {
-    // Until an evaluation starts, there is nothing to detach from.
+    // Until an evaluation starts, there is nothing to detach from. The call
+    // comes on another thread, where exit() would destroy what this thread
+    // still uses.
     interrupts_.OnInterrupt([] { _exit(kFailed); });
     server_ = context_.Connect();
     if (server_ == nullptr) return context_.connect_error();
@@ -84,6 +88,7 @@ class Evaluate {
     // The number of evaluations, for the labels of the progress line.
     total_ = plan_.specs.size() *
              (flags_.models.size() + (plan_.compare.empty() ? 0 : 1));
+    // One entry for each model; the model beside belongs to the first.
     std::vector<ModelResults> results;
     for (const std::string& model : flags_.models) {
       results.emplace_back();
@@ -96,10 +101,12 @@ class Evaluate {
       ModelResults& first = results.front();
       const ExitCode code = Measure(plan_.compare, &first.beside);
       if (code != kOk) return code;
+      // --compare may name the measured model once more, as NAME@VERSION.
       if (SameModel(first.beside, first.evaluations)) first.beside.clear();
     }
     Print(results);
     if (flags_.save.empty()) return kOk;
+    // The report is there before the images, which may take as long again.
     context_.out().flush();
     return SaveImages(context_, *server_, All(results), flags_.save,
                       interrupts_, progress_);
@@ -116,6 +123,7 @@ class Evaluate {
     const auto status =
         server_->models().GetModel(call.get(), request, &response);
     if (status.ok()) return kOk;
+    // Other errors do not tell that the model is missing.
     if (status.error_code() != grpc::StatusCode::NOT_FOUND) {
       return context_.Fail(status);
     }
@@ -123,7 +131,8 @@ class Evaluate {
     return kOk;
   }
 
-  // A class given by name needs the model's list of names.
+  // Turns the goal into a message. A class given by name needs a model's list
+  // of names; other goals do not look at the list, and an empty one will do.
   ExitCode ResolveGoals() {
     v1::GetModelResponse response;
     if (plan_.goal.rule == v1::TARGET_RULE_FIXED) {
@@ -141,11 +150,13 @@ class Evaluate {
     return kOk;
   }
 
+  // Runs all evaluations of one model. The first failure ends the command.
   ExitCode Measure(const std::string& model,
                    std::vector<v1::Evaluation>* evaluations) {
     for (const v1::EvaluationSpec& spec : plan_.specs) {
       v1::EvaluateRobustnessRequest request;
       *request.mutable_spec() = spec;
+      // The plan is made for any model, so its specifications name none.
       request.mutable_spec()->set_model(model);
       request.set_cancel_on_disconnect(flags_.cancel_on_disconnect);
       evaluations->emplace_back();
@@ -175,6 +186,8 @@ class Evaluate {
                        });
   }
 
+  // All evaluations in the order of the report: each model's, then those of the
+  // model beside it.
   static std::vector<v1::Evaluation> All(
       const std::vector<ModelResults>& results) {
     std::vector<v1::Evaluation> all;
@@ -185,9 +198,13 @@ class Evaluate {
     return all;
   }
 
+  // People get a report for each model and then the summary; programs get one
+  // list of all evaluations.
   void Print(const std::vector<ModelResults>& results) {
     if (context_.options().output == OutputFormat::kTable) {
       for (const ModelResults& one : results) {
+        // A private server ends with this command, so the report must not tell
+        // how to ask it again.
         context_.out() << ReportText(one, context_.style(),
                                      !server_->is_private());
         if (results.size() > 1) context_.out() << "\n";
@@ -224,15 +241,19 @@ absl::Status CheckSave(const GlobalOptions& options, const std::string& save) {
     inputs.push_back({"--store", store});
   }
   for (const std::string& dataset : options.datasets) {
+    // "NAME=DIR": the folder follows the name.
     inputs.push_back({"--dataset", dataset.substr(dataset.find('=') + 1)});
   }
   return CheckDistinct({{"--save", save}}, inputs);
 }
 
+// The flags are a copy, because TakeLocalDataset changes them.
 ExitCode Run(Context& context, EvaluateFlags flags) {
+  // This comes first: both the plan and the private server depend on it.
   TakeLocalDataset(&flags, &context.options());
   auto plan = PlanEvaluations(flags);
   if (!plan.ok()) return context.Fail(plan.status(), kUsage);
+  // The folder is checked before the long measurement and not after it.
   if (!flags.save.empty()) {
     const auto distinct = CheckSave(context.options(), flags.save);
     if (!distinct.ok()) return context.Fail(distinct, kUsage);
@@ -242,6 +263,7 @@ ExitCode Run(Context& context, EvaluateFlags flags) {
   return Evaluate(context, flags, *std::move(plan)).Run();
 }
 
+// The options that say what is measured.
 void AddWhat(CLI::App* command, EvaluateFlags* flags) {
   AddList(command, "--model", &flags->models,
           "Models to attack, NAME or NAME@VERSION, with commas between")
@@ -289,6 +311,7 @@ void AddWhat(CLI::App* command, EvaluateFlags* flags) {
       ->check(WholeNumber(0, UINT64_MAX));
 }
 
+// The options that say how it is measured and shown.
 void AddHow(CLI::App* command, EvaluateFlags* flags) {
   command
       ->add_option("--source-model", flags->source_model,
@@ -338,6 +361,7 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
 void AddEvaluate(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand(
       "evaluate", "Measure how robust models are on a data set of the server");
+  // The action runs after this function has returned, so it shares the flags.
   auto flags = std::make_shared<EvaluateFlags>();
   AddWhat(command, flags.get());
   AddHow(command, flags.get());

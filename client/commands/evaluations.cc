@@ -19,8 +19,10 @@
 namespace adv {
 namespace {
 
+// How many are shown without --limit.
 constexpr std::uint64_t kShownRecords = 20;
 constexpr std::uint64_t kShownEvaluations = 20;
+// Evaluations of one call. Pages keep each answer small.
 constexpr std::uint64_t kEvaluationPage = 100;
 
 struct ListFlags {
@@ -40,6 +42,7 @@ nlohmann::ordered_json ListOf(const v1::Evaluation& evaluation) {
   return {{"evaluations", list}};
 }
 
+// Lists evaluations page by page until the limit or the end.
 ExitCode List(Context& context, const ListFlags& flags) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
@@ -48,6 +51,7 @@ ExitCode List(Context& context, const ListFlags& flags) {
   request.set_model(flags.model);
   do {
     const auto left = flags.limit - evaluations.size();
+    // `left` is at least 1: the loop ends when the limit is reached.
     request.set_page_size(std::min(left, kEvaluationPage));
     const auto call = server->NewCall(kQuickSeconds);
     v1::ListEvaluationsResponse page;
@@ -73,6 +77,7 @@ ExitCode List(Context& context, const ListFlags& flags) {
   return kOk;
 }
 
+// Asks for one evaluation by its id or the beginning of its id.
 ExitCode Get(Context& context, const std::string& id,
              v1::Evaluation* evaluation) {
   Connection* server = context.Connect();
@@ -88,6 +93,7 @@ ExitCode Get(Context& context, const std::string& id,
   return kOk;
 }
 
+// CSV has the rows of the report, and its header alone if there is none.
 ExitCode Show(Context& context, const std::string& id) {
   v1::Evaluation evaluation;
   const ExitCode code = Get(context, id, &evaluation);
@@ -102,6 +108,7 @@ ExitCode Show(Context& context, const std::string& id) {
     case OutputFormat::kTable:
       break;
   }
+  // It has none while it runs, and none if it was cancelled or failed.
   if (!evaluation.has_report()) {
     context.out() << UnfinishedText(evaluation, context.style());
     return kOk;
@@ -112,6 +119,8 @@ ExitCode Show(Context& context, const std::string& id) {
   return kOk;
 }
 
+// Cancels an evaluation. One that has ended already stays as it is, so the
+// printed state tells what it came to.
 ExitCode Cancel(Context& context, const std::string& id) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
@@ -133,6 +142,8 @@ ExitCode Cancel(Context& context, const std::string& id) {
   return kOk;
 }
 
+// Deletes an evaluation. The server's answer is empty, so the id is printed as
+// it was typed.
 ExitCode Delete(Context& context, const std::string& id) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
@@ -159,12 +170,14 @@ ExitCode Records(Context& context, const RecordFlags& flags) {
   if (code != kOk) return code;
   const bool people = context.options().output == OutputFormat::kTable;
   std::uint64_t limit = flags.limit;
-  // People want a glance, programs all.
+  // People want to look at a few records, programs want all of them.
   if (limit == 0) limit = people ? kShownRecords : UINT64_MAX;
   std::vector<v1::EvaluationRecord> records;
   const grpc::Status status =
+      // Get() has connected already, so this cannot be null.
       FetchRecords(*context.Connect(), evaluation.id(), limit, &records);
   if (!status.ok()) return context.Fail(status);
+  // Records hold numbers; the names come from the evaluation.
   const RecordNames names = NamesOf(evaluation);
   if (context.options().output == OutputFormat::kJson) {
     auto list = nlohmann::ordered_json::array();
@@ -189,6 +202,7 @@ ExitCode Records(Context& context, const RecordFlags& flags) {
   return kOk;
 }
 
+// Adds a subcommand whose only argument is the id of an evaluation.
 void AddWithId(CLI::App* group, Action* action, const char* name,
                const char* about, const char* footer,
                ExitCode (*run)(Context&, const std::string&)) {

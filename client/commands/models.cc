@@ -31,6 +31,7 @@ ExitCode List(Context& context) {
       break;
   }
   context.out() << ModelTable(response).ToText(context.style(), 0);
+  // The errors follow the table, because they are too long for a cell.
   for (const v1::Model& model : response.models()) {
     if (model.error().empty()) continue;
     context.out() << "\n"
@@ -45,6 +46,7 @@ ExitCode List(Context& context) {
   return kOk;
 }
 
+// CSV is one table, so it has the curves alone; JSON has everything.
 ExitCode Show(Context& context, const std::string& name) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
@@ -69,14 +71,17 @@ ExitCode Show(Context& context, const std::string& name) {
   return kOk;
 }
 
+// Lists what the server found, failures included.
 ExitCode Reload(Context& context) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
+  // The server loads and verifies the new versions within this call.
   const auto call = server->NewCall(kComputeSeconds);
   v1::ReloadModelsResponse response;
   const grpc::Status status =
       server->models().ReloadModels(call.get(), {}, &response);
   if (!status.ok()) return context.Fail(status);
+  // Loaded versions come before failed ones, whose cell tells the error.
   Table table({{"model"}, {"version"}, {"result"}});
   for (const v1::ModelReference& model : response.loaded()) {
     table.AddRow({model.name(), absl::StrCat(model.version()), "loaded"});
@@ -99,6 +104,7 @@ ExitCode Reload(Context& context) {
       }
       break;
   }
+  // Scripts see that a version failed, even if others were loaded.
   return response.failed().empty() ? kOk : kFailed;
 }
 

@@ -18,6 +18,7 @@
 namespace adv {
 namespace {
 
+// Numbers and shapes stay text, because advtrain reads and checks them.
 struct ImportFlags {
   std::string file, store, name, shape, classes, preprocess;
   std::string endpoint, endpoint_model, endpoint_version, max_batch;
@@ -26,6 +27,8 @@ struct ImportFlags {
   bool without_gradients = false;
   bool accept_unstable = false;
 
+  // The command line of advtrain. Empty options are left out, so that
+  // advtrain's own defaults and checks decide.
   std::vector<std::string> Words(const std::string& program) const {
     std::vector<std::string> words = {
         program, "import", absl::StrCat("--store=", store),
@@ -52,6 +55,8 @@ struct ImportFlags {
   }
 };
 
+// Runs advtrain and returns its exit status; kFailed if it does not run or a
+// signal ends it.
 ExitCode Import(Context& context, const ImportFlags& flags) {
   const auto program =
       FindProgram("advtrain", "ADVCTL_ADVTRAIN", "model_store/trainer");
@@ -59,6 +64,8 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
     context.err() << "advctl: " << program.status().message() << "\n";
     return kFailed;
   }
+  // `arguments` points into `words`, which must stay as it is until the program
+  // has started.
   std::vector<std::string> words = flags.Words(*program);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -77,12 +84,16 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  // advtrain has told what is wrong on its own, so its exit status is passed
+  // on.
   if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
   context.err() << "advctl: advtrain was ended by signal " << WTERMSIG(status)
                 << "\n";
   return kFailed;
 }
 
+// The options of a model that stays where it is and is asked through an
+// endpoint.
 void AddEndpointOptions(CLI::App* command, ImportFlags* flags) {
   command
       ->add_option("--endpoint", flags->endpoint,

@@ -26,6 +26,7 @@ ExitCode Fetch(Context& context, Connection& server, Fetched* fetched) {
   v1::ListModelsResponse list;
   const grpc::Status listed = server.models().ListModels(call.get(), {}, &list);
   if (!listed.ok()) return context.Fail(listed);
+  // A model may have several versions. The set has each name once.
   std::set<std::string> names;
   for (const v1::Model& model : list.models()) {
     names.insert(model.name());
@@ -35,6 +36,7 @@ ExitCode Fetch(Context& context, Connection& server, Fetched* fetched) {
     }
   }
   for (const std::string& name : names) {
+    // A client context serves one call only.
     const auto next = server.NewCall(kQuickSeconds);
     v1::GetModelRequest request;
     request.set_model(name);

@@ -9,11 +9,13 @@
 namespace adv {
 namespace {
 
+// The facts for people; counts have separators, and ids are shortened.
 std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   const v1::Limits& limits = info.limits();
   std::string text = absl::StrCat(
       style.Bold(Visible(absl::StrCat("advserver ", info.version()))), " on ",
       Visible(info.device()), "\n");
+  // Names take columns 2 to 13, values start at column 14 and wrap there.
   const auto line = [&](const char* name, const std::string& value) {
     absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 12)),
                     WrapWords(value, 100, 14, 14), "\n");
@@ -42,7 +44,10 @@ std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   return absl::StrCat(text, "\n", table.ToText(style));
 }
 
+// The facts for programs: exact numbers.
 std::string Csv(const v1::GetServerInfoResponse& info) {
+  // Each fact has a row of its own, because data sets and limits share no
+  // columns.
   Table table({{"name"}, {"value"}});
   const v1::Limits& limits = info.limits();
   table.AddRow({"version", info.version()});

@@ -21,6 +21,7 @@
 namespace adv {
 namespace {
 
+// As --sources or --targets alone it stands for all models that are ready.
 constexpr char kAll[] = "all";
 
 struct Flags {
@@ -63,6 +64,7 @@ class Transfer {
   // Replaces "all" by the names of the models that are ready.
   ExitCode NameAll() {
     const std::vector<std::string> all = {kAll};
+    // Without "all" the server need not be asked for its models.
     if (matrix_.sources != all && matrix_.targets != all) return kOk;
     const auto call = server_->NewCall(kQuickSeconds);
     v1::ListModelsResponse response;
@@ -71,6 +73,8 @@ class Transfer {
     if (!status.ok()) return context_.Fail(status);
     std::vector<std::string> names;
     for (const v1::Model& model : response.models()) {
+      // Several versions of a model may be ready. Its name stands for the
+      // newest.
       const bool known =
           std::find(names.begin(), names.end(), model.name()) != names.end();
       if (model.state() == v1::MODEL_STATE_READY && !known) {
@@ -90,8 +94,12 @@ class Transfer {
     v1::EvaluateRobustnessRequest request;
     *request.mutable_spec() = spec_;
     request.mutable_spec()->set_model(target);
+    // Without a source model the pair is the white-box evaluation of the
+    // target, which `evaluate` shares.
     if (source != target) request.mutable_spec()->set_source_model(source);
     const std::size_t total = matrix_.sources.size() * matrix_.targets.size();
+    // The evaluations are appended row by row, so their number is the place of
+    // this pair.
     const std::size_t done = matrix_.evaluations.size();
     // The estimate takes the mean of the server's computing time. This
     // command's own time would mislead: a pair that the server had computed
@@ -107,6 +115,7 @@ class Transfer {
         absl::StrCat("[", done + 1, "/", total, "] ", source, " to ", target),
         interrupts_, progress_, &evaluation);
     if (code != kOk) return code;
+    // The printers take the first result of each report.
     if (evaluation.report().results().empty()) {
       return context_.Fail(
           absl::InternalError("the server's report has no results"));
@@ -143,11 +152,14 @@ class Transfer {
 // The specification of all pairs, without models.
 absl::StatusOr<v1::EvaluationSpec> Plan(const Flags& flags) {
   EvaluateFlags one = flags.evaluate;
+  // The plan is for any model; it only wants to know that there is one. A
+  // matrix compares enough, so nothing is put beside it.
   one.models = flags.targets;
   one.no_compare = true;
   const auto plan = PlanEvaluations(one);
   if (!plan.ok()) return plan.status();
   const v1::EvaluationSpec& spec = plan->specs.front();
+  // Attacks with different default epsilons make more than one specification.
   if (plan->specs.size() > 1 || spec.attacks_size() > 1) {
     return absl::InvalidArgumentError(
         "--attack: a matrix is of one attack; give one");
@@ -185,6 +197,7 @@ void AddOptions(CLI::App* command, Flags* flags) {
           "Models that are attacked, with commas between, or all")
       ->type_name("NAMES")
       ->required();
+  // `evaluate` has two attacks by default, but a matrix is of one.
   flags->evaluate.attacks = {"fgsm"};
   AddList(command, "--attack", &flags->evaluate.attacks,
           "One attack, NAME or NAME:PARAMETER=VALUE:...; default fgsm")
@@ -245,6 +258,7 @@ void AddTransfer(CLI::App& app, Action* action) {
       "command goes on where it was.");
   command->callback([action, flags] {
     *action = [flags](Context& context) {
+      // Both the plan and the private server depend on this, so it comes first.
       TakeLocalDataset(&flags->evaluate, &context.options());
       return Run(context, *flags);
     };
