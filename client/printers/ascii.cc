@@ -52,6 +52,7 @@ std::size_t Length(unsigned char first) {
 bool LocaleIsUtf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const char* value = std::getenv(name);
+    // An empty variable counts as one that is not set.
     if (value == nullptr || *value == '\0') continue;
     const std::string locale = absl::AsciiStrToLower(value);
     return absl::StrContains(locale, "utf-8") ||
@@ -62,6 +63,7 @@ bool LocaleIsUtf8() {
 
 AsciiBuffer::~AsciiBuffer() { Put(pending_); }
 
+// The buffer has no room of its own, so every byte comes here.
 int AsciiBuffer::overflow(int byte) {
   if (byte == traits_type::eof()) return traits_type::not_eof(byte);
   const char one = traits_type::to_char_type(byte);
@@ -70,8 +72,10 @@ int AsciiBuffer::overflow(int byte) {
     if (!Put(pending_)) return traits_type::eof();
     pending_.clear();
   }
+  // ASCII needs no replacement.
   if (static_cast<unsigned char>(one) < 0x80) return target_->sputc(one);
   pending_ += one;
+  // The rest of the character is still to come.
   if (pending_.size() < Length(pending_.front())) return byte;
   const auto known = Replacements().find(pending_);
   const bool ok = Put(known == Replacements().end() ? pending_ : known->second);
@@ -79,6 +83,7 @@ int AsciiBuffer::overflow(int byte) {
   return ok ? byte : traits_type::eof();
 }
 
+// An unfinished character stays pending: its rest may come after the flush.
 int AsciiBuffer::sync() { return target_->pubsync(); }
 
 bool AsciiBuffer::Put(const std::string& text) {

@@ -12,12 +12,16 @@ namespace {
 
 constexpr int kWidth = 100;
 
+// The attack's message in the protocol; null if the protocol has no such
+// attack.
 const google::protobuf::Descriptor* MessageOf(const AttackDocs& attack) {
   const auto* field = v1::Attack::descriptor()->FindFieldByName(
       absl::StrReplaceAll(attack.name, {{"-", "_"}}));
   return field == nullptr ? nullptr : field->message_type();
 }
 
+// The parameters for people. Type and range share a cell, and the explanations
+// follow the table, so that a row fits on a line.
 Table ParameterText(const AttackDocs& attack) {
   Table table({{"parameter"}, {"default"}, {"range"}});
   for (const ParameterDocs& one : attack.parameters) {
@@ -48,7 +52,8 @@ Table AttackTable(const std::vector<AttackDocs>& attacks, bool aliases) {
   Table table(columns);
   for (const AttackDocs& one : attacks) {
     const bool known = !one.summary.empty();
-    // A stranger's default would read as a fact, so its cell stays empty.
+    // An attack that is not known has no summary. The default of `minimises`
+    // would read as a fact, so its cell stays empty.
     std::vector<std::string> cells = {one.name,    NormsText(one.norms),
                                       one.needs,   known ? KindText(one) : "",
                                       one.targets, one.summary};
@@ -62,10 +67,12 @@ std::string AttackListText(const std::vector<AttackDocs>& attacks,
                            const Style& style) {
   std::string others;
   for (const AttackAlias& alias : AllAttackAliases()) {
+    // Every alias is of a documented attack, so this is not null.
     const AttackDocs* docs = FindAttackDocs(alias.name);
     const bool listed = std::any_of(
         attacks.begin(), attacks.end(),
         [docs](const AttackDocs& one) { return one.name == docs->name; });
+    // The server may lack the attack; then its other names do not help.
     if (!listed) continue;
     absl::StrAppend(&others, others.empty() ? "also called: " : ", ",
                     alias.name, " = ", alias.attack);

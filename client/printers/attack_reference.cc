@@ -22,6 +22,7 @@ constexpr char kHead[] =
     "steps\n"
     "and queries (`--max-steps`, `--max-queries`), never more.\n";
 
+// A row of a table in Markdown.
 std::string Row(const std::vector<std::string>& cells) {
   return absl::StrCat("| ", absl::StrJoin(cells, " | "), " |\n");
 }
@@ -35,6 +36,8 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
+// The facts of an attack as a table of two columns. Markdown wants a row of
+// dashes under the first row.
 std::string Facts(const AttackDocs& attack) {
   return absl::StrCat(
       Row({"name", Code(attack.name)}), Row({"---", "---"}),
@@ -45,6 +48,7 @@ std::string Facts(const AttackDocs& attack) {
       Row({"example", Code(absl::StrCat("--attack=", attack.example))}));
 }
 
+// The attack's parameters, with one row for each.
 std::string Parameters(const AttackDocs& attack) {
   std::string text =
       absl::StrCat(Row({"parameter", "type", "default", "range", "what it is"}),

@@ -17,6 +17,8 @@ constexpr int kWidth = 80;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr char kNone[] = "–";
 
+// The digits are fixed, so that the points of a right-aligned column stand
+// below each other. A dash stands for NaN.
 std::string Percent(double share, int digits) {
   return std::isnan(share) ? kNone
                            : absl::StrFormat("%.*f", digits, share * 100);
@@ -31,10 +33,12 @@ std::string Cell(const std::optional<v1::Rate>& rate, int digits) {
                          rate->upper() * 100);
 }
 
+// A dash stands for a missing loss: the thesis prints one alone.
 std::string Loss(const std::optional<double>& loss) {
   return loss && !std::isnan(*loss) ? absl::StrFormat("%.4f", *loss) : kNone;
 }
 
+// Accuracy and loss over all classes, ours beside the thesis's.
 std::string AllClasses(const std::vector<ComparisonRow>& rows,
                        const Style& style) {
   Table table({{"model"},
@@ -44,6 +48,7 @@ std::string AllClasses(const std::vector<ComparisonRow>& rows,
                {"loss: thesis", true},
                {"ours", true}});
   for (const ComparisonRow& row : rows) {
+    // NaN carries on: without either number the difference is NaN, too.
     const double thesis = row.thesis ? row.thesis->accuracy : kNan;
     const double difference =
         row.accuracy ? row.accuracy->value() - thesis : kNan;
@@ -57,6 +62,8 @@ std::string AllClasses(const std::vector<ComparisonRow>& rows,
                       "\n", table.ToText(style), "\n");
 }
 
+// Accuracy on the class that each model's training treats otherwise. Delta is
+// the difference from the balanced model on the same class.
 std::string OneClass(const std::vector<ComparisonRow>& rows,
                      const Style& style) {
   Table table({{"model"},
@@ -82,6 +89,7 @@ std::string OneClass(const std::vector<ComparisonRow>& rows,
       table.ToText(style), "\n");
 }
 
+// Accuracy on the image sets beside the test images; empty if there are none.
 std::string Further(const std::vector<ComparisonRow>& rows,
                     const Style& style) {
   const std::set<std::string> names = FurtherImages(rows);
@@ -95,6 +103,7 @@ std::string Further(const std::vector<ComparisonRow>& rows,
     for (const std::string& name : names) {
       const v1::TestResult* result = FurtherResult(row, name);
       std::optional<v1::Rate> rate;
+      // A model that was not tested on the set has a dash.
       if (result) rate = MakeRate(result->correct(), result->images());
       cells.push_back(Cell(rate, 2));
     }
@@ -104,6 +113,7 @@ std::string Further(const std::vector<ComparisonRow>& rows,
                       table.ToText(style), "\n");
 }
 
+// A dash in place of an empty cell, which would look like an omission.
 std::string OrNone(const std::string& text) {
   return text.empty() ? kNone : text;
 }
@@ -122,11 +132,13 @@ std::string Setting(const v1::ModelManifest& manifest) {
   return text;
 }
 
+// How each model was trained; empty if the server has none of them.
 std::string Training(const std::vector<ComparisonRow>& rows, bool wide,
                      const Style& style) {
   std::vector<Table::Column> columns = {{"model"},      {"data set"},
                                         {"protocol"},   {"epochs", true},
                                         {"best", true}, {"stopped"}};
+  // With these columns the table is wider than 80.
   if (wide) {
     columns.insert(columns.end(), {{"time", true},
                                    {"threads", true},
@@ -140,6 +152,7 @@ std::string Training(const std::vector<ComparisonRow>& rows, bool wide,
     if (!row.model) continue;
     any = true;
     const v1::TrainingRecord& training = row.model->manifest().training();
+    // The record has 0 for what was not recorded.
     const auto count = [](std::int64_t n) {
       return n > 0 ? absl::StrCat(n) : kNone;
     };
@@ -170,6 +183,7 @@ std::string Part(int count, int clear, const char* what) {
                       " the interval excludes 0)");
 }
 
+// What the imbalance did to the models of one family, in one sentence.
 std::string Sentence(const FamilySummary& family) {
   return absl::StrCat(
       "Accuracy on their class beside the balanced model's: of ", family.models,
@@ -178,6 +192,7 @@ std::string Sentence(const FamilySummary& family) {
       Part(family.gained, family.clearly_gained, "gained"), ".");
 }
 
+// How the numbers were made, as far as a reader needs it to trust them.
 std::string Legend(const Style& style) {
   const std::string text = absl::StrCat(
       "thesis: ", kThesisSource,

@@ -17,21 +17,27 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+// JSON has no NaN; null stands for it.
 Json Number(double value) { return std::isnan(value) ? Json() : Json(value); }
 
+// Null if there is no rate.
 Json RateJson(const std::optional<v1::Rate>& rate) {
   return rate ? ToJson(*rate) : Json();
 }
 
+// One of the thesis's numbers; NaN if the model is not in its table.
 double ThesisShare(const ComparisonRow& row, double ThesisResult::*share) {
   return row.thesis ? (*row.thesis).*share : kNan;
 }
 
+// Ours minus the thesis's; NaN if one of them is missing.
 double AccuracyDifference(const ComparisonRow& row) {
   if (!row.accuracy) return kNan;
   return row.accuracy->value() - ThesisShare(row, &ThesisResult::accuracy);
 }
 
+// Null if the thesis has no such model. Its one loss is that of its validation
+// images.
 Json ThesisJson(const ComparisonRow& row) {
   if (!row.thesis) return {};
   return {
@@ -42,6 +48,7 @@ Json ThesisJson(const ComparisonRow& row) {
   };
 }
 
+// The results on further image sets; a set without images has none.
 Json OtherTestsJson(const v1::TrainingRecord& training) {
   Json list = Json::array();
   for (const v1::OtherTest& test : training.other_tests()) {
@@ -57,9 +64,11 @@ Json OtherTestsJson(const v1::TrainingRecord& training) {
 }
 
 Json OursJson(const ComparisonRow& row) {
+  // Null: the server has no such model.
   if (!row.model) return {};
   const v1::TrainingRecord& training = row.model->manifest().training();
   return {
+      // Text, as in protobuf's mapping of 64-bit numbers.
       {"version", absl::StrCat(row.model->version())},
       {"digest", row.model->digest()},
       {"architecture", row.model->manifest().architecture()},
@@ -90,6 +99,7 @@ Json DeltaJson(const ComparisonRow& row) {
           {"excludes_zero", ExcludesZero(*row.delta)}};
 }
 
+// The four columns of a rate. AppendRate fills them in the same order.
 void AddRateColumns(const std::string& name,
                     std::vector<Table::Column>* columns) {
   for (const char* end : {"", "_lower", "_upper", "_images"}) {
@@ -100,6 +110,8 @@ void AddRateColumns(const std::string& name,
 void AppendRate(const std::optional<v1::Rate>& rate,
                 std::vector<std::string>* row) {
   if (!rate) {
+    // As many empty cells as a rate has, or the later cells would slip to the
+    // left.
     row->insert(row->end(), 4, "");
     return;
   }
@@ -109,6 +121,7 @@ void AppendRate(const std::optional<v1::Rate>& rate,
   row->push_back(absl::StrCat(rate->total()));
 }
 
+// The order is a promise to scripts, and ComparisonCsv fills the columns in it.
 std::vector<Table::Column> CsvColumns(const std::set<std::string>& further) {
   std::vector<Table::Column> columns;
   const auto add = [&columns](std::initializer_list<const char*> names) {
@@ -146,6 +159,7 @@ void AppendTraining(const ComparisonRow& row, std::vector<std::string>* cells) {
        absl::StrCat(training.threads())});
 }
 
+// Every row has the columns of all sets, so that the rows are equally long.
 void AppendFurther(const ComparisonRow& row,
                    const std::set<std::string>& further,
                    std::vector<std::string>* cells) {

@@ -14,9 +14,12 @@
 namespace adv {
 namespace {
 
+// In the order in which AppendWhole fills them.
 constexpr const char* kGoals[] = {"confidence_reduction", "misclassification",
                                   "targeted_misclassification"};
 
+// The order is a promise to scripts: new columns come last. The Append
+// functions below fill them in this order.
 std::vector<Table::Column> Columns() {
   std::vector<Table::Column> columns;
   for (const char* name :
@@ -80,6 +83,7 @@ void AppendRate(const v1::Rate& rate, std::vector<std::string>* row) {
   row->push_back(ExactText(rate.upper()));
 }
 
+// The first cells of every row: which evaluation and which of its results.
 std::vector<std::string> What(const v1::Evaluation& evaluation,
                               const v1::AttackResult& result) {
   const v1::EvaluationReport& report = evaluation.report();
@@ -97,8 +101,11 @@ std::vector<std::string> What(const v1::Evaluation& evaluation,
           GoalName(resolved.spec().goal(), report.class_names())};
 }
 
+// The counts come first: the number of images, then the 2x2 table. The rates
+// with their intervals follow.
 void AppendOutcomes(const v1::Outcomes& outcomes,
                     std::vector<std::string>* row) {
+  // Clean accuracy is over all images, so its total is their number.
   row->push_back(absl::StrCat(outcomes.clean_accuracy().total()));
   row->push_back(absl::StrCat(outcomes.clean_right_adversarial_right()));
   row->push_back(absl::StrCat(outcomes.clean_right_adversarial_wrong()));
@@ -112,6 +119,7 @@ void AppendOutcomes(const v1::Outcomes& outcomes,
 
 void AppendSteps(const v1::IterationSummary& steps,
                  std::vector<std::string>* row) {
+  // Without images there is no mean, and 0 would look measured.
   const bool any = steps.images() > 0;
   row->push_back(absl::StrCat(steps.images()));
   row->push_back(any ? ExactText(steps.mean()) : "");
@@ -146,6 +154,7 @@ void AppendWhole(const v1::AttackResult& result,
   }
   const v1::AdversarialKinds& kinds = result.kinds();
   const v1::Cost& cost = result.cost();
+  // Without superclasses nothing can be co-natural, and 0 would look counted.
   const std::string co_natural =
       kinds.without_superclasses() ? "" : absl::StrCat(kinds.co_natural());
   row->insert(
@@ -190,6 +199,7 @@ std::string ReportCsv(const std::vector<v1::Evaluation>& evaluations) {
     const v1::EvaluationReport& report = evaluation.report();
     for (const v1::AttackResult& result : report.results()) {
       std::vector<std::string> all = What(evaluation, result);
+      // This row is of no single class, so label and mark stay empty.
       all.insert(all.end(), {"", "all", ""});
       AppendOutcomes(result.overall(), &all);
       const std::string norm = NormName(report.resolved().spec().norm());

@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// "fgsm,igsm", as --attack takes it without parameters.
 std::string Attacks(const v1::EvaluationSpec& spec) {
   return absl::StrJoin(spec.attacks(), ",",
                        [](std::string* out, const v1::Attack& attack) {
@@ -18,6 +19,7 @@ std::string Attacks(const v1::EvaluationSpec& spec) {
                        });
 }
 
+// "0.01,2/255"; of more than two the first, the last and their number.
 std::string Epsilons(const v1::EvaluationSpec& spec) {
   if (spec.epsilons_size() > 2) {
     return absl::StrCat(EpsilonText(spec.epsilons(0)), " … ",
@@ -34,6 +36,7 @@ std::string Epsilons(const v1::EvaluationSpec& spec) {
 
 std::string StateText(v1::EvaluationState state) {
   const std::string name = v1::EvaluationState_Name(state);
+  // sizeof counts the final zero of the prefix, too.
   return absl::AsciiStrToLower(name.substr(sizeof("EVALUATION_STATE_") - 1));
 }
 
@@ -48,6 +51,7 @@ Table EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
                {"started (UTC)"}});
   for (const v1::Evaluation& one : evaluations) {
     const v1::EvaluationSpec& spec = one.resolved().spec();
+    // One number is enough for an evaluation that is complete.
     const std::string images =
         one.samples_done() == one.samples_total()
             ? CountText(one.samples_total())

@@ -9,11 +9,14 @@
 namespace adv {
 namespace {
 
+// "79.7% to 32.8%".
 std::string FromTo(const v1::Rate& from, const v1::Rate& to) {
   return absl::StrCat(PercentText(from.value()), "% to ",
                       PercentText(to.value()), "%");
 }
 
+// What one attack at one epsilon does to all classes, to the marked class and
+// to the others. The first two have the model beside in brackets.
 std::string Sentences(const ResultView& view) {
   const v1::Outcomes& all = view.result->overall();
   std::string text = absl::StrCat(
@@ -32,6 +35,7 @@ std::string Sentences(const ResultView& view) {
   text += ".";
   if (!view.report->has_special_label()) return text;
   MarkedSplit split, beside;
+  // The label is the server's; the report may have no such class.
   if (!SplitMarked(*view.result, view.report->special_label(), &split)) {
     return text;
   }
@@ -55,8 +59,8 @@ bool SplitMarked(const v1::AttackResult& result, int label,
   bool found = false;
   for (const auto& one : result.per_class()) {
     const v1::Outcomes& outcomes = one.outcomes();
-    // The others' rates come from sums of counts: a mean of rates would weigh
-    // all classes alike.
+    // The others' rates come from sums of counts, because a mean of rates would
+    // weigh all classes alike, whatever their number of images.
     if (one.label() == label) {
       found = true;
       split->class_name = one.class_name();
@@ -83,6 +87,7 @@ std::string Headline(const ModelResults& results, const Style& style) {
           return Pixels(a.result->epsilon()) < Pixels(b.result->epsilon());
         });
     for (const ResultView& view : views) {
+      // A sweep would fill pages; its largest epsilon speaks for it.
       if (views.size() > 2 && &view != &*largest) continue;
       absl::StrAppend(&text,
                       style.Bold(WrapWords(Sentences(view), kReportWidth, 0)),

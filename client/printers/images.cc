@@ -19,12 +19,16 @@ constexpr int kTextWidth = 100;
 // The classes shown before and after an attack. Servers list all classes.
 constexpr int kShownClasses = 3;
 
+// Name, bar and per cent. The name is padded to 10 columns and the number to 5,
+// so that the lines of a list stand below each other.
 std::string ScoreLine(const v1::ClassScore& score, int bar) {
   return absl::StrCat(PadRight(Visible(score.class_name()), 10), "  ",
                       Bar(score.probability(), bar), "  ",
                       PadLeft(PercentText(score.probability()), 5), "%");
 }
 
+// An answer has no list of class names, so the name is looked up among the
+// classes that it lists for the image.
 std::string ClassName(const v1::AdversarialResult& result, int label) {
   for (const auto* list : {&result.clean(), &result.adversarial()}) {
     for (const v1::ClassScore& score : list->top()) {
@@ -34,6 +38,8 @@ std::string ClassName(const v1::AdversarialResult& result, int label) {
   return absl::StrCat("class ", label);
 }
 
+// The best classes before and after the attack, line by line. The left half is
+// as wide as a ScoreLine with a narrow bar.
 std::string BeforeAfter(const v1::AdversarialResult& result,
                         const Style& style) {
   const auto& before = result.clean().top();
@@ -55,17 +61,20 @@ std::string BeforeAfter(const v1::AdversarialResult& result,
   return text;
 }
 
+// One sentence: whether the model was fooled, and how sure it is of what it
+// says.
 std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
                     const Style& style) {
   const v1::AttackRecord& record = result.record();
   const std::string label = ClassName(result, result.label());
   const std::string prediction = ClassName(result, record.prediction());
+  // -1 stands for a server that listed no classes.
   const int clean =
       result.clean().top_size() > 0 ? result.clean().top(0).label() : -1;
   const std::string sure =
       absl::StrFormat("%s%%", PercentText(record.confidence()));
-  // Such an image counts as fooled at once, so "Fooled" would give the attack
-  // credit for the model's own mistake.
+  // An untargeted attack counts such an image as a success at once. "Fooled"
+  // would give the attack credit for the model's own mistake.
   if (clean != result.label() && !goal.has_targeted()) {
     if (record.l0() == 0) {
       return style.Bad(absl::StrCat("Nothing was needed: the model takes this ",
@@ -88,6 +97,7 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
   }
   std::string text = absl::StrCat("Not fooled: the model still says ",
                                   prediction, " (", sure, ")");
+  // The model is wrong, but not in the way that was asked for.
   if (goal.has_targeted() && record.prediction() != result.label()) {
     text = absl::StrCat("Off target: the model says ", prediction, " (", sure,
                         "), not ", ClassName(result, record.target()));
@@ -135,10 +145,13 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
   if (record.l0() == 0) {
     return absl::StrCat(text, "No value was changed.\n", warnings);
   }
+  // The largest change is told in grey levels, to two digits: a difference of
+  // two float pixels is seldom exactly 8/255.
   absl::StrAppendFormat(&text, "Changed %s values by at most %g/255 (L2 %.2f)",
                         CountText(record.l0()),
                         std::round(record.linf() * 255 * 100) / 100,
                         record.l2());
+  // FGSM takes a single step, so its number tells nothing.
   if (record.iterations() > 0 && !response.attack().has_fgsm()) {
     absl::StrAppend(&text, "; fooled after ", record.iterations(),
                     record.iterations() == 1 ? " step" : " steps");

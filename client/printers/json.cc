@@ -9,7 +9,8 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string text;
-  // Fails only for a malformed Any or a timestamp out of range.
+  // This fails only for a malformed Any or a timestamp out of range. Null then
+  // stands for the message.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options)
            .ok()) {
     return nullptr;

@@ -23,6 +23,7 @@ constexpr std::size_t kShortName = 4;  // ten classes in one line
 class Lines {
  public:
   explicit Lines(const Style& style) : style_(style) {}
+  // A line without a value is left out: old manifests have fewer facts.
   void Add(const char* name, const std::string& value) {
     if (value.empty()) return;
     absl::StrAppend(&text_, "  ", style_.Dim(PadRight(name, 13)),
@@ -43,6 +44,8 @@ std::string Format(const v1::ModelManifest& manifest) {
                       "--allow-code-models");
 }
 
+// What can be asked of the model, and whether an image gets the same bits in
+// every batch. Manifests without a format do not say it.
 std::string Access(const v1::ModelManifest& manifest) {
   if (manifest.format().empty()) return "";
   const char* const gives =
@@ -54,6 +57,7 @@ std::string Access(const v1::ModelManifest& manifest) {
                       " in any batch");
 }
 
+// What happens to the pixels before the network sees them.
 std::string Transform(const v1::ModelManifest& manifest) {
   if (!manifest.has_input_transform()) return manifest.preprocessing();
   const v1::InputTransform& transform = manifest.input_transform();
@@ -68,6 +72,7 @@ std::string Transform(const v1::ModelManifest& manifest) {
   return text;
 }
 
+// One long line; empty if no settings were recorded.
 std::string Settings(const v1::TrainingSettings& settings) {
   const std::string protocol = ProtocolText(settings);
   if (protocol.empty()) return "";
@@ -91,6 +96,7 @@ std::string Settings(const v1::TrainingSettings& settings) {
         AdversarialText(adversarial), adversarial.steps(),
         adversarial.step_size() * 255, adversarial.clean_weight());
   }
+  // Patience 0 means that training never stops early.
   text += settings.horizontal_flips() ? ", horizontal flips" : ", no flips";
   if (settings.patience() == 0) return text + ", no early stopping";
   absl::StrAppendFormat(&text, ", patience %d for a fall of %g",
@@ -98,6 +104,8 @@ std::string Settings(const v1::TrainingSettings& settings) {
   return text;
 }
 
+// "cat 1,000, dog 5,000": the training images of each class. Both lists come
+// from the manifest, and one may be shorter.
 std::string Images(const v1::ModelManifest& manifest) {
   const auto& counts = manifest.training().training_images_per_class();
   std::vector<std::string> parts;
@@ -108,6 +116,8 @@ std::string Images(const v1::ModelManifest& manifest) {
   return absl::StrJoin(parts, ", ");
 }
 
+// The number of epochs and which of them was kept; empty if neither is
+// recorded.
 std::string Epochs(const v1::TrainingRecord& training) {
   if (training.epochs().empty() && training.best_epoch() == 0) return "";
   std::string text = absl::StrCat(training.epochs_size(), ", the best is ",
@@ -117,6 +127,7 @@ std::string Epochs(const v1::TrainingRecord& training) {
   return text;
 }
 
+// "1:02:03, CPU: ..., 2 threads", as far as it was recorded.
 std::string Machine(const v1::TrainingRecord& training) {
   std::vector<std::string> parts;
   if (training.wall_seconds() > 0) {
@@ -130,6 +141,8 @@ std::string Machine(const v1::TrainingRecord& training) {
   return absl::StrJoin(parts, ", ");
 }
 
+// The file of the initial weights and what was loaded from it; empty if
+// training began with random weights.
 std::string Start(const v1::TrainingRecord& training) {
   if (!training.has_initial_weights()) return "";
   const v1::InitialWeights& weights = training.initial_weights();
@@ -181,6 +194,7 @@ void AddCurve(const v1::TrainingRecord& training, const char* name,
   table->AddRow(cells);
 }
 
+// A line for each curve over the epochs, and a mark below the best epoch.
 std::string Curves(const v1::TrainingRecord& training, const Style& style) {
   const int epochs = training.epochs_size();
   if (epochs == 0) return "";
@@ -204,6 +218,8 @@ std::string Curves(const v1::TrainingRecord& training, const Style& style) {
   return table.ToText(style) + "\n";
 }
 
+// One row for each set of images that the model was tested on. Sets without
+// images are left out.
 std::string Tests(const v1::TrainingRecord& training, const Style& style) {
   Table table({{"images of"},
                {"images", true},
@@ -232,6 +248,8 @@ std::string Beginning(const std::string& text, std::size_t characters) {
   return text.substr(0, bytes);
 }
 
+// Rows by true label, columns by prediction. A dot stands for 0, so that the
+// mistakes stand out. Empty if the manifest's counts do not fit its classes.
 std::string Confusion(const v1::ModelManifest& manifest, const Style& style) {
   const auto& counts = manifest.training().test().confusion();
   const int classes = manifest.class_names_size();
@@ -249,6 +267,8 @@ std::string Confusion(const v1::ModelManifest& manifest, const Style& style) {
       const auto count = counts[i * classes + k];
       cells.push_back(count == 0 ? "·" : absl::StrCat(count));
     }
+    // The share of the class that was recognised: the diagonal over the row's
+    // sum.
     const auto recall = ClassAccuracy(manifest, manifest.class_names(i));
     cells.push_back(recall ? PercentText(recall->value()) : "–");
     table.AddRow(cells, manifest.class_names(i) == marked ? Table::Row::kMarked

@@ -10,6 +10,7 @@
 namespace adv {
 namespace {
 
+// "79.3"; a dash if there is no rate.
 std::string Share(const std::optional<v1::Rate>& rate) {
   return rate ? PercentText(rate->value()) : "–";
 }
@@ -36,6 +37,7 @@ Table ModelTable(const v1::ListModelsResponse& response) {
     const v1::TestResult& test = manifest.training().test();
     table.AddRow(
         {model.name(), absl::StrCat(model.version()), StateText(model.state()),
+         // Without a test result this is 0 of 0, which shows as a dash.
          PercentText(MakeRate(test.correct(), test.images()).value()), marked,
          marked.empty() ? "" : Share(ClassAccuracy(manifest, marked)),
          ShortId(model.digest()), TimeText(manifest.published_at())});
@@ -65,6 +67,7 @@ Table EpochTable(const v1::Model& model) {
                {"validation_loss"},
                {"validation_accuracy"},
                {"wall_seconds"}});
+  // The record has the epochs in order and without their numbers, from 1.
   int number = 0;
   for (const auto& epoch : model.manifest().training().epochs()) {
     table.AddRow({absl::StrCat(++number), ExactText(epoch.training_loss()),

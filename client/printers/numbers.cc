@@ -37,6 +37,8 @@ std::string RateCell(const v1::Rate& rate) {
 
 std::string CountText(std::int64_t count) {
   std::string digits = absl::StrCat(count);
+  // A comma goes before every three digits from the end, but not after the
+  // sign.
   const std::size_t first = count < 0 ? 1 : 0;
   for (std::size_t i = digits.size(); i > first + 3;) {
     i -= 3;
@@ -46,7 +48,9 @@ std::string CountText(std::int64_t count) {
 }
 
 std::string SpeedText(double per_second) {
+  // This form is true for NaN, too.
   if (!(per_second > 0)) return "0";
+  // From these limits on, rounding would give one digit more.
   if (per_second < .995) return absl::StrFormat("%#.2g", per_second);
   if (per_second < 9.95) return absl::StrFormat("%.1f", per_second);
   return CountText(std::llround(per_second));
@@ -54,6 +58,7 @@ std::string SpeedText(double per_second) {
 
 std::string DurationText(double seconds) {
   if (seconds < 10) return absl::StrFormat("%.1f s", seconds);
+  // Rounded before it is split, so that 59.6 s is 1:00 and not 0:60.
   const auto whole = static_cast<std::int64_t>(std::lround(seconds));
   if (whole < 60) return absl::StrCat(whole, " s");
   if (whole < 3600) return absl::StrFormat("%d:%02d", whole / 60, whole % 60);
@@ -86,6 +91,7 @@ v1::Rate MakeRate(std::int64_t count, std::int64_t total) {
   v1::Rate rate;
   rate.set_count(count);
   rate.set_total(total);
+  // Nothing is known of a share of no images: the interval is all of [0, 1].
   if (total == 0) {
     rate.set_value(std::numeric_limits<double>::quiet_NaN());
     rate.set_upper(1);
@@ -99,6 +105,7 @@ v1::Rate MakeRate(std::int64_t count, std::int64_t total) {
   const double half =
       z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
   rate.set_value(p);
+  // Rounding may carry the ends a little beyond 0 and 1.
   rate.set_lower(std::max(0.0, center - half));
   rate.set_upper(std::min(1.0, center + half));
   return rate;

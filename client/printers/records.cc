@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// The name of a class; its number while the names are not known.
 std::string ClassText(const RecordNames& names, int label) {
   const bool known =
       label >= 0 && label < static_cast<int>(names.classes.size());
@@ -27,6 +28,8 @@ RecordNames NamesOf(const v1::Evaluation& evaluation) {
   names.classes.assign(report.class_names().begin(),
                        report.class_names().end());
   const v1::EvaluationSpec& spec = evaluation.resolved().spec();
+  // A record holds its attacks in this order: attack by attack, each with all
+  // epsilons.
   for (const v1::Attack& attack : spec.attacks()) {
     const auto alike =
         std::count_if(spec.attacks().begin(), spec.attacks().end(),
@@ -52,6 +55,7 @@ Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
   }
   Table table(columns);
   for (const v1::EvaluationRecord& record : records) {
+    // "✗ cat 61.2%". The blanks in place of the mark keep the names in line.
     const auto said = [&](int prediction, double confidence, bool fooled) {
       return absl::StrCat(fooled ? "✗ " : "  ", ClassText(names, prediction),
                           " ", PercentText(confidence), "%");
@@ -69,6 +73,7 @@ Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
   return table;
 }
 
+// AddRecordRows fills the columns in this order. New columns come last.
 Table RecordCsvHeader() {
   std::vector<Table::Column> columns;
   for (const char* name : {"index",

@@ -20,6 +20,8 @@ namespace {
 // An attack with more epsilons than this is a sweep, with a table of its own.
 constexpr std::size_t kDetailed = 2;
 
+// One line that says what was measured. Norm, 8-bit images and the rule of
+// success are told only if they are not the usual ones.
 std::string Header(const ModelResults& results, const Style& style) {
   const v1::EvaluationReport& report = results.evaluations.front().report();
   const v1::ResolvedSpec& resolved = report.resolved();
@@ -32,6 +34,7 @@ std::string Header(const ModelResults& results, const Style& style) {
   absl::StrAppend(&text, " on ", resolved.spec().dataset(), ": ",
                   CountText(resolved.samples()), " images, ",
                   DescribeGoal(resolved.spec().goal(), report.class_names()));
+  // Only transfer has another source model.
   if (resolved.source_model().digest() != resolved.model().digest() &&
       !resolved.source_model().name().empty()) {
     absl::StrAppend(&text, ", ", SourceText(resolved.spec().attacks()), " ",
@@ -45,6 +48,8 @@ std::string Header(const ModelResults& results, const Style& style) {
   return style.Dim(Visible(text)) + "\n\n";
 }
 
+// The cells of DetailTable, for all classes or for one. `beside` is null if no
+// other model is shown.
 std::vector<std::string> Cells(const std::string& name,
                                const v1::Outcomes& outcomes,
                                const v1::Outcomes* beside) {
@@ -59,6 +64,7 @@ std::vector<std::string> Cells(const std::string& name,
   return cells;
 }
 
+// One row for all classes together and one row for each class.
 Table DetailTable(const ResultView& view) {
   std::vector<Table::Column> columns = {
       {"class"}, {"clean"}, {"robust"}, {"success"}, {"perturbed"}};
@@ -86,6 +92,7 @@ Table DetailTable(const ResultView& view) {
   return table;
 }
 
+// Title, table and further facts of one attack at one epsilon.
 std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
                    const Style& style) {
   const std::string table = DetailTable(view).ToText(style);
@@ -95,7 +102,8 @@ std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
   std::string line = style.Bold(title);
   if (view.beside != nullptr) {
     // Puts the other model's name above the last two columns, which are its
-    // own.
+    // own. The width is measured without colours, whose codes would count as
+    // characters.
     const std::string plain = DetailTable(view).ToText(Style(false));
     const std::size_t width = DisplayWidth(plain.substr(0, plain.find('\n')));
     const std::string other =
@@ -108,6 +116,7 @@ std::string Detail(const std::vector<ResultView>& views, const ResultView& view,
                       "\n");
 }
 
+// What the words and marks of the tables mean; only those that are there.
 std::string Legend(const ModelResults& results, const Style& style) {
   const v1::EvaluationReport& report = results.evaluations.front().report();
   std::string text =
@@ -120,6 +129,7 @@ std::string Legend(const ModelResults& results, const Style& style) {
                     ": the class that the training data treats otherwise.");
   }
   for (const auto& views : GroupByAttack(results)) {
+    // A sweep does not show the relative drop.
     if (views.size() > kDetailed) continue;
     text += " relative drop: (clean - perturbed) / clean.";
     break;
@@ -155,6 +165,8 @@ std::string UncheckedText(const std::string& said) {
   return absl::StrCat(said.substr(0, colon), " (", said.substr(colon + 2), ")");
 }
 
+// What the server could not check, each point once, however many evaluations
+// name it.
 std::string Unchecked(const ModelResults& results, const Style& style) {
   std::vector<std::string> all;
   for (const auto* list : {&results.evaluations, &results.beside}) {
@@ -172,6 +184,8 @@ std::string Unchecked(const ModelResults& results, const Style& style) {
          "\n\n";
 }
 
+// "FGSM+IGSM". Results stand attack by attack, so those that differ in epsilon
+// alone are neighbours.
 std::string AttackList(const v1::EvaluationReport& report) {
   std::vector<std::string> names;
   for (const v1::AttackResult& result : report.results()) {
@@ -181,6 +195,7 @@ std::string AttackList(const v1::EvaluationReport& report) {
   return absl::StrJoin(names, "+");
 }
 
+// Where it ran and how fast, and how to see it again.
 std::string Footer(const ModelResults& results, const Style& style,
                    bool can_ask_again) {
   const v1::Environment& environment =

@@ -54,6 +54,8 @@ const v1::AttackResult* SharedWith(const std::vector<ResultView>& views,
 // shared with epsilon 0.01".
 std::string CostText(const std::vector<ResultView>& views,
                      const v1::AttackResult& result) {
+  // The number decides as it is shown: 1.0001 shows as "1" and takes the
+  // singular.
   const auto amount = [](double value, const char* one, const char* many) {
     const std::string number = AmountText(value);
     return absl::StrCat(number, " ", number == "1" ? one : many);
@@ -69,9 +71,11 @@ std::string CostText(const std::vector<ResultView>& views,
         absl::StrCat(AmountText(WorkOf(*shared)) == "1" ? one : many,
                      " shared with epsilon ", EpsilonText(shared->epsilon()));
   }
+  // An attack without gradients has told its forwards as queries.
   if (!queries && forwards > 0) {
     absl::StrAppend(&text, ", ", amount(forwards, "forward", "forwards"));
   } else if (shared != nullptr) {
+    // "an image" would not fit here, because no number stands before it.
     return text;
   }
   return text + " an image";
@@ -92,6 +96,7 @@ std::string RelativeDropText(double drop) {
   return absl::StrCat("relative drop ", rises ? "-" : "", percent, "%");
 }
 
+// The facts in one line. What the attack does not have is left out.
 std::string Facts(const std::vector<ResultView>& views,
                   const v1::AttackResult& result) {
   std::vector<std::string> facts;
@@ -118,6 +123,8 @@ std::string Facts(const std::vector<ResultView>& views,
   return absl::StrJoin(facts, ", ");
 }
 
+// How often each kind of adversary got what it wants, from the least to the
+// most.
 std::string Goals(const v1::AdversaryGoals& goals) {
   std::string text =
       absl::StrCat("goals: less sure ", RateText(goals.confidence_reduction()),
@@ -131,6 +138,7 @@ std::string Goals(const v1::AdversaryGoals& goals) {
                       goals.source_target_pairs().total());
 }
 
+// The images whose rightness changed, by kind.
 std::string Kinds(const v1::AdversarialKinds& kinds) {
   return absl::StrCat(
       "kinds: true adversarial ", CountText(kinds.true_adversarial()),
@@ -141,11 +149,13 @@ std::string Kinds(const v1::AdversarialKinds& kinds) {
       ", benign ", CountText(kinds.benign()));
 }
 
+// The parameters are needed: the standard ensemble has two APGDs.
 std::string MemberTitle(const v1::Attack& attack) {
   const std::string parameters = AttackParameters(attack);
   return AttackTitle(attack) + (parameters.empty() ? "" : ", " + parameters);
 }
 
+// How far each member of an AutoAttack got; empty for other attacks.
 std::string Members(const v1::AttackResult& result, const Style& style) {
   if (result.members().empty()) return "";
   Table table({{"member"}, {"broken", true}, {"robust after"}});
@@ -156,6 +166,7 @@ std::string Members(const v1::AttackResult& result, const Style& style) {
   return "\n" + table.ToText(style, 2);
 }
 
+// The columns that SweepTable fills, in its order.
 std::vector<Table::Column> SweepColumns(bool targeted, bool superclasses,
                                         bool queries) {
   std::vector<Table::Column> columns;
@@ -177,6 +188,7 @@ std::vector<Table::Column> SweepColumns(bool targeted, bool superclasses,
 
 // Goals, kinds and cost, with one row for each epsilon.
 Table SweepTable(const std::vector<ResultView>& views) {
+  // All results are of one attack, so the first tells which columns there are.
   const v1::AttackResult& first = *views.front().result;
   const bool targeted = first.goals().has_targeted_misclassification();
   const bool queries = NeedsNoGradients(first.attack());
@@ -266,6 +278,7 @@ std::string SweepDetails(const std::vector<ResultView>& views,
 
 std::string DetailsLegend(const v1::EvaluationReport& report) {
   for (const v1::AttackResult& result : report.results()) {
+    // One result is enough, because the rule is the same for all.
     if (!result.has_goals()) continue;
     const std::string& rule = result.kinds().rule();
     return absl::StrCat(

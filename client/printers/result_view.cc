@@ -22,6 +22,8 @@ std::vector<std::vector<ResultView>> GroupByAttack(
     for (int i = 0; i < report.results_size(); ++i) {
       const v1::AttackResult& result = report.results(i);
       if (i % epsilons == 0) groups.emplace_back();
+      // Both evaluations had the same questions, so equal places are equal
+      // attacks and epsilons.
       const bool paired = beside != nullptr && i < beside->results_size();
       groups.back().push_back({&report, &result, paired ? beside : nullptr,
                                paired ? &beside->results(i) : nullptr});
@@ -43,6 +45,7 @@ std::string AttackLabel(const ResultView& view) {
         return other.kind_case() == attack.kind_case();
       });
   const std::string parameters = AttackParameters(attack);
+  // The name alone is enough unless two attacks share it.
   return alike < 2 || parameters.empty()
              ? AttackTitle(attack)
              : absl::StrCat(AttackTitle(attack), " (", parameters, ")");

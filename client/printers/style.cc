@@ -14,7 +14,8 @@
 namespace adv {
 namespace {
 
-// The first of `count` values in the group for `column` of `columns`.
+// The first of `count` values in the group for `column` of `columns`. The
+// groups differ in size by at most one.
 int GroupStart(int column, int columns, int count) {
   return column * count / columns;
 }
@@ -30,6 +31,7 @@ Style Style::For(int fd, bool no_color) {
 }
 
 std::string Style::Wrap(const char* code, const std::string& text) const {
+  // Codes around no text would be bytes that nobody sees.
   if (!color_ || text.empty()) return text;
   return absl::StrCat("\x1b[", code, "m", text, "\x1b[0m");
 }
@@ -59,6 +61,8 @@ std::string WrapWords(const std::string& text, std::size_t width,
   for (const auto piece : absl::StrSplit(visible, ' ')) {
     const std::string word(piece);
     const std::size_t size = DisplayWidth(word);
+    // The first word of the text stays where the caller puts it, even if it is
+    // too long for the line.
     if (!starts_line && column + 1 + size > width) {
       absl::StrAppend(&lines, "\n", std::string(indent, ' '));
       column = indent;
@@ -88,6 +92,7 @@ std::string Bar(double fraction, int width) {
 int SparklineColumn(int index, int count, int width) {
   const int columns = std::min(count, width);
   int column = 0;
+  // The groups are those of Sparkline, so the column is the one that shows it.
   while (GroupStart(column + 1, columns, count) <= index) ++column;
   return column;
 }

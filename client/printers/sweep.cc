@@ -14,6 +14,8 @@ namespace {
 // The number of columns of percentages that fit beside a class name.
 constexpr std::size_t kEpsilonsAcross = 9;
 
+// All classes together, with one row for each epsilon. The last column is the
+// robust accuracy of the model beside, if there is one.
 Table Overall(const std::vector<ResultView>& views) {
   std::vector<Table::Column> columns = {
       {"epsilon", true}, {"clean"}, {"robust"}, {"success"}, {"perturbed"}};
@@ -63,7 +65,8 @@ Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
   return table;
 }
 
-// The attack's parameters, if they are the same at all epsilons.
+// The attack's parameters if they are the same at all epsilons, empty
+// otherwise: some defaults, as IGSM's number of steps, follow from epsilon.
 std::string CommonParameters(const std::vector<ResultView>& views) {
   const std::string first = AttackParameters(views.front().result->attack());
   const bool same =
@@ -86,6 +89,7 @@ std::string SweepText(const std::vector<ResultView>& views,
                                       ? " (last column: robust accuracy beside)"
                                       : "",
                                   "\n", Overall(views).ToText(style), "\n");
+  // More epsilons than fit across stand in further tables below.
   for (std::size_t begin = 0; begin < views.size(); begin += kEpsilonsAcross) {
     absl::StrAppend(&text, style.Bold("Robust accuracy by class"), "\n",
                     ByClass(views, begin).ToText(style), "\n");
@@ -101,6 +105,8 @@ std::string SummaryText(const std::vector<ModelResults>& models,
                {"clean"},
                {"robust"},
                {"success"}});
+  // All models had the same questions, so equal places are the same attack at
+  // the same epsilon.
   std::vector<std::vector<ResultView>> flat(models.size());
   for (std::size_t m = 0; m < models.size(); ++m) {
     for (const auto& views : GroupByAttack(models[m])) {
@@ -111,6 +117,7 @@ std::string SummaryText(const std::vector<ModelResults>& models,
     for (const auto& views : flat) {
       if (i >= views.size()) continue;
       const v1::AttackResult& result = *views[i].result;
+      // Attack and epsilon stand in the first model's row alone.
       const bool first = &views == &flat.front();
       table.AddRow({first ? AttackLabel(views[i]) : "",
                     first ? EpsilonText(result.epsilon()) : "",

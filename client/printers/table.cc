@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// Lines end in "\n" alone, as the tools of Unix expect it.
 void AppendCsvLine(const std::vector<std::string>& cells, std::string* out) {
   absl::StrAppend(out,
                   absl::StrJoin(cells, ",",
@@ -28,6 +29,7 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 
 void Table::AddRow(std::vector<std::string> cells, Row row) {
   for (std::string& cell : cells) cell = Visible(cell);
+  // Short rows are filled up, so that every line has all columns.
   cells.resize(columns_.size());
   lines_.push_back({std::move(cells), row});
 }
@@ -40,6 +42,7 @@ std::string Table::Join(const std::vector<std::string>& cells,
     line += columns_[i].right ? PadLeft(cells[i], widths[i])
                               : PadRight(cells[i], widths[i]);
   }
+  // The padding of the last cells would be blanks at the end of the line.
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }
@@ -57,11 +60,13 @@ std::string Table::ToText(const Style& style, int indent) const {
     }
   }
   const std::string margin(indent, ' ');
+  // "▶ " takes two columns of the margin, so that the cells stay in line.
   const std::string marked_margin =
       std::string(std::max(indent - 2, 0), ' ') + "▶ ";
   std::string text =
       absl::StrCat(margin, style.Dim(Join(headers, widths)), "\n");
   for (const Line& line : lines_) {
+    // Colours come last: their codes would count as characters in Join.
     const std::string cells = Join(line.cells, widths);
     switch (line.row) {
       case Row::kPlain:
@@ -88,6 +93,7 @@ std::string Table::ToCsv() const {
 }
 
 std::string CsvField(const std::string& text) {
+  // Only these four characters make quotes necessary.
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }

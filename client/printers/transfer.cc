@@ -14,6 +14,7 @@
 namespace adv {
 namespace {
 
+// Every pair may have warnings of its own, which would fill pages.
 constexpr std::size_t kShownWarnings = 5;
 constexpr std::size_t kNarrowest = 7;  // "[>99.9]"
 
@@ -21,15 +22,19 @@ constexpr std::size_t kNarrowest = 7;  // "[>99.9]"
 using Pick =
     std::function<const v1::Outcomes*(const v1::EvaluationReport& report)>;
 
+// Each report has exactly one result, because a matrix is of one attack at one
+// epsilon.
 const v1::Outcomes* Overall(const v1::EvaluationReport& report) {
   return &report.results(0).overall();
 }
 
+// Null if the attacked model has no marked class.
 const v1::Outcomes* OfMarked(const v1::EvaluationReport& report) {
   const v1::ClassOutcomes* marked = MarkedOutcomes(report);
   return marked == nullptr ? nullptr : &marked->outcomes();
 }
 
+// What the numbers of the matrix are, for its title.
 std::string MeasureText(TransferMeasure measure) {
   switch (measure) {
     case TransferMeasure::kSuccess:
@@ -56,8 +61,11 @@ std::size_t LastColumn(const TransferMatrix& matrix, std::size_t begin) {
   }
   std::size_t end = begin;
   while (end < matrix.targets.size()) {
+    // Two blanks stand between columns; the 1 is the blank after a target's
+    // name.
     used += 2 + std::max(kNarrowest,
                          DisplayWidth(Visible(matrix.targets[end])) + 1);
+    // One column is taken even if it does not fit, or there would be no end.
     if (used > kReportWidth && end > begin) break;
     ++end;
   }
@@ -78,6 +86,8 @@ std::vector<std::string> TargetRow(
   return cells;
 }
 
+// The matrix for the targets [begin, end). White-box cells stand in brackets;
+// other cells end in a blank, so that the numbers stay in line.
 Table Block(const TransferMatrix& matrix, TransferMeasure measure,
             const Pick& pick, bool name_class, std::size_t begin,
             std::size_t end) {
@@ -114,6 +124,7 @@ Table Block(const TransferMatrix& matrix, TransferMeasure measure,
   return table;
 }
 
+// All targets, in as many blocks as the width asks for.
 std::string Blocks(const TransferMatrix& matrix, TransferMeasure measure,
                    const Pick& pick, bool name_class, const Style& style) {
   std::string text;
@@ -128,6 +139,7 @@ std::string Blocks(const TransferMatrix& matrix, TransferMeasure measure,
   return text;
 }
 
+// All pairs share attack, data set and images, so the first report tells them.
 std::string Title(const TransferMatrix& matrix) {
   const v1::EvaluationReport& report = matrix.At(0, 0);
   const v1::AttackResult& result = report.results(0);
@@ -201,9 +213,11 @@ nlohmann::ordered_json TransferJson(const TransferMatrix& matrix,
     for (const auto& outcomes : report.results(0).per_class()) {
       classes.push_back(ToJson(outcomes));
     }
+    // This stays null if the target has no marked class.
     nlohmann::ordered_json marked_label;
     if (marked != nullptr) marked_label = marked->label();
     pairs.push_back(
+        // The evaluations stand row by row, and a row has one for each target.
         {{"source", matrix.sources[i / matrix.targets.size()]},
          {"target", matrix.targets[i % matrix.targets.size()]},
          {"white_box", IsWhiteBox(report)},

@@ -16,15 +16,19 @@ struct Character {
   std::size_t bytes;
 };
 
+// Decodes the first character. `text` must not be empty.
 Character First(absl::string_view text) {
   const auto byte = [text](std::size_t i) {
     return static_cast<unsigned char>(text[i]);
   };
+  // The smallest code that needs so many bytes, by their number.
   constexpr std::uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
   const unsigned char lead = byte(0);
   if (lead < 0x80) return {lead, 1};
   const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
   if (lead < 0xC0 || lead > 0xF7 || text.size() < bytes) return {lead, 0};
+  // The lead byte has one bit set for each byte of the character, then a zero.
+  // The rest of its bits begin the code, and each further byte adds six.
   std::uint32_t code = lead & (0xFFu >> (bytes + 1));
   for (std::size_t i = 1; i < bytes; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return {lead, 0};
@@ -37,8 +41,8 @@ Character First(absl::string_view text) {
   return {code, bytes};
 }
 
-// Whether a character beyond ASCII controls the terminal, the line or the
-// direction of text.
+// Whether a character beyond ASCII controls the terminal (0x80 to 0x9F), the
+// line (0x2028, 0x2029) or the direction of text (the others).
 bool IsControl(std::uint32_t code) {
   const auto within = [code](std::uint32_t first, std::uint32_t last) {
     return code >= first && code <= last;
@@ -47,6 +51,7 @@ bool IsControl(std::uint32_t code) {
          within(0x2028, 0x202E) || within(0x2066, 0x2069);
 }
 
+// An ASCII control character, or a byte that is no character.
 std::string ShownByte(std::uint32_t byte) {
   switch (byte) {
     case '\n':
@@ -66,6 +71,8 @@ std::string Visible(absl::string_view text) {
   std::string shown;
   while (!text.empty()) {
     const Character next = First(text);
+    // One wrong byte is passed over, and the next one may begin a character
+    // again.
     const std::size_t bytes = next.bytes == 0 ? 1 : next.bytes;
     if (next.bytes == 0 || next.code < 0x20 || next.code == 0x7F) {
       shown += ShownByte(next.code);
