@@ -24,7 +24,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int kDefaultPort = 50051;
-constexpr int kMaxReplyBytes = 256 << 20;  // records of a large evaluation
+// Pages of records and saved images may be larger than gRPC's default of 4 MiB.
+constexpr int kMaxReplyBytes = 256 << 20;
 
 // The calls that may be repeated. DeleteEvaluation is not among them: a second
 // delete gives NOT_FOUND.
@@ -36,6 +37,7 @@ constexpr const char* kIdempotent[] = {"Classify",
                                        "CancelEvaluation",
                                        "ListEvaluationRecords"};
 
+// A service without a method stands for all of its calls.
 json RetriedNames() {
   json names = json::array();
   for (const char* method : kIdempotent) {
@@ -47,6 +49,7 @@ json RetriedNames() {
   return names;
 }
 
+// Whether gRPC knows the target as it is.
 bool HasScheme(const std::string& server) {
   for (const char* scheme :
        {"dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:"}) {
@@ -67,10 +70,12 @@ absl::StatusOr<Address> ParseServer(absl::string_view text) {
   return address;
 }
 
+// All IPv4 addresses of a host as "1.2.3.4:50051,1.2.3.5:50051".
 absl::StatusOr<std::string> Resolve(const Address& address) {
   addrinfo hints{};
-  // gRPC's "ipv4:" scheme takes a list; it cannot mix with IPv6.
+  // gRPC's "ipv4:" scheme takes a list, which cannot mix with IPv6.
   hints.ai_family = AF_INET;
+  // Without a type each address would come once for every type.
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(
@@ -93,6 +98,7 @@ absl::StatusOr<std::string> Resolve(const Address& address) {
 // Whether every address of a gRPC target belongs to this machine.
 bool IsOfThisMachine(absl::string_view target) {
   if (absl::StartsWith(target, "unix")) return true;
+  // "dns:///" comes before "dns:", which is its beginning.
   for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
     if (absl::ConsumePrefix(&target, scheme)) break;
   }
@@ -113,6 +119,8 @@ std::string ServiceConfig(const std::string& balance) {
                       {"initialBackoff", "0.2s"},
                       {"maxBackoff", "3s"},
                       {"backoffMultiplier", 2},
+                      // A queue that is full answers RESOURCE_EXHAUSTED and may
+                      // soon have room.
                       {"retryableStatusCodes",
                        {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}}}}}}}};
   if (!balance.empty()) {
@@ -133,6 +141,7 @@ absl::StatusOr<std::string> TargetOf(const std::string& server) {
     if (!address.ok()) return address.status();
     addresses.push_back(*std::move(address));
   }
+  // gRPC resolves a single name on its own.
   if (addresses.size() == 1) {
     return absl::StrCat("dns:///", ToString(addresses[0]));
   }

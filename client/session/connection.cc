@@ -13,6 +13,8 @@ namespace {
 
 using Clock = std::chrono::system_clock;
 
+// How long to wait for a connection if --timeout does not say, and for the
+// models of a private server.
 constexpr double kConnectSeconds = 5;
 constexpr double kModelLoadSeconds = 60;
 
@@ -28,6 +30,7 @@ enum class Answer { kConnected, kRefused, kNoneInTime };
 Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
   const auto deadline = In(seconds);
   for (;;) {
+    // True starts a connection if there is none.
     const grpc_connectivity_state state = channel.GetState(true);
     if (state == GRPC_CHANNEL_READY) return Answer::kConnected;
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) return Answer::kRefused;
@@ -37,8 +40,9 @@ Answer WaitUntilConnected(grpc::Channel& channel, double seconds) {
   }
 }
 
-// Waits for the models: a private server listens before they are loaded. A
-// server without this health name is taken as it is.
+// Waits for the models, because a private server listens before they are
+// loaded. NOT_SERVING alone means that loading goes on. A server that does not
+// know this health name, or whose watch fails, is taken as it is.
 void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
   const auto stub = grpc::health::v1::Health::NewStub(channel);
   grpc::ClientContext context;
@@ -59,6 +63,7 @@ void WaitUntilServing(const std::shared_ptr<grpc::Channel>& channel) {
   watch->Finish();
 }
 
+// The user's own limit was too short, which says nothing about the server.
 absl::Status TooLate(const std::string& address, double seconds) {
   return absl::DeadlineExceededError(absl::StrCat(
       "no connection to ", address, " within ", seconds,
@@ -66,6 +71,8 @@ absl::Status TooLate(const std::string& address, double seconds) {
       "short"));
 }
 
+// The advice tells what else can be done. A refusal comes at once, so only
+// silence is told with its time.
 absl::Status Unreachable(const std::string& address, Answer answer) {
   const std::string when =
       answer == Answer::kNoneInTime
@@ -113,6 +120,7 @@ absl::Status Connection::Connect(const GlobalOptions& options) {
   if (answer != Answer::kConnected) {
     return Unreachable(address_, answer);
   }
+  // Only a private server has just started; another one is not waited for.
   if (local_ != nullptr) WaitUntilServing(channel);
   evaluation_ = v1::AttackEvaluationService::NewStub(channel);
   models_ = v1::ModelService::NewStub(channel);

@@ -11,7 +11,8 @@
 namespace adv {
 namespace {
 
-// The exit code for a connection that could not be made.
+// The exit code for a connection that could not be made. DEADLINE_EXCEEDED
+// means that the user's --timeout ran out, not that there is no server.
 ExitCode CodeOf(const absl::Status& status) {
   if (absl::IsInvalidArgument(status)) return kUsage;
   return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;

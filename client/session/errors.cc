@@ -48,6 +48,7 @@ constexpr Mapping kMappings[] = {
     {"id", "ID"},
 };
 
+// The name of a code as gRPC's documentation writes it.
 std::string CodeName(grpc::StatusCode code) {
   switch (code) {
     case grpc::StatusCode::CANCELLED:
@@ -85,6 +86,7 @@ std::string CodeName(grpc::StatusCode code) {
   }
 }
 
+// What happened in a few words, with the code for those who look it up.
 std::string Headline(const grpc::Status& status) {
   const std::string code = CodeName(status.error_code());
   switch (ExitCodeOf(status.error_code())) {
@@ -123,8 +125,9 @@ std::vector<std::pair<std::string, std::string>> MakeWords() {
   for (const EnumDescriptor* values :
        {v1::Norm_descriptor(), v1::ApgdLoss_descriptor(),
         v1::NoiseKind_descriptor()}) {
+    // EnumNames leaves out value 0, so its names begin at value 1.
     const std::vector<std::string> names = EnumNames(*values);
-    for (std::size_t i = 0; i < names.size(); ++i) {  // value 0 has no name
+    for (std::size_t i = 0; i < names.size(); ++i) {
       words.emplace_back(values->value(static_cast<int>(i) + 1)->name(),
                          names[i]);
     }
@@ -149,6 +152,8 @@ std::string InWords(const std::string& message) {
   return absl::StrReplaceAll(message, *words);
 }
 
+// One line for each violation. The flag comes first, and the field follows in
+// brackets for those who know the protocol.
 void AppendViolations(const google::rpc::BadRequest& bad, std::string* text) {
   for (const auto& violation : bad.field_violations()) {
     const std::string flag = FlagOf(violation.field());
@@ -170,6 +175,7 @@ std::string ParameterFlag(const std::string& field) {
                      R"(\.\w{1,40}\.(\w{1,40}))");
   std::smatch match;
   if (!std::regex_search(field, match, *kParameter)) return "";
+  // People count the values of a list from 1.
   const std::string which =
       match[1].matched ? absl::StrCat(" (value ", std::stoi(match[1]) + 1, ")")
                        : "";
@@ -200,6 +206,8 @@ ExitCode ExitCodeOf(grpc::StatusCode code) {
 }
 
 std::string FlagOf(const std::string& field) {
+  // Parameters come first: "attack" would match their paths, too, and tell
+  // less.
   if (std::string flag = ParameterFlag(field); !flag.empty()) return flag;
   for (const Mapping& mapping : kMappings) {
     if (!absl::StrContains(field, mapping.field)) continue;
@@ -220,6 +228,8 @@ std::string FlagOf(const std::string& field) {
 std::string ReasonOf(const grpc::Status& status) {
   google::rpc::Status rich;
   google::rpc::ErrorInfo info;
+  // The details are a google.rpc.Status as bytes. Errors that gRPC itself makes
+  // have none.
   if (!rich.ParseFromString(status.error_details())) return "";
   for (const auto& detail : rich.details()) {
     if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);

@@ -30,8 +30,10 @@ absl::StatusOr<std::string> FindProgram(const std::string& program,
     places.emplace_back(named);
   } else {
     std::error_code error;
+    // The link names this program's file, whatever was typed to start it.
     const fs::path here = fs::read_symlink("/proc/self/exe", error);
     places.push_back(here.parent_path() / program);
+    // In a build tree each program has a folder of its own.
     places.push_back(here.parent_path() / ".." / build_folder / program);
     const char* path = std::getenv("PATH");
     // An empty entry would mean the working directory, and any program that

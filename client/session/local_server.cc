@@ -26,9 +26,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kStartLimit = std::chrono::seconds(60);
+// advserver prints this with its address, because it has chosen the port
+// itself.
 constexpr char kListening[] = "listening on ";
 constexpr std::size_t kLogTail = 2000;
 
+// The last bytes of the log, where the reason of a failure stands.
 std::string TailOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -65,6 +68,8 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
     return absl::UnavailableError(
         absl::StrCat("--local: ", program.status().message()));
   }
+  // Port 0 is any free one. Nothing is written to disk, and no other port is
+  // opened.
   std::vector<std::string> arguments = {
       *program, "--listen=127.0.0.1:0",
       "--state=:memory:", "--metrics-listen=off"};
@@ -78,6 +83,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
 absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
   std::error_code error;
   log_path_ = (fs::temp_directory_path(error) / "advserver-XXXXXX").string();
+  // Every descriptor closes at exec; the child keeps the two that dup2 copies.
   const int log = mkostemp(log_path_.data(), O_CLOEXEC);
   if (log < 0) {
     return absl::UnavailableError(
@@ -90,6 +96,8 @@ absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
     return absl::UnavailableError(
         absl::StrCat("--local: no pipe: ", std::strerror(errno)));
   }
+  // The words are made before the fork, because the child must not allocate
+  // memory.
   std::vector<char*> words;
   for (const auto& word : arguments) {
     words.push_back(const_cast<char*>(word.c_str()));
@@ -98,6 +106,7 @@ absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
   const pid_t self = getpid();
   child_ = fork();
   if (child_ == 0) BecomeServer(words.data(), ends[1], log, self);
+  // close() may change errno.
   const int fork_error = errno;
   output_ = ends[0];
   // With the parent's copy closed, the end of the child ends the pipe, too.
@@ -126,10 +135,12 @@ absl::Status LocalServer::WaitForAddress() {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
     pollfd wait = {output_, POLLIN, 0};
+    // The server may hang before it listens, so each wait has a limit.
     if (left.count() <= 0 || poll(&wait, 1, left.count()) == 0) break;
     char buffer[512];
     const ssize_t count = read(output_, buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
+    // The pipe ends when the server does.
     ended = count <= 0;
     if (!ended) text.append(buffer, count);
   }
@@ -144,6 +155,7 @@ LocalServer::~LocalServer() {
   if (child_ > 0) {
     // The server has no state that a clean end would save.
     kill(child_, SIGKILL);
+    // Without this wait the dead server would stay in the table of processes.
     while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
