@@ -58,6 +58,8 @@ std::string SpecialClass(const std::string& name,
   return without.empty() ? ClassAfter(kMostly, name) : without;
 }
 
+// Fills the row with what the server's model has. The thesis's class stays,
+// where the row has one.
 void TakeModel(const v1::Model& model, ComparisonRow* row) {
   row->model = model;
   if (row->class_name.empty()) {
@@ -71,6 +73,7 @@ void TakeModel(const v1::Model& model, ComparisonRow* row) {
   row->class_accuracy = ClassAccuracy(model.manifest(), row->class_name);
 }
 
+// Compares the row with the balanced model on the row's class.
 void TakeBalanced(const v1::ModelManifest& balanced, ComparisonRow* row) {
   if (row->class_name.empty()) return;
   // Accuracies on different images would differ even for equal models.
@@ -98,6 +101,8 @@ std::vector<ComparisonRow> CompareWithThesis(
     rows.push_back(std::move(row));
   }
   for (const v1::Model& model : models) {
+    // A model of the thesis's table has a row already; any other one gets a new
+    // row.
     auto row = std::find_if(
         rows.begin(), rows.end(),
         [&](const ComparisonRow& one) { return one.name == model.name(); });
@@ -124,9 +129,11 @@ std::vector<FamilySummary> Summarize(const std::vector<ComparisonRow>& rows) {
     FamilySummary family;
     family.family = prefix + "*";
     for (const ComparisonRow& row : rows) {
+      // Without a delta nothing is known, so the model does not count.
       if (!row.delta || ClassAfter(prefix, row.name).empty()) continue;
       ++family.models;
       const bool clear = ExcludesZero(*row.delta);
+      // A delta of exactly 0 is neither lost nor gained.
       family.lost += row.delta->value < 0;
       family.clearly_lost += row.delta->value < 0 && clear;
       family.gained += row.delta->value > 0;
@@ -144,9 +151,10 @@ std::optional<v1::Rate> ClassAccuracy(const v1::ModelManifest& manifest,
   const int classes = names.size();
   const int label = static_cast<int>(
       std::find(names.begin(), names.end(), class_name) - names.begin());
+  // The manifest may come from anywhere, so its matrix may not fit its classes.
   if (label == classes || confusion.size() != classes * classes) return {};
-  // Row by true label: its sum is the class's images, its diagonal entry those
-  // right.
+  // A row has the images of one true label. Its sum is their number, and its
+  // entry on the diagonal is the number of those that are right.
   const auto row = confusion.begin() + label * classes;
   const std::int64_t images = std::accumulate(row, row + classes, INT64_C(0));
   if (images == 0) return {};
@@ -170,6 +178,7 @@ const v1::TestResult* FurtherResult(const ComparisonRow& row,
   if (!row.model) return nullptr;
   for (const v1::OtherTest& test :
        row.model->manifest().training().other_tests()) {
+    // A result of no images has no accuracy.
     if (test.dataset() == dataset && test.result().images() > 0) {
       return &test.result();
     }

@@ -13,8 +13,11 @@
 namespace adv {
 namespace {
 
+// The model that is shown beside another one if nothing else is asked for.
 constexpr char kBaseline[] = "balanced";
 
+// The attacks as they were typed, or the default question. One wrong attack
+// does not end the loop, so that the error tells all of them.
 absl::StatusOr<std::vector<v1::Attack>> TypedAttacks(const EvaluateFlags& flags,
                                                      v1::Norm norm) {
   std::vector<std::string> names = flags.attacks;
@@ -45,6 +48,7 @@ std::vector<v1::Attack> WithoutRepeats(const std::vector<v1::Attack>& all) {
   return kept;
 }
 
+// The attacks with --steps, --step-size and --thesis-mode applied.
 absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
                                                 v1::Norm norm) {
   auto typed = TypedAttacks(flags, norm);
@@ -64,6 +68,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
   if (auto status = ApplySteps(step_flags, &attacks); !status.ok()) {
     return status;
   }
+  // Repeats are dropped last, because the flags may make two attacks alike.
   if (!flags.thesis_mode) return WithoutRepeats(attacks);
   for (v1::Attack& attack : attacks) {
     if (!attack.has_fgsm()) {
@@ -75,6 +80,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
   return WithoutRepeats(attacks);
 }
 
+// What all specifications of the plan share.
 absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags,
                                         v1::Norm norm) {
   v1::EvaluationSpec spec;
@@ -112,9 +118,13 @@ absl::Status AddGroups(const v1::EvaluationSpec& base,
                   [](const v1::Attack& one) { return one.has_noise(); });
   std::vector<Group> groups, wanted;  // wanted: by attack
   for (const v1::Attack& attack : attacks) {
+    // Each attack has its own norm here: one that has L2 alone gets an
+    // evaluation apart from the others.
     const auto norm = CommonNorm(base.norm(), {attack});
     if (!norm.ok()) return norm.status();
     wanted.push_back({*norm, DefaultEpsilon(attack, *norm)});
+    // Noise makes no group of its own unless there is nothing that it could
+    // join.
     if (attack.has_noise() && !only_noise) continue;
     const bool known = std::any_of(
         groups.begin(), groups.end(),
@@ -138,6 +148,7 @@ absl::Status AddSpecs(const EvaluateFlags& flags,
                       const v1::EvaluationSpec& base,
                       const std::vector<v1::Attack>& attacks,
                       std::vector<v1::EvaluationSpec>* specs) {
+  // Given epsilons are those of all attacks, so one specification is enough.
   if (flags.epsilons.empty()) return AddGroups(base, attacks, specs);
   const auto norm = CommonNorm(base.norm(), attacks);
   if (!norm.ok()) return norm.status();
@@ -150,8 +161,8 @@ absl::Status AddSpecs(const EvaluateFlags& flags,
   return absl::OkStatus();
 }
 
-// The fault of the epsilons. Where the attacks do not tell the norm, L2 stands
-// for any: it allows the most.
+// What is wrong with the epsilons, for errors beside those of the attacks. If
+// the norm is not given, it is not known, and L2 allows the most.
 absl::Status CheckEpsilons(const std::string& text, v1::Norm norm) {
   if (text.empty()) return absl::OkStatus();
   return FlagError(
@@ -160,6 +171,7 @@ absl::Status CheckEpsilons(const std::string& text, v1::Norm norm) {
           .status());
 }
 
+// Decides which model is shown beside the one that is measured.
 absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
   if (!flags.compare.empty()) {
     if (flags.no_compare) {
@@ -179,6 +191,7 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
   const bool short_question = flags.attacks.empty() && flags.epsilons.empty() &&
                               flags.goal.empty() && flags.norm.empty() &&
                               flags.source_model.empty() && flags.save.empty();
+  // The baseline beside itself, in whatever version, would tell nothing.
   const std::string name =
       flags.models.front().substr(0, flags.models.front().find('@'));
   if (!flags.no_compare && short_question && flags.models.size() == 1 &&
@@ -192,6 +205,7 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
 
 void TakeLocalDataset(EvaluateFlags* flags, GlobalOptions* options) {
   const std::size_t equals = flags->dataset.find('=');
+  // Without --local the whole text is a name for the server.
   if (!options->local || equals == std::string::npos) return;
   options->datasets.push_back(flags->dataset);
   flags->dataset.resize(equals);
@@ -219,6 +233,8 @@ absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags) {
   const auto norm = ParseNorm(flags.norm);
   if (!norm.ok()) return FlagError("--norm", norm.status());
   const auto attacks = Attacks(flags, *norm);
+  // Attacks and epsilons are checked together, so that one try shows all
+  // errors.
   if (!attacks.ok()) {
     return BothErrors(attacks.status(), CheckEpsilons(flags.epsilons, *norm));
   }

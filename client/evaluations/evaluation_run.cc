@@ -10,8 +10,10 @@
 namespace adv {
 namespace {
 
+// How long a second Ctrl-C can still cancel what the first one left running.
 constexpr std::chrono::seconds kSecondThoughts(3);
 
+// Without an id the server has not answered, and only the command leads back.
 std::string HowToReturn(const v1::Evaluation& evaluation) {
   if (evaluation.id().empty()) return "run the same command again";
   return absl::StrCat(
@@ -19,6 +21,7 @@ std::string HowToReturn(const v1::Evaluation& evaluation) {
       Visible(ShortId(evaluation.id())));
 }
 
+// Returns kFailed even if it works, because the command has no result.
 ExitCode Cancel(Context& context, Connection& connection,
                 const std::string& id) {
   const auto call = connection.NewCall(kQuickSeconds);
@@ -33,6 +36,8 @@ ExitCode Cancel(Context& context, Connection& connection,
   return kFailed;
 }
 
+// Tells what the first Ctrl-C did, and waits for another one where that could
+// still cancel the evaluation.
 ExitCode Interrupted(Context& context, Connection& connection,
                      bool cancel_on_disconnect, Interrupts& interrupts,
                      const v1::Evaluation& evaluation) {
@@ -56,6 +61,7 @@ ExitCode Interrupted(Context& context, Connection& connection,
   return kFailed;
 }
 
+// Says after a failed call whether the evaluation goes on.
 void TellWhatBecameOfIt(Context& context, const grpc::Status& status,
                         ExitCode code, const v1::Evaluation& evaluation) {
   const std::string reason = ReasonOf(status);
@@ -72,6 +78,8 @@ void TellWhatBecameOfIt(Context& context, const grpc::Status& status,
   }
 }
 
+// Takes one message of the stream. The report comes without a state, but only
+// an evaluation that succeeded has one.
 void Take(const v1::EvaluateRobustnessResponse& message, Progress& progress,
           v1::Evaluation* evaluation) {
   if (message.has_evaluation()) *evaluation = message.evaluation();

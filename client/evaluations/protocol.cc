@@ -17,6 +17,7 @@ constexpr std::size_t kAlike = 3;
 // The last field that Differences compares or leaves out on purpose.
 constexpr int kLastKnown = v1::TrainingSettings::kShuffleOnDeviceFieldNumber;
 
+// The settings of the thesis. Fields that are 0 there stay unset.
 v1::TrainingSettings Thesis() {
   v1::TrainingSettings settings;
   settings.set_batch_size(32);
@@ -30,6 +31,7 @@ v1::TrainingSettings Thesis() {
   return settings;
 }
 
+// The settings of advtrain's --quick.
 v1::TrainingSettings Quick() {
   v1::TrainingSettings settings = Thesis();
   settings.set_batch_size(64);
@@ -45,6 +47,7 @@ v1::TrainingSettings Quick() {
   return settings;
 }
 
+// "rate x0.3 after 60%, x0.1 after 85%".
 std::string Drops(const v1::TrainingSettings& settings) {
   if (settings.learning_rate_drops().empty()) return "no rate drops";
   return absl::StrCat(
@@ -56,14 +59,15 @@ std::string Drops(const v1::TrainingSettings& settings) {
                    }));
 }
 
-// Adds the fields that a newer version has set: they make another protocol,
-// too.
+// Adds the fields that a newer version has set, because they make another
+// protocol, too.
 void AddUnknown(const v1::TrainingSettings& settings,
                 std::vector<std::string>* list) {
   const auto* reflection = v1::TrainingSettings::GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   reflection->ListFields(settings, &fields);
   for (const auto* field : fields) {
+    // Differences has seen to these.
     if (field->number() <= kLastKnown) continue;
     list->push_back(absl::StrReplaceAll(field->name(), {{"_", " "}}));
   }
@@ -72,6 +76,7 @@ void AddUnknown(const v1::TrainingSettings& settings,
   }
 }
 
+// What `settings` have that `from` has not, each in a few words.
 std::vector<std::string> Differences(const v1::TrainingSettings& settings,
                                      const v1::TrainingSettings& from) {
   std::vector<std::string> list;
@@ -116,6 +121,7 @@ std::string ProtocolText(const v1::TrainingSettings& settings) {
   if (settings.batch_size() == 0) return "";  // no settings recorded
   const auto thesis = Differences(settings, Thesis());
   const auto quick = Differences(settings, Quick());
+  // The nearer protocol makes the shorter text.
   const bool is_thesis = thesis.size() <= quick.size();
   const auto& differences = is_thesis ? thesis : quick;
   if (differences.size() > kAlike) return "own";

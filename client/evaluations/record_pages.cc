@@ -5,6 +5,8 @@
 namespace adv {
 namespace {
 
+// Records of one call; servers allow up to 10,000. The number keeps an answer
+// well below the limit on messages.
 constexpr std::uint64_t kPage = 1000;
 
 }  // namespace

@@ -16,6 +16,8 @@
 namespace adv {
 namespace {
 
+// Images of one call, if the server allows as many. Smaller calls let the
+// progress move.
 constexpr std::uint32_t kMostImages = 128;
 
 // The state of one saving, from the first call to the folder's name.
@@ -49,6 +51,7 @@ class Saving {
   std::uint64_t images() const { return images_; }
 
  private:
+  // A request with more images than the server allows would be refused.
   ExitCode FindLimit() {
     const auto call = connection_.NewCall(kQuickSeconds);
     v1::GetServerInfoResponse info;
@@ -59,6 +62,8 @@ class Saving {
     return kOk;
   }
 
+  // Makes the images of one attack at one epsilon again and writes their
+  // folder.
   ExitCode SaveResult(const v1::Evaluation& evaluation,
                       const SavedImages::Records& records, int result) {
     // Records come from the server: they are checked before anything indexes
@@ -93,11 +98,13 @@ class Saving {
     // The call computes a part of the evaluation again, so it gets an
     // evaluation's time.
     const auto call = connection_.NewCall(kEvaluationSeconds);
+    // The function must be taken back before `call` goes out of scope.
     interrupts_.OnInterrupt([&call] { call->TryCancel(); });
     v1::GenerateAdversarialResponse response;
     const grpc::Status status = connection_.evaluation().GenerateAdversarial(
         call.get(), request, &response);
     interrupts_.OnInterrupt({});
+    // The bar goes away before other text is printed.
     if (interrupts_.count() > 0 || !status.ok()) progress_.End();
     if (interrupts_.count() > 0) {
       context_.err() << "Interrupted; no images were saved." << std::endl;
@@ -118,6 +125,7 @@ class Saving {
     return context_.Fail(added);
   }
 
+  // Shows the images of this result as the progress of an evaluation is shown.
   void ShowProgress(std::size_t done, std::size_t total,
                     std::chrono::steady_clock::time_point start) {
     const std::chrono::duration<double> seconds =
@@ -158,6 +166,7 @@ ExitCode SaveImages(Context& context, Connection& connection,
                     const std::vector<v1::Evaluation>& evaluations,
                     const std::string& folder, Interrupts& interrupts,
                     Progress& progress) {
+  // Every return before Keep removes the folder with what it holds.
   const auto draft = NewFolder::Make(folder);
   if (!draft.ok()) return context.Fail(draft.status());
   Saving saving(context, connection, interrupts, progress, **draft);

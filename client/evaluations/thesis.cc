@@ -5,6 +5,7 @@
 namespace adv {
 
 const std::vector<ThesisResult>& ThesisTable() {
+  // The thesis prints the loss of the balanced model alone.
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   static const auto* const rows = new std::vector<ThesisResult>{
       {"balanced", "", .8345, kNone, .5033},

@@ -40,12 +40,15 @@ const v1::Rate& MeasureOf(const v1::Outcomes& outcomes,
 }
 
 bool IsWhiteBox(const v1::EvaluationReport& report) {
+  // Names may differ for one model, as NAME and NAME@VERSION do; digests
+  // cannot.
   return report.resolved().source_model().digest() ==
          report.resolved().model().digest();
 }
 
 const v1::ClassOutcomes* MarkedOutcomes(const v1::EvaluationReport& report) {
   if (!report.has_special_label() || report.results().empty()) return nullptr;
+  // A matrix is of one attack at one epsilon, so there is one result.
   for (const v1::ClassOutcomes& one : report.results(0).per_class()) {
     if (one.label() == report.special_label()) return &one;
   }
