@@ -26,16 +26,21 @@ struct Known {
 };
 
 std::optional<Place> PlaceOf(const struct stat& info) {
+  // A terminal or /dev/null may be given twice: nothing in it could be lost.
   if (S_ISCHR(info.st_mode)) return std::nullopt;
   return Place(info.st_dev, info.st_ino, "");
 }
 
 std::optional<Place> PlaceOf(const std::string& path) {
   struct stat info;
+  // stat follows links, so two names of one file have the same place.
   if (stat(path.c_str(), &info) == 0) return PlaceOf(info);
+  // The file is still to be made. A link without a target stands for the file
+  // that it would make.
   const fs::path target = FollowLinks(path);
   const fs::path folder =
       target.has_parent_path() ? target.parent_path() : fs::path(".");
+  // Without a folder the file cannot be made, and another check will say so.
   if (stat(folder.c_str(), &info) != 0) return std::nullopt;
   return Place(info.st_dev, info.st_ino, target.filename().string());
 }
@@ -52,6 +57,8 @@ void AddStream(int fd, const char* name, std::vector<Known>* known) {
 absl::Status CheckDistinct(const std::vector<NamedFile>& outputs,
                            const std::vector<NamedFile>& inputs) {
   std::vector<Known> known;
+  // Inputs and streams may be the same file as each other; only an output must
+  // not be one of them.
   for (const NamedFile& input : inputs) {
     known.push_back({input.name, PlaceOf(input.path)});
   }

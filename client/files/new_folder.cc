@@ -20,8 +20,9 @@ absl::Status Wrong(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
-// The end of a link, without "/." or "/" at the end, so that the path has a
-// parent.
+// The path at the end of all links, without "/." or "/" at the end, so that it
+// has a parent. The cleaning comes before the links, too: a link with a slash
+// after it is not seen as a link.
 fs::path Clean(const std::string& path) {
   const auto clean = [](const fs::path& any) {
     std::error_code error;
@@ -39,9 +40,11 @@ absl::Status CheckNewFolder(const std::string& path) {
   if (fs::exists(status) && !fs::is_directory(status)) {
     return Wrong(path, "is a file; give a new or empty folder");
   }
+  // Files that are there already must not mix with new ones.
   if (fs::is_directory(status) && !fs::is_empty(path, error)) {
     return Wrong(path, "is not empty; give a new or empty folder");
   }
+  // The folder is moved into its parent, so the parent must allow that.
   const fs::path parent = Clean(path).parent_path();
   if (!fs::is_directory(parent, error)) {
     return Wrong(path, absl::StrCat("cannot be made: there is no folder ",
@@ -59,6 +62,8 @@ absl::StatusOr<std::unique_ptr<NewFolder>> NewFolder::Make(
   auto status = CheckNewFolder(path);
   if (!status.ok()) return status;
   const std::string whole = Clean(path).string();
+  // The draft is beside the place where it will stand, because a rename cannot
+  // leave a file system.
   const std::string draft = absl::StrCat(whole, ".part-", getpid());
   std::error_code error;
   // A process with the same number may have died and left it.
@@ -71,6 +76,7 @@ absl::StatusOr<std::unique_ptr<NewFolder>> NewFolder::Make(
 
 NewFolder::~NewFolder() {
   std::error_code ignored;
+  // After Keep nothing has this name.
   fs::remove_all(draft_, ignored);
 }
 

@@ -34,6 +34,7 @@ int WriteAndClose(int fd, const std::vector<absl::string_view>& pieces) {
     while (error == 0 && !left.empty()) {
       const ssize_t written = write(fd, left.data(), left.size());
       if (written >= 0) {
+        // A pipe may take a part only; the loop goes on with the rest.
         left.remove_prefix(static_cast<std::size_t>(written));
       } else if (errno != EINTR) {
         error = errno;
@@ -55,6 +56,8 @@ absl::Status Look(const std::string& path, struct stat* info) {
   return errno == ENOENT ? absl::OkStatus() : CannotWrite(path, errno);
 }
 
+// Whether a new file takes its place: there is none, or it is a regular one.
+// Pipes and devices are written to instead, because a rename would remove them.
 bool IsReplaced(const struct stat& info) {
   return info.st_mode == 0 || S_ISREG(info.st_mode);
 }
@@ -66,6 +69,8 @@ fs::path FollowLinks(fs::path path) {
   for (int i = 0; i < kMostLinks; ++i) {
     const fs::path next = fs::read_symlink(path, error);
     if (error) break;  // it is no link
+    // A relative target counts from the link's folder; an absolute one replaces
+    // the path as a whole.
     path = path.parent_path() / next;
   }
   return path;
@@ -80,7 +85,10 @@ absl::Status WriteOutput(const std::string& path,
     const int error = fd < 0 ? errno : WriteAndClose(fd, pieces);
     return error == 0 ? absl::OkStatus() : CannotWrite(path, error);
   }
+  // The link stays, because the file at its end is replaced.
   const std::string target = FollowLinks(path).string();
+  // The draft is beside the target, because a rename cannot leave a file
+  // system.
   const std::string draft = absl::StrCat(target, ".part-", getpid());
   unlink(draft.c_str());  // left by a process that had this number
   const int fd =
@@ -104,6 +112,7 @@ absl::Status CheckWritable(const std::string& path) {
     return access(path.c_str(), W_OK) == 0 ? absl::OkStatus()
                                            : CannotWrite(path, errno);
   }
+  // A file that is replaced may be read-only: only its folder must be writable.
   fs::path folder = FollowLinks(path).parent_path();
   if (folder.empty()) folder = ".";
   std::error_code error;
