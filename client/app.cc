@@ -19,6 +19,7 @@
 namespace adv {
 namespace {
 
+// The help's width, and the column where descriptions begin.
 constexpr std::size_t kHelpWidth = 80;
 constexpr std::size_t kHelpColumn = 26;
 
@@ -52,6 +53,8 @@ class Help : public CLI::Formatter {
                      make_option_opts(option));
     const std::string about = WrapWords(make_option_desc(option), kHelpWidth,
                                         kHelpColumn, kHelpColumn);
+    // A name that is too long stands on a line of its own, above its
+    // description.
     const bool fits = DisplayWidth(name) + 2 <= kHelpColumn;
     return absl::StrCat(
         fits ? PadRight(name, kHelpColumn)
@@ -60,8 +63,10 @@ class Help : public CLI::Formatter {
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
+    // A flag without a value has no type.
     if (option->get_type_size() == 0) return "";
-    // Without what CLI11 adds of its checks: ":POSITIVE", ":{table,json}".
+    // CLI11 adds its checks to the type after a colon (":{table,json}"). The
+    // descriptions tell them in words.
     const std::string type = option->get_type_name();
     return absl::StrCat(" ", type.substr(0, type.find(':')),
                         option->get_required() ? " (required)" : "");
@@ -80,6 +85,9 @@ std::string CheckTimeout(const std::string& text) {
                       "up to 31536000, a year");
 }
 
+// Repeatable options take no extra arguments, or they would swallow the command
+// that follows. `output` is text, because CLI11 checks it before it is a
+// format.
 void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
                       std::string* output) {
   const std::string group = "Global options";
@@ -142,6 +150,7 @@ OutputFormat FormatOf(const std::string& output) {
   return OutputFormat::kTable;
 }
 
+// The help lists the commands in this order.
 void AddCommands(CLI::App& app, Action* action) {
   AddEvaluate(app, action);
   AddEvaluations(app, action);
@@ -172,7 +181,8 @@ ExitCode ParseFailure(const CLI::App& app, const CLI::ParseError& error,
     return kOk;
   }
   const std::vector<std::string> strangers = app.remaining(true);
-  // CLI11 misses the command before it looks at the word in its place.
+  // For "advctl modles" CLI11 says that a command is missing. The word that it
+  // did not understand tells more.
   const bool no_such =
       dynamic_cast<const CLI::RequiredError*>(&error) && !strangers.empty();
   err << "advctl: "
@@ -189,35 +199,42 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
                    std::ostream& err) {
   CLI::App app(kAbout, "advctl");
   const auto help = std::make_shared<Help>();
+  // This column is for the list of commands, whose names are short.
   help->column_width(14);
   app.formatter(help);
   app.footer(kFooter);
   app.set_version_flag("--version", "advctl " ADV_VERSION);
   app.require_subcommand(1);
+  // Global options may stand after the command, too.
   app.fallthrough();
   GlobalOptions options;
   std::string output;
   AddGlobalOptions(app, &options, &output);
   Action action;
   AddCommands(app, &action);
+  // An empty value ("--model=$MODEL" with nothing in MODEL) is most likely a
+  // mistake, so it is refused before anything is read.
   if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
     err << "advctl: " << Visible(status.message()) << std::endl;
     return kUsage;
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {  // CLI11 knows no other way
+  } catch (const CLI::ParseError& error) {  // CLI11 has no status to return
     return ParseFailure(app, error, out, err);
   }
   options.output = FormatOf(output);
   ExitCode code = kOk;
-  // For people with another locale; what programs read is always UTF-8.
+  // People with another locale get ASCII; what programs read is always UTF-8.
   const bool plain = options.output == OutputFormat::kTable && !LocaleIsUtf8();
   AsciiBuffer ascii_out(out.rdbuf()), ascii_err(err.rdbuf());
   std::ostream shown(plain ? &ascii_out : out.rdbuf());
   std::ostream told(plain ? &ascii_err : err.rdbuf());
-  {  // the context's end ends a private server
+  // A private server dies at the end of this block, with the context.
+  {
     Context context(options, shown, told);
+    // Without --local these options would have no effect, and nobody would see
+    // it.
     if (!options.local && !options.ServerFlags().empty()) {
       return context.Usage(
           "--store, --dataset NAME=DIR, --endpoint and --allow-code-models are "
@@ -225,6 +242,8 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
     }
     code = action(context);
   }
+  // A full disk shows only when the buffers are written out. An error that was
+  // told before keeps its own code.
   if ((!shown.flush() || !out.flush()) && code == kOk) {
     err << "advctl: the output could not be written" << std::endl;
     return kFailed;

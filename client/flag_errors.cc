@@ -10,6 +10,7 @@ namespace adv {
 absl::Status FlagError(const char* flag, const absl::Status& status) {
   if (status.ok()) return status;
   const std::string prefix = absl::StrCat(flag, ": ");
+  // An error of several lines gets the flag before each of them.
   const std::string next = absl::StrCat("\n  ", prefix);
   return absl::InvalidArgumentError(absl::StrCat(
       prefix,
@@ -17,6 +18,7 @@ absl::Status FlagError(const char* flag, const absl::Status& status) {
 }
 
 absl::Status BothErrors(const absl::Status& first, const absl::Status& second) {
+  // If both are OK, this returns OK.
   if (first.ok()) return second;
   if (second.ok()) return first;
   return absl::InvalidArgumentError(
