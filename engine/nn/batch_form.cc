@@ -15,6 +15,8 @@ absl::StatusOr<at::Tensor> InBatches(
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < count; begin += most) {
     at::Tensor part = images.slice(0, begin, std::min(begin + most, count));
+    // The last part may have fewer images. It is filled up with copies of its
+    // own first row, which every model that takes the others takes as well.
     const int64_t rows = part.size(0);
     if (rows < form.fixed) {
       std::vector<int64_t> missing = part.sizes().vec();
@@ -23,6 +25,7 @@ absl::StatusOr<at::Tensor> InBatches(
     }
     const absl::StatusOr<at::Tensor> found = call(part);
     if (!found.ok()) return found;
+    // The answers for the filling are dropped.
     parts.push_back(found->narrow(0, 0, rows));
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts);

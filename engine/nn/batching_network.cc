@@ -8,6 +8,8 @@
 
 namespace adv {
 
+// One caller's pass. It lies on the caller's stack, and refers to the caller's
+// tensors: that is safe because Run returns only when the request is done.
 struct PassQueue::Request {
   const Network* network;
   const at::Tensor& images;
@@ -21,6 +23,8 @@ struct PassQueue::Request {
   int64_t rows() const { return images.size(0); }
 };
 
+// Without padding, only networks whose results do not depend on the batch may
+// share a pass; else the neighbours in it would change an image's bits.
 bool PassQueue::Fits(const Request& one, const Request& other) const {
   return one.network == other.network &&
          (one.loss_gradient == nullptr) == (other.loss_gradient == nullptr) &&
@@ -34,6 +38,8 @@ PassQueue::Stats PassQueue::stats() const {
 
 void PassQueue::Run(Request& request) {
   std::unique_lock<std::mutex> lock(mutex_);
+  // An urgent request goes behind the other urgent ones and before the first
+  // patient one.
   waiting_.insert(request.urgency == Urgency::kUrgent
                       ? std::find_if(waiting_.begin(), waiting_.end(),
                                      [](const Request* other) {
@@ -44,10 +50,12 @@ void PassQueue::Run(Request& request) {
                   &request);
   ++stats_.asked;
   while (!request.done) {
+    // An empty queue means that another thread computes this request already.
     if (free_ == 0 || waiting_.empty()) {
       changed_.wait(lock);
       continue;
     }
+    // The batch may lack this thread's own request; then the loop goes on.
     const std::vector<Request*> batch = TakeBatch();
     --free_;
     ++stats_.passes;
@@ -59,6 +67,8 @@ void PassQueue::Run(Request& request) {
       one->done = true;
       stats_.rows += one->rows();
     }
+    // Wake all: those whose requests are done, and one that takes the free
+    // place.
     changed_.notify_all();
   }
 }
@@ -67,6 +77,8 @@ std::vector<PassQueue::Request*> PassQueue::TakeBatch() {
   std::vector<Request*> batch = {waiting_.front()};
   int64_t rows = batch.front()->rows();
   waiting_.pop_front();
+  // Takes a request out of the queue if it still fits. A large one that does
+  // not is passed over, so that smaller ones behind it can fill the room.
   const auto taken = [&](Request* other) {
     if (!Fits(*other, *batch.front()) || rows + other->rows() > max_rows_) {
       return false;
@@ -94,7 +106,8 @@ void PassQueue::Compute(const std::vector<Request*>& batch) const {
     batch.front()->thrown = thrown;
     return;
   }
-  // One's fault is no other's.
+  // Somebody's images or loss made the batch fail. Each request runs again
+  // alone, so that only the faulty one gets the error.
   for (Request* one : batch) Compute({one});
 }
 
@@ -107,15 +120,19 @@ absl::Status PassQueue::ComputeTogether(
     images.push_back(one->images.to(network.traits().device));
     rows += one->rows();
   }
+  // A single request may be larger than max_rows_; then nothing is padded.
   const int64_t padding = pads_ && !network.traits().exact_in_any_batch
                               ? std::max<int64_t>(max_rows_ - rows, 0)
                               : 0;
+  // All parts in one tensor, then copies of the first row up to the full size.
+  // What the network gives for those copies is never read.
   const auto pad = [padding](std::vector<at::Tensor> parts) {
     if (padding > 0) {
       std::vector<int64_t> sizes = parts.front().sizes().vec();
       sizes[0] = padding;
-      // Laid out as the others; else cat would copy them all to the format of
-      // what is expanded, and the network back.
+      // The padding has the memory format of the other parts. Otherwise cat
+      // would copy them all to the format of what is expanded, and the network
+      // back.
       parts.push_back(parts.front().narrow(0, 0, 1).expand(sizes).contiguous(
           parts.front().suggest_memory_format()));
     }
@@ -128,6 +145,7 @@ absl::Status PassQueue::ComputeTogether(
     all.logits = *std::move(logits);
   } else {
     absl::StatusOr<LogitsAndGradient> found = network.InputGradient(
+        // Each request's loss sees only the logits of its own rows.
         pad(images), [&batch, &pad](const at::Tensor& logits) {
           std::vector<at::Tensor> gradients;
           int64_t row = 0;
@@ -141,6 +159,7 @@ absl::Status PassQueue::ComputeTogether(
     if (!found.ok()) return found.status();
     all = *std::move(found);
   }
+  // Every request gets its own rows; they come in the order of the batch.
   int64_t row = 0;
   for (Request* one : batch) {
     one->found.logits = all.logits.narrow(0, row, one->rows());

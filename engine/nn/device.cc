@@ -18,7 +18,7 @@
 namespace adv {
 namespace {
 
-// Empty if it cannot be read.
+// The whole text of a file, or an empty string if it cannot be read.
 std::string ReadText(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::ostringstream text;
@@ -38,6 +38,7 @@ std::string ValueOf(absl::string_view text, absl::string_view key) {
   return "";
 }
 
+// Other processors than x86 name neither "model name" nor "flags" in this file.
 std::string DescribeCpu() {
   const std::string text = ReadText("/proc/cpuinfo");
   std::string model = ValueOf(text, "model name");
@@ -50,8 +51,9 @@ std::string DescribeCpu() {
   return absl::StrCat("CPU: ", model, vectors);
 }
 
-// The driver's files rather than CUDA's API, whose headers a build without
-// CUDA does not have. They do not tell which card has which index.
+// The models come from the driver's files rather than from CUDA's API, whose
+// headers a build without CUDA does not have. The files do not tell which card
+// has which index, so several models are joined with "or".
 std::string DescribeCuda(c10::Device device) {
   std::set<std::string> models;
   std::error_code error;
@@ -65,7 +67,8 @@ std::string DescribeCuda(c10::Device device) {
   return absl::StrCat("CUDA: ", absl::StrJoin(models, " or "));
 }
 
-// Cores of a quota in microseconds per period; 0 if it is no limit.
+// The cores of a quota, both in microseconds. 0 if it is no limit, which
+// version 2 writes as "max" and version 1 as -1.
 double Cores(absl::string_view quota, absl::string_view period) {
   double limit = 0;
   double length = 0;
@@ -77,7 +80,8 @@ double Cores(absl::string_view quota, absl::string_view period) {
   return limit / length;
 }
 
-// The quota of one control group's folder, version 2 or 1; 0 if none.
+// The quota of one control group's folder in cores, version 2 or 1; 0 if there
+// is none.
 double GroupQuota(const std::filesystem::path& group) {
   const std::string v2 = ReadText(group / "cpu.max");
   if (!v2.empty()) {
@@ -99,13 +103,17 @@ double CgroupCores(const std::string& membership, const std::string& mount) {
         absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (parts.size() != 3) continue;
     const std::vector<std::string> controllers = absl::StrSplit(parts[1], ',');
+    // Version 2 names no controllers. Of version 1's hierarchies only the one
+    // with the controller "cpu" has quotas.
     const bool v1 =
         std::count(controllers.begin(), controllers.end(), "cpu") != 0;
     if (!parts[1].empty() && !v1) continue;
     std::filesystem::path root = mount;
+    // Version 1 mounts each hierarchy in a folder named after its controllers.
     if (v1) root /= parts[1];
-    // A group is bound by its ancestors' quotas too. In a container the path
-    // may be the host's, of which only the root can be seen.
+    // A group is bound by its ancestors' quotas, too. In a container the path
+    // may be the host's, of which only the root can be seen; folders that
+    // cannot be read count as without quota.
     std::filesystem::path below =
         std::filesystem::path(parts[2]).relative_path();
     while (true) {
@@ -130,6 +138,7 @@ absl::StatusOr<c10::Device> ParseDevice(absl::string_view name) {
   const std::vector<std::string> available = AvailableDevices();
   std::string wanted(name);
   if (name == "auto") wanted = available.front();
+  // Without a GPU "cuda:0" is not in the list, and the check below refuses it.
   if (name == "cuda") wanted = "cuda:0";
   if (std::count(available.begin(), available.end(), wanted) == 0) {
     return absl::InvalidArgumentError(
@@ -149,6 +158,7 @@ int UsableCores() {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   int cores = 1;
+  // The call fails where the mask is too small for the machine; then 1 stays.
   if (sched_getaffinity(0, sizeof(mask), &mask) == 0) cores = CPU_COUNT(&mask);
   const double quota =
       CgroupCores(ReadText("/proc/self/cgroup"), "/sys/fs/cgroup");

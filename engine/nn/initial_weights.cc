@@ -12,24 +12,27 @@
 namespace adv {
 namespace {
 
-// A parameter here and what it is called where.
+// A parameter of our network and its name in torchvision's VGG16.
 struct Slot {
   std::string name;         // "conv3.weight"
   std::string torchvision;  // "features.5.weight"; empty if it has none
 };
 
-// In layer order.
+// All parameters in layer order, the weight of a layer before its bias.
 std::vector<Slot> SlotsOf(const std::vector<Layer>& layers) {
   std::vector<Slot> slots;
   int index = 0;  // in torchvision's `features`
   for (const Layer& layer : layers) {
     const bool conv = layer.kind == LayerKind::kConv;
     if (layer.has_parameters()) {
+      // Dense layers have no name there: torchvision's are for 7x7 maps.
       for (const char* part : {".weight", ".bias"}) {
         slots.push_back({layer.name + part,
                          conv ? absl::StrCat("features.", index, part) : ""});
       }
     }
+    // Torchvision numbers all entries of `features`, also those without
+    // parameters. Our dropouts do not count, since its `features` has none.
     const bool counts = conv || layer.kind == LayerKind::kRelu ||
                         layer.kind == LayerKind::kMaxPool;
     if (counts) ++index;
@@ -37,6 +40,7 @@ std::vector<Slot> SlotsOf(const std::vector<Layer>& layers) {
   return slots;
 }
 
+// The reason that the user reads behind a key of the file.
 std::string WhySkipped(const std::string& key) {
   if (absl::StartsWith(key, "classifier.")) {
     return "a head for other images";
@@ -62,6 +66,7 @@ void Load(const SafetensorsEntry& entry, const std::vector<int64_t>& shape,
   }
 }
 
+// An error with all names that would have been taken, both for each parameter.
 absl::Status NothingFits(const std::vector<Slot>& slots, size_t tensors) {
   std::vector<std::string> wanted;
   for (const Slot& slot : slots) {
@@ -82,6 +87,7 @@ absl::StatusOr<InitialWeights> LoadInitialWeights(
   const absl::StatusOr<std::vector<SafetensorsEntry>> entries =
       ListSafetensors(file_bytes);
   if (!entries.ok()) return entries.status();
+  // Each slot takes its entries out; what is left at the end was skipped.
   std::map<std::string, const SafetensorsEntry*> unused;
   for (const SafetensorsEntry& entry : *entries) unused[entry.name] = &entry;
 
@@ -93,6 +99,7 @@ absl::StatusOr<InitialWeights> LoadInitialWeights(
     auto found = unused.extract(slot.name);
     decltype(found) other;
     if (!slot.torchvision.empty()) other = unused.extract(slot.torchvision);
+    // Nobody can say which of the two was meant.
     if (found && other) {
       problems.push_back(absl::StrCat(slot.torchvision, " and ", slot.name,
                                       " are the same parameter"));
@@ -103,10 +110,12 @@ absl::StatusOr<InitialWeights> LoadInitialWeights(
       weights.absent.push_back(slot.name);
       continue;
     }
+    // The key is the file's own name, so that a reader finds it in the file.
     weights.loaded.push_back(found.key());
     Load(*found.mapped(), shapes.at(slot.name), &weights.parameters[slot.name],
          &problems);
   }
+  // All problems come in one message, so that one try shows them all.
   if (!problems.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("initial weights do not fit the architecture: ",

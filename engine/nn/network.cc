@@ -13,6 +13,7 @@ absl::StatusOr<LogitsAndGradient> Network::InputGradient(
 
 absl::StatusOr<LogitsAndGradient> Network::LossGradient(
     const at::Tensor& images, const at::Tensor& classes) const {
+  // The caller's classes may lie on another device than the network's logits.
   return InputGradient(images, [&classes](const at::Tensor& logits) {
     return AttackLossGradient(logits, classes.to(logits.device()));
   });

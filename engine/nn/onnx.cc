@@ -17,14 +17,15 @@
 namespace adv {
 namespace {
 
-// Of the whole process, as ONNX Runtime wants it; never destroyed, since
-// sessions may outlive any static.
+// ONNX Runtime wants one environment for the whole process. It is never
+// destroyed, since sessions may outlive any static.
 Ort::Env& Environment() {
   static auto* const environment = new Ort::Env(ORT_LOGGING_LEVEL_ERROR, "adv");
   return *environment;
 }
 
-// One thread: the server runs as many calls at once as there are cores.
+// A session uses one thread: the server runs as many calls at once as there are
+// cores.
 Ort::SessionOptions Options() {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);
@@ -32,6 +33,7 @@ Ort::SessionOptions Options() {
   return options;
 }
 
+// What the model says of its input or output.
 struct Tensor {
   std::string name;
   std::vector<int64_t> shape;  // -1: any size
@@ -40,6 +42,8 @@ struct Tensor {
 
 Tensor Describe(std::string name, const Ort::TypeInfo& type) {
   Tensor tensor{std::move(name), {}, false};
+  // A sequence or a map has no shape to ask for. Without is_float it fits
+  // nothing.
   if (type.GetONNXType() != ONNX_TYPE_TENSOR) return tensor;
   const auto info = type.GetTensorTypeAndShapeInfo();
   tensor.shape = info.GetShape();
@@ -48,6 +52,8 @@ Tensor Describe(std::string name, const Ort::TypeInfo& type) {
   return tensor;
 }
 
+// Whether it is a float32 tensor [any N, wanted...]. The model may leave sizes
+// open; then the first call decides.
 bool Fits(const Tensor& tensor, const std::vector<int64_t>& wanted) {
   if (!tensor.is_float || tensor.shape.size() != wanted.size() + 1) {
     return false;
@@ -81,6 +87,8 @@ class OnnxNetwork final : public Network {
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::NoGradGuard without_graph;
     const at::Tensor ready = InputOf(images, interface_);
+    // Where the model takes any N, the second number is -1, and all rows go in
+    // one call.
     const BatchForm form{ready.size(0), input_.shape[0]};
     const absl::StatusOr<at::Tensor> output =
         InBatches(ready, form, [this](const at::Tensor& part) {
@@ -95,6 +103,8 @@ class OnnxNetwork final : public Network {
   at::Tensor Run(const at::Tensor& images) const {
     const Ort::MemoryInfo memory =
         Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+    // The value does not copy the pixels: it reads them from `images`, row by
+    // row as they lie, so the tensor must be contiguous.
     const Ort::Value input = Ort::Value::CreateTensor<float>(
         memory, images.data_ptr<float>(), images.numel(), images.sizes().data(),
         images.dim());
@@ -109,6 +119,7 @@ class OnnxNetwork final : public Network {
     TORCH_CHECK(
         shape == std::vector<int64_t>({images.size(0), interface_.classes}),
         "the model gives a tensor of shape ", at::IntArrayRef(shape));
+    // The values belong to `found` and end with it.
     at::Tensor output = at::empty(shape, at::kFloat);
     std::copy_n(found[0].GetTensorData<float>(), output.numel(),
                 output.data_ptr<float>());
@@ -120,6 +131,7 @@ class OnnxNetwork final : public Network {
   const Tensor input_, output_;
 };
 
+// May throw what ONNX Runtime or LibTorch throws.
 absl::StatusOr<std::unique_ptr<const Network>> Load(
     absl::string_view bytes, const ForeignInterface& interface) {
   Ort::Session session(Environment(), bytes.data(), bytes.size(), Options());

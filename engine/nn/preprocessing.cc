@@ -12,6 +12,7 @@
 namespace adv {
 namespace {
 
+// Adds a fault if there are values, but not a finite one for each channel.
 void CheckChannels(const char* field, const std::vector<double>& values,
                    int64_t channels, std::vector<std::string>* faults) {
   if (values.empty()) return;
@@ -27,7 +28,7 @@ void CheckChannels(const char* field, const std::vector<double>& values,
   }
 }
 
-// [1, channels, 1, 1]
+// The values as [1, channels, 1, 1], of the images' type and on their device.
 at::Tensor PerChannel(const std::vector<double>& values,
                       const at::Tensor& images) {
   return at::tensor(values, images.options()).view({1, -1, 1, 1});
@@ -57,6 +58,8 @@ absl::Status Validate(const Preprocessing& preprocessing, int64_t channels) {
 
 at::Tensor Preprocess(const at::Tensor& images,
                       const Preprocessing& preprocessing) {
+  // The flip comes first, since mean and std are in the order of the model. No
+  // step works in place: `images` is the caller's, and its graph needs it.
   at::Tensor x = preprocessing.bgr ? images.flip(1) : images;
   if (preprocessing.range != 1) x = x * preprocessing.range;
   if (!preprocessing.mean.empty()) {
@@ -67,6 +70,8 @@ at::Tensor Preprocess(const at::Tensor& images,
 }
 
 at::Tensor LogProbabilities(const at::Tensor& probabilities) {
+  // The bound, about 1.2e-38, has the logarithm -87.3. Below it the gradient is
+  // 0.
   return probabilities.clamp_min(std::numeric_limits<float>::min()).log();
 }
 

@@ -14,7 +14,9 @@ class ReorderedNetwork final : public Network {
       : Network(network->traits()),
         network_(std::move(network)),
         order_(at::tensor(order, at::kLong).to(traits().device)),
+        // The argsort of a permutation is its inverse.
         back_(order_.argsort()) {
+    // Sorted, a permutation of the classes is 0, 1, 2 and so on.
     TORCH_CHECK(order_.size(0) == traits().classes &&
                     order_.index_select(0, back_).equal(
                         at::arange(traits().classes, order_.options())),
@@ -30,8 +32,8 @@ class ReorderedNetwork final : public Network {
   absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override {
-    // The loss sees the classes in our order, and its gradient goes back in
-    // the network's.
+    // The loss sees the logits in our order of the classes, and its gradient
+    // goes back in the network's order.
     absl::StatusOr<LogitsAndGradient> found =
         network_->InputGradient(images, [&](const at::Tensor& logits) {
           return loss_gradient(logits.index_select(1, order_))

@@ -20,8 +20,10 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 using Json = nlohmann::json;
 
 constexpr uint64_t kLengthBytes = 8;
+// A hostile file cannot make us parse more JSON than this.
 constexpr uint64_t kMaxHeaderBytes = 1 << 20;
 constexpr size_t kMaxDimensions = 8;
+// For dtypes of unknown size: such counts and sizes still fit into int64_t.
 constexpr uint64_t kMaxValues = uint64_t{1} << 62;
 constexpr char kMetadataKey[] = "__metadata__";
 
@@ -40,7 +42,8 @@ absl::Status Malformed(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat("safetensors: ", parts...));
 }
 
-// The bytes between the length and the data.
+// The JSON text between the length and the data. The length is checked before
+// it is used, since it comes from the file.
 absl::StatusOr<absl::string_view> HeaderText(absl::string_view bytes) {
   if (bytes.size() < kLengthBytes) {
     return Malformed(bytes.size(), " bytes, must be at least ", kLengthBytes);
@@ -58,8 +61,11 @@ absl::StatusOr<absl::string_view> HeaderText(absl::string_view bytes) {
   return bytes.substr(kLengthBytes, length);
 }
 
-// A JSON object without duplicate keys at any depth.
+// A JSON object without duplicate keys at any depth. The JSON library keeps the
+// last of two equal keys silently; another reader might take the first and see
+// other weights.
 absl::StatusOr<Json> ParseHeader(absl::string_view text) {
+  // The keys of each object that is still open, the innermost last.
   std::vector<std::set<std::string>> open_objects;
   std::string duplicate;
   const Json::parser_callback_t watch = [&](int, Json::parse_event_t event,
@@ -81,7 +87,8 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text) {
   return header;
 }
 
-// The number of values, or an error if they exceed `limit`.
+// The number of values, or an error if they exceed `limit`. It also fills in
+// entry->shape.
 absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t limit,
                                     SafetensorsEntry* entry) {
   if (!sizes.is_array() || sizes.size() > kMaxDimensions) {
@@ -94,6 +101,7 @@ absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t limit,
       return Malformed(entry->name, ": sizes must be positive integers");
     }
     const uint64_t value = size.get<uint64_t>();
+    // A division, since the product might overflow.
     if (value > limit / count) {
       return Malformed(entry->name, ": shape needs more than the ", limit,
                        " values that the data can hold");
@@ -104,6 +112,8 @@ absl::StatusOr<uint64_t> ParseShape(const Json& sizes, uint64_t limit,
   return count;
 }
 
+// Sets entry->data to the bytes that the two offsets span. Offsets count from
+// the end of the header.
 absl::Status ParseOffsets(const Json& offsets, absl::string_view data,
                           SafetensorsEntry* entry) {
   if (!offsets.is_array() || offsets.size() != 2 ||
@@ -141,7 +151,8 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(const std::string& name,
   const auto item = ItemBytes().find(entry.dtype);
   const bool known = item != ItemBytes().end();
   const uint64_t item_bytes = known ? item->second : 1;
-  // A dtype to come may pack values into less than a byte.
+  // An unknown dtype may pack several values into a byte, so the size of the
+  // data does not bound its shape.
   const absl::StatusOr<uint64_t> count = ParseShape(
       value["shape"], known ? data.size() / item_bytes : kMaxValues, &entry);
   if (!count.ok()) return count.status();
@@ -164,7 +175,9 @@ absl::Status ParseMetadata(const Json& value,
   return absl::OkStatus();
 }
 
-// Sorted by place in the data, which they fill without hole or overlap.
+// Sorts the entries by their place in the data, which they must fill without
+// hole or overlap. By size next, so that an empty one stands before the one
+// that begins at the same byte.
 absl::Status CheckLayout(absl::string_view data,
                          std::vector<SafetensorsEntry>* entries) {
   std::sort(entries->begin(), entries->end(),
@@ -193,7 +206,8 @@ bool AllFinite(const at::Tensor& tensor) {
   return at::isfinite(tensor).all().item<bool>();
 }
 
-// `tensor` as contiguous values of `type` on the CPU.
+// `tensor` as contiguous values of `type` on the CPU, or FAILED_PRECONDITION if
+// a file cannot hold it.
 absl::StatusOr<at::Tensor> ForDisk(const std::string& name,
                                    const at::Tensor& tensor,
                                    at::ScalarType type) {
@@ -210,6 +224,7 @@ absl::StatusOr<at::Tensor> ForDisk(const std::string& name,
         absl::StrCat(name, " holds a value that is not finite"));
   }
   const at::Tensor converted = values.to(type).contiguous();
+  // What was finite and is not after the conversion was too large for float16.
   if (!AllFinite(converted)) {
     return absl::FailedPreconditionError(
         absl::StrCat(name, " holds a value outside [-65504, 65504], the ",
@@ -251,6 +266,8 @@ absl::StatusOr<at::Tensor> ReadSafetensor(const SafetensorsEntry& entry) {
                      ", must be F32, F16 or BF16");
   }
   at::Tensor tensor = at::empty(entry.shape, type->second);
+  // ParseEntry has checked that the shape needs exactly these bytes. They are
+  // copied, since they need not be aligned in the file.
   std::memcpy(tensor.data_ptr(), entry.data.data(), entry.data.size());
   tensor = tensor.to(at::kFloat);
   if (!AllFinite(tensor)) {
@@ -280,6 +297,8 @@ absl::StatusOr<std::string> SerializeSafetensors(
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   std::string data;
+  // The map is in name order, and so are the JSON's keys: equal tensors give
+  // equal bytes.
   for (const auto& [name, tensor] : tensors) {
     const absl::StatusOr<at::Tensor> values =
         ForDisk(name, tensor, half ? at::kHalf : at::kFloat);
@@ -293,8 +312,10 @@ absl::StatusOr<std::string> SerializeSafetensors(
   // Invalid UTF-8 in a name is replaced, not thrown at the caller.
   std::string text = header.dump(-1, ' ', /*ensure_ascii=*/false,
                                  Json::error_handler_t::replace);
+  // JSON allows spaces at its end. With them the data begin at a multiple of 8.
   text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes,
               ' ');
+  // The reader above would refuse the file.
   if (text.size() > kMaxHeaderBytes) {
     return absl::FailedPreconditionError(
         absl::StrCat("header of ", text.size(), " bytes, must be at most ",

@@ -37,10 +37,13 @@ class TorchScriptNetwork final : public Network {
   absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override {
+    // The caller may have switched graphs off. The leaf is detached, so that
+    // the backward pass ends at the pixels.
     const at::AutoGradMode with_graph(true);
     const at::Tensor leaf = Ready(images).detach().requires_grad_(true);
     const at::Tensor logits = Forward(leaf);
     at::Tensor detached = logits.detach().contiguous();
+    // LogitGradient is promised a call under no autograd.
     at::Tensor wanted;
     {
       const at::NoGradGuard without_graph;
@@ -54,7 +57,8 @@ class TorchScriptNetwork final : public Network {
   }
 
  private:
-  // As modules expect images: many call view(), which needs rows side by side.
+  // The images as modules expect them: many call view(), which needs rows side
+  // by side.
   at::Tensor Ready(const at::Tensor& images) const {
     TORCH_CHECK(images.dim() == 4 && images.sizes().slice(1) ==
                                          at::IntArrayRef(traits().image_shape),
@@ -63,6 +67,7 @@ class TorchScriptNetwork final : public Network {
     return images.to(traits().device).contiguous();
   }
 
+  // Logits [N, classes], float32. Throws where the module gives something else.
   at::Tensor Forward(const at::Tensor& images) const {
     // Optimised after its first runs, a graph would give other bits than
     // before.
@@ -72,6 +77,7 @@ class TorchScriptNetwork final : public Network {
     torch::jit::Module module = module_;
     const torch::jit::IValue out =
         module.forward({Preprocess(images, interface_.preprocessing)});
+    // Some modules return auxiliary outputs behind the logits.
     const torch::jit::IValue first =
         out.isTuple() && !out.toTupleRef().elements().empty()
             ? out.toTupleRef().elements()[0]
@@ -102,6 +108,8 @@ absl::StatusOr<std::unique_ptr<const Network>> LoadTorchScript(
   try {
     std::istringstream stream{std::string(bytes)};
     module = torch::jit::load(stream, device);
+    // In evaluation mode dropout does nothing, and a batch normalisation uses
+    // what it has stored. Only pixels need gradients.
     module.eval();
     for (const at::Tensor& parameter : module.parameters()) {
       parameter.requires_grad_(false);
@@ -113,7 +121,8 @@ absl::StatusOr<std::unique_ptr<const Network>> LoadTorchScript(
   }
   auto network = std::make_unique<TorchScriptNetwork>(std::move(module),
                                                       interface, device);
-  // A look at two images tells what the module takes and gives.
+  // A first call with two images tells what the module takes and gives, before
+  // anybody relies on it.
   const at::Tensor images = GoldenInputs(2, interface.image_shape);
   try {
     status = network->Logits(images).status();

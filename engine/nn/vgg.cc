@@ -226,6 +226,7 @@ StateDict InitialParameters(const std::vector<Layer>& layers, uint64_t seed) {
     at::Tensor weight = at::empty(WeightShape(layer), at::kFloat);
     float* values = weight.data_ptr<float>();
     for (int64_t i = 0; i < weight.numel(); ++i) {
+      // The upper 53 bits, as many as a double holds: in [0, 1), exactly.
       const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
       values[i] = static_cast<float>(limit * (2 * unit - 1));
     }
@@ -302,6 +303,7 @@ StateDict FrozenCopy(const std::vector<Layer>& layers,
     if (layer.kind == LayerKind::kDense) {
       if (!on_map) continue;
       on_map = false;
+      // The first dense layer's weight as a kernel of the size of the last map.
       const int64_t side = std::llround(std::sqrt(layer.in / channels));
       weight = weight.contiguous().view({layer.out, channels, side, side});
     }
@@ -352,6 +354,7 @@ class Vgg final : public Network {
     {
       at::NoGradGuard no_grad;
       logits = output.detach().narrow(0, 0, count).contiguous();
+      // As many rows as the output, where a single image stands twice.
       output_gradient = AtLeastTwo(loss_gradient(logits));
     }
     const at::Tensor gradient =
