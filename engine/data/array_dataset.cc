@@ -16,7 +16,8 @@ namespace {
 
 bool HasChannels(int64_t size) { return size == 1 || size == 3; }
 
-// As [N, channels, height, width]; undefined if it is no array of images.
+// The images as [N, channels, height, width], or an undefined tensor if the
+// array holds none. Where both places fit, the channels come first.
 at::Tensor ChannelsFirst(const at::Tensor& images) {
   if (images.dim() == 3) return images.unsqueeze(1);
   if (images.dim() != 4) return {};
@@ -25,6 +26,7 @@ at::Tensor ChannelsFirst(const at::Tensor& images) {
   return {};
 }
 
+// The pixels as uint8, or as float32 in [0, 1]; contiguous.
 absl::StatusOr<at::Tensor> Pixels(const at::Tensor& images) {
   if (images.scalar_type() == at::kByte) return images.contiguous();
   if (!images.is_floating_point()) {
@@ -32,6 +34,7 @@ absl::StatusOr<at::Tensor> Pixels(const at::Tensor& images) {
         "images: must be uint8, or floating point in [0, 1]");
   }
   const at::Tensor pixels = images.to(at::kFloat).contiguous();
+  // Negated as a whole, so that NaN is outside, too.
   const at::Tensor outside =
       pixels.ge(0).logical_and(pixels.le(1)).logical_not();
   if (outside.any().item<bool>()) {
@@ -42,6 +45,7 @@ absl::StatusOr<at::Tensor> Pixels(const at::Tensor& images) {
   return pixels;
 }
 
+// The labels as [count] int64. Their range is checked later, beside the names.
 absl::StatusOr<at::Tensor> Labels(const at::Tensor& labels, int64_t count) {
   if (labels.is_floating_point() || labels.dim() != 1 ||
       labels.size(0) != count) {
@@ -59,6 +63,8 @@ bool HasControlCharacters(absl::string_view text) {
   });
 }
 
+// Control characters would go to terminals; of two equal names a request could
+// not mean one.
 absl::Status CheckNames(const std::vector<std::string>& names) {
   std::set<std::string> seen;
   for (const std::string& name : names) {
@@ -75,8 +81,8 @@ absl::Status CheckNames(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
-// The lines of a text without the blanks around them, none of which is empty or
-// has control characters, which would go to terminals.
+// The lines of a text without the blanks around them. INVALID_ARGUMENT if one
+// is empty or has control characters, which would go to terminals.
 absl::StatusOr<std::vector<std::string>> ParseLines(const std::string& text) {
   std::vector<std::string> lines;
   for (absl::string_view line :
@@ -139,6 +145,8 @@ absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
   const absl::StatusOr<at::Tensor> classes = Labels(labels, pixels->size(0));
   if (!classes.ok()) return classes.status();
   const auto largest = classes->max().item<int64_t>();
+  // Made-up names, at least two. A label beyond a million is taken for an error
+  // and not for a reason to make as many names.
   if (class_names.empty() && largest < 1'000'000) {
     for (int64_t i = 0; i <= std::max<int64_t>(largest, 1); ++i) {
       class_names.push_back(absl::StrCat(i));

@@ -19,7 +19,8 @@ constexpr int64_t kRecordBytes = 1 + kImageBytes;
 constexpr int64_t kRecordsPerFile = 10000;
 constexpr char kFolder[] = "cifar-10-batches-bin";
 
-// Where the official file `name` lies, in `directory` or its subfolder.
+// The path of the official file `name`, in `directory` or in the subfolder that
+// the archive unpacks to.
 absl::StatusOr<std::filesystem::path> FindFile(const std::string& directory,
                                                const std::string& name) {
   const std::filesystem::path root(directory);
@@ -33,6 +34,8 @@ absl::StatusOr<std::filesystem::path> FindFile(const std::string& directory,
                    "https://www.cs.toronto.edu/~kriz/cifar.html there"));
 }
 
+// In the order of the records of the whole split, which the seeds of samples
+// and recipes rely on.
 std::vector<std::string> FileNames(Cifar10Split split) {
   if (split == Cifar10Split::kTest) return {"test_batch.bin"};
   std::vector<std::string> names;
@@ -82,6 +85,7 @@ absl::StatusOr<Dataset> ParseCifar10(absl::string_view bytes,
   int64_t* labels = dataset.labels.data_ptr<int64_t>();
   for (int64_t i = 0; i < count; ++i) {
     const char* record = bytes.data() + i * kRecordBytes;
+    // Through uint8_t, since a char may be negative.
     labels[i] = static_cast<uint8_t>(record[0]);
     if (labels[i] >= static_cast<int64_t>(dataset.class_names.size())) {
       return absl::InvalidArgumentError(absl::StrCat(source, ": record ", i,
@@ -113,6 +117,7 @@ absl::StatusOr<Dataset> ReadCifar10(const std::string& directory,
     if (!path.ok()) return path.status();
     const absl::StatusOr<Dataset> part = ReadCifar10File(path->string());
     if (!part.ok()) return part.status();
+    // A file that was cut off between two records would parse.
     if (part->size() != kRecordsPerFile) {
       return absl::InvalidArgumentError(
           absl::StrCat(path->string(), ": ", part->size(), " records, must be ",
@@ -128,6 +133,7 @@ absl::StatusOr<Dataset> ReadCifar10(const std::string& directory,
   dataset.superclasses = Cifar10Superclasses();
   dataset.images = at::cat(images);
   dataset.labels = at::cat(labels);
+  // The digest of all records, as of the files one after the other.
   dataset.digest = DigestRecords(dataset.images, dataset.labels);
   return dataset;
 }

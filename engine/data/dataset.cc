@@ -18,13 +18,16 @@ at::Tensor IndexTensor(const std::vector<int64_t>& indices) {
   return at::tensor(indices, at::kLong);
 }
 
-// The images each class gives to a sample of `count`: the same number, as far
-// as it has so many; what others lack is shared out among those that have more.
+// The number of images that each class gives to a sample of `count`, which is
+// at most the number of all images. Each class gives the same number, as far as
+// it has so many. What others lack is shared out among those that have more.
 // Where the rest does not divide, lower labels give one more.
 std::map<int64_t, int64_t> Quotas(
     const std::map<int64_t, std::vector<int64_t>>& by_label, int64_t count) {
   std::map<int64_t, int64_t> quotas;
   int64_t left = count;
+  // `count` is at most the number of images: while anything is left, some class
+  // has more images, and `open` is not empty.
   while (left > 0) {
     std::vector<int64_t> open;  // labels that have more
     for (const auto& [label, indices] : by_label) {
@@ -37,6 +40,8 @@ std::map<int64_t, int64_t> Quotas(
     for (int64_t k = 0; k < classes && left > 0; ++k) {
       const auto size = static_cast<int64_t>(by_label.at(open[k]).size());
       int64_t& quota = quotas[open[k]];
+      // With fewer images left than classes, `each` is 0, and one image at a
+      // time goes to the lowest labels until none is left.
       const int64_t more = std::min(std::max<int64_t>(each, 1), size - quota);
       quota += more;
       left -= more;
@@ -49,6 +54,7 @@ std::map<int64_t, int64_t> Quotas(
 
 at::Tensor Dataset::Pixels(const std::vector<int64_t>& indices) const {
   const at::Tensor pixels =
+      // Selected first, so that only these images are copied and converted.
       images.index_select(0, IndexTensor(indices))
           .to(at::kFloat, /*non_blocking=*/false, /*copy=*/false,
               at::MemoryFormat::ChannelsLast);
@@ -66,15 +72,18 @@ Dataset InClassOrder(const Dataset& dataset, const std::vector<int64_t>& order,
   for (size_t i = 0; i < dataset.superclasses.size(); ++i) {
     ordered.superclasses[i] = dataset.superclasses[order[i]];
   }
-  // Where each class of `dataset` went.
+  // The argsort of a permutation is its inverse: places[c] is the new label of
+  // class c.
   const at::Tensor places = IndexTensor(order).argsort();
   ordered.labels = places.index_select(0, dataset.labels);
   return ordered;
 }
 
 std::string DigestRecords(const at::Tensor& images, const at::Tensor& labels) {
+  // Records are hashed as they lie in memory, planes one after the other.
   const at::Tensor pixels = images.contiguous();
   const int64_t count = labels.size(0);
+  // CIFAR-10's own form, so that a file's digest is that of the data set.
   const bool bytes = pixels.scalar_type() == at::kByte &&
                      (count == 0 || labels.max().item<int64_t>() <= 255);
   const at::Tensor numbers =
@@ -112,6 +121,8 @@ std::vector<int64_t> SampleIndices(const at::Tensor& labels, int64_t count,
   }
   const auto by_label = IndicesByLabel(labels);
   const std::map<int64_t, int64_t> quotas = Quotas(by_label, count);
+  // One generator for all classes, in the order of labels: the order of the
+  // draws is part of what a seed means.
   std::mt19937_64 random(seed);
   for (const auto& [label, indices] : by_label) {
     const std::vector<int64_t> chosen =

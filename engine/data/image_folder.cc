@@ -24,7 +24,8 @@ absl::Status Wrong(const fs::path& path, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(path.string(), ": ", what));
 }
 
-// What `folder` holds, hidden files aside, in the order of names.
+// What `folder` holds, hidden files aside, in the order of names: the file
+// system's own order differs between machines, and labels follow it.
 absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
   std::vector<fs::path> paths;
   std::error_code error;
@@ -38,7 +39,8 @@ absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
   return paths;
 }
 
-// [channels, height, width] uint8. `channels` as DecodeImage has them.
+// The image as [channels, height, width] uint8. `channels` as DecodeImage takes
+// them.
 absl::StatusOr<at::Tensor> ReadImage(const fs::path& path, int channels) {
   const absl::StatusOr<std::string> bytes = ReadBytes(path.string());
   if (!bytes.ok()) return bytes.status();
@@ -47,6 +49,7 @@ absl::StatusOr<at::Tensor> ReadImage(const fs::path& path, int channels) {
   const at::Tensor values =
       at::empty({image->height, image->width, image->channels}, at::kByte);
   std::memcpy(values.data_ptr(), image->pixels.data(), values.numel());
+  // Files have the channels of a pixel side by side, data sets have planes.
   return values.permute({2, 0, 1}).contiguous();
 }
 
@@ -59,6 +62,7 @@ absl::StatusOr<Dataset> ReadImageFolder(const std::string& folder) {
   std::vector<int64_t> labels;
   std::vector<std::string> names;
   for (const fs::path& one : *classes) {
+    // The one file that may lie beside the folders; OpenDataset reads it.
     if (one.filename() == kSuperclassesFile) continue;
     if (!fs::is_directory(one)) {
       return Wrong(one, "is no folder of the images of a class");
@@ -66,7 +70,8 @@ absl::StatusOr<Dataset> ReadImageFolder(const std::string& folder) {
     const auto files = Entries(one);
     if (!files.ok()) return files.status();
     for (const fs::path& file : *files) {
-      // Of as many channels as the first, but colours never become grey.
+      // Grey images are spread to three channels if the first image has three.
+      // Colours never become grey: after a grey image they are an error.
       const bool spread = !images.empty() && images[0].size(0) == 3;
       absl::StatusOr<at::Tensor> image = ReadImage(file, spread ? 3 : 0);
       if (!image.ok()) return image.status();
@@ -79,6 +84,7 @@ absl::StatusOr<Dataset> ReadImageFolder(const std::string& folder) {
                          images[0].size(2)));
       }
       images.push_back(*std::move(image));
+      // The class's name is added below, so the number of names is its label.
       labels.push_back(static_cast<int64_t>(names.size()));
     }
     names.push_back(one.filename().string());

@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// Whether the recipe removes images of the class `label`.
 bool IsCut(const ImbalanceRecipe& recipe, int64_t label) {
   switch (recipe.kind) {
     case ImbalanceRecipe::Kind::kBalanced:
@@ -23,9 +24,10 @@ bool IsCut(const ImbalanceRecipe& recipe, int64_t label) {
   return false;
 }
 
-// In the order of ImbalanceRecipeNames.
+// All recipes in the order of ImbalanceRecipeNames, each with the seed 0.
 std::vector<ImbalanceRecipe> AllRecipes(
     const std::vector<std::string>& class_names) {
+  // The first is the default one, balanced.
   std::vector<ImbalanceRecipe> recipes(1);
   const auto append = [&](ImbalanceRecipe::Kind kind, const char* prefix) {
     for (size_t label = 0; label < class_names.size(); ++label) {
@@ -68,6 +70,7 @@ absl::StatusOr<std::vector<int64_t>> ApplyImbalance(
   if (recipe.kind != ImbalanceRecipe::Kind::kBalanced) {
     by_label[recipe.label];  // A class without images is too small to be cut.
   }
+  // Only classes that are cut draw from it, in the order of labels.
   std::mt19937_64 random(recipe.seed);
   std::vector<int64_t> kept;
   for (auto& [label, indices] : by_label) {

@@ -19,6 +19,8 @@ namespace {
 
 constexpr absl::string_view kMagic("\x93NUMPY", 6);
 
+// NumPy's name of a type: the byte order ("|" where there is none), the kind,
+// and the bytes of a value.
 struct Kind {
   const char* descr;
   at::ScalarType type;
@@ -28,8 +30,9 @@ constexpr Kind kKinds[] = {{"|u1", at::kByte},  {"|i1", at::kChar},
                            {"<i8", at::kLong},  {"<f4", at::kFloat},
                            {"<f8", at::kDouble}};
 
-// What follows `'key':` in the header, which is a Python dictionary of one
-// line: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }
+// The text behind `'key':` in the header, which is a Python dictionary of one
+// line: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }. Each
+// reader of a value takes its beginning only.
 std::optional<absl::string_view> ValueOf(absl::string_view header,
                                          absl::string_view key) {
   const size_t begin = header.find(absl::StrCat("'", key, "':"));
@@ -38,7 +41,7 @@ std::optional<absl::string_view> ValueOf(absl::string_view header,
       header.substr(begin + key.size() + 3));
 }
 
-// "(3, 2)", "(3,)" or "()"
+// The sizes of a tuple "(3, 2)", "(3,)" or "()", or nothing for other text.
 std::optional<std::vector<int64_t>> ParseShape(absl::string_view value) {
   const size_t end = value.find(')');
   if (!absl::ConsumePrefix(&value, "(") || end == absl::string_view::npos) {
@@ -54,6 +57,7 @@ std::optional<std::vector<int64_t>> ParseShape(absl::string_view value) {
   return shape;
 }
 
+// Nothing for a type that is not read, such as a big-endian one.
 std::optional<at::ScalarType> ParseKind(absl::string_view value) {
   for (const Kind& kind : kKinds) {
     if (absl::StartsWith(value, absl::StrCat("'", kind.descr, "'"))) {
@@ -63,7 +67,8 @@ std::optional<at::ScalarType> ParseKind(absl::string_view value) {
   return std::nullopt;
 }
 
-// The header's text; `bytes` is left at the values.
+// The header's text, after which `bytes` holds the values alone. Nothing if the
+// bytes do not begin as a .npy file does.
 std::optional<absl::string_view> TakeHeader(absl::string_view* bytes) {
   if (!absl::ConsumePrefix(bytes, kMagic) || bytes->size() < 6) {
     return std::nullopt;
@@ -71,6 +76,8 @@ std::optional<absl::string_view> TakeHeader(absl::string_view* bytes) {
   const auto byte = [bytes](size_t i) {
     return static_cast<size_t>(static_cast<unsigned char>((*bytes)[i]));
   };
+  // Two bytes of version, then the header's length, little-endian: two bytes in
+  // version 1, four from version 2 on. `begin` is where the header begins.
   const size_t version = byte(0);
   size_t length = byte(2) | byte(3) << 8;
   size_t begin = 4;
@@ -86,7 +93,8 @@ std::optional<absl::string_view> TakeHeader(absl::string_view* bytes) {
   return header;
 }
 
-// False if the product is not representable.
+// The number of values. False if it or its bytes could overflow: the 16 leaves
+// room for the size of a value.
 bool Count(const std::vector<int64_t>& shape, int64_t* count) {
   *count = 1;
   for (const int64_t size : shape) {
@@ -116,18 +124,21 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes) {
         "has values of type ", absl::CHexEscape(descr->substr(0, 10)),
         "; must be uint8, int8 to int64, float32 or float64, little-endian"));
   }
+  // Read as if in C order, the values would be transposed.
   if (!absl::StartsWith(*order, "False")) {
     return absl::InvalidArgumentError(
         "is in Fortran's order; save numpy.ascontiguousarray of it");
   }
   int64_t count = 0;
   const auto size = static_cast<int64_t>(c10::elementSize(*type));
+  // The size must agree before memory is allocated for a shape from a file.
   if (!Count(*shape, &count) ||
       count * size != static_cast<int64_t>(bytes.size())) {
     return absl::InvalidArgumentError(absl::StrCat(
         "has ", bytes.size(), " bytes of values, which its shape is not of"));
   }
   at::Tensor array = at::empty(*shape, *type);
+  // An empty tensor has no memory to copy to.
   if (count > 0) std::memcpy(array.data_ptr(), bytes.data(), bytes.size());
   return array;
 }

@@ -25,8 +25,10 @@ namespace fs = std::filesystem;
 
 constexpr char kImages[] = "images";
 constexpr char kLabels[] = "labels";
+// 64 GiB. An archive may claim any size, and memory is allocated for it.
 constexpr uint64_t kMostBytes = uint64_t{64} << 30;
 
+// The same error with the file or the array that it is about in front.
 absl::Status About(const std::string& what, const absl::Status& status) {
   return absl::Status(status.code(),
                       absl::StrCat(what, ": ", status.message()));
@@ -37,6 +39,7 @@ bool IsFile(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+// False also where the folder cannot be read.
 bool HasFolders(const fs::path& folder) {
   std::error_code error;
   return std::any_of(fs::directory_iterator(folder, error),
@@ -44,7 +47,8 @@ bool HasFolders(const fs::path& folder) {
                      [](const auto& entry) { return entry.is_directory(); });
 }
 
-// The names in a file; none if it is not there and need not be.
+// The names in a file, one in each line. None if the file is not there and need
+// not be.
 absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& path,
                                                  bool needed) {
   if (!needed && !IsFile(path)) return std::vector<std::string>();
@@ -55,7 +59,7 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& path,
   return names;
 }
 
-// Adds those in superclasses.txt of `folder`, if it is there.
+// Adds the superclasses in superclasses.txt of `folder`, if that is there.
 absl::StatusOr<Dataset> WithSuperclasses(absl::StatusOr<Dataset> dataset,
                                          const fs::path& folder) {
   const std::string path = (folder / kSuperclassesFile).string();
@@ -68,6 +72,8 @@ absl::StatusOr<Dataset> WithSuperclasses(absl::StatusOr<Dataset> dataset,
   return dataset;
 }
 
+// Takes errors as well, so that the message says which array failed. `folder`
+// is where the names of the classes may lie.
 absl::StatusOr<Dataset> FromArrays(const absl::StatusOr<at::Tensor>& images,
                                    const absl::StatusOr<at::Tensor>& labels,
                                    const fs::path& folder) {
@@ -90,6 +96,7 @@ absl::StatusOr<at::Tensor> ReadMember(zip_t* archive, const char* name) {
   const std::string file = absl::StrCat(name, ".npy");
   zip_stat_t found;
   zip_stat_init(&found);
+  // An entry without a known size cannot be bounded before it is read.
   if (zip_stat(archive, file.c_str(), 0, &found) != 0 ||
       (found.valid & ZIP_STAT_SIZE) == 0) {
     return absl::InvalidArgumentError("is not in the file");
@@ -112,6 +119,8 @@ absl::StatusOr<at::Tensor> ReadMember(zip_t* archive, const char* name) {
 absl::StatusOr<Dataset> ReadNpz(const fs::path& path) {
   int error = 0;
   const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
+      // zip_discard frees the archive in any case; zip_close may fail, and does
+      // not free it then.
       zip_open(path.c_str(), ZIP_RDONLY, &error), &zip_discard);
   if (archive == nullptr) {
     return absl::InvalidArgumentError("is no .npz file");
@@ -120,6 +129,8 @@ absl::StatusOr<Dataset> ReadNpz(const fs::path& path) {
                     ReadMember(archive.get(), kLabels), path.parent_path());
 }
 
+// The tensor `name`, with integer types kept as they are. ReadSafetensor reads
+// all others as float32, or says that it cannot.
 absl::StatusOr<at::Tensor> ReadTensor(
     const std::vector<SafetensorsEntry>& entries, const char* name) {
   const auto entry =
@@ -135,6 +146,7 @@ absl::StatusOr<at::Tensor> ReadTensor(
   if (type == at::kFloat) return ReadSafetensor(*entry);
   at::Tensor tensor = at::empty(entry->shape, type);
   if (tensor.numel() > 0) {
+    // ListSafetensors has checked the bytes against the shape.
     std::memcpy(tensor.data_ptr(), entry->data.data(), entry->data.size());
   }
   return tensor;
@@ -149,8 +161,8 @@ absl::StatusOr<Dataset> ReadTensors(const fs::path& path) {
                     ReadTensor(*entries, kLabels), path.parent_path());
 }
 
-// Of each class the coarse name that its images have; none if a class has no
-// image. INVALID_ARGUMENT if a coarse label has no name or a class has two.
+// The coarse name of each class, as its images have it; nothing if a class has
+// no image. INVALID_ARGUMENT if a coarse label has no name or a class has two.
 absl::StatusOr<std::vector<std::string>> CoarseNames(
     const at::Tensor& coarse, const Dataset& dataset,
     const std::vector<std::string>& names) {
@@ -171,14 +183,15 @@ absl::StatusOr<std::vector<std::string>> CoarseNames(
     }
     name = names[group];
   }
+  // A part of the test images may lack classes; then no superclass is known.
   const bool whole =
       std::none_of(of_each.begin(), of_each.end(),
                    [](const auto& name) { return name.empty(); });
   return whole ? of_each : std::vector<std::string>();
 }
 
-// A record is a byte of the coarse label, one of the fine label, and an image
-// as CIFAR-10's.
+// CIFAR-100's test images by their fine labels. A record is a byte of the
+// coarse label, one of the fine label, and an image as CIFAR-10's.
 absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
   constexpr int64_t kImage = 3 * 32 * 32;
   const absl::StatusOr<std::string> bytes =
@@ -195,6 +208,7 @@ absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
   const auto coarse_names =
       NamesIn(folder / "coarse_label_names.txt", /*needed=*/false);
   if (!coarse_names.ok()) return coarse_names.status();
+  // A view of `bytes`, one record in each row.
   const at::Tensor records =
       at::from_blob(const_cast<char*>(bytes->data()),
                     {size / (2 + kImage), 2 + kImage}, at::kByte);
@@ -238,6 +252,8 @@ absl::StatusOr<Dataset> OpenDataset(const std::string& path) {
     return dataset;
   }
   const fs::path extension = fs::path(path).extension();
+  // Any other name is taken for CIFAR-10's records, whose reader says what is
+  // wrong or missing and names the path itself.
   if (extension != ".npz" && extension != ".safetensors") {
     return ReadCifar10File(path);
   }

@@ -15,6 +15,7 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   if (error || !file) {
     return absl::NotFoundError(absl::StrCat("no readable file ", path));
   }
+  // A file that is cut off while it is read is DATA_LOSS, not a shorter text.
   std::string bytes(size, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(size));
   if (!file) {
