@@ -23,6 +23,7 @@ void Count(bool clean_right, bool adversarial_right, Outcomes& outcomes) {
   ++cell;
 }
 
+// Images that were fooled without a step (0) or not at all (-1) do not count.
 void Count(const AttackRecord& record, IterationSummary& summary) {
   if (!record.success || record.iterations < 1) return;
   const auto bin = static_cast<size_t>(record.iterations - 1);
@@ -31,8 +32,8 @@ void Count(const AttackRecord& record, IterationSummary& summary) {
   ++summary.images;
 }
 
-// The iterations of the image at `rank` (from 0), in rising order of
-// iterations.
+// The iterations of the image at `rank` (from 0), if the images stand in rising
+// order of iterations. `rank` must be below the number of images.
 int64_t AtRank(const std::vector<int64_t>& histogram, int64_t rank) {
   int64_t steps = 0;
   for (int64_t below = 0; below <= rank; ++steps) below += histogram[steps];
@@ -49,11 +50,14 @@ void Summarize(IterationSummary& summary) {
   summary.mean = Mean(static_cast<double>(sum), summary.images);
   summary.median = Mean(0, 0);
   if (summary.images == 0) return;
+  // The two middle images, which are one where their number is odd.
   const int64_t low = AtRank(summary.histogram, (summary.images - 1) / 2);
   const int64_t high = AtRank(summary.histogram, summary.images / 2);
   summary.median = static_cast<double>(low + high) / 2;
 }
 
+// Counts what the attack achieved by the prediction on the image that it
+// returned, whatever the plan's success rule.
 void CountGoals(const SampleRecord& sample, const AttackRecord& record,
                 AttackReport& report) {
   if (record.label_confidence < sample.label_confidence) {
@@ -64,6 +68,7 @@ void CountGoals(const SampleRecord& sample, const AttackRecord& record,
   }
   const bool at_target = record.prediction == record.target;
   if (at_target) ++report.right_to_target;
+  // Without a target (-1), any wrong class is what the attack wanted.
   if (at_target || record.target < 0) {
     report.source_target.Add(sample.label, record.prediction);
   }
@@ -78,6 +83,7 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
   const auto classes = static_cast<int64_t>(known.names.size());
   const Taxonomy taxonomy(known);
   AttackReport report;
+  // Positions run over the epsilons of one attack, then of the next.
   report.attack = position / plan.epsilons.size();
   report.epsilon = plan.epsilons[position % plan.epsilons.size()];
   report.per_class.resize(classes);
@@ -97,6 +103,7 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
     Count(record, report.iterations);
     Count(record, report.iterations_per_class[sample.label]);
     report.confusion.Add(sample.label, record.prediction);
+    // Images that were wrong before count, too, unlike in right_to_target.
     if (record.target >= 0 && record.success) ++report.target_hits;
     CountGoals(sample, record, report);
     taxonomy.Count(sample, record, report.kinds);

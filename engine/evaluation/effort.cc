@@ -6,7 +6,8 @@
 namespace adv {
 namespace {
 
-// Compares the parameters of two configs of one attack, pair by pair.
+// Compares the parameters of two configs of one attack, pair by pair. One pair
+// in which the first is less makes the configs incomparable.
 class Comparison {
  public:
   explicit Comparison(double epsilon) : epsilon_(epsilon) {}
@@ -17,6 +18,7 @@ class Comparison {
     // 0 selects another way to go, so it is not less of anything.
     if ((more == 0) != (less == 0)) comparable_ = false;
   }
+  // Steps that are not set follow from epsilon; what counts is their number.
   void operator()(const parameter::OptionalCount& /*described*/,
                   const parameter::OptionalCount& more,
                   const parameter::OptionalCount& less) {

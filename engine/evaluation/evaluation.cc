@@ -99,6 +99,7 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
   Tile tile = MakeTile(network, dataset, indices, plan);
   RunOptions options = RunOptionsOf(plan);
   options.before_pass = before_pass;
+  // [attack and epsilon][image]; a record wants it the other way around.
   std::vector<std::vector<AttackRecord>> attacks;
   status =
       AttackTile(network, source, plan.attacks, options, tile,
@@ -106,6 +107,7 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
                    attacks.push_back(std::move(found));
                  });
   if (!status.ok()) return status;
+  // Only now has the tile its clean logits.
   std::vector<SampleRecord> records = CleanRecords(tile);
   for (const std::vector<AttackRecord>& found : attacks) {
     for (int64_t i = 0; i < tile.count; ++i) {
@@ -129,6 +131,7 @@ absl::StatusOr<EvaluationReport> Evaluate(
   std::vector<SampleRecord> records;
   const auto count = static_cast<int64_t>(indices.size());
   for (int64_t begin = 0; begin < count; begin += plan.tile_size) {
+    // The last tile may have fewer images.
     const int64_t end = std::min(begin + plan.tile_size, count);
     absl::StatusOr<std::vector<SampleRecord>> tile = EvaluateTile(
         network, source, dataset,

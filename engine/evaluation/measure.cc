@@ -10,6 +10,8 @@
 namespace adv {
 namespace {
 
+// The softmax is computed in double. With the largest logit taken off, the term
+// of the prediction is 1, so that its probability is 1 / sum.
 Verdict VerdictOf(const float* logits, int64_t classes, int64_t label) {
   // Of equal logits the first counts, as argmax does.
   const float* largest = std::max_element(logits, logits + classes);
@@ -22,6 +24,8 @@ Verdict VerdictOf(const float* logits, int64_t classes, int64_t label) {
           std::exp(static_cast<double>(logits[label]) - *largest) / sum};
 }
 
+// The sums run over the values in their order in memory, which fixes the
+// rounding.
 Distance DistanceOf(const float* image, const float* original, int64_t values) {
   Distance distance;
   double squares = 0;
@@ -66,6 +70,7 @@ int64_t RankOf(const at::Tensor& logits, int64_t label) {
 std::vector<Distance> MeasureDistances(const at::Tensor& images,
                                        const at::Tensor& originals,
                                        int64_t count) {
+  // Rows [N, values]; both tensors have the values of an image in one order.
   const at::Tensor changed = ValuesOf(images.cpu());
   const at::Tensor original = ValuesOf(originals.cpu());
   const int64_t values = original.size(1);

@@ -37,6 +37,7 @@ absl::Status Validate(const EvaluationPlan& plan,
                               plan.goal.kind == Goal::Kind::kTargeted};
   for (const AttackConfig& config : plan.attacks) {
     const absl::Status valid = Validate(config);
+    // A config that is wrong by itself is not held against the run as well.
     violations.AddAll(
         valid.ok() ? ValidateRun(TraitsOf(config), options, problem) : valid);
   }

@@ -16,6 +16,9 @@ Rate WilsonRate(int64_t count, int64_t total) {
   constexpr double kZ = 1.959963984540054;  // the normal's 97.5 % quantile
   const double n = static_cast<double>(total);
   const double p = static_cast<double>(count) / n;
+  // Wilson's interval: the shares q for which p lies within kZ standard errors,
+  // (p - q)^2 <= kZ^2 q (1 - q) / n. Its ends are centre - half and centre +
+  // half.
   const double scale = 1 + kZ * kZ / n;
   const double centre = (p + kZ * kZ / (2 * n)) / scale;
   const double half =

@@ -26,6 +26,7 @@ void Taxonomy::Count(const SampleRecord& sample, const AttackRecord& record,
       superclasses[sample.label] == superclasses[record.prediction]) {
     ++counts.co_natural;
   } else if (record.clean_rank < kBestClasses) {
+    // The clean image was right, so the label has rank 0 and this is 1 or 2.
     ++counts.refocused;
   } else {
     ++counts.true_adversarial;
@@ -33,6 +34,7 @@ void Taxonomy::Count(const SampleRecord& sample, const AttackRecord& record,
 }
 
 std::string Taxonomy::Rule() const {
+  // A map, so that superclasses come in the order of their names.
   std::map<std::string, std::vector<std::string>> members;
   for (size_t i = 0; i < classes_.superclasses.size(); ++i) {
     members[classes_.superclasses[i]].push_back(classes_.names[i]);

@@ -11,7 +11,8 @@
 namespace adv {
 namespace {
 
-// Sets the targets by the goal's rule, which may need the clean logits.
+// Sets the targets by the goal's rule, which may need the clean logits. Targets
+// that the caller has set already stay as they are.
 absl::Status FindTargets(const Network& network, const RunOptions& options,
                          Tile& tile) {
   AttackBatch& batch = tile.batch;
@@ -25,6 +26,7 @@ absl::Status FindTargets(const Network& network, const RunOptions& options,
     }
     const absl::StatusOr<at::Tensor> logits = network.Logits(batch.images);
     if (!logits.ok()) return logits.status();
+    // Kept, so that the first attack need not compute them again.
     batch.clean_logits = logits->cpu();
   }
   absl::StatusOr<at::Tensor> targets = ResolveTargets(
@@ -42,6 +44,7 @@ void AddExamples(const Dataset& dataset, int64_t classes, AttackBatch& batch) {
   std::vector<int64_t> indices;
   for (int64_t i : FirstOfEachClass(dataset.labels, kOfEachClass)) {
     const auto label = dataset.labels[i].item<int64_t>();
+    // The data set may have classes that the model does not know.
     if (label >= 0 && label < classes) indices.push_back(i);
   }
   batch.examples = dataset.Pixels(indices);
@@ -56,6 +59,8 @@ std::vector<AttackRecord> MakeRecords(const AttackResult& result,
       MeasureVerdicts(result.logits, batch.labels, tile.count);
   const std::vector<Distance> distances =
       MeasureDistances(result.images, batch.images, tile.count);
+  // One copy of each tensor. Each item() of a tensor on a GPU would be a copy
+  // of its own.
   const at::Tensor success = result.success.cpu();
   const at::Tensor iterations = result.iterations.cpu();
   const at::Tensor zero_gradient = result.zero_gradient.cpu();
@@ -64,6 +69,7 @@ std::vector<AttackRecord> MakeRecords(const AttackResult& result,
   const at::Tensor member =
       result.member.defined() ? result.member.cpu() : result.member;
   std::vector<AttackRecord> records;
+  // Rows from `count` on are padding and get no record.
   for (int64_t i = 0; i < tile.count; ++i) {
     AttackRecord record;
     if (batch.targets.defined()) {
@@ -110,6 +116,8 @@ absl::Status AttackTile(const Network& network, const Network& source,
     if (!outcome.ok()) return outcome.status();
     // The next attack then need not compute them again.
     batch.clean_logits = outcome->clean_logits;
+    // One result for each epsilon, in their order: so the calls come in the
+    // order of SampleRecord::attacks.
     for (const AttackResult& result : outcome->results) {
       on_result(result, MakeRecords(result, tile));
     }

@@ -29,7 +29,7 @@ std::string NameIn(const EvaluationPlan& plan, size_t attack) {
 }
 
 // The distance that all steps together can lead, for the attacks whose step
-// size does not adapt.
+// size does not adapt. Nothing for the other attacks.
 struct ReachAt {
   double epsilon;
 
@@ -66,6 +66,7 @@ void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
           ": its members go by scores or decisions alone, so it is "
           "weaker than the AutoAttack that others report"));
     }
+    // The members have settings of their own, and so warnings of their own.
     for (const AnyAttack& member : MembersOf(*ensemble)) {
       WarnOfSetting(plan, member.config,
                     absl::StrCat(name, "'s ", AttackName(member.config)),
@@ -89,12 +90,14 @@ void WarnOfSetting(const EvaluationPlan& plan, const AttackConfig& config,
   }
 }
 
-// Bytes change by whole levels, so a part of epsilon may be of no use.
+// Images of 8 bits change by whole levels, so a part of epsilon may be of no
+// use. In L2 an epsilon is no number of levels.
 void WarnOfLevels(const EvaluationPlan& plan, Warnings& warnings) {
   if (!plan.eight_bit || plan.norm != Norm::kLinf) return;
   for (double epsilon : plan.epsilons) {
     const double levels = 255 * epsilon;
     const int64_t whole = LevelsWithin(epsilon);
+    // 8/255, typed as a decimal number, is not exactly 8 levels.
     if (levels - static_cast<double>(whole) < 1e-3) continue;
     warnings.push_back(absl::StrFormat(
         "eight_bit: epsilon %.4g is %.4g levels of 255, of which %d can be "
@@ -127,6 +130,7 @@ void WarnOfRisingAccuracy(const EvaluationPlan& plan,
   for (size_t i = 1; i < attacks.size(); ++i) {
     const AttackReport& low = attacks[i - 1];
     const AttackReport& high = attacks[i];
+    // Robust images are those that are right before and after.
     if (low.attack != high.attack ||
         high.overall.right_right <= low.overall.right_right) {
       continue;
@@ -151,6 +155,8 @@ struct AtEpsilon {
   int64_t Right(size_t attack) const { return Of(attack).overall.right_right; }
 };
 
+// With more work and all else equal, an attack should leave no more images
+// right.
 void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   for (size_t less = 0; less < attacks.size(); ++less) {
@@ -168,6 +174,7 @@ void WarnOfMoreSteps(const AtEpsilon& at, Warnings& warnings) {
   }
 }
 
+// An attack that looks at the network should do better than one that does not.
 void WarnOfNoise(const AtEpsilon& at, Warnings& warnings) {
   const std::vector<AttackConfig>& attacks = at.plan.attacks;
   for (size_t noise = 0; noise < attacks.size(); ++noise) {
@@ -216,10 +223,12 @@ void WarnOfWeakGradients(const AtEpsilon& at, Warnings& warnings) {
 void WarnOfUnevenClasses(const EvaluationReport& report, Warnings& warnings) {
   int64_t fewest = report.samples, most = 0;
   for (const int64_t images : report.samples_per_class) {
+    // A class without images is not part of the sample.
     if (images == 0) continue;
     fewest = std::min(fewest, images);
     most = std::max(most, images);
   }
+  // A sample that does not divide leaves a difference of one.
   if (most - fewest > 1) {
     warnings.push_back(
         absl::StrCat("classes are not even: they have ", fewest, " to ", most,
