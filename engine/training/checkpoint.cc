@@ -10,9 +10,11 @@
 namespace adv {
 namespace {
 
+// The number is that of the format.
 constexpr char kMagic[] = "adv-checkpoint 1 ";
 constexpr size_t kDigestLength = 2 * SHA256_DIGEST_LENGTH;
 
+// In hex, kDigestLength characters.
 std::string Sha256(absl::string_view bytes) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
@@ -34,6 +36,7 @@ absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes) {
   if (!absl::ConsumePrefix(&bytes, kMagic)) {
     return absl::DataLossError("not a checkpoint of this format");
   }
+  // The digest must be whole, and something must follow it.
   if (bytes.size() <= kDigestLength || bytes[kDigestLength] != '\n') {
     return absl::DataLossError("the checkpoint is truncated");
   }

@@ -7,13 +7,14 @@ namespace adv {
 Dropout::Dropout(const std::vector<Layer>& layers,
                  const std::vector<int64_t>& image_shape, int64_t batch,
                  at::Device device) {
-  // Follows the shape of the values through the layers; the factors have the
-  // shape at their dropout layer.
+  // The shape of the values is followed through the layers, since the factors
+  // have the shape at their dropout layer.
   std::vector<int64_t> shape = {batch, image_shape[0], image_shape[1],
                                 image_shape[2]};
   for (const Layer& layer : layers) {
     switch (layer.kind) {
       case LayerKind::kConv:
+        // Convolutions are padded, so that height and width stay.
         shape[1] = layer.out;
         break;
       case LayerKind::kMaxPool:
@@ -41,7 +42,9 @@ Dropout::Dropout(const std::vector<Layer>& layers,
 
 void Dropout::Draw(int64_t count, const at::Generator& generator) {
   for (size_t i = 0; i < factors_.size(); ++i) {
-    // In place, because a recorded step reads this memory.
+    // In place, because a recorded step reads this memory. The draw gives 1
+    // with the probability `kept` and 0 otherwise; the division scales up what
+    // stays.
     const double kept = 1 - probabilities_[i];
     factors_[i].narrow(0, 0, count).bernoulli_(kept, generator).div_(kept);
   }

@@ -5,9 +5,9 @@
 namespace adv {
 namespace {
 
-// The part of `flat` at `offset` in the shape of a parameter. Convolution
-// weights lie channels-last, as the convolutions want them and return their
-// gradients.
+// The part of `flat` at `offset` in the shape of a parameter, without a copy.
+// Convolution weights lie channels-last, as the convolutions want them and
+// return their gradients.
 at::Tensor ViewOf(const at::Tensor& flat, int64_t offset,
                   at::IntArrayRef shape) {
   const at::Tensor part = flat.narrow(0, offset, c10::multiply_integers(shape));
@@ -46,6 +46,8 @@ StateDict FlatParameters::Unflatten(const at::Tensor& flat) const {
   StateDict parameters;
   const at::Tensor on_cpu = flat.detach().to(at::kCPU);
   int64_t offset = 0;
+  // leaves_ has the names of the constructor's map in the same order, so that
+  // the offsets are the same.
   for (const auto& [name, leaf] : leaves_) {
     parameters[name] = ViewOf(on_cpu, offset, leaf.sizes())
                            .clone(at::MemoryFormat::Contiguous);

@@ -8,6 +8,7 @@ std::mt19937_64 KeyedGenerator(RandomStream stream, uint64_t seed,
                                uint64_t counter) {
   // The standard fixes the results of seed_seq and mt19937_64, unlike those of
   // its distributions.
+  // A seed_seq takes numbers of 32 bits, so those of 64 bits go in as halves.
   std::seed_seq key{static_cast<uint32_t>(stream), static_cast<uint32_t>(seed),
                     static_cast<uint32_t>(seed >> 32),
                     static_cast<uint32_t>(counter),

@@ -4,6 +4,7 @@ namespace adv {
 
 double LearningRateAt(const TrainingSettings& settings, int64_t updates,
                       int64_t total_updates) {
+  // The drops rise, so the last one that is reached decides.
   double factor = 1;
   for (const LearningRateDrop& drop : settings.learning_rate_drops) {
     if (updates >= drop.after_fraction * total_updates) factor = drop.factor;

@@ -12,10 +12,12 @@
 namespace adv {
 namespace {
 
+// The mean over the images. Logits [N, classes], labels [N].
 at::Tensor CrossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
   return at::nll_loss(at::log_softmax(logits, 1), labels);
 }
 
+// A scalar on the device: reading it back here would make an accelerator wait.
 at::Tensor CountCorrect(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.detach().argmax(1).eq(labels).sum();
 }
@@ -38,6 +40,8 @@ Objective::Value Objective::Of(const StateDict& parameters,
   }
   const at::Tensor logits = logits_of(AdversarialExamples(parameters, batch));
   at::Tensor loss = CrossEntropy(logits, batch.labels);
+  // The mixed loss of Goodfellow et al. Both passes drop the same values.
+  // Without a clean weight, the pass over the clean images is saved.
   const double clean_weight = adversarial_.clean_weight;
   if (clean_weight > 0) {
     loss = clean_weight * CrossEntropy(logits_of(batch.images), batch.labels) +
@@ -57,6 +61,8 @@ at::Tensor Objective::AdversarialExamples(const StateDict& parameters,
     {
       // Validation runs without gradients, but examples need them there, too.
       const at::AutoGradMode enable_grad(true);
+      // A leaf of its own for each step, so that the graph ends at these
+      // pixels.
       const at::Tensor input = examples.detach().requires_grad_();
       const at::Tensor logits = VggForward(layers_, parameters, input);
       gradient = torch::autograd::grad(
@@ -66,6 +72,7 @@ at::Tensor Objective::AdversarialExamples(const StateDict& parameters,
           {AttackLossGradient(logits.detach(), batch.labels)})[0];
     }
     const at::NoGradGuard no_grad;
+    // L-inf's steepest ascent: every pixel moves by the whole step.
     examples.add_(gradient.sign_(), adversarial_.step_size);
     ball.Project(examples);
   }

@@ -18,6 +18,7 @@ void RmsProp::Step(at::Tensor& gradient, const at::Tensor& rate) {
   const at::NoGradGuard no_grad;
   // All in place: a recorded step replays on the same memory.
   mean_square_.mul_(rho_).addcmul_(gradient, gradient, 1 - rho_);
+  // sqrt(v) + epsilon, as Keras has it; other libraries put epsilon elsewhere.
   at::sqrt_out(scratch_, mean_square_).add_(epsilon_);
   parameters_.sub_(gradient.mul_(rate).div_(scratch_));
 }

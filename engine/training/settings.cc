@@ -9,7 +9,8 @@
 namespace adv {
 namespace {
 
-// Collects all faults, so that a caller sees them at once.
+// Collects all faults, so that a caller sees them at once. The message names
+// each field with its value and its range.
 class Violations {
  public:
   template <typename T>
@@ -29,6 +30,7 @@ class Violations {
   std::vector<std::string> list_;
 };
 
+// Comparisons with NaN are false, so NaN is never in range.
 bool IsPositive(double value) { return std::isfinite(value) && value > 0; }
 bool IsFraction(double value) { return value >= 0 && value < 1; }
 
@@ -57,6 +59,8 @@ AdversarialTraining AdversarialTraining::Default(Method method) {
   adversarial.method = method;
   if (method == Method::kNone) return adversarial;
   adversarial.epsilon = 8.0 / 255;
+  // From a random point, a step of epsilon itself often ends short of the
+  // surface of the ball.
   if (method == Method::kFgsm) {
     adversarial.steps = 1;
     adversarial.step_size = 1.25 * adversarial.epsilon;

@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// For devices other than CUDA's, and for builds without CUDA.
 class DirectRunner final : public StepRunner {
  public:
   void Run(const std::function<void()>& work) override { work(); }
@@ -21,6 +22,7 @@ class DirectRunner final : public StepRunner {
 // The first calls let cuDNN choose its kernels and autograd make its buffers.
 constexpr int kCallsBeforeRecording = 3;
 
+// Calls the work a few times, records it once, and replays the recording then.
 class GraphRunner final : public StepRunner {
  public:
   void Run(const std::function<void()>& work) override {
@@ -61,6 +63,7 @@ class GraphRunner final : public StepRunner {
 }  // namespace
 
 c10::Stream MakeStream(at::Device device) {
+  // Such a device has one queue alone.
   if (!device.is_cuda()) return c10::Stream(c10::Stream::DEFAULT, device);
   return c10::impl::VirtualGuardImpl(device.type())
       .getStreamFromGlobalPool(device);

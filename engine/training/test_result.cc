@@ -8,6 +8,7 @@
 namespace adv {
 namespace {
 
+// Bounds the memory of a pass. The sums do not depend on it but for rounding.
 constexpr int64_t kBatch = 256;
 
 }  // namespace

@@ -142,6 +142,7 @@ int64_t Trainer::steps_per_epoch() const {
 }
 
 bool Trainer::stopped_early() const {
+  // Follows from the records alone, so a checkpoint holds no state of the rule.
   EarlyStopping rule(settings_.patience, settings_.min_delta);
   for (const EpochRecord& epoch : epochs_) {
     rule.Observe(epoch.validation_loss);
@@ -152,6 +153,7 @@ bool Trainer::stopped_early() const {
 
 int64_t Trainer::best_epoch() const {
   if (split_.validation.empty()) return static_cast<int64_t>(epochs_.size());
+  // Of equal losses the first one counts.
   const auto best =
       std::min_element(epochs_.begin(), epochs_.end(),
                        [](const EpochRecord& a, const EpochRecord& b) {
@@ -180,7 +182,8 @@ void Trainer::StartEpoch() {
 
 void Trainer::ShuffleOnDevice() {
   SeedGenerator(RandomStream::kShuffle, epochs_.size());
-  // Sorts by random keys. There are 2^63 of them, so no two are equal.
+  // Sorts by random keys. There are 2^63 of them, so that two equal ones are as
+  // good as impossible.
   const at::Tensor keys = at::empty_like(training_).random_(generator_);
   order_ = training_.index_select(0, keys.argsort());
   if (!settings_.horizontal_flips) return;
@@ -243,6 +246,7 @@ TrainingBatch Trainer::FirstOfBatch(int64_t count) const {
 // reads nothing back.
 void Trainer::Learn(const TrainingBatch& batch) {
   at::Tensor gradients = parameters_.gradients();
+  // backward() adds to what is there.
   gradients.zero_();
   const Objective::Value value = objective_.Of(parameters_.leaves(), batch);
   value.loss.backward();
@@ -336,11 +340,14 @@ absl::StatusOr<EpochRecord> Trainer::RunRestOfEpoch(
   const int64_t steps = steps_per_epoch();
   while (step_ < steps) {
     Step();
+    // The report on the last step comes with the validation below.
     if (!device_.is_cpu() || step_ % kStepsPerReport != 0 || step_ == steps) {
       continue;
     }
     if (absl::Status status = report(ReadSums()); !status.ok()) return status;
   }
+  // A checkpoint of the report below has all steps done. The run that continues
+  // from it comes here at once and validates again.
   Validate();
   const Sums sums = ReadSums();
   if (absl::Status status = report(sums); !status.ok()) return status;

@@ -19,14 +19,16 @@
 namespace adv {
 namespace {
 
+// Before the names of what Identity() gives, in the values of a checkpoint.
 constexpr char kIdentityPrefix[] = "run.";
 constexpr char kParameters[] = "parameters";
 constexpr char kMeanSquare[] = "mean_square";
 constexpr char kBestParameters[] = "best_parameters";
 
-// 17 digits read back as the same double.
+// 17 digits suffice for any double to be read back as the same double.
 std::string Exactly(double value) { return absl::StrFormat("%.17g", value); }
 
+// Descriptions are compared as texts and shown, but never read back.
 std::string Describe(const std::vector<Layer>& layers) {
   return absl::StrJoin(layers, " ", [](std::string* out, const Layer& layer) {
     absl::StrAppend(out, static_cast<int>(layer.kind), ":", layer.name, ":",
@@ -51,11 +53,13 @@ std::string Describe(const AdversarialTraining& adversarial) {
       " clean_weight ", Exactly(adversarial.clean_weight));
 }
 
+// The count stands in front, for people who read how two runs differ.
 std::string DigestIndices(const std::vector<int64_t>& indices) {
   return absl::StrCat(indices.size(), " images, ",
                       DigestTensor(at::tensor(indices, at::kLong)));
 }
 
+// A line for each epoch, in the order that DecodeEpochs reads.
 std::string EncodeEpochs(const std::vector<EpochRecord>& epochs) {
   return absl::StrJoin(epochs, "\n",
                        [](std::string* out, const EpochRecord& epoch) {
@@ -67,6 +71,8 @@ std::string EncodeEpochs(const std::vector<EpochRecord>& epochs) {
                        });
 }
 
+// False if a line is not what EncodeEpochs writes. An empty text means no
+// epochs.
 bool DecodeEpochs(absl::string_view text, std::vector<EpochRecord>* epochs) {
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
@@ -98,6 +104,7 @@ bool DecodeCounters(const std::map<std::string, std::string>& values,
                     Counters* counters) {
   const auto at = [&values](const char* name) -> absl::string_view {
     const auto found = values.find(name);
+    // A number that is missing reads as an empty text, which is no number.
     return found == values.end() ? "" : absl::string_view(found->second);
   };
   return DecodeEpochs(at("epochs"), &counters->epochs) &&
@@ -113,6 +120,8 @@ bool DecodeCounters(const std::map<std::string, std::string>& values,
 absl::Status CheckIdentity(const std::map<std::string, std::string>& current,
                            const std::map<std::string, std::string>& values) {
   std::vector<std::string> differences;
+  // Only what this run knows is compared: an older program may have written
+  // more or fewer names, and a missing one counts as a difference.
   for (const auto& [name, value] : current) {
     const auto found = values.find(absl::StrCat(kIdentityPrefix, name));
     const std::string was = found == values.end() ? "unknown" : found->second;
@@ -129,6 +138,7 @@ absl::Status CheckIdentity(const std::map<std::string, std::string>& current,
 
 }  // namespace
 
+// max_loss is left out: it may end a run, but changes no weight.
 std::map<std::string, std::string> Trainer::Identity() const {
   return {
       {"layers", Describe(layers_)},
@@ -169,6 +179,7 @@ absl::StatusOr<std::string> Trainer::Checkpoint() const {
   }
   content.values["epochs"] = EncodeEpochs(epochs_);
   content.values["step"] = absl::StrCat(step_);
+  // The sums of the validation are left out, since Validate starts them anew.
   const Sums sums = ReadSums();
   content.values["training_loss"] = Exactly(sums.training_loss);
   content.values["training_correct"] = Exactly(sums.training_correct);
@@ -194,6 +205,8 @@ absl::Status Trainer::Restore(absl::string_view checkpoint) {
     }
   }
   Counters counters;
+  // All steps may be done: the last report of an epoch comes after them, and
+  // only the validation is then left to do.
   if (!DecodeCounters(content->values, &counters) || counters.step < 0 ||
       counters.step > steps_per_epoch() ||
       static_cast<int64_t>(counters.epochs.size()) > settings_.max_epochs) {

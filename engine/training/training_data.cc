@@ -10,6 +10,8 @@ std::shared_ptr<const TrainingData> TrainingData::Upload(const Dataset& dataset,
 }
 
 TrainingData::TrainingData(const Dataset& dataset, at::Device device)
+    // Turned once on the host into rows of pixels with their channels side by
+    // side.
     : images_(dataset.images.permute({0, 2, 3, 1}).contiguous().to(device)),
       labels_(dataset.labels.to(device)),
       host_labels_(dataset.labels),

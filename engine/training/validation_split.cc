@@ -13,6 +13,7 @@ ValidationSplit SplitForValidation(const at::Tensor& labels,
                                    double fraction, uint64_t seed) {
   std::map<int64_t, std::vector<int64_t>> by_class;
   const int64_t* label = labels.data_ptr<int64_t>();
+  // A map, so that the classes come in the order of their labels.
   for (int64_t index : indices) by_class[label[index]].push_back(index);
 
   ValidationSplit split;
