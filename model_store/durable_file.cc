@@ -31,11 +31,13 @@ class Descriptor {
   int fd_;
 };
 
+// The folder of `path`, in a form that can be opened: "." for a bare name.
 std::string ParentOf(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path();
   return parent.empty() ? "." : parent;
 }
 
+// A call may write a part only, and a signal may interrupt it before it begins.
 absl::Status WriteAll(int fd, const std::string& path,
                       absl::string_view bytes) {
   while (!bytes.empty()) {
@@ -58,15 +60,20 @@ std::string FollowLinks(const std::string& path) {
     const std::filesystem::path next =
         std::filesystem::read_symlink(target, error);
     if (error) break;  // it is no link
+    // A relative link starts at the link's own folder; an absolute one replaces
+    // it.
     target = target.parent_path() / next;
   }
   return target.string();
 }
 
-// An error if `path` holds something that a file cannot replace.
+// An error if `path` holds something that a file cannot replace. A folder
+// passes: the rename refuses it with a clear reason of its own.
 absl::Status CheckReplaceable(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) {
+    // A link that leads nowhere comes here, too: the file is made where it
+    // leads.
     return errno == ENOENT ? absl::OkStatus()
                            : FileError(path, "cannot replace", errno);
   }
@@ -162,6 +169,7 @@ absl::Status WriteFileDurably(const std::string& path,
   absl::Status status = CheckReplaceable(path);
   if (!status.ok()) return status;
   const std::string target = FollowLinks(path);
+  // In the same folder, since a rename cannot leave its file system.
   const std::string temporary = target + ".tmp";
   ::unlink(temporary.c_str());  // a link left there must not be written through
   // The bytes are on the disk before the rename, or a crash could leave the new
@@ -174,6 +182,7 @@ absl::Status WriteFileDurably(const std::string& path,
     ::unlink(temporary.c_str());
     return status;
   }
+  // Without this a power cut could bring the old file back after an OK.
   return SyncFolder(ParentOf(target));
 }
 
@@ -191,6 +200,7 @@ absl::Status SyncFolder(const std::string& path) {
 absl::Status MakeFolder(const std::string& path) {
   const std::string parent = ParentOf(path);
   int failure = ::mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+  // The root is its own parent, and "." has none that mkdir could make.
   if (failure == ENOENT && parent != path && parent != ".") {
     absl::Status status = MakeFolder(parent);
     if (!status.ok()) return status;

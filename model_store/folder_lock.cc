@@ -15,6 +15,7 @@ namespace adv {
 
 absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder) {
   std::string path = absl::StrCat(folder, "/.lock");
+  // Close-on-exec, since a child with the descriptor would keep the lock.
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return FileError(path, "cannot create", errno);
   FolderLock lock(std::move(path), fd);

@@ -21,8 +21,10 @@
 namespace adv {
 namespace {
 
+// Far more than a lease has; bounds what a damaged file can cost.
 constexpr uint64_t kMaxLeaseBytes = 65536;
 
+// Tells two leases apart even if the same process took both.
 absl::StatusOr<std::string> RandomToken() {
   char bytes[16];
   if (::getentropy(bytes, sizeof(bytes)) != 0) {
@@ -31,6 +33,7 @@ absl::StatusOr<std::string> RandomToken() {
   return absl::BytesToHexString(absl::string_view(bytes, sizeof(bytes)));
 }
 
+// The holder in words, for messages.
 std::string Describe(const LeaseHolder& holder) {
   if (holder.token.empty()) return "a worker whose lease cannot be read";
   return absl::StrCat("process ", holder.process.pid, " on ",
@@ -43,6 +46,7 @@ absl::StatusOr<double> ModificationTime(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return FileError(path, "cannot open", errno);
   struct stat info;
+  // Kept, since close may set errno anew.
   const int failure = ::fstat(fd, &info) == 0 ? 0 : errno;
   ::close(fd);
   if (failure != 0) return FileError(path, "cannot look at", failure);
@@ -51,7 +55,8 @@ absl::StatusOr<double> ModificationTime(const std::string& path) {
 }
 
 // Returns "" if the lease at `path` is free, the holder and the reason if it
-// may be taken over, and UNAVAILABLE otherwise. The caller holds `lock`.
+// may be taken over, and UNAVAILABLE otherwise. The caller holds `lock`. A file
+// that cannot be read as a lease names no process; it is free when it is stale.
 absl::StatusOr<std::string> CheckFree(const std::string& path,
                                       const FolderLock& lock, double seconds) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxLeaseBytes);
@@ -69,6 +74,7 @@ absl::StatusOr<std::string> CheckFree(const std::string& path,
   // living holder would have renewed since then, so its size decides alone.
   const double age = std::abs(*now - *renewed);
   const std::string renewal = absl::StrFormat("renewed %.0f s ago", age);
+  // The holder's own length counts, since it decides how often it renews.
   if (age > (holder.seconds > 0 ? holder.seconds : seconds)) {
     return absl::StrCat(Describe(holder), ", ", renewal);
   }
@@ -146,6 +152,7 @@ Lease::~Lease() {
     ending_ = true;
   }
   wake_.notify_all();
+  // The thread uses this object, so it ends before anything else does.
   heartbeat_.join();
   // An error does not matter: a lease that stays gets stale.
   (void)WhileHeld([this] {
@@ -162,6 +169,7 @@ absl::Status Lease::Check() const {
 absl::Status Lease::WhileHeld(const std::function<absl::Status()>& act) {
   const absl::StatusOr<FolderLock> lock = FolderLock::Acquire(folder_);
   if (!lock.ok()) return lock.status();
+  // The lock keeps others from taking the lease over before `act` is done.
   absl::Status held = CheckHolder(ReadFile(path_, kMaxLeaseBytes));
   return held.ok() ? act() : held;
 }
@@ -171,6 +179,7 @@ absl::Status Lease::Renew() {
   // over in between, the touch goes to the old file, which has no name any
   // more, and does not renew the other's lease.
   const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  // Kept, since the read below may set errno anew.
   const int open_error = errno;
   absl::Status status = CheckHolder(ReadFile(path_, kMaxLeaseBytes));
   if (fd < 0) {
@@ -198,6 +207,7 @@ absl::Status Lease::CheckHolder(const absl::StatusOr<std::string>& bytes) {
 }
 
 void Lease::KeepRenewing() {
+  // Two renewals in a row may fail before the lease is stale.
   const std::chrono::duration<double> interval(self_.seconds / 3);
   std::unique_lock<std::mutex> lock(mutex_);
   while (!wake_.wait_for(lock, interval, [this] { return ending_; })) {

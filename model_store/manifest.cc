@@ -15,10 +15,12 @@
 namespace adv {
 namespace {
 
+// Lower case alone, so that digests can be compared as texts.
 bool IsLowerHex(char c) {
   return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
 }
 
+// The message begins with the field; the caller puts the file in front.
 absl::Status CheckStoredFile(const v1::StoredFile& file) {
   if (!IsValidStoredFileName(file.name())) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -65,6 +67,7 @@ absl::Status CheckFiles(const v1::ModelManifest& manifest) {
     }
     has_main = has_main || file.name() == main;
   }
+  // A version without it has nothing to load and no digest.
   if (!has_main) {
     return absl::InvalidArgumentError(absl::StrCat("files must list ", main));
   }
@@ -128,6 +131,7 @@ absl::Status CheckManifest(const v1::ModelManifest& manifest,
 absl::StatusOr<std::string> ManifestToJson(const v1::ModelManifest& manifest) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
+  // JSON's usual form would turn schema_version into schemaVersion.
   options.preserve_proto_field_names = true;
   // A manifest is a record: it says "false" and 0 as well.
   options.always_print_primitive_fields = true;
@@ -149,6 +153,8 @@ absl::StatusOr<v1::ModelManifest> ManifestFromJson(absl::string_view json) {
   }
   v1::ModelManifest manifest;
   google::protobuf::util::JsonParseOptions options;
+  // A newer program may have written a field that changes what the others mean.
+  // Better refuse the version than drop the field.
   options.ignore_unknown_fields = false;
   const auto status = google::protobuf::util::JsonStringToMessage(
       std::string(json), &manifest, options);

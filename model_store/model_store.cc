@@ -29,7 +29,7 @@ uint64_t VersionOf(const std::string& name) {
   return is_number && absl::StrCat(version) == name ? version : 0;
 }
 
-// The names in a folder.
+// The names in a folder, in no particular order.
 absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -41,6 +41,8 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const fs::path& folder) {
   return names;
 }
 
+// The same fault as DATA_LOSS, with the path in front: whatever the check calls
+// it, what lies in the store is not sound.
 absl::Status AtPath(const fs::path& path, const absl::Status& status) {
   return absl::DataLossError(
       absl::StrCat(path.string(), ": ", status.message()));
@@ -73,6 +75,8 @@ absl::Status CheckNames(const fs::path& folder,
   return absl::OkStatus();
 }
 
+// The bytes of a file that the manifest lists. DATA_LOSS if their number or
+// their digest is not the listed one.
 absl::StatusOr<std::string> ReadVerified(const fs::path& path,
                                          const v1::StoredFile& listed) {
   std::error_code error;
@@ -144,6 +148,7 @@ absl::StatusOr<uint64_t> ModelStore::LatestVersion(
   auto versions = List();
   if (!versions.ok()) return versions.status();
   std::set<std::string> names;
+  // The names are for the message alone.
   uint64_t latest = 0;
   for (const ModelVersion& model : *versions) {
     names.insert(model.name);
@@ -159,6 +164,7 @@ absl::StatusOr<uint64_t> ModelStore::LatestVersion(
 
 absl::StatusOr<v1::ModelManifest> ModelStore::ReadManifest(
     absl::string_view name, uint64_t version) const {
+  // A name may come from a request, and must not lead out of the store.
   if (!IsValidModelName(name)) {
     return absl::NotFoundError(absl::StrCat(root_, ": no model ", Quoted(name),
                                             "; a name is ", kModelNameRule));
@@ -185,6 +191,7 @@ absl::StatusOr<StoredModel> ModelStore::Read(absl::string_view name,
   if (!manifest.ok()) return manifest.status();
   const fs::path folder =
       fs::path(root_) / std::string(name) / std::to_string(version);
+  // Before the files are read, which may have gigabytes.
   absl::Status status = CheckNames(folder, *manifest);
   if (!status.ok()) return status;
   StoredModel model;

@@ -14,6 +14,7 @@ bool IsValidModelName(absl::string_view name) {
 }
 
 std::string MainFile(absl::string_view format) {
+  // A manifest that names no format is of our own networks.
   if (format.empty() || format == "vgg") return kWeightsFile;
   if (format == "torchscript") return kTorchScriptFile;
   if (format == "onnx") return kOnnxFile;
@@ -22,6 +23,7 @@ std::string MainFile(absl::string_view format) {
 }
 
 bool IsValidStoredFileName(absl::string_view name) {
+  // The manifest cannot list itself: its own digest would be a part of it.
   if (name.empty() || name.size() > 255 || name.front() == '.' ||
       name == kManifestFile) {
     return false;

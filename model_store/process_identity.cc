@@ -17,7 +17,7 @@
 namespace adv {
 namespace {
 
-// Empty if it cannot be read.
+// The whole text of a file, or an empty string if it cannot be read.
 std::string ReadText(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
@@ -25,7 +25,8 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-// Two fields of /proc/<pid>/stat.
+// Two fields of /proc/<pid>/stat: the letter of the state, such as R or Z, and
+// the start in clock ticks from the boot. '?' and 0 if they cannot be read.
 struct ProcessStat {
   char state = '?';
   uint64_t start = 0;
@@ -50,6 +51,8 @@ ProcessStat ReadStat(int64_t pid) {
   return stat;
 }
 
+// The place in which a pid of this process's view is unique; empty if not
+// known.
 std::string ThisPlace() {
   std::string boot = ReadText("/proc/sys/kernel/random/boot_id");
   while (!boot.empty() && boot.back() == '\n') boot.pop_back();
@@ -60,6 +63,7 @@ std::string ThisPlace() {
 }
 
 std::string HostName() {
+  // The last byte stays 0: a name that is cut short need not end with one.
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown host";
   return name.data();

@@ -56,6 +56,7 @@ class StagingFolder {
     if (::mkdir(path.c_str(), 0777) != 0) {
       return FileError(path, "cannot create folder", errno);
     }
+    // From here on the folder is this object's, which removes it at its end.
     path_ = path;
     return absl::OkStatus();
   }
@@ -83,7 +84,8 @@ class StagingFolder {
   fs::path path_;
 };
 
-// Fills in the facts that the store knows better than its caller.
+// Fills in the files with their sizes and digests, which the store knows better
+// than its caller. The map gives them in name order, as CheckManifest wants.
 void DescribeFiles(const std::map<std::string, std::string>& files,
                    v1::ModelManifest* manifest) {
   manifest->clear_files();
@@ -115,6 +117,7 @@ absl::StatusOr<uint64_t> NextVersion(const fs::path& folder, uint64_t tried) {
   return highest + 1;
 }
 
+// Writes the manifest, the last file, and makes the names of all files durable.
 absl::Status WriteManifest(const v1::ModelManifest& manifest,
                            const fs::path& folder) {
   auto json = ManifestToJson(manifest);
@@ -130,7 +133,8 @@ absl::Status WriteManifest(const v1::ModelManifest& manifest,
 }
 
 // Renames `staging` to `target` durably. ALREADY_EXISTS if another publisher
-// took the name. A rename that could not be synced is taken back.
+// took the name. A rename that could not be synced is taken back. Which of the
+// three errors says that the name is taken depends on what lies there.
 absl::Status Rename(const fs::path& staging, const fs::path& target) {
   if (::rename(staging.c_str(), target.c_str()) != 0) {
     const bool taken =
@@ -148,9 +152,9 @@ absl::StatusOr<uint64_t> ModelStore::Publish(
     v1::ModelManifest manifest,
     const std::map<std::string, std::string>& files) const {
   manifest.set_schema_version(kManifestSchemaVersion);
-  manifest.set_version(1);
   // The real version is known only in the loop below; 1 stands for it in the
   // check.
+  manifest.set_version(1);
   *manifest.mutable_published_at() =
       google::protobuf::util::TimeUtil::GetCurrentTime();
   DescribeFiles(files, &manifest);
@@ -174,6 +178,7 @@ absl::StatusOr<uint64_t> ModelStore::Publish(
     if (!next.ok()) return next.status();
     version = *next;
     manifest.set_version(version);
+    // A number that was taken needs another manifest; the other files stay.
     status = WriteManifest(manifest, staging.path());
     if (status.ok()) {
       status = Rename(staging.path(), folder / std::to_string(version));
@@ -187,6 +192,7 @@ absl::Status ModelStore::CheckWritable(uint64_t bytes) const {
   StagingFolder staging;
   absl::Status status = staging.Create(root_);
   if (!status.ok()) return status;
+  // The end of the staging folder gives the reserved space back.
   const std::string path = staging.path() / "space";
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return FileError(path, "cannot create", errno);

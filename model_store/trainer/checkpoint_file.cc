@@ -11,6 +11,7 @@
 namespace adv {
 namespace {
 
+// 4 GiB, far more than a checkpoint of these networks has.
 constexpr uint64_t kMaxCheckpointBytes = uint64_t{1} << 32;
 
 }  // namespace
@@ -35,6 +36,7 @@ absl::StatusOr<bool> CheckpointFile::Load(Trainer* trainer) const {
 }
 
 absl::Status CheckpointFile::Save(const Trainer& trainer) {
+  // Made outside the lock, which other workers wait for.
   const absl::StatusOr<std::string> bytes = trainer.Checkpoint();
   if (!bytes.ok()) return bytes.status();
   last_save_ = Clock::now();
@@ -43,6 +45,7 @@ absl::Status CheckpointFile::Save(const Trainer& trainer) {
 
 void CheckpointFile::Remove() const {
   std::error_code ignored;
+  // Once the lease is lost, the file is another worker's.
   (void)lease_->WhileHeld([&] {
     std::filesystem::remove(path_, ignored);
     return absl::OkStatus();

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kGoldenImages = 4;
 constexpr float kTolerance = 1e-3f;
-// Logits up to this size have the tolerance above, larger ones more in
-// proportion.
+// Logits up to this size have the tolerance above. For larger ones it grows in
+// proportion, as float32 rounding does.
 constexpr float kUsualLogit = 100;
 
 }  // namespace

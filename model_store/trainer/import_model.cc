@@ -23,6 +23,7 @@ namespace adv {
 namespace {
 
 constexpr int kBadUsage = 2;
+// The largest file that a manifest may list.
 constexpr uint64_t kMaxModuleBytes = uint64_t{4} << 30;
 constexpr uint64_t kMaxClassesBytes = uint64_t{1} << 20;
 // Between batches, float32 rounding changes some 1e-6 of the largest logit or
@@ -34,7 +35,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view message) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
 }
 
-// "3x224x224"
+// Reads "3x224x224": channels, height and width. False for any other text.
 bool ParseShape(const std::string& text, std::vector<int64_t>* shape) {
   shape->clear();
   for (const absl::string_view part : absl::StrSplit(text, 'x')) {
@@ -58,6 +59,8 @@ std::string NameOf(const std::string& file) {
   return name;
 }
 
+// The names in a file, one in each line, without the blanks around them.
+// Publish refuses those with control characters.
 absl::StatusOr<std::vector<std::string>> ReadClasses(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxClassesBytes);
   if (!text.ok()) return text.status();
@@ -104,6 +107,7 @@ absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
   return absl::OkStatus();
 }
 
+// What a module and an endpoint have in common. The callers add what differs.
 v1::ModelManifest MakeManifest(const ImportOptions& options,
                                const std::vector<std::string>& classes,
                                const std::string& format) {
@@ -132,6 +136,7 @@ v1::ModelManifest MakeManifest(const ImportOptions& options,
   return manifest;
 }
 
+// Publishes the one file of the model, and sets the version that it got.
 absl::Status Publish(const ImportOptions& options, const std::string& file,
                      const std::string& bytes, ImportedModel* imported) {
   const absl::StatusOr<uint64_t> version =
@@ -165,6 +170,7 @@ absl::StatusOr<ImportedModel> ImportModule(
   const absl::StatusOr<std::string> bytes =
       ReadFile(options.file, kMaxModuleBytes);
   if (!bytes.ok()) return bytes.status();
+  // ONNX Runtime gives no gradients, so such a model gives scores at most.
   const bool onnx = std::filesystem::path(options.file).extension() == ".onnx";
   ForeignInterface interface;
   interface.image_shape = options.image_shape;
@@ -180,6 +186,7 @@ absl::StatusOr<ImportedModel> ImportModule(
         network.status().code(),
         absl::StrCat(options.file, ": ", network.status().message()));
   }
+  // Servers rely on this for every evaluation, so it is measured and not asked.
   const absl::StatusOr<BatchBehaviour> behaviour =
       MeasureBatchBehaviour(**network);
   if (!behaviour.ok()) return behaviour.status();
@@ -205,6 +212,7 @@ absl::StatusOr<ImportedModel> ImportModule(
 // The contradiction between the options; empty if there is none.
 std::string Contradiction(const ImportOptions& options) {
   const bool remote = !options.endpoint.empty();
+  // True if both are given, or neither.
   if (remote == !options.file.empty()) {
     return "either FILE or --endpoint is needed, and not both";
   }
@@ -241,6 +249,7 @@ void AddEndpointOptions(CLI::App& app, ImportOptions* options) {
 
 absl::StatusOr<Preprocessing> ParsePreprocessing(const std::string& text) {
   Preprocessing preprocessing;
+  // A list like the others, so that all numbers are read in one way.
   std::vector<double> range;
   std::map<std::string, std::vector<double>*> parts = {
       {"mean", &preprocessing.mean},

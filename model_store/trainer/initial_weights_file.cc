@@ -19,6 +19,7 @@ absl::StatusOr<InitialWeightsFile> ReadInitialWeightsFile(
     const std::string& path, const std::vector<Layer>& layers) {
   absl::StatusOr<std::string> bytes;
   try {
+    // Any size is accepted, so the file may be larger than the memory.
     bytes = ReadFile(path, std::numeric_limits<int64_t>::max());
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
@@ -41,6 +42,7 @@ std::vector<std::string> Describe(const InitialWeightsFile& file) {
   std::vector<std::string> lines = {
       absl::StrCat("starts from ", file.name, ", sha256 ", file.sha256),
       absl::StrCat("loaded ", absl::StrJoin(weights.loaded, ", "))};
+  // Names in the file may hold anything, and the lines go to a terminal.
   for (const std::string& skipped : weights.skipped) {
     lines.push_back(
         absl::StrCat("skipped ", absl::Utf8SafeCHexEscape(skipped)));

@@ -32,6 +32,7 @@ absl::StatusOr<std::vector<ModelTask>> ListTasks(
   if (std::count(recipes.begin(), recipes.end(), "all") != 0) {
     recipes = ImbalanceRecipeNames(classes);
   }
+  // The suffix may make a good name too long, so the whole name is checked.
   const std::string suffix = NameSuffix(options);
   std::vector<ModelTask> tasks;
   for (const std::string& name : recipes) {
@@ -83,6 +84,7 @@ absl::Status CheckCheckpointFolder(const std::string& folder, uint64_t bytes) {
   const absl::StatusOr<FolderLock> lock = FolderLock::Acquire(folder);
   if (!lock.ok()) return lock.status();
   const std::string probe = absl::StrCat(folder, "/.probe");
+  // A real write, so that it meets the errors that a checkpoint would meet.
   absl::Status status = WriteFileDurably(probe, std::string(bytes, '\0'));
   std::remove(probe.c_str());
   return status;
@@ -106,10 +108,12 @@ absl::Status CheckFolders(const TrainerOptions& options,
       (3 * weights + kRecordBytes) * (inputs.models_at_once + 1));
 }
 
+// RESOURCE_EXHAUSTED if the run would not fit, before it takes the memory.
 absl::Status CheckMemoryOf(const TrainerOptions& options,
                            const TrainingInputs& inputs) {
   MemoryPlan plan;
   plan.layers = inputs.layers;
+  // Fewer training images make a smaller batch, but all data are read.
   const int64_t training =
       options.train_images > 0 ? options.train_images : kTrainingImages;
   plan.images = kTrainingImages + kTestImages;
@@ -118,6 +122,7 @@ absl::Status CheckMemoryOf(const TrainerOptions& options,
   return CheckMemory(EstimateMemory(plan), inputs.device);
 }
 
+// Reads the weights of --init-from, if it is given, and tells what it loads.
 absl::Status ReadInitial(const TrainerOptions& options, Reporter* reporter,
                          TrainingInputs* inputs) {
   if (options.init_from.empty()) return absl::OkStatus();
@@ -131,6 +136,7 @@ absl::Status ReadInitial(const TrainerOptions& options, Reporter* reporter,
   return absl::OkStatus();
 }
 
+// Reads and uploads all data sets; the slowest part of the start.
 absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
   absl::StatusOr<Dataset> training =
       ReadCifar10(options.data, Cifar10Split::kTrain);
@@ -148,6 +154,8 @@ absl::Status ReadData(const TrainerOptions& options, TrainingInputs* inputs) {
     Dataset& data = inputs->training;
     data.images = data.images.narrow(0, 0, options.train_images);
     data.labels = data.labels.narrow(0, 0, options.train_images);
+    // The digest is that of the part, so that no checkpoint of another part
+    // fits.
     data.digest = DigestRecords(data.images, data.labels);
   }
   inputs->uploaded = TrainingData::Upload(inputs->training, inputs->device);
@@ -188,6 +196,7 @@ absl::StatusOr<TrainingInputs> PrepareInputs(const TrainerOptions& options,
   inputs.settings.shuffle_on_device =
       options.shuffle_on_device.value_or(!device->is_cpu());
   inputs.tasks = *std::move(tasks);
+  // Nothing is left to do, so the data need not even be there.
   if (inputs.tasks.empty()) return inputs;
   DivideCores(options, &inputs);
   if (absl::Status s = ReadInitial(options, reporter, &inputs); !s.ok()) {

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kBadUsage = 2;
 
+// Prints why a run does not begin, and returns the exit code for bad usage.
 int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "advtrain: %s\n", std::string(status.message()).c_str());
   return kBadUsage;
@@ -33,6 +34,7 @@ int Import(int argc, const char* const* argv) {
   if (!ParseImportOptions(argc, argv, &options, &exit_code)) return exit_code;
   const absl::StatusOr<ImportedModel> imported = ImportModel(options);
   if (!imported.ok()) {
+    // The command line was right, so this is no bad usage.
     Refuse(imported.status());
     return 1;
   }
@@ -54,6 +56,7 @@ int Import(int argc, const char* const* argv) {
 }
 
 int Main(int argc, const char* const* argv) {
+  // A command of its own, with flags of its own behind the word.
   if (argc > 1 && std::string(argv[1]) == "import") {
     return Import(argc - 1, argv + 1);
   }

@@ -29,7 +29,7 @@ constexpr uint64_t kParameterCopies = 8;
 // A training batch of this size needs as much.
 constexpr int64_t kLeastBatch = 64;
 
-// Empty if it cannot be read.
+// The whole text of a file, or an empty string if it cannot be read.
 std::string ReadText(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::ostringstream text;
@@ -85,7 +85,8 @@ uint64_t ValueOf(const std::string& text, absl::string_view name) {
   return 0;
 }
 
-// The bytes that one control group leaves free.
+// The bytes that one control group leaves free. kUnlimited if it has no limit
+// or its files cannot be read.
 uint64_t GroupMemory(const std::filesystem::path& group, bool v1) {
   const auto number = [&group](const char* name) {
     uint64_t value = kUnlimited;  // also for "max"
@@ -94,11 +95,13 @@ uint64_t GroupMemory(const std::filesystem::path& group, bool v1) {
                ? value
                : kUnlimited;
   };
+  // Version 1 writes a huge number in place of "max", which does no harm below.
   const uint64_t limit = number(v1 ? "memory.limit_in_bytes" : "memory.max");
   uint64_t used = number(v1 ? "memory.usage_in_bytes" : "memory.current");
   if (limit == kUnlimited || used == kUnlimited) return kUnlimited;
   const std::string stat = ReadText(group / "memory.stat");
-  // The kernel gives inactive file pages back when memory is short.
+  // The kernel gives inactive file pages back when memory is short. The numbers
+  // are read one after the other, so they need not fit together.
   used -= std::min(
       used, ValueOf(stat, v1 ? "total_inactive_file " : "inactive_file "));
   return limit - std::min(limit, used);
@@ -118,6 +121,7 @@ MemoryNeed EstimateMemory(const MemoryPlan& plan) {
   const uint64_t parameters =
       kParameterCopies * sizeof(float) *
       static_cast<uint64_t>(CountParameters(plan.layers));
+  // Twice, since each value has its gradient.
   const uint64_t values_and_gradients =
       2 * sizeof(float) * static_cast<uint64_t>(ValuesPerImage(plan.layers));
   MemoryNeed need;
@@ -134,8 +138,10 @@ uint64_t CgroupMemory(const std::string& membership, const std::string& mount) {
         absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (parts.size() != 3) continue;
     const bool v1 = parts[1] == "memory";
+    // Version 1's other hierarchies limit no memory.
     if (!parts[1].empty() && !v1) continue;
     std::filesystem::path root = mount;
+    // Version 1 mounts each controller in a folder of its own.
     if (v1) root /= "memory";
     // In a container the path may be the host's, of which only the root is
     // visible. The missing folders below it set no limit.
@@ -151,6 +157,7 @@ uint64_t CgroupMemory(const std::string& membership, const std::string& mount) {
 }
 
 uint64_t AvailableMemory() {
+  // If the kernel does not tell, only control groups can set a limit.
   const uint64_t free = ValueOf(ReadText("/proc/meminfo"), "MemAvailable");
   return std::min(
       free == 0 ? kUnlimited : free,
@@ -167,6 +174,7 @@ absl::Status CheckMemory(uint64_t need, uint64_t available) {
 
 absl::Status CheckMemory(const MemoryNeed& need, at::Device device) {
   if (device.is_cpu()) {
+    // The device's part lies in the same memory.
     return CheckMemory(need.host + need.device, AvailableMemory());
   }
   if (absl::Status s = CheckMemory(need.host, AvailableMemory()); !s.ok()) {

@@ -26,6 +26,7 @@ constexpr std::pair<ModelState, const char*> kStates[] = {
 
 }  // namespace
 
+// References to the families of metrics, which live as long as the registry.
 struct TrainingMetrics::Families {
   explicit Families(prometheus::Registry& registry)
       : epoch(AddGauge(registry, "adv_train_epoch",
@@ -99,6 +100,7 @@ void TrainingMetrics::Update(const std::string& model,
   const EpochProgress& progress = status.progress;
   const prometheus::Labels label = {{"model", model}};
   const prometheus::Labels training = {{"model", model}, {"set", "training"}};
+  // The families have locks of their own; mutex_ is for the maps alone.
   families_->epoch.Add(label).Set(static_cast<double>(progress.epoch));
   families_->loss.Add(training).Set(progress.training_loss);
   families_->accuracy.Add(training).Set(progress.training_accuracy);

@@ -47,8 +47,8 @@ std::optional<ClaimedModel> ModelQueue::Next() {
       next_look_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                       LookInterval(options_.lease_seconds));
     }
-    // Wakes early when another thread takes the last model. A signal handler
-    // cannot notify, so `stop_` is asked again and again.
+    // Wakes early when another thread finds that nothing is left. A signal
+    // handler cannot notify, so `stop_` is asked again and again.
     emptied_.wait_for(lock, kStopInterval);
   }
   // The others must not wait for a model that is gone.
@@ -64,6 +64,8 @@ std::optional<ClaimedModel> ModelQueue::Look() {
       ++task;
       continue;
     }
+    // Published models leave the queue without being handed out. An error of
+    // the claim is handed out, so that the caller reports the model as failed.
     ClaimedModel claimed{std::move(*task), std::move(lease)};
     task = waiting_.erase(task);
     const bool published = claimed.lease.ok() && *claimed.lease == nullptr;
@@ -76,6 +78,7 @@ absl::StatusOr<bool> ModelQueue::IsPublished(const ModelTask& task) const {
   const absl::StatusOr<uint64_t> version = store_.LatestVersion(task.name);
   if (absl::IsNotFound(version.status())) return false;
   if (!version.ok()) return version.status();
+  // With --force, a version from before the run does not count.
   if (*version <= task.known_version) return false;
   reporter_->SetState(task.name, ModelState::kPublished,
                       absl::StrCat("was published as version ", *version,

@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kBadUsage = 2;
 
-// Flags that override the protocol's settings (or those of --quick).
+// Flags that override the protocol's settings (or those of --quick). One that
+// is not given holds nothing, so that the setting stays as it is.
 struct SettingFlags {
   bool quick = false;
   std::optional<uint64_t> seed;
@@ -42,7 +43,7 @@ struct SettingFlags {
   std::optional<double> clean_weight;
 };
 
-// "0.6:0.3,0.85:0.1" or "none".
+// Reads "0.6:0.3,0.85:0.1" or "none". False for any other text.
 bool ParseDrops(const std::string& text, std::vector<LearningRateDrop>* drops) {
   drops->clear();
   if (text == "none") return true;
@@ -60,6 +61,7 @@ bool ParseDrops(const std::string& text, std::vector<LearningRateDrop>* drops) {
   return true;
 }
 
+// A check in CLI11's form: the fault in words, or an empty text.
 std::string CheckDrops(const std::string& text) {
   std::vector<LearningRateDrop> ignored;
   if (ParseDrops(text, &ignored)) return "";
@@ -86,6 +88,7 @@ std::string CheckPixels(const std::string& text) {
                       "units as 0.031, above 0 to 1");
 }
 
+// CLI11 has checked the sizes by now, so ParsePixels reads every one of them.
 AdversarialTraining ResolveAdversarial(const SettingFlags& flags) {
   using Method = AdversarialTraining::Method;
   AdversarialTraining training =
@@ -177,6 +180,7 @@ void AddAdversarialFlags(CLI::App* app, SettingFlags* flags) {
           ->option_text("fgsm|pgd")
           ->group(group);
   const auto add = [&](const char* name, auto* value, const char* help) {
+    // Without --adversarial these flags would have no effect and give no error.
     return app->add_option(name, *value, help)->needs(method)->group(group);
   };
   const CLI::Validator size(CheckPixels, "SIZE");
@@ -301,6 +305,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
                                                   int* exit_code) {
   TrainerOptions options;
   SettingFlags flags;
+  // Not given; 0 is a choice, which switches the metrics off.
   int metrics_port = -1;
   CLI::App app(
       "Trains image classifiers on CIFAR-10, with or without a class "
@@ -313,6 +318,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
   AddSharingFlags(&app, &options, &metrics_port);
   AddSettingFlags(&app, &flags);
   AddAdversarialFlags(&app, &flags);
+  // CLI11 would take an empty value for zero, or take the next word for it.
   if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
     std::cerr << "advtrain: " << status.message() << std::endl;
     *exit_code = kBadUsage;
@@ -321,6 +327,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // --help and --version come here, too, and are no bad usage.
     *exit_code = app.exit(error) == 0 ? 0 : kBadUsage;
     return std::nullopt;
   }
@@ -329,6 +336,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
     options.checkpoint_dir = absl::StrCat(options.store, "/.training");
   }
   if (options.metrics_listen == "off") options.metrics_listen.clear();
+  // --metrics-port wins over --metrics-listen.
   if (metrics_port >= 0) {
     options.metrics_listen =
         metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);
@@ -344,6 +352,7 @@ std::string NameSuffix(const TrainerOptions& options) {
   }
   std::string suffix;
   if (options.architecture != TrainerOptions().architecture) {
+    // Names of models have dashes and no underscores.
     suffix = absl::StrCat(
         "-", absl::StrReplaceAll(options.architecture, {{"_", "-"}}));
   }

@@ -12,6 +12,8 @@
 namespace adv {
 namespace {
 
+// The least time between two redraws of a terminal, and between two plain lines
+// of one model.
 constexpr std::chrono::milliseconds kTerminalInterval(200);
 constexpr std::chrono::seconds kPlainInterval(10);
 constexpr int kBarWidth = 24;
@@ -26,8 +28,10 @@ std::string Bar(double fraction) {
                       std::string(kBarWidth - full, '.'), "]");
 }
 
+// One line without its end: "no-cat  epoch 3/14 ...".
 std::string Line(const std::string& model, const RunStatus& status, bool bar) {
   const EpochProgress& progress = status.progress;
+  // Every run has at least one training image, so the divisor is not 0.
   const double fraction = static_cast<double>(progress.images) /
                           static_cast<double>(progress.images_total);
   return absl::StrFormat(
@@ -39,6 +43,8 @@ std::string Line(const std::string& model, const RunStatus& status, bool bar) {
       FormatDuration(status.eta_seconds));
 }
 
+// Null if `out` is no terminal. The size is asked for at each redraw, since a
+// window may change.
 std::function<TerminalSize()> SizeOf(std::FILE* out) {
   const int fd = fileno(out);
   if (isatty(fd) == 0) return nullptr;
@@ -78,6 +84,8 @@ void ProgressPrinter::Update(const std::string& model,
   const Clock::time_point now = Clock::now();
   Run* run = Find(model);
   if (run == nullptr) {
+    // Counts as if a line was just written, so that the first line comes when
+    // there is something to tell.
     runs_.push_back({model, status, now});
     run = &runs_.back();
   }
@@ -135,6 +143,7 @@ void ProgressPrinter::Redraw(const std::string& note) {
 
 void ProgressPrinter::Write(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), out_);
+  // Text that stayed in a buffer would come late.
   std::fflush(out_);
 }
 

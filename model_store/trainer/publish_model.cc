@@ -17,6 +17,7 @@
 namespace adv {
 namespace {
 
+// The caller leaves the message out where there is no such training.
 v1::AdversarialTraining ToProto(const AdversarialTraining& adversarial) {
   v1::AdversarialTraining proto;
   proto.set_method(adversarial.method == AdversarialTraining::Method::kFgsm
@@ -102,10 +103,13 @@ v1::TrainingRecord MakeRecord(const TrainerOptions& options,
   record.set_wall_seconds(trainer.seconds());
   record.set_device(DescribeDevice(inputs.device));
   if (inputs.device.is_cpu()) {
+    // PublishModel runs on the thread that trained, so this is the number that
+    // the weights depend on.
     record.set_threads(static_cast<uint32_t>(at::get_num_threads()));
   }
   record.add_software("adv " ADV_VERSION);
   record.add_software("LibTorch " TORCH_VERSION);
+  // The balanced recipe has no such class.
   if (recipe.label >= 0) {
     record.set_special_label(static_cast<int32_t>(recipe.label));
   }
@@ -123,6 +127,8 @@ absl::Status AddTest(const Network& network, const Dataset& images,
   return found.status();
 }
 
+// All that the manifest says of a trained model. The store adds version, time
+// and files.
 absl::StatusOr<v1::ModelManifest> MakeManifest(const TrainerOptions& options,
                                                const TrainingInputs& inputs,
                                                const ModelTask& task,

@@ -32,6 +32,7 @@ RunStatus RunMeter::Measure(const EpochProgress& progress,
   status.progress = progress;
   status.max_epochs = max_epochs_;
   status.may_stop_early = may_stop_early_;
+  // Images from before a restart took time that this clock did not see.
   status.images_done = done - images_at_start_;
   status.images_per_second =
       static_cast<double>(status.images_done) / std::max(seconds, 1e-9);

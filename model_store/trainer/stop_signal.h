@@ -3,8 +3,8 @@
 
 namespace adv {
 
-// From now on SIGINT and SIGTERM ask to stop. A second signal ends the program
-// at once. To be called once, from main.
+// From now on SIGINT and SIGTERM ask to stop. A second one of the same kind
+// ends the program at once. To be called once, from main.
 void CatchStopSignals();
 
 // The signal that asked to stop, 0 if none has.

@@ -22,7 +22,8 @@ namespace adv {
 namespace {
 
 // TrainModel, with the exceptions of LibTorch and the standard library as
-// statuses.
+// statuses. One that left its thread would end the program, and with it the
+// training of all other models.
 absl::Status TryToTrain(const TrainerOptions& options,
                         const TrainingInputs& inputs, const ModelTask& task,
                         Lease* lease, Reporter* reporter) {
@@ -45,12 +46,15 @@ int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
       ModelStore(options.store), inputs.tasks,
       {options.checkpoint_dir, options.lease_seconds, !options.no_wait},
       reporter, [] { return StopSignal() != 0; });
+  // Set by any of the threads.
   std::atomic<bool> failed{false};
   const auto train_some = [&] {
     at::set_num_threads(inputs.threads_per_model);  // of this thread alone
     while (std::optional<ClaimedModel> model = queue.Next()) {
       const std::string& name = model->task.name;
       reporter->SetState(name, ModelState::kRunning);
+      // An error here is of the folder or the store: the model cannot be
+      // trained.
       absl::Status status = model->lease.status();
       if (status.ok()) {
         status = TryToTrain(options, inputs, model->task, model->lease->get(),
@@ -72,6 +76,7 @@ int TrainAll(const TrainerOptions& options, const TrainingInputs& inputs,
     threads.emplace_back(train_some);
   }
   for (std::thread& thread : threads) thread.join();
+  // As shells report a program that a signal ended.
   if (StopSignal() != 0) return 128 + StopSignal();
   return failed ? 1 : 0;
 }

@@ -26,7 +26,8 @@ absl::Status RunEpochs(const std::string& model, const Lease& lease,
   const auto on_progress = [&](const EpochProgress& progress) {
     reporter->Update(model, meter.Measure(progress, RunMeter::Clock::now()));
     const bool stop = StopSignal() != 0;
-    // RunEpoch only learns that it is to stop, so the reason is kept here.
+    // RunEpoch only learns that it is to stop, so the reason is kept here. The
+    // lease is looked at first: once it is lost, nothing may be written.
     status = lease.Check();
     if (status.ok() && (stop || file->due())) status = file->Save(*trainer);
     return !stop && status.ok();
@@ -43,6 +44,7 @@ absl::Status RunEpochs(const std::string& model, const Lease& lease,
   return absl::OkStatus();
 }
 
+// A line about where the run starts.
 std::string Beginning(const Trainer& trainer, bool resumed) {
   if (resumed) {
     return absl::StrCat("continues after step ", trainer.steps_done(),
