@@ -25,6 +25,7 @@ bool LooksLikeIpv6(absl::string_view text) {
           std::count(text.begin(), text.end(), ':') > 1);
 }
 
+// The one error for any fault: it quotes the text and says how to write it.
 absl::Status Wrong(absl::string_view text, const AddressRules& rules) {
   return absl::InvalidArgumentError(absl::StrCat(
       "'", absl::CHexEscape(text), "' is not an address; ",
@@ -51,6 +52,7 @@ bool IsName(absl::string_view host) {
          !std::all_of(host.begin(), host.end(), absl::ascii_isdigit);
 }
 
+// The port, or nothing. SimpleAtoi alone would also take blanks and a sign.
 std::optional<int> ParsePort(absl::string_view text, int lowest) {
   int port = 0;
   if (text.empty() ||

@@ -13,6 +13,7 @@ namespace adv {
 namespace {
 
 constexpr size_t kThreads = 4;
+// A client that sends or reads nothing may hold a thread for so long.
 constexpr std::chrono::seconds kPatience{5};
 
 HttpPage Answer(const HttpPages& pages, const httplib::Request& request) {
@@ -49,11 +50,15 @@ PageServer::PageServer(const Address& address, HttpPages pages)
   server.set_write_timeout(kPatience);
   // One request for each connection: idle connections would hold all threads.
   server.set_keep_alive_max_count(1);
+  // A request for a page has no body.
   server.set_payload_max_length(0);
+  // In front of the library's routes, so that other methods and unknown paths
+  // get an answer of ours as well.
   server.set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) {
         HttpPage page = Answer(pages_, request);
         response.status = page.code;
+        // A page tells the state of this moment.
         response.set_header("Cache-Control", "no-store");
         response.set_content(std::move(page.body), page.type);
         return httplib::Server::HandlerResponse::Handled;
@@ -85,6 +90,7 @@ absl::StatusOr<std::unique_ptr<PageServer>> PageServer::Start(
 }
 
 PageServer::~PageServer() {
+  // A server that could not listen has no thread.
   if (!http_->thread.joinable()) return;
   http_->server.stop();
   http_->thread.join();
