@@ -13,6 +13,7 @@
 namespace adv {
 namespace {
 
+// The bytes with which every file of the format begins.
 constexpr char kPng[] = "\x89PNG\r\n\x1a\n";
 constexpr char kJpeg[] = "\xff\xd8\xff";
 
@@ -22,7 +23,7 @@ absl::Status TooManyPixels(int64_t width, int64_t height) {
                    kMostImagePixels / 1'000'000, " million"));
 }
 
-// The four bytes at `at`, the first one being the largest.
+// The four bytes at `at` as one number, the most significant byte first.
 int64_t BigEndian(absl::string_view bytes, size_t at) {
   int64_t value = 0;
   for (const char byte : bytes.substr(at, 4)) {
@@ -38,6 +39,7 @@ absl::Status WrongHeader(absl::string_view bytes) {
   if (absl::StartsWith(bytes, kPng) && bytes.size() >= kEnd) {
     const int64_t width = BigEndian(bytes, kWidth);
     const int64_t height = BigEndian(bytes, kHeight);
+    // A division, since the product of two such numbers might overflow.
     if (width > 0 && height > kMostImagePixels / width) {
       return TooManyPixels(width, height);
     }
@@ -57,6 +59,7 @@ int OrientationOf(absl::string_view bytes) {
   if (data == nullptr) return 1;
   const ExifEntry* entry =
       exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
+  // An entry of another type or length is damaged and counts as none.
   if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT ||
       entry->size < 2) {
     return 1;
@@ -66,6 +69,7 @@ int OrientationOf(absl::string_view bytes) {
   return value >= 1 && value <= 8 ? value : 1;
 }
 
+// The image turned from the file's rows to how people see it.
 DecodedImage Turned(DecodedImage image, int orientation) {
   if (orientation == 1) return image;
   // Rows of pixels are the picture's columns.
@@ -75,6 +79,8 @@ DecodedImage Turned(DecodedImage image, int orientation) {
   const int right = image.width - 1, bottom = image.height - 1;
   for (int y = 0; y < turned.height; ++y) {
     for (int x = 0; x < turned.width; ++x) {
+      // Where the pixel comes from: 5 to 8 swap the axes, then the column may
+      // count from the right and the row from the bottom.
       int from_x = lies ? y : x, from_y = lies ? x : y;
       if (orientation == 2 || orientation == 3 || orientation == 7 ||
           orientation == 8) {
@@ -105,6 +111,7 @@ std::string OnWhite(const stbi_uc* values, size_t pixels, int channels) {
     const int alpha = pixel[channels];
     for (int c = 0; c < channels; ++c) {
       const int value = pixel[c] * alpha + (255 - alpha) * 255;
+      // The 127 makes the division round to the nearest value.
       flat.push_back(static_cast<char>((value + 127) / 255));
     }
   }
@@ -137,6 +144,8 @@ absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes,
   const bool is_grey = own_channels <= 2;  // the second is an alpha
   image.channels = channels > 0 ? channels : is_grey ? 1 : 3;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> values(
+      // One channel more than wanted: an alpha, which stb sets to 255 where the
+      // file has none.
       stbi_load_from_memory(data, size, &image.width, &image.height,
                             &own_channels, image.channels + 1),
       &stbi_image_free);
