@@ -8,14 +8,16 @@
 namespace adv {
 
 absl::Status CheckNoEmptyValue(int argc, const char* const* argv) {
+  // False behind "--", where a word may begin with a dash and is no flag.
   bool flags = true;
   for (int i = 1; i < argc; ++i) {
     const absl::string_view word = argv[i];
     if (word == "--") flags = false;
-    // Not "--dataset=name=", whose value is something.
+    // The first "=" counts: "--dataset=name=" has a value, which ends in one.
     const bool ends_in_nothing = flags && absl::StartsWith(word, "-") &&
                                  word.find('=') == word.size() - 1;
     if (!word.empty() && !ends_in_nothing) continue;
+    // An empty word behind a flag is that flag's value, and the flag is named.
     const absl::string_view before = argv[i - 1];
     if (word.empty() && !(flags && absl::StartsWith(before, "-"))) {
       return absl::InvalidArgumentError(

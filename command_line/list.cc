@@ -24,14 +24,17 @@ absl::StatusOr<std::vector<std::string>> SplitList(absl::string_view text) {
 CLI::Option* AddList(CLI::App* app, const std::string& flag,
                      std::vector<std::string>* list, const std::string& help) {
   const auto take = [flag, list](const CLI::results_t& values) {
+    // What the list holds by default must not stay beside the user's values.
     list->clear();
     for (const std::string& value : values) {
       auto members = SplitList(value);
-      if (!members.ok()) {  // CLI11 knows no other way
+      // In CLI11 only an exception carries a message of ours.
+      if (!members.ok()) {
         throw CLI::ValidationError(flag,
                                    std::string(members.status().message()));
       }
       for (std::string& member : *members) {
+        // Lists are short, and their order is the user's.
         if (std::find(list->begin(), list->end(), member) != list->end()) {
           continue;
         }
@@ -40,6 +43,7 @@ CLI::Option* AddList(CLI::App* app, const std::string& flag,
     }
     return true;
   };
+  // Takes any number of values, each of which may be a list.
   return app->add_option(flag, take, help)->expected(-1)->take_all();
 }
 
