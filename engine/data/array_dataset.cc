@@ -85,6 +85,7 @@ absl::Status CheckNames(const std::vector<std::string>& names) {
 // is empty or has control characters, which would go to terminals.
 absl::StatusOr<std::vector<std::string>> ParseLines(const std::string& text) {
   std::vector<std::string> lines;
+  // Line ends at the end of the text make no empty names.
   for (absl::string_view line :
        absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
     line = absl::StripAsciiWhitespace(line);

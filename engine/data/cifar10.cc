@@ -17,6 +17,7 @@ constexpr int64_t kSide = 32;
 constexpr int64_t kImageBytes = kChannels * kSide * kSide;
 constexpr int64_t kRecordBytes = 1 + kImageBytes;
 constexpr int64_t kRecordsPerFile = 10000;
+// The folder that the official archive unpacks to.
 constexpr char kFolder[] = "cifar-10-batches-bin";
 
 // The path of the official file `name`, in `directory` or in the subfolder that

@@ -224,6 +224,7 @@ absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
 }
 
 absl::StatusOr<Dataset> ReadFolder(const fs::path& folder) {
+  // Where several of these lie in the folder, the first one counts.
   if (IsFile(folder / "images.npy")) {
     return FromArrays(ReadNpy(folder / "images.npy"),
                       ReadNpy(folder / "labels.npy"), folder);

@@ -25,7 +25,7 @@ absl::StatusOr<at::Tensor> InBatches(
     }
     const absl::StatusOr<at::Tensor> found = call(part);
     if (!found.ok()) return found;
-    // The answers for the filling are dropped.
+    // The results of the copies are dropped.
     parts.push_back(found->narrow(0, 0, rows));
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts);

@@ -106,8 +106,8 @@ void PassQueue::Compute(const std::vector<Request*>& batch) const {
     batch.front()->thrown = thrown;
     return;
   }
-  // Somebody's images or loss made the batch fail. Each request runs again
-  // alone, so that only the faulty one gets the error.
+  // One request may have made the whole batch fail. Each runs again alone, so
+  // that only a faulty one gets an error.
   for (Request* one : batch) Compute({one});
 }
 

@@ -38,7 +38,7 @@ std::string ValueOf(absl::string_view text, absl::string_view key) {
   return "";
 }
 
-// Other processors than x86 name neither "model name" nor "flags" in this file.
+// Some processors other than x86 name no model and no flags in this file.
 std::string DescribeCpu() {
   const std::string text = ReadText("/proc/cpuinfo");
   std::string model = ValueOf(text, "model name");

@@ -47,8 +47,8 @@ at::Tensor InputOf(const at::Tensor& images,
 
 at::Tensor AnswerOf(const at::Tensor& output,
                     const ForeignInterface& interface) {
-  // The largest probability and the largest logit are of the same class, so
-  // this comes before the look at what the values are.
+  // Decisions need the argmax alone, which is the same for logits and
+  // probabilities.
   if (interface.access == Access::kDecisions) {
     return OneHot(output.argmax(1), interface.classes);
   }

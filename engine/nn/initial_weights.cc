@@ -66,7 +66,8 @@ void Load(const SafetensorsEntry& entry, const std::vector<int64_t>& shape,
   }
 }
 
-// An error with all names that would have been taken, both for each parameter.
+// An error that lists the names to look for: ours, and torchvision's where the
+// parameter has one.
 absl::Status NothingFits(const std::vector<Slot>& slots, size_t tensors) {
   std::vector<std::string> wanted;
   for (const Slot& slot : slots) {
@@ -110,7 +111,7 @@ absl::StatusOr<InitialWeights> LoadInitialWeights(
       weights.absent.push_back(slot.name);
       continue;
     }
-    // The key is the file's own name, so that a reader finds it in the file.
+    // Recorded under the file's own name, so that people find it there.
     weights.loaded.push_back(found.key());
     Load(*found.mapped(), shapes.at(slot.name), &weights.parameters[slot.name],
          &problems);
