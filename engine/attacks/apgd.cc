@@ -50,28 +50,28 @@ struct Objective {
     return AttackLossGradient(logits, labels);
   }
 
-  Objective Select(const at::Tensor& kept) const {
-    return {loss, labels.index_select(0, kept),
-            targets.defined() ? targets.index_select(0, kept) : targets};
+  Objective Select(const at::Tensor& chosen) const {
+    return {loss, labels.index_select(0, chosen),
+            targets.defined() ? targets.index_select(0, chosen) : targets};
   }
 };
 
-// What a network answered about one iterate of the images that still move.
+// What a network answered about one iterate of the active images.
 struct Seen {
   at::Tensor images;    // as the network saw them
   at::Tensor logits;    // [M, classes]
   at::Tensor gradient;  // undefined after the last step
 
-  Seen Select(const at::Tensor& kept) const {
-    return {SelectRows(images, kept), logits.index_select(0, kept),
-            gradient.defined() ? SelectRows(gradient, kept) : gradient};
+  Seen Select(const at::Tensor& chosen) const {
+    return {SelectRows(images, chosen), logits.index_select(0, chosen),
+            gradient.defined() ? SelectRows(gradient, chosen) : gradient};
   }
 };
 
-// The images of one run that still move. Each has a row in every tensor.
-struct Climbers {
-  at::Tensor rows;    // [M] int64, which images of the batch
-  at::Tensor places;  // [M] int64, their rows in the run's Candidates
+// The images of one run that are still under attack.
+struct Active {
+  at::Tensor rows;         // [M] int64, which images of the batch
+  at::Tensor result_rows;  // [M] int64, where they are in the run's Candidates
   Objective objective;
   Ball ball;
   at::Tensor images, previous;  // x_n, x_{n-1}
@@ -84,10 +84,10 @@ struct Climbers {
   at::Tensor best_at_check;  // [M], the best loss at the last checkpoint
   at::Tensor halved;         // [M] bool, at the last checkpoint
 
-  Climbers(const at::Tensor& at_rows, Objective what, Ball within,
-           const at::Tensor& start, double epsilon)
+  Active(const at::Tensor& at_rows, Objective what, Ball within,
+         const at::Tensor& start, double epsilon)
       : rows(at_rows),
-        places(at::arange(at_rows.size(0), at_rows.options())),
+        result_rows(at::arange(at_rows.size(0), at_rows.options())),
         objective(std::move(what)),
         ball(std::move(within)),
         images(start),
@@ -110,16 +110,18 @@ struct Climbers {
     objective = objective.Select(kept);
     ball = ball.Select(kept);
     for (at::Tensor* tensor :
-         {&rows, &places, &images, &previous, &gradient, &step_size, &loss,
+         {&rows, &result_rows, &images, &previous, &gradient, &step_size, &loss,
           &best_images, &best_gradient, &best_loss, &best_logits, &rises,
           &best_at_check, &halved}) {
+      // `best_logits` are undefined before the first look.
       if (tensor->defined()) *tensor = SelectRows(*tensor, kept);
     }
   }
 
   void Step(Norm norm, bool first) {
     // The paper's update: z is the plain step, and the momentum then mixes z
-    // with the last move. The first step has no last move.
+    // with the last move. The first step has no last move. The mix weighs
+    // x_{n-1} with -.25, so it can leave the ball and is projected again.
     at::Tensor next =
         images.addcmul(PerPixel(step_size), Steepest(gradient, norm));
     ball.Project(next);
@@ -158,6 +160,7 @@ struct Climbers {
     halved = rises.lt(kRisesNeeded * static_cast<double>(interval))
                  .logical_or_(stuck);
     step_size = at::where(halved, step_size / 2, step_size);
+    // `previous` stays as it is, as in the authors' code.
     images = at::where(PerPixel(halved), best_images, images);
     gradient = at::where(PerPixel(halved), best_gradient, gradient);
     best_at_check = best_loss;
@@ -167,17 +170,17 @@ struct Climbers {
 
 // Takes the images that iterate `n` fools out of the run. That iterate is their
 // result.
-void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
-             Climbers& climbers, Candidates& found) {
-  const at::Tensor out = fooled.nonzero().flatten();
-  if (out.numel() == 0) return;
-  const at::Tensor places = climbers.places.index_select(0, out);
-  NoteFooled(places, n, found);
-  FinishAt(places, SelectRows(seen.images, out),
-           seen.logits.index_select(0, out), found);
-  const at::Tensor kept = fooled.logical_not().nonzero().flatten();
+void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen, Active& active,
+             Candidates& found) {
+  const at::Tensor chosen = PositionsOf(fooled);
+  if (chosen.numel() == 0) return;
+  const at::Tensor result_rows = active.result_rows.index_select(0, chosen);
+  NoteFooled(result_rows, n, found);
+  FinishAt(result_rows, SelectRows(seen.images, chosen),
+           seen.logits.index_select(0, chosen), found);
+  const at::Tensor kept = PositionsOf(fooled.logical_not());
   seen = seen.Select(kept);
-  climbers.Keep(kept);
+  active.Keep(kept);
 }
 
 class Apgd final : public BudgetAttack {
@@ -204,12 +207,12 @@ class Apgd final : public BudgetAttack {
   absl::StatusOr<AttackResult> PerturbWithin(
       double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
-  Climbers Start(const Run& run, const at::Tensor& rows) const;
+  Active Start(const Run& run, const at::Tensor& rows) const;
   absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
                                    AttackedModel& model) const;
   // Asks the network about iterate `n`. After the last step it asks for logits
   // alone, as no step follows a gradient any more.
-  absl::StatusOr<Seen> LookAt(const Climbers& climbers, int64_t n,
+  absl::StatusOr<Seen> LookAt(const Active& active, int64_t n,
                               AttackedModel& model) const;
 
   const ApgdConfig config_;
@@ -224,6 +227,7 @@ absl::StatusOr<at::Tensor> Apgd::Targets(AttackedModel& model,
   if (!logits.ok()) return logits.status();
   const int64_t count =
       std::min<int64_t>(config_.target_classes, logits->size(1) - 1);
+  // The label stands last there, so `count` classes never reach it.
   return OthersByLogit(*logits, batch.labels)
       .narrow(1, 0, count)
       .t()
@@ -237,17 +241,19 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
   if (!found_targets.ok()) return found_targets.status();
   const at::Tensor& targets = *found_targets;
   WorstOf worst(batch.labels.size(0));
-  at::Tensor standing = worst.Standing(batch.labels.device());
+  at::Tensor rows = worst.RowsToAttack(batch.labels.device());
+  // A clean image that fools the target is the result and is not attacked. On a
+  // transfer the attacker does not know it.
   if (!model.transfer()) {
     const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(
-        CleanCandidates(batch.images, *clean, model.Fooled(*clean, standing)));
+        CleanCandidates(batch.images, *clean, model.Fooled(*clean, rows)));
   }
   const int64_t classes = targets.defined() ? targets.size(0) : 1;
   for (int64_t i = 0; i < classes * config_.restarts; ++i) {
-    standing = worst.Standing(batch.labels.device());
-    if (standing.numel() == 0) break;
+    rows = worst.RowsToAttack(batch.labels.device());
+    if (rows.numel() == 0) break;
     const int64_t target = i / config_.restarts;
     // The key's step is the target's rank, so that each target class has random
     // starts of its own.
@@ -260,7 +266,7 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
                 static_cast<uint32_t>(i % config_.restarts),
                 static_cast<uint32_t>(target)},
                classes * config_.restarts > 1},
-              standing, model);
+              rows, model);
     if (!found.ok()) return found.status();
     worst.Add(*found);
   }
@@ -269,7 +275,7 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
   return result;
 }
 
-Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
+Active Apgd::Start(const Run& run, const at::Tensor& rows) const {
   const at::Tensor originals = SelectRows(run.batch.images, rows);
   const Ball ball(originals, {run.options.norm, run.epsilon},
                   {true, run.options.eight_bit});
@@ -283,23 +289,22 @@ Climbers Apgd::Start(const Run& run, const at::Tensor& rows) const {
   const Objective objective{
       config_.loss, run.batch.labels.index_select(0, rows),
       run.targets.defined() ? run.targets.index_select(0, rows) : run.targets};
-  return Climbers(rows, objective, ball, start, run.epsilon);
+  return Active(rows, objective, ball, start, run.epsilon);
 }
 
-absl::StatusOr<Seen> Apgd::LookAt(const Climbers& climbers, int64_t n,
+absl::StatusOr<Seen> Apgd::LookAt(const Active& active, int64_t n,
                                   AttackedModel& model) const {
   Seen seen;
-  seen.images = climbers.ball.Snap(climbers.images);
+  seen.images = active.ball.Snap(active.images);
   if (n == config_.steps) {
-    absl::StatusOr<at::Tensor> logits =
-        model.Scores(seen.images, climbers.rows);
+    absl::StatusOr<at::Tensor> logits = model.Scores(seen.images, active.rows);
     if (!logits.ok()) return logits.status();
     seen.logits = *std::move(logits);
     return seen;
   }
   absl::StatusOr<LogitsAndGradient> both = model.Gradient(
-      seen.images, climbers.rows, [&climbers](const at::Tensor& logits) {
-        return climbers.objective.Gradient(logits);
+      seen.images, active.rows, [&active](const at::Tensor& logits) {
+        return active.objective.Gradient(logits);
       });
   if (!both.ok()) return both.status();
   seen.logits = std::move(both->logits);
@@ -309,39 +314,40 @@ absl::StatusOr<Seen> Apgd::LookAt(const Climbers& climbers, int64_t n,
 
 absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
                                        AttackedModel& model) const {
-  Climbers climbers = Start(run, rows);
+  Active active = Start(run, rows);
   Candidates found;
   found.rows = rows;
   // FinishAt takes only shape and layout from these.
-  found.images = climbers.images;
+  found.images = active.images;
   found.iterations = at::full_like(rows, -1);
+  // The checkpoints rise, so the next one is all to look for.
   auto checkpoint = checkpoints_.begin();
   int64_t last_check = 0;
   for (int64_t n = 0; n <= config_.steps; ++n) {
-    if (n > 0) climbers.Step(run.options.norm, n == 1);
-    absl::StatusOr<Seen> seen = LookAt(climbers, n, model);
+    if (n > 0) active.Step(run.options.norm, n == 1);
+    absl::StatusOr<Seen> seen = LookAt(active, n, model);
     if (!seen.ok()) return seen.status();
     // A transfer goes on with all images: the source's logits do not tell
     // whether the target is fooled.
     if (!model.transfer()) {
-      TakeOut(model.Fooled(seen->logits, climbers.rows), n, *seen, climbers,
-              found);
-      if (climbers.rows.numel() == 0) break;
+      TakeOut(model.Fooled(seen->logits, active.rows), n, *seen, active, found);
+      if (active.rows.numel() == 0) break;
     }
-    climbers.Look(*seen);
+    active.Look(*seen);
     if (checkpoint != checkpoints_.end() && n == *checkpoint) {
-      climbers.Check(n - std::exchange(last_check, n));
+      active.Check(n - std::exchange(last_check, n));
       ++checkpoint;
     }
   }
-  if (climbers.rows.numel() > 0) {
-    const at::Tensor best = climbers.ball.Snap(climbers.best_images);
-    absl::StatusOr<at::Tensor> logits = climbers.best_logits;
-    if (model.transfer()) logits = model.Logits(best, climbers.rows);
+  if (active.rows.numel() > 0) {
+    // The target has seen the best image already, unless this is a transfer.
+    const at::Tensor best = active.ball.Snap(active.best_images);
+    absl::StatusOr<at::Tensor> logits = active.best_logits;
+    if (model.transfer()) logits = model.Logits(best, active.rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = model.Fooled(*logits, climbers.rows);
-    NoteFooled(climbers.places.masked_select(fooled), config_.steps, found);
-    FinishAt(climbers.places, best, *logits, found);
+    const at::Tensor fooled = model.Fooled(*logits, active.rows);
+    NoteFooled(active.result_rows.masked_select(fooled), config_.steps, found);
+    FinishAt(active.result_rows, best, *logits, found);
   }
   if (absl::Status status = Judge(model, run.one_of_several, found);
       !status.ok()) {

@@ -23,8 +23,10 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
                     bool eight_bit) {
   AttackBatch ready;
   ready.images = AsNetworksCompute(batch.images.detach().to(device));
+  // CheckBatch lets pixels be a thousandth of a level off the lattice.
   if (eight_bit) ready.images = FromBytes(ToBytes(ready.images));
   ready.labels = batch.labels.to(device);
+  // Random numbers are drawn on the CPU, so their keys are there, too.
   ready.samples = batch.samples.defined()
                       ? batch.samples.to(at::kCPU).contiguous()
                       : at::arange(batch.labels.size(0), at::kLong);
@@ -32,6 +34,7 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
   if (batch.clean_logits.defined()) {
     ready.clean_logits = batch.clean_logits.detach().to(device);
   }
+  // Only decision-based attacks read the examples, on the CPU.
   if (batch.examples.defined()) {
     ready.examples = AsNetworksCompute(batch.examples.detach());
     ready.example_classes = batch.example_classes;
@@ -109,6 +112,7 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
   if (results->size() != options.epsilons.size()) {
     return absl::InternalError("the attack skipped an epsilon");
   }
+  // Not before Perturb, whose first pass may have given them for nothing.
   absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
   if (!clean_logits.ok()) return clean_logits.status();
 
@@ -158,6 +162,7 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
   }
   // With these, the part need not compute clean logits again.
   part.clean_logits = clean_logits->index_select(0, rows);
+  // The examples are no images of the batch, so they all remain.
   part.examples = batch.examples;
   part.example_classes = batch.example_classes;
   AttackedModel part_model = model.Part(part);

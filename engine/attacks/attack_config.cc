@@ -29,6 +29,7 @@ class Check {
  private:
   template <typename Value>
   void Add(const parameter::About& about, const std::optional<Value>& value) {
+    // A parameter without a value follows a rule of its attack.
     if (value) Add(about, *value);
   }
   template <typename Value>
@@ -48,6 +49,7 @@ void CheckAll(const Config& config, Check& check) {
 void CheckAll(const AutoAttackConfig& config, Check& check) {
   for (const AnyAttack& member : config.members) {
     if (std::holds_alternative<AutoAttackConfig>(member.config)) {
+      // So configs are two levels deep at most.
       check.violations().Add("members: an AutoAttack cannot be one");
     } else {
       check.violations().AddAll(Validate(member.config));
@@ -55,6 +57,7 @@ void CheckAll(const AutoAttackConfig& config, Check& check) {
   }
 }
 
+// Goes by the variant's types, so that a new one is in this list at once.
 template <std::size_t... kIndex>
 std::vector<AttackConfig> Defaults(std::index_sequence<kIndex...>) {
   return {std::variant_alternative_t<kIndex, AttackConfig>()...};
@@ -81,6 +84,7 @@ std::string AttackName(const AttackConfig& config) {
 
 std::vector<AnyAttack> MembersOf(const AutoAttackConfig& config) {
   if (!config.members.empty()) return config.members;
+  // The standard ensemble of the authors' program.
   ApgdConfig apgd_t;
   apgd_t.loss = ApgdConfig::Loss::kTargetedDlr;
   FabConfig fab_t;

@@ -223,7 +223,7 @@ struct NoiseConfig {
 struct AnyAttack;
 
 // AutoAttack (Croce and Hein, arXiv 2003.01690): its members in order, each on
-// the images that still stand.
+// the images that are still under attack.
 struct AutoAttackConfig {
   static constexpr char kName[] = "auto_attack";
   // At most kMaxMembers, none of them an AutoAttack. Empty: the standard

@@ -33,6 +33,7 @@ AttackTraits Of(const FgsmConfig& config) {
 AttackTraits Of(const IgsmConfig&) { return LinfAlone(); }
 AttackTraits Of(const IterativeLeastLikelyConfig&) {
   AttackTraits traits = LinfAlone();
+  // It leads to the least likely class and to no other.
   traits.takes_targets = false;
   return traits;
 }
@@ -40,7 +41,9 @@ AttackTraits Of(const PgdConfig&) { return {}; }
 AttackTraits Of(const MiFgsmConfig&) { return LinfAlone(); }
 AttackTraits Of(const ApgdConfig& config) {
   AttackTraits traits;
+  // Plain DLR has no target in it.
   traits.takes_targets = config.loss != ApgdConfig::Loss::kDlr;
+  // DLR reads the third largest logit, and targeted DLR the fourth, too.
   switch (config.loss) {
     case ApgdConfig::Loss::kCrossEntropy:
       break;
@@ -77,6 +80,7 @@ AttackTraits Of(const NoiseConfig&) {
   return traits;
 }
 AttackTraits Of(const AutoAttackConfig& config) {
+  // Starts at the least that an attack may ask; members raise it.
   AttackTraits all;
   all.access = Access::kNone;
   for (const AnyAttack& member : MembersOf(config)) {
@@ -100,6 +104,7 @@ AttackTraits TraitsOf(const AttackConfig& config) {
 
 AttackConfig Within(Access access, const AttackConfig& config) {
   const auto* const ensemble = std::get_if<AutoAttackConfig>(&config);
+  // Members that someone chose are not left out silently.
   if (ensemble == nullptr || !ensemble->members.empty()) return config;
   AutoAttackConfig part;
   bool whole = true;
@@ -110,6 +115,8 @@ AttackConfig Within(Access access, const AttackConfig& config) {
       whole = false;
     }
   }
+  // A whole ensemble needs no list, and one without members would be the
+  // standard one, too.
   return whole || part.members.empty() ? config : AttackConfig(part);
 }
 

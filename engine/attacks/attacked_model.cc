@@ -44,12 +44,14 @@ AttackedModel::AttackedModel(const Network& target, const Network& source,
 
 int64_t AttackedModel::slots() const {
   constexpr int64_t kFewest = 32;
+  // Where passes are padded, no larger one is possible.
   return pads_ ? padded_size_ : std::max(padded_size_, kFewest);
 }
 
 AttackedModel::Objective AttackedModel::DefaultObjective(
     const at::Tensor& rows) const {
   const at::Tensor classes = classes_.index_select(0, rows);
+  // A targeted attack descends, and minus its loss is what it makes larger.
   return [classes, targeted = targeted_](const at::Tensor& logits) {
     const at::Tensor gradient = AttackLossGradient(logits, classes);
     return targeted ? gradient.neg() : gradient;
@@ -67,6 +69,7 @@ absl::StatusOr<LogitsAndGradient> AttackedModel::Gradient(
     const Objective& objective) {
   absl::StatusOr<Checked> model = UncountedGradient(images, objective);
   if (!model.ok()) return model.status();
+  // `rows` names no image twice, so no write takes back another.
   zero_gradient_.index_copy_(
       0, rows, zero_gradient_.index_select(0, rows).logical_or_(model->zero));
   gradients_.index_add_(0, rows, at::ones_like(rows));
@@ -80,10 +83,12 @@ absl::StatusOr<LogitsAndGradient> AttackedModel::CleanGradient(
     if (!model.ok()) return model.status();
     clean_gradient_ = *std::move(model);
     gradients_.add_(1);
+    // A pass has logits, too, and these spare the forward for the clean ones.
     if (!transfer() && !clean_logits_.defined()) {
       clean_logits_ = clean_gradient_.found.logits;
     }
   }
+  // At each call, as each epsilon has marks of its own.
   zero_gradient_.logical_or_(clean_gradient_.zero);
   return clean_gradient_.found;
 }
@@ -114,6 +119,7 @@ absl::StatusOr<at::Tensor> AttackedModel::CleanLogits() {
 absl::StatusOr<at::Tensor> AttackedModel::CleanScores() {
   if (!transfer()) return CleanLogits();
   if (!clean_scores_.defined()) {
+    // The attack alone needs these, so they are counted.
     absl::StatusOr<at::Tensor> logits =
         Scores(originals_, at::arange(classes_.size(0), classes_.options()));
     if (!logits.ok()) return logits;
@@ -129,10 +135,13 @@ at::Tensor AttackedModel::Fooled(const at::Tensor& logits,
 }
 
 AttackedModel AttackedModel::Part(const AttackBatch& part) const {
+  // The size of the whole run remains, so that passes of a part have the shape
+  // of all others.
   return AttackedModel(target_, source_, part, before_pass_, padded_size_);
 }
 
 AttackedModel AttackedModel::Repeated(int64_t times) const {
+  // The images need not repeat: only what is clean would read them.
   AttackBatch repeated;
   repeated.images = originals_;
   (targeted_ ? repeated.targets : repeated.labels) = classes_.repeat({times});
@@ -159,6 +168,8 @@ absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const int64_t count = images.size(0);
   const at::Device device = originals_.device();
+  // The objective knows nothing of the padding, which is cut off before it and
+  // put back after it. The source may be on another device than the batch.
   absl::StatusOr<LogitsAndGradient> computed = source_.InputGradient(
       Pad(images).to(source_.traits().device), [&](const at::Tensor& logits) {
         return Pad(objective(logits.narrow(0, 0, count).to(device)))
@@ -202,12 +213,14 @@ at::Tensor AttackedModel::Pad(const at::Tensor& values) const {
   if (missing == 0 || !pads_) return values;
   TORCH_CHECK(missing > 0, "more images than slots");
   // Not by expand, after which cat would leave the images' layout.
+  // Any image would do: none influences the others.
   const at::Tensor first =
       at::zeros({missing}, at::device(values.device()).dtype(at::kLong));
   return at::cat({values, SelectRows(values, first)});
 }
 
 void AttackedModel::ResetCosts() {
+  // New tensors, because the result that was charged last has the old ones.
   zero_gradient_ =
       at::zeros_like(classes_, classes_.options().dtype(at::kBool));
   gradients_ = at::zeros_like(classes_);

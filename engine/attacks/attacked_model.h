@@ -15,8 +15,8 @@ namespace adv {
 // pass the caller's hook may end the run; after it, values that are not finite
 // do (INTERNAL). What a pass costs is counted for the images that are in it.
 //
-// `rows` [M] int64 says which images of the batch the M given ones are: an
-// image that is done need not be computed any more.
+// `rows` [M] int64 says which images of the batch the M given ones are, none of
+// them twice. An image that is no longer active need not be computed any more.
 // Where an image's bits may depend on the shape of the call, the batch is
 // padded to N all the same, which is not counted.
 //

@@ -37,26 +37,29 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
     double epsilon, AttackedModel& model, const AttackBatch& batch,
     const RunOptions& options) const {
   RunOptions within = options;
+  // At each epsilon other images are under attack.
   within.epsilons = {epsilon};
   WorstOf worst(batch.labels.size(0));
-  at::Tensor standing = worst.Standing(batch.labels.device());
+  at::Tensor rows = worst.RowsToAttack(batch.labels.device());
+  // No member spends a pass on a clean image that fools. On a transfer the
+  // attacker does not know it.
   if (!model.transfer()) {
     const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
     worst.Add(
-        CleanCandidates(batch.images, *clean, model.Fooled(*clean, standing)));
+        CleanCandidates(batch.images, *clean, model.Fooled(*clean, rows)));
   }
   AttackResult result;
   result.member = at::full_like(batch.labels, -1);
   for (size_t i = 0; i < members_.size(); ++i) {
-    standing = worst.Standing(batch.labels.device());
-    if (standing.numel() == 0) break;
+    rows = worst.RowsToAttack(batch.labels.device());
+    if (rows.numel() == 0) break;
     const absl::StatusOr<Candidates> found =
-        RunMember(*members_[i], standing, model, batch, within);
+        RunMember(*members_[i], rows, model, batch, within);
     if (!found.ok()) return found.status();
-    // No earlier member fooled the images in `standing`, so no entry is written
+    // No earlier member fooled the images at `rows`, so no entry is written
     // twice.
-    result.member.index_fill_(0, standing.masked_select(found->fooled),
+    result.member.index_fill_(0, rows.masked_select(found->fooled),
                               static_cast<int64_t>(i));
     worst.Add(*found);
   }
@@ -80,6 +83,7 @@ absl::StatusOr<Candidates> AutoAttack::RunMember(
     return absl::InternalError("a member skipped the epsilon");
   }
   const AttackResult& result = results->front();
+  // The result's tensors have an entry for each of `rows`, like a run's.
   Candidates found;
   found.rows = rows;
   found.images = result.images;

@@ -66,6 +66,7 @@ Ball::Ball(const at::Tensor& originals, Norm norm, const at::Tensor& epsilons,
       options_(options),
       originals_(originals),
       epsilons_(epsilons) {
+  // L2 measures each image when it projects, so it needs no bounds.
   if (norm_ == Norm::kL2) return;
   if (options.eight_bit) {
     // LevelsWithin of each. The bounds are computed in bytes, which float32
@@ -94,9 +95,9 @@ Ball::Ball(const at::Tensor& originals, const ThreatModel& threat_model,
                     originals.options().dtype(at::kDouble)),
            options) {}
 
-Ball Ball::Select(const at::Tensor& rows) const {
+Ball Ball::Select(const at::Tensor& chosen) const {
   Ball selected = *this;
-  for (at::Tensor* part : selected.parts()) *part = SelectRows(*part, rows);
+  for (at::Tensor* part : selected.parts()) *part = SelectRows(*part, chosen);
   return selected;
 }
 
@@ -151,6 +152,9 @@ void Ball::Climb(const at::Tensor& ascent, const at::Tensor& step_sizes,
 
 at::Tensor Ball::Snap(const at::Tensor& images) const {
   if (!options_.eight_bit) return images;
+  // The L-inf bounds lie on the lattice, so the nearest byte is within them.
+  // The nearest byte could lengthen an L2 perturbation, while one toward the
+  // original cannot.
   if (norm_ == Norm::kLinf) return FromBytes(ToBytes(images));
   return FromBytes(
       images.sub(originals_).mul_(255).trunc_().add_(ToBytes(originals_)));

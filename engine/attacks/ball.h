@@ -39,8 +39,8 @@ class Ball {
   Ball(const at::Tensor& originals, const ThreatModel& threat_model,
        const Options& options);
 
-  // The ball of only the images at `rows` [M] int64.
-  Ball Select(const at::Tensor& rows) const;
+  // The ball of the images at the positions `chosen` [K] int64 alone.
+  Ball Select(const at::Tensor& chosen) const;
   // The ball of these images followed by those of `other`, which has the same
   // norm and options.
   Ball Join(const Ball& other) const;

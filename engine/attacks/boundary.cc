@@ -65,6 +65,8 @@ class BoundaryWalk final : public DecisionWalk {
       const double factor = around_rate_.Factor(0.2, 0.5);
       around_ *= factor;
       nearer_ *= factor;
+      // The walk itself does not move onto the sphere, where it would be no
+      // nearer.
       if (fools) {
         sphere_ = proposed();
         phase_ = Phase::kNearer;
@@ -122,12 +124,12 @@ class BoundaryWalk final : public DecisionWalk {
   // stays there.
   void GoNearer(std::vector<float>& image) const {
     const double reach = DistanceOf(sphere_);
-    const double kept =
+    const double share =
         std::clamp((1 - nearer_) * distance_ / std::max(reach, 1e-30), 0., 1.);
     const float* original = task().original;
     for (size_t i = 0; i < image.size(); ++i) {
       const double change = static_cast<double>(sphere_[i]) - original[i];
-      image[i] = static_cast<float>(original[i] + kept * change);
+      image[i] = static_cast<float>(original[i] + share * change);
     }
   }
 

@@ -14,6 +14,7 @@ absl::StatusOr<std::vector<AttackResult>> BudgetAttack::Perturb(
     absl::StatusOr<AttackResult> result =
         PerturbWithin(epsilon, model, batch, options);
     if (!result.ok()) return result.status();
+    // This also resets the costs for the next epsilon.
     model.ChargeTo(*result);
     results.push_back(*std::move(result));
   }

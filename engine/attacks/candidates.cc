@@ -10,6 +10,7 @@
 namespace adv {
 namespace {
 
+// Copies the entries of `from` at the positions `chosen` to `rows` of `to`.
 void Copy(const at::Tensor& from, const at::Tensor& chosen,
           const at::Tensor& rows, at::Tensor& to) {
   to.index_copy_(0, rows, SelectRows(from, chosen));
@@ -17,24 +18,29 @@ void Copy(const at::Tensor& from, const at::Tensor& chosen,
 
 }  // namespace
 
-void FinishAt(const at::Tensor& places, const at::Tensor& images,
+void FinishAt(const at::Tensor& result_rows, const at::Tensor& images,
               const at::Tensor& logits, Candidates& found) {
-  if (places.size(0) == found.rows.size(0)) {
+  if (result_rows.size(0) == found.rows.size(0)) {
+    // All images of the run end at once, so their tensors are the result and
+    // nothing is copied.
     found.images = images;
     found.logits = logits;
     return;
   }
   if (!found.logits.defined()) {
+    // Only the first logits tell the number of classes, so there is no memory
+    // for results before them.
     found.logits = logits.new_empty({found.rows.size(0), logits.size(1)});
     found.images = at::empty_like(found.images);
   }
-  found.images.index_copy_(0, places, images);
-  found.logits.index_copy_(0, places, logits);
+  found.images.index_copy_(0, result_rows, images);
+  found.logits.index_copy_(0, result_rows, logits);
 }
 
-void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found) {
-  const at::Tensor before = found.iterations.index_select(0, places);
-  found.iterations.index_copy_(0, places, before.masked_fill(before.eq(-1), n));
+void NoteFooled(const at::Tensor& result_rows, int64_t n, Candidates& found) {
+  const at::Tensor before = found.iterations.index_select(0, result_rows);
+  found.iterations.index_copy_(0, result_rows,
+                               before.masked_fill(before.eq(-1), n));
 }
 
 Candidates CleanCandidates(const at::Tensor& images, const at::Tensor& logits,
@@ -58,6 +64,7 @@ at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
 
 void WorstOf::Add(const Candidates& found) {
   if (!seen_.defined()) {
+    // The first candidates show the shapes, types and device of what is kept.
     const auto all = [this](const at::Tensor& some) {
       std::vector<int64_t> sizes = some.sizes().vec();
       sizes[0] = count_;
@@ -79,11 +86,11 @@ void WorstOf::Add(const Candidates& found) {
   const at::Tensor seen = seen_.index_select(0, found.rows);
   const at::Tensor larger =
       found.objective.gt(best_.objective.index_select(0, found.rows));
-  // The first success of an image stays. Before it, a success, a larger
-  // objective or the first candidate of all takes the place.
+  // The first success of an image remains. Before it, a success, a larger
+  // objective or the first candidate of all takes over.
   const at::Tensor worse = had.logical_not().logical_and_(
       found.fooled.logical_or(larger).logical_or_(seen.logical_not()));
-  const at::Tensor chosen = worse.nonzero().flatten();
+  const at::Tensor chosen = PositionsOf(worse);
   const at::Tensor rows = found.rows.index_select(0, chosen);
   Copy(found.images, chosen, rows, best_.images);
   Copy(found.logits, chosen, rows, best_.logits);
@@ -93,11 +100,11 @@ void WorstOf::Add(const Candidates& found) {
   seen_.index_fill_(0, rows, true);
 }
 
-at::Tensor WorstOf::Standing(at::Device device) const {
+at::Tensor WorstOf::RowsToAttack(at::Device device) const {
   if (!seen_.defined()) {
     return at::arange(count_, at::device(device).dtype(at::kLong));
   }
-  return best_.fooled.logical_not().nonzero().flatten();
+  return PositionsOf(best_.fooled.logical_not());
 }
 
 void WorstOf::WriteTo(AttackResult& result, int64_t first,

@@ -7,7 +7,9 @@
 
 namespace adv {
 
-// What a run of an attack found for some images of a batch.
+// What a run of an attack found for the images of a batch with which it began.
+// Runs leave out images on the way. They then tell by `result_rows` [K] int64
+// which of these M entries the images that are left belong to.
 struct Candidates {
   at::Tensor rows;        // [M] int64, which images of the batch
   at::Tensor images;      // [M, channels, height, width]
@@ -17,15 +19,15 @@ struct Candidates {
   at::Tensor objective;   // [M] float32: among failures the largest is worst
 };
 
-// Ends the run of the images at `places` with these images and the target's
-// logits of them. If these are all images of the run, `found` shares the
-// tensors.
-void FinishAt(const at::Tensor& places, const at::Tensor& images,
+// Ends the run of the images at `result_rows` with these images and the
+// target's logits of them. If these are all images of the run, `found` shares
+// the tensors.
+void FinishAt(const at::Tensor& result_rows, const at::Tensor& images,
               const at::Tensor& logits, Candidates& found);
 
-// Notes that iterate `n` of the images at `places` fooled. The first such
+// Notes that iterate `n` of the images at `result_rows` fooled. The first such
 // iterate counts.
-void NoteFooled(const at::Tensor& places, int64_t n, Candidates& found);
+void NoteFooled(const at::Tensor& result_rows, int64_t n, Candidates& found);
 
 // Returns the clean images as a run of no steps. Any other run beats its
 // failures. `fooled` [N] bool belongs to `logits`, the target's.
@@ -46,9 +48,9 @@ class WorstOf {
 
   // Adds candidates for some of the images; `found.rows` names none twice.
   void Add(const Candidates& found);
-  // [K] int64: the images that no candidate has fooled yet; before the first
-  // Add, all.
-  at::Tensor Standing(at::Device device) const;
+  // [K] int64: the rows of the images for which no candidate fools yet; before
+  // the first Add, of all.
+  at::Tensor RowsToAttack(at::Device device) const;
   // Writes images, logits and iterations of the `count` images from `first` on.
   // The tensors share memory with this object. Every image must have been
   // added.

@@ -21,7 +21,8 @@ at::Tensor ToVariable(const at::Tensor& images) {
   return (((1 + scaled) / (1 - scaled)).log() / 2).to(at::kFloat);
 }
 
-// Adam (Kingma and Ba, arXiv 1412.6980) on the variables of M images.
+// Adam (Kingma and Ba, arXiv 1412.6980) on the variables of M images. It works
+// pixel by pixel, so images do not influence one another.
 struct Adam {
   at::Tensor variable, mean, square;  // [M, channels, height, width]
 
@@ -38,17 +39,17 @@ struct Adam {
   }
 };
 
-// One descent with fixed constants c, for the images that still take part.
-struct Search {
-  at::Tensor rows;       // [M] int64, which images of the batch
-  at::Tensor places;     // [M] int64, their places among all that began
-  at::Tensor originals;  // [M, channels, height, width]
-  at::Tensor constants;  // [M] double
+// The images that still take part in one descent with fixed constants c.
+struct Active {
+  at::Tensor rows;         // [M] int64, which images of the batch
+  at::Tensor result_rows;  // [M] int64, where they are in Descend's result
+  at::Tensor originals;    // [M, channels, height, width]
+  at::Tensor constants;    // [M] double
   Adam adam;
   at::Tensor loss;  // [M] double, at the last comparison
 
   void Keep(const at::Tensor& kept) {
-    for (at::Tensor* part : {&rows, &places, &originals, &constants, &loss,
+    for (at::Tensor* part : {&rows, &result_rows, &originals, &constants, &loss,
                              &adam.variable, &adam.mean, &adam.square}) {
       *part = SelectRows(*part, kept);
     }
@@ -75,6 +76,8 @@ class Constants {
  private:
   // Stands for "has not succeeded yet", as in the authors' code.
   static constexpr double kUnbounded = 1e10;
+  // The search failed with `lower_`, which is 0 at first, and succeeded with
+  // `upper_`.
   at::Tensor lower_, upper_, now_;
 };
 
@@ -87,9 +90,10 @@ class CarliniWagner final : public MarginAttack {
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
                                       const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  // [M] bool: for which of the searched images the descent met one that fools.
+  // For each image of `active`, [M] bool: whether the descent met one that
+  // fools.
   absl::StatusOr<at::Tensor> Descend(AttackedModel& model,
-                                     const AttackBatch& batch, Search& search,
+                                     const AttackBatch& batch, Active& active,
                                      NearestSoFar& nearest) const;
 
   const CarliniWagnerConfig config_;
@@ -97,42 +101,44 @@ class CarliniWagner final : public MarginAttack {
 
 absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
                                                   const AttackBatch& batch,
-                                                  Search& search,
+                                                  Active& active,
                                                   NearestSoFar& nearest) const {
   const int64_t tenth = std::max<int64_t>(1, config_.steps / 10);
   at::Tensor succeeded =
-      at::zeros_like(search.rows, search.rows.options().dtype(at::kBool));
-  for (int64_t n = 1; n <= config_.steps && search.rows.numel() > 0; ++n) {
-    const at::Tensor tanh = search.adam.variable.tanh();
+      at::zeros_like(active.rows, active.rows.options().dtype(at::kBool));
+  for (int64_t n = 1; n <= config_.steps && active.rows.numel() > 0; ++n) {
+    const at::Tensor tanh = active.adam.variable.tanh();
     const at::Tensor images = (tanh + 1) / 2;
     const absl::StatusOr<Margin> margin =
-        FindGoalMargin(model, batch, images, search.rows);
+        FindGoalMargin(model, batch, images, active.rows);
     if (!margin.ok()) return margin.status();
+    // At a margin of 0 two classes are equal and either may be the verdict, so
+    // the margin does not tell whether the image fools.
     const at::Tensor fooled =
-        model.Fooled(margin->logits, search.rows)
+        model.Fooled(margin->logits, active.rows)
             .logical_and_(margin->values.ge(config_.confidence.value()));
-    nearest.Offer(search.rows, images, margin->logits, fooled, n);
-    succeeded.index_fill_(0, search.places.masked_select(fooled), true);
+    nearest.Offer(active.rows, images, margin->logits, fooled, n);
+    succeeded.index_fill_(0, active.result_rows.masked_select(fooled), true);
 
     // The gradient of the loss (carlini_wagner.h) with respect to v, by the
     // chain rule: that with respect to x' times dx'/dv = (1 - tanh^2) / 2. The
     // margin pulls only while it is below `confidence`.
-    const at::Tensor change = images - search.originals;
+    const at::Tensor change = images - active.originals;
     const at::Tensor missing = config_.confidence.value() - margin->values;
     const at::Tensor pull =
-        at::where(missing.gt(0), search.constants, at::zeros_like(missing));
+        at::where(missing.gt(0), active.constants, at::zeros_like(missing));
     const at::Tensor by_pixel =
         change * 2 - margin->gradient * PerPixel(pull.to(at::kFloat));
-    search.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
+    active.adam.Step(by_pixel * (1 - tanh.square()) / 2, config_.learning_rate,
                      n);
     // Early stopping of the authors' code, image by image. The first comparison
     // is with infinity, so every image passes it.
     if ((n - 1) % tenth == 0) {
       const at::Tensor loss =
           SizesOf(change, Norm::kL2).square() + pull * missing;
-      const at::Tensor goes_on = loss.le(search.loss * 0.9999);
-      search.loss = loss;
-      search.Keep(goes_on.nonzero().flatten());
+      const at::Tensor goes_on = loss.le(active.loss * 0.9999);
+      active.loss = loss;
+      active.Keep(PositionsOf(goes_on));
     }
   }
   return succeeded;
@@ -144,15 +150,17 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
   const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
-  const at::Tensor rows = nearest.Missing();
+  const at::Tensor rows = nearest.RowsToAttack();
   const at::Tensor originals = SelectRows(batch.images, rows);
   const at::Tensor variable = ToVariable(originals);
   Constants constants(config_.initial_constant, rows.size(0), rows.device());
+  // All images are searched again each time: a larger or smaller constant may
+  // find a nearer image of one that has been fooled, too.
   for (int64_t n = 0; n < config_.binary_search_steps; ++n) {
     // Variable and Adam start anew, so that a search does not depend on the
     // path of the one before it.
     const at::Tensor zeros = at::zeros_like(variable);
-    Search search{rows,
+    Active active{rows,
                   at::arange(rows.size(0), rows.options()),
                   originals,
                   constants.now(),
@@ -160,7 +168,7 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
                   at::full_like(constants.now(),
                                 std::numeric_limits<double>::infinity())};
     const absl::StatusOr<at::Tensor> succeeded =
-        Descend(model, batch, search, nearest);
+        Descend(model, batch, active, nearest);
     if (!succeeded.ok()) return succeeded.status();
     constants.Adapt(*succeeded);
   }

@@ -68,6 +68,7 @@ absl::Status CheckTargets(const AttackBatch& batch, int64_t classes) {
   absl::Status status =
       CheckClasses(batch.targets, "targets", batch.images.size(0), classes);
   if (!status.ok()) return status;
+  // The caller's tensors may be on several devices.
   const at::Tensor same =
       batch.targets.eq(batch.labels.to(batch.targets.device())).nonzero();
   if (same.numel() == 0) return absl::OkStatus();
@@ -106,6 +107,7 @@ absl::Status CheckPixels(const at::Tensor& images, const char* field,
         images.masked_select(inside.logical_not())[0].item<double>(),
         ", outside [0, 1]"));
   }
+  // In levels. Bytes that became float32 are off the lattice by rounding.
   constexpr double kOffLattice = 1e-3;
   if (on_lattice &&
       (images * 255 - ToBytes(images)).abs().max().item<double>() >
@@ -147,6 +149,7 @@ absl::Status CheckBatch(const Network& target, const Network& source,
   const int64_t count = batch.images.size(0);
   absl::Status status = CheckClasses(batch.labels, "labels", count, classes);
   if (!status.ok()) return status;
+  // Targets are compared with labels, which are valid by now.
   if (status = CheckTargets(batch, classes); !status.ok()) return status;
   if (status = CheckCleanLogits(batch.clean_logits, count, classes);
       !status.ok()) {

@@ -44,6 +44,7 @@ void DecisionWalk::Learn(bool fools) {
   --queries_left_;
   switch (phase_) {
     case Phase::kSeek:
+      // Starts are tries, too, but only noise is limited.
       ++tries_;
       if (fools) {
         MoveToProposed();
@@ -56,6 +57,7 @@ void DecisionWalk::Learn(bool fools) {
     case Phase::kBlend: {
       // The share that Propose asked about.
       const double share = (blend_low_ + blend_) / 2;
+      // current() is always the image at share `blend_`, which fools.
       (fools ? blend_ : blend_low_) = share;
       if (fools) MoveToProposed();
       if (blend_ - blend_low_ <= kBlendPrecision) {
@@ -68,15 +70,19 @@ void DecisionWalk::Learn(bool fools) {
       LearnNext(fools);
       break;
   }
+  // The limit ends the walk in every phase.
   if (queries_left_ == 0) End();
 }
 
 RandomKey DecisionWalk::ProposalKey() const {
+  // A walk asks one question at a time, so the question's number keys its
+  // draws.
   return {task_.seed, RandomPurpose::kProposal, 0,
           static_cast<uint32_t>(task_.queries - queries_left_)};
 }
 
 double DecisionWalk::DistanceOf(const std::vector<float>& image) const {
+  // In double, because walks compare distances that hardly differ.
   double largest = 0, squares = 0;
   for (size_t i = 0; i < image.size(); ++i) {
     const double change = static_cast<double>(image[i]) - task_.original[i];
@@ -92,6 +98,8 @@ void DecisionWalk::ProposeStart() {
     ProposeNoise(tries_ - starts);
     return;
   }
+  // The walk asks about the start, too: the network may take it for another
+  // class than the caller does.
   std::copy_n(task_.starts[tries_], task_.values(), proposed_.begin());
 }
 
@@ -114,9 +122,41 @@ void DecisionWalk::ProposeNoise(int64_t attempt) {
   }
 }
 
-struct DecisionAttack::Walker {
-  int64_t row;  // which image of the batch
-  std::unique_ptr<DecisionWalk> walk;
+// The images whose walks go on.
+struct DecisionAttack::Active {
+  at::Tensor rows;  // [M] int64 on the CPU, which images of the batch
+  std::vector<std::unique_ptr<DecisionWalk>> walks;  // M
+
+  // `kept` is on the CPU.
+  void Keep(const at::Tensor& kept) {
+    rows = rows.index_select(0, kept);
+    std::vector<std::unique_ptr<DecisionWalk>> all = std::move(walks);
+    walks.clear();
+    for (int64_t i = 0; i < kept.size(0); ++i) {
+      walks.push_back(std::move(all[kept.data_ptr<int64_t>()[i]]));
+    }
+  }
+  // Each walk's next image, [M, values]. A walk asks one question per pass.
+  at::Tensor Propose(int64_t values) {
+    at::Tensor proposed =
+        at::empty({static_cast<int64_t>(walks.size()), values}, at::kFloat);
+    float* to = proposed.data_ptr<float>();
+    for (const std::unique_ptr<DecisionWalk>& walk : walks) {
+      const std::vector<float>& image = walk->Propose();
+      to = std::copy(image.begin(), image.end(), to);
+    }
+    return proposed;
+  }
+  // Tells each walk whether its image fools, by `fooled` [M] bool on the CPU,
+  // and drops the walks that are over.
+  void Learn(const at::Tensor& fooled) {
+    at::Tensor goes_on = at::empty_like(fooled);
+    for (size_t i = 0; i < walks.size(); ++i) {
+      walks[i]->Learn(fooled.data_ptr<bool>()[i]);
+      goes_on.data_ptr<bool>()[i] = !walks[i]->over();
+    }
+    Keep(PositionsOf(goes_on));
+  }
 };
 
 // The batch's images in the form that walks take, on the CPU.
@@ -153,7 +193,7 @@ struct DecisionAttack::Views {
   at::Tensor examples, classes;  // [E, values], [E] int64
 };
 
-std::vector<DecisionAttack::Walker> DecisionAttack::StartWalks(
+DecisionAttack::Active DecisionAttack::StartWalks(
     const at::Tensor& rows, int64_t queries, const AttackBatch& batch,
     const Views& views, const RunOptions& options) const {
   DecisionTask task;
@@ -163,15 +203,16 @@ std::vector<DecisionAttack::Walker> DecisionAttack::StartWalks(
   task.norm = options.norm;
   task.queries = queries;
   task.seed = options.seed;
-  std::vector<Walker> walkers;
+  Active active;
+  active.rows = rows;
   for (int64_t i = 0; i < rows.size(0); ++i) {
     const int64_t row = rows.data_ptr<int64_t>()[i];
     task.original = views.originals.data_ptr<float>() + row * task.values();
     task.sample = batch.samples.data_ptr<int64_t>()[row];
     task.starts = views.StartsOf(row, options.norm);
-    walkers.push_back({row, StartWalk(task)});
+    active.walks.push_back(StartWalk(task));
   }
-  return walkers;
+  return active;
 }
 
 absl::StatusOr<Nearest> DecisionAttack::FindNearest(
@@ -185,38 +226,20 @@ absl::StatusOr<Nearest> DecisionAttack::FindNearest(
   const int64_t queries = queries_ - (model.transfer() ? 1 : 0) -
                           (options.eight_bit ? kLatticeQueries : 0);
   const Views views(batch);
-  std::vector<Walker> walkers =
-      StartWalks(nearest.Missing().cpu(), queries, batch, views, options);
+  Active active =
+      StartWalks(nearest.RowsToAttack().cpu(), queries, batch, views, options);
 
-  for (int64_t query = 1; query <= queries && !walkers.empty(); ++query) {
-    const int64_t count = static_cast<int64_t>(walkers.size());
-    const int64_t size = views.originals.size(1);
-    // Each walk asks one question per pass. Walks share passes for speed alone;
-    // none sees what another one asks.
-    const at::Tensor values =
-        at::empty({count, size}, views.originals.options());
-    at::Tensor rows = at::empty({count}, at::kLong);
-    for (int64_t i = 0; i < count; ++i) {
-      const std::vector<float>& image = walkers[i].walk->Propose();
-      std::copy(image.begin(), image.end(),
-                values.data_ptr<float>() + i * size);
-      rows.data_ptr<int64_t>()[i] = walkers[i].row;
-    }
+  for (int64_t query = 1; query <= queries && !active.walks.empty(); ++query) {
+    // Walks share passes for speed alone; none sees what another one asks.
     const at::Tensor images =
-        ImagesOf(values, batch.images).to(batch.images.device());
-    rows = rows.to(batch.images.device());
+        ImagesOf(active.Propose(views.originals.size(1)), batch.images)
+            .to(batch.images.device());
+    const at::Tensor rows = active.rows.to(batch.images.device());
     const absl::StatusOr<at::Tensor> logits = model.Scores(images, rows);
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = model.Fooled(*logits, rows);
     nearest.Offer(rows, images, *logits, fooled, query);
-    const at::Tensor answers = fooled.cpu();
-    for (int64_t i = 0; i < count; ++i) {
-      walkers[i].walk->Learn(answers.data_ptr<bool>()[i]);
-    }
-    walkers.erase(
-        std::remove_if(walkers.begin(), walkers.end(),
-                       [](const Walker& one) { return one.walk->over(); }),
-        walkers.end());
+    active.Learn(fooled.cpu());
   }
   return nearest.nearest();
 }

@@ -105,7 +105,7 @@ class DecisionAttack : public MinimisingAttack {
       : MinimisingAttack(traits), queries_(queries) {}
 
  private:
-  struct Walker;
+  struct Active;
   struct Views;
 
   virtual std::unique_ptr<DecisionWalk> StartWalk(
@@ -116,9 +116,9 @@ class DecisionAttack : public MinimisingAttack {
                                       const RunOptions& options) const final;
 
   // Starts a walk for each of the images at `rows` [M] int64 on the CPU.
-  std::vector<Walker> StartWalks(const at::Tensor& rows, int64_t queries,
-                                 const AttackBatch& batch, const Views& views,
-                                 const RunOptions& options) const;
+  Active StartWalks(const at::Tensor& rows, int64_t queries,
+                    const AttackBatch& batch, const Views& views,
+                    const RunOptions& options) const;
 
   const int64_t queries_;
 };

@@ -9,7 +9,8 @@
 namespace adv {
 namespace {
 
-// The step onto the boundary, taken for a plane.
+// The step onto the boundary, taken for a plane. The sizes that it divides by
+// are in double: a square of a small float32 could be 0.
 at::Tensor StepOf(const Margin& margin, Norm norm) {
   const at::Tensor slope = DualSizes(margin.gradient, norm);
   const bool linf = norm == Norm::kLinf;
@@ -19,10 +20,10 @@ at::Tensor StepOf(const Margin& margin, Norm norm) {
          PerPixel(length.to(at::kFloat));
 }
 
-// The images that fool nothing yet.
-struct Moving {
+// The images that do not fool yet and can still go on.
+struct Active {
   at::Tensor rows;    // [M] int64, which images of the batch
-  at::Tensor images;  // [M, channels, height, width], with `moved`
+  at::Tensor images;  // [M, channels, height, width], moved by `moved`
   at::Tensor moved;   // the sum of all steps
 
   void Keep(const at::Tensor& kept) {
@@ -30,6 +31,7 @@ struct Moving {
       *part = SelectRows(*part, kept);
     }
   }
+  // Also keeps these images' entries in `margin`.
   void Keep(const at::Tensor& kept, Margin& margin) {
     Keep(kept);
     for (at::Tensor* part :
@@ -38,10 +40,6 @@ struct Moving {
     }
   }
 };
-
-at::Tensor Not(const at::Tensor& chosen) {
-  return chosen.logical_not().nonzero().flatten();
-}
 
 class DeepFool final : public MarginAttack {
  public:
@@ -52,47 +50,47 @@ class DeepFool final : public MarginAttack {
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
                                       const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  // Takes the n-th step. `moving` keeps the images that can go on, and
+  // Takes the n-th step. Only images that can go on stay in `active`, and
   // `nearest` is offered every image that fools.
   absl::Status Step(AttackedModel& model, const AttackBatch& batch, Norm norm,
-                    int64_t n, Moving& moving, NearestSoFar& nearest) const;
+                    int64_t n, Active& active, NearestSoFar& nearest) const;
 
   const DeepFoolConfig config_;
 };
 
 absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
-                            Norm norm, int64_t n, Moving& moving,
+                            Norm norm, int64_t n, Active& active,
                             NearestSoFar& nearest) const {
   absl::StatusOr<Margin> margin =
-      FindFirstMargin(model, batch, moving.images, moving.rows);
+      FindFirstMargin(model, batch, active.images, active.rows);
   if (!margin.ok()) return margin.status();
   // x + R can fool although x + (1 + overshoot) R did not: the overshoot may
   // have led out of the other class again.
-  const at::Tensor there = model.Fooled(margin->logits, moving.rows);
-  nearest.Offer(moving.rows, moving.images, margin->logits, there, n - 1);
-  moving.Keep(Not(there), *margin);
-  if (moving.rows.numel() == 0) return absl::OkStatus();
+  const at::Tensor there = model.Fooled(margin->logits, active.rows);
+  nearest.Offer(active.rows, active.images, margin->logits, there, n - 1);
+  active.Keep(PositionsOf(there.logical_not()), *margin);
+  if (active.rows.numel() == 0) return absl::OkStatus();
 
   absl::Status status =
-      FindNearestMargin(model, batch, moving.images, moving.rows, norm,
+      FindNearestMargin(model, batch, active.images, active.rows, norm,
                         /*within_box=*/true, *margin);
   if (!status.ok()) return status;
   // Without a gradient there is no direction to go.
-  moving.Keep(Not(DualSizes(margin->gradient, norm).eq(0)), *margin);
-  if (moving.rows.numel() == 0) return absl::OkStatus();
+  active.Keep(PositionsOf(DualSizes(margin->gradient, norm).ne(0)), *margin);
+  if (active.rows.numel() == 0) return absl::OkStatus();
 
-  moving.moved = moving.moved + StepOf(*margin, norm);
-  const at::Tensor originals = SelectRows(batch.images, moving.rows);
-  moving.images = (originals + moving.moved).clamp(0, 1);
+  active.moved = active.moved + StepOf(*margin, norm);
+  const at::Tensor originals = SelectRows(batch.images, active.rows);
+  active.images = (originals + active.moved).clamp(0, 1);
   // The overshoot stretches the sum of all steps, and only for the verdict: the
   // next step starts from x + R.
   const at::Tensor beyond =
-      (originals + moving.moved * (1 + config_.overshoot.value())).clamp(0, 1);
-  const absl::StatusOr<at::Tensor> logits = model.Scores(beyond, moving.rows);
+      (originals + active.moved * (1 + config_.overshoot.value())).clamp(0, 1);
+  const absl::StatusOr<at::Tensor> logits = model.Scores(beyond, active.rows);
   if (!logits.ok()) return logits.status();
-  const at::Tensor fooled = model.Fooled(*logits, moving.rows);
-  nearest.Offer(moving.rows, beyond, *logits, fooled, n);
-  moving.Keep(Not(fooled));
+  const at::Tensor fooled = model.Fooled(*logits, active.rows);
+  nearest.Offer(active.rows, beyond, *logits, fooled, n);
+  active.Keep(PositionsOf(fooled.logical_not()));
   return absl::OkStatus();
 }
 
@@ -102,11 +100,11 @@ absl::StatusOr<Nearest> DeepFool::FindNearest(AttackedModel& model,
   const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
-  const at::Tensor rows = nearest.Missing();
+  const at::Tensor rows = nearest.RowsToAttack();
   const at::Tensor originals = SelectRows(batch.images, rows);
-  Moving moving{rows, originals, at::zeros_like(originals)};
-  for (int64_t n = 1; n <= config_.steps && moving.rows.numel() > 0; ++n) {
-    absl::Status status = Step(model, batch, options.norm, n, moving, nearest);
+  Active active{rows, originals, at::zeros_like(originals)};
+  for (int64_t n = 1; n <= config_.steps && active.rows.numel() > 0; ++n) {
+    absl::Status status = Step(model, batch, options.norm, n, active, nearest);
     if (!status.ok()) return status;
   }
   return nearest.nearest();

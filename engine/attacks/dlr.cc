@@ -40,6 +40,7 @@ Ratio MakeRatio(const at::Tensor& logits, const at::Tensor& labels,
   ratio.rival = rivals.unsqueeze(1);
   ratio.top = classes.narrow(1, 0, 1);
   ratio.lower = classes.narrow(1, 2, lower_count);
+  // The least spread, as in the paper, prevents 0 / 0 where logits are equal.
   ratio.spread = values.narrow(1, 0, 1) -
                  values.narrow(1, 2, lower_count).mean(1, /*keepdim=*/true) +
                  1e-12;
@@ -50,6 +51,7 @@ Ratio MakeRatio(const at::Tensor& logits, const at::Tensor& labels,
 }
 
 Ratio Untargeted(const at::Tensor& logits, const at::Tensor& labels) {
+  // Infinity takes the label out of the rivals.
   const at::Tensor others = logits.scatter(
       1, labels.unsqueeze(1), -std::numeric_limits<double>::infinity());
   return MakeRatio(logits, labels, others.argmax(1), 1);

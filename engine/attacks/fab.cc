@@ -25,8 +25,9 @@ class Fab final : public MarginAttack {
       : MarginAttack(TraitsOf(config)), config_(config) {}
 
  private:
-  // The facts that all walks share.
-  struct Ground {
+  // What all walks share: the images that do not fool by themselves. They all
+  // take part to the end, because a nearer image may always follow.
+  struct Run {
     const AttackBatch& batch;
     const RunOptions& options;
     const at::Tensor rows;       // [M] int64, which images of the batch
@@ -36,58 +37,56 @@ class Fab final : public MarginAttack {
   absl::StatusOr<Nearest> FindNearest(AttackedModel& model,
                                       const AttackBatch& batch,
                                       const RunOptions& options) const override;
-  static at::Tensor Start(const Ground& ground, int64_t course, int64_t restart,
+  static at::Tensor Start(const Run& run, int64_t course, int64_t restart,
                           const NearestSoFar& nearest);
   // The margin that is 0 on the boundary to walk to: that of the classes `to`
   // [M] over the labels or, if `to` is undefined, the one that fab.h names.
-  static absl::StatusOr<Margin> MarginAt(AttackedModel& model,
-                                         const Ground& ground,
+  static absl::StatusOr<Margin> MarginAt(AttackedModel& model, const Run& run,
                                          const at::Tensor& to,
                                          const at::Tensor& images);
   at::Tensor StepFrom(const at::Tensor& images, const at::Tensor& originals,
                       const Margin& margin, Norm norm) const;
-  absl::Status Walk(AttackedModel& model, const Ground& ground,
-                    const at::Tensor& to, at::Tensor images,
-                    NearestSoFar& nearest) const;
+  absl::Status Walk(AttackedModel& model, const Run& run, const at::Tensor& to,
+                    at::Tensor images, NearestSoFar& nearest) const;
 
   const FabConfig config_;
 };
 
-at::Tensor Fab::Start(const Ground& ground, int64_t course, int64_t restart,
+at::Tensor Fab::Start(const Run& run, int64_t course, int64_t restart,
                       const NearestSoFar& nearest) {
-  if (restart == 0) return ground.originals;
-  const std::vector<double>& epsilons = ground.options.epsilons;
+  if (restart == 0) return run.originals;
+  const std::vector<double>& epsilons = run.options.epsilons;
   // An image without a fooling one yet has an infinite size, so the largest
   // epsilon decides.
   const at::Tensor radius =
       nearest.sizes()
-          .index_select(0, ground.rows)
+          .index_select(0, run.rows)
           .clamp_max(*std::max_element(epsilons.begin(), epsilons.end()))
           .div(2);
-  const RandomKey key{ground.options.seed, RandomPurpose::kStart,
+  // Each course has random starts of its own.
+  const RandomKey key{run.options.seed, RandomPurpose::kStart,
                       static_cast<uint32_t>(restart),
                       static_cast<uint32_t>(course)};
-  const at::Tensor drawn =
-      DrawPerturbations(Spread::kSurface, ground.options.norm, key,
-                        ground.batch.samples.index_select(0, ground.rows.cpu()),
-                        ground.originals);
-  return (ground.originals + drawn * PerPixel(radius.to(at::kFloat)))
-      .clamp(0, 1);
+  const at::Tensor drawn = DrawPerturbations(
+      Spread::kSurface, run.options.norm, key,
+      run.batch.samples.index_select(0, run.rows.cpu()), run.originals);
+  return (run.originals + drawn * PerPixel(radius.to(at::kFloat))).clamp(0, 1);
 }
 
-absl::StatusOr<Margin> Fab::MarginAt(AttackedModel& model, const Ground& ground,
+absl::StatusOr<Margin> Fab::MarginAt(AttackedModel& model, const Run& run,
                                      const at::Tensor& to,
                                      const at::Tensor& images) {
   if (to.defined()) {
-    return FindMargin(model, images, ground.rows,
-                      ground.batch.labels.index_select(0, ground.rows), to);
+    return FindMargin(model, images, run.rows,
+                      run.batch.labels.index_select(0, run.rows), to);
   }
+  // FAB takes no verdict between the two parts: all images go on.
   absl::StatusOr<Margin> margin =
-      FindFirstMargin(model, ground.batch, images, ground.rows);
+      FindFirstMargin(model, run.batch, images, run.rows);
   if (!margin.ok()) return margin;
-  absl::Status status = FindNearestMargin(model, ground.batch, images,
-                                          ground.rows, ground.options.norm,
-                                          /*within_box=*/false, *margin);
+  absl::Status status =
+      FindNearestMargin(model, run.batch, images, run.rows, run.options.norm,
+                        /*within_box=*/false, *margin);
   if (!status.ok()) return status;
   return margin;
 }
@@ -100,7 +99,9 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
   const at::Tensor move_of_original = MovesOntoPlanes(
       originals, margin.gradient,
       margin.values + Products(margin.gradient, originals - images), norm);
-  constexpr double kSmallest = 1e-8;  // both moves may be 0
+  // Where the image lies on the plane and its original does, too, both moves
+  // are 0.
+  constexpr double kSmallest = 1e-8;
   const at::Tensor size = SizesOf(move, norm).clamp_min(kSmallest);
   const at::Tensor size_of_original =
       SizesOf(move_of_original, norm).clamp_min(kSmallest);
@@ -113,20 +114,22 @@ at::Tensor Fab::StepFrom(const at::Tensor& images, const at::Tensor& originals,
       .clamp(0, 1);
 }
 
-absl::Status Fab::Walk(AttackedModel& model, const Ground& ground,
+absl::Status Fab::Walk(AttackedModel& model, const Run& run,
                        const at::Tensor& to, at::Tensor images,
                        NearestSoFar& nearest) const {
   for (int64_t n = 1; n <= config_.steps; ++n) {
-    const absl::StatusOr<Margin> margin = MarginAt(model, ground, to, images);
+    const absl::StatusOr<Margin> margin = MarginAt(model, run, to, images);
     if (!margin.ok()) return margin.status();
-    images = StepFrom(images, ground.originals, *margin, ground.options.norm);
-    const absl::StatusOr<at::Tensor> logits = model.Scores(images, ground.rows);
+    images = StepFrom(images, run.originals, *margin, run.options.norm);
+    // The next gradient pass would tell too late: it sees the iterate after the
+    // backward step.
+    const absl::StatusOr<at::Tensor> logits = model.Scores(images, run.rows);
     if (!logits.ok()) return logits.status();
-    const at::Tensor fooled = model.Fooled(*logits, ground.rows);
-    nearest.Offer(ground.rows, images, *logits, fooled, n);
+    const at::Tensor fooled = model.Fooled(*logits, run.rows);
+    nearest.Offer(run.rows, images, *logits, fooled, n);
     // The paper's backward step, toward the original from an image that fools.
     const at::Tensor back =
-        ground.originals + (images - ground.originals) * config_.beta.value();
+        run.originals + (images - run.originals) * config_.beta.value();
     images = at::where(PerPixel(fooled), back, images);
   }
   return absl::OkStatus();
@@ -138,9 +141,9 @@ absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
   const absl::StatusOr<Nearest> start = AtOriginals(model, batch);
   if (!start.ok()) return start.status();
   NearestSoFar nearest(*start, batch.images, options.norm);
-  const at::Tensor rows = nearest.Missing();
+  const at::Tensor rows = nearest.RowsToAttack();
   if (rows.numel() == 0) return nearest.nearest();
-  const Ground ground{batch, options, rows, SelectRows(batch.images, rows)};
+  const Run run{batch, options, rows, SelectRows(batch.images, rows)};
 
   // FAB-T. The label stands last in `others` and is no class to lead to.
   const bool one_by_one = !model.targeted() && config_.target_classes > 0;
@@ -153,8 +156,8 @@ absl::StatusOr<Nearest> Fab::FindNearest(AttackedModel& model,
   for (int64_t course = 0; course < courses; ++course) {
     const at::Tensor to = one_by_one ? others.select(1, course) : at::Tensor();
     for (int64_t restart = 0; restart < config_.restarts; ++restart) {
-      absl::Status status = Walk(
-          model, ground, to, Start(ground, course, restart, nearest), nearest);
+      absl::Status status =
+          Walk(model, run, to, Start(run, course, restart, nearest), nearest);
       if (!status.ok()) return status;
     }
   }

@@ -67,9 +67,11 @@ class Pgd final : public SteppingAttack {
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
+    // Without a size of its own, a step grows with the ball.
     return {config_.steps, config_.step_size.value_or(epsilon / 4)};
   }
   int64_t RandomStarts() const override {
+    // Restarts from the clean image would repeat one walk.
     return config_.random_start ? config_.restarts.value() : 0;
   }
 
@@ -83,6 +85,7 @@ class MiFgsm final : public SteppingAttack {
 
  private:
   Schedule ScheduleAt(double epsilon) const override {
+    // As in the paper, all steps together reach the ball's surface.
     return {config_.steps,
             config_.step_size.value_or(
                 epsilon / static_cast<double>(config_.steps.value()))};
@@ -93,6 +96,7 @@ class MiFgsm final : public SteppingAttack {
   // direction shows.
   at::Tensor Ascent(const at::Tensor& gradient, bool,
                     Walks& walks) const override {
+    // The least size prevents 0 / 0 where the gradient is zero.
     const at::Tensor size =
         ValuesOf(gradient).to(at::kDouble).abs().mean(1).clamp_min(1e-12);
     const at::Tensor normalised = gradient / PerPixel(size.to(at::kFloat));

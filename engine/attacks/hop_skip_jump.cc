@@ -61,6 +61,8 @@ class HopSkipJumpWalk final : public DecisionWalk {
           MoveToProposed();
           GoToBoundary();
         } else {
+          // At last the image is current() itself, which fools, so the
+          // halving ends.
           step_ /= 2;
         }
         break;
@@ -173,6 +175,7 @@ class HopSkipJumpWalk final : public DecisionWalk {
       }
       squares += normal_[i] * normal_[i];
     }
+    // The least length prevents 0 / 0 where the directions add up to nothing.
     const double length = std::sqrt(std::max(squares, 1e-300));
     for (double& value : normal_) {
       value = task().norm == Norm::kLinf ? (value > 0) - (value < 0)

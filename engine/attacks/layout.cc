@@ -30,4 +30,8 @@ at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows) {
       .permute({0, 3, 1, 2});
 }
 
+at::Tensor PositionsOf(const at::Tensor& mask) {
+  return mask.nonzero().flatten();
+}
+
 }  // namespace adv

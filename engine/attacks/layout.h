@@ -26,6 +26,9 @@ at::Tensor PerPixel(const at::Tensor& numbers);
 // index_select of `rows` [M]; images come out channels-last.
 at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows);
 
+// [K] int64, rising: the positions at which `mask` [M] bool is true.
+at::Tensor PositionsOf(const at::Tensor& mask);
+
 }  // namespace adv
 
 #endif  // ADV_ENGINE_ATTACKS_LAYOUT_H_

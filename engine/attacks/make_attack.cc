@@ -32,6 +32,7 @@ Made Make(const ApgdConfig& config) { return MakeApgd(config); }
 Made Make(const AutoAttackConfig& config) {
   std::vector<std::unique_ptr<const Attack>> members;
   for (const AnyAttack& member : MembersOf(config)) {
+    // No deeper than this: Validate refuses an AutoAttack as a member.
     Made made = MakeAttack(member.config);
     if (!made.ok()) return made.status();
     members.push_back(*std::move(made));

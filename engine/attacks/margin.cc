@@ -20,7 +20,8 @@ at::Tensor LargestBut(const at::Tensor& logits, const at::Tensor& classes) {
       .argmax(1);
 }
 
-// The j-th of the classes other than `classes`.
+// The j-th of the classes other than `classes`, from 0. Those from the class
+// that is left out on move up by one.
 at::Tensor OtherClass(const at::Tensor& classes, int64_t j) {
   return classes.le(j).to(at::kLong).add_(j);
 }
@@ -114,6 +115,7 @@ absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
                                              const at::Tensor& rows, Norm norm,
                                              bool within_box, Margin& margin) {
   if (within_box) margin.gradient = WithinBox(margin.gradient, images);
+  // Towards a target there is one boundary, which is found already.
   if (model.targeted()) return absl::OkStatus();
   const at::Tensor labels = batch.labels.index_select(0, rows);
   at::Tensor nearest = Distances(margin, norm);
@@ -127,6 +129,7 @@ absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
     const at::Tensor distances = Distances(*other, norm);
     const at::Tensor nearer = distances.lt(nearest);
     nearest = at::where(nearer, distances, nearest);
+    // `margin.logits` are the same for all classes, as the images are.
     margin.values = at::where(nearer, other->values, margin.values);
     margin.gradient =
         at::where(PerPixel(nearer), other->gradient, margin.gradient);

@@ -80,22 +80,23 @@ void NearestSoFar::Offer(const at::Tensor& rows, const at::Tensor& images,
       SizesOf(images - SelectRows(originals_, rows), norm_);
   const at::Tensor nearer =
       fooled.logical_and(sizes.lt(sizes_.index_select(0, rows)));
-  const at::Tensor chosen = nearer.nonzero().flatten();
-  const at::Tensor places = rows.index_select(0, chosen);
-  sizes_.index_copy_(0, places, sizes.index_select(0, chosen));
-  nearest_.images.index_copy_(0, places, SelectRows(images, chosen));
-  nearest_.logits.index_copy_(0, places, logits.index_select(0, chosen));
-  nearest_.found.index_fill_(0, places, true);
-  nearest_.iterations.index_fill_(0, places, iteration);
+  const at::Tensor chosen = PositionsOf(nearer);
+  const at::Tensor chosen_rows = rows.index_select(0, chosen);
+  sizes_.index_copy_(0, chosen_rows, sizes.index_select(0, chosen));
+  nearest_.images.index_copy_(0, chosen_rows, SelectRows(images, chosen));
+  nearest_.logits.index_copy_(0, chosen_rows, logits.index_select(0, chosen));
+  nearest_.found.index_fill_(0, chosen_rows, true);
+  nearest_.iterations.index_fill_(0, chosen_rows, iteration);
 }
 
-at::Tensor NearestSoFar::Missing() const {
-  return nearest_.found.logical_not().nonzero().flatten();
+at::Tensor NearestSoFar::RowsToAttack() const {
+  return PositionsOf(nearest_.found.logical_not());
 }
 
 absl::StatusOr<Nearest> MinimisingAttack::AtOriginals(
     AttackedModel& model, const AttackBatch& batch) {
   const at::Tensor all = AllRows(batch);
+  // The search goes by the source alone, so the source says what fools.
   const absl::StatusOr<at::Tensor> logits =
       model.transfer() ? model.Scores(batch.images, all) : model.CleanLogits();
   if (!logits.ok()) return logits.status();
@@ -115,14 +116,14 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
   const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
   if (!clean.ok()) return clean.status();
   at::Tensor logits = nearest->logits;
-  const at::Tensor found = nearest->found.nonzero().flatten();
-  if (model.transfer() && found.numel() > 0) {
+  const at::Tensor rows = PositionsOf(nearest->found);
+  if (model.transfer() && rows.numel() > 0) {
     const absl::StatusOr<at::Tensor> seen =
-        model.Logits(SelectRows(nearest->images, found), found);
+        model.Logits(SelectRows(nearest->images, rows), rows);
     if (!seen.ok()) return seen.status();
     // The target is asked only about images that were found; the others keep
     // their originals, whose logits are known.
-    logits = clean->index_copy(0, found, *seen);
+    logits = clean->index_copy(0, rows, *seen);
   }
 
   const at::Tensor sizes =
@@ -152,7 +153,8 @@ absl::Status MinimisingAttack::MoveToLattice(AttackedModel& model,
   // An original that fools is its own nearest image, and lies on the lattice
   // already.
   const at::Tensor moved = nearest.iterations.gt(0);
-  at::Tensor rows = nearest.found.logical_and(moved).nonzero().flatten();
+  at::Tensor rows = PositionsOf(nearest.found.logical_and(moved));
+  // An image that moved counts as found again once it fools on the lattice.
   nearest.images = batch.images.clone();
   nearest.found = nearest.found.logical_and(moved.logical_not());
   for (const Rounding& rounding : RoundingsOf(norm)) {
@@ -162,12 +164,13 @@ absl::Status MinimisingAttack::MoveToLattice(AttackedModel& model,
     const absl::StatusOr<at::Tensor> logits = model.Scores(images, rows);
     if (!logits.ok()) return logits.status();
     const at::Tensor fooled = model.Fooled(*logits, rows);
-    const at::Tensor chosen = fooled.nonzero().flatten();
-    const at::Tensor done = rows.index_select(0, chosen);
-    nearest.images.index_copy_(0, done, SelectRows(images, chosen));
-    nearest.logits.index_copy_(0, done, logits->index_select(0, chosen));
-    nearest.found.index_fill_(0, done, true);
-    rows = rows.index_select(0, fooled.logical_not().nonzero().flatten());
+    const at::Tensor chosen = PositionsOf(fooled);
+    const at::Tensor chosen_rows = rows.index_select(0, chosen);
+    nearest.images.index_copy_(0, chosen_rows, SelectRows(images, chosen));
+    nearest.logits.index_copy_(0, chosen_rows, logits->index_select(0, chosen));
+    nearest.found.index_fill_(0, chosen_rows, true);
+    // The first rounding that fools is the nearest one, so its image leaves.
+    rows = rows.index_select(0, PositionsOf(fooled.logical_not()));
   }
   return absl::OkStatus();
 }

@@ -33,8 +33,8 @@ class NearestSoFar {
              const at::Tensor& logits, const at::Tensor& fooled,
              int64_t iteration);
 
-  // [K] int64: the images for which nothing was found.
-  at::Tensor Missing() const;
+  // [K] int64: the rows of the images for which nothing was found.
+  at::Tensor RowsToAttack() const;
   // [N] double: the distances of the nearest images; infinite where there is
   // none.
   const at::Tensor& sizes() const { return sizes_; }

@@ -40,16 +40,18 @@ absl::StatusOr<AttackResult> Noise::PerturbWithin(
     if (!clean.ok()) return clean.status();
     worst.Add(CleanCandidates(
         batch.images, *clean,
-        model.Fooled(*clean, worst.Standing(batch.labels.device()))));
+        model.Fooled(*clean, worst.RowsToAttack(batch.labels.device()))));
   }
+  // A repeat leaves out the images that an earlier one has fooled.
   for (int64_t repeat = 0; repeat < config_.repeats; ++repeat) {
     Candidates found;
-    found.rows = worst.Standing(batch.labels.device());
+    found.rows = worst.RowsToAttack(batch.labels.device());
     if (found.rows.numel() == 0) break;
     found.images = Draw(epsilon, repeat, found.rows, batch, options);
     absl::StatusOr<at::Tensor> logits = model.Logits(found.images, found.rows);
     if (!logits.ok()) return logits.status();
     found.logits = *std::move(logits);
+    // Noise is its own single step; Run marks the images that do not fool.
     found.iterations = at::ones_like(found.rows);
     if (absl::Status status = Judge(model, config_.repeats > 1, found);
         !status.ok()) {
@@ -66,6 +68,7 @@ at::Tensor Noise::Draw(double epsilon, int64_t repeat, const at::Tensor& rows,
                        const AttackBatch& batch,
                        const RunOptions& options) const {
   const at::Tensor originals = SelectRows(batch.images, rows);
+  // The box may cut what is drawn, and the ball cuts normal values.
   const Ball ball(originals, {options.norm, epsilon},
                   {true, options.eight_bit});
   at::Tensor images =

@@ -23,6 +23,8 @@ at::Tensor Lengths(const at::Tensor& values) {
 
 at::Tensor Draw(Spread spread, Norm norm, const RandomKey& key,
                 const std::vector<int64_t>& samples, int64_t count) {
+  // Normal values over their length are uniform on the L2 sphere, so two kinds
+  // of spread are the same there.
   if (norm == Norm::kL2) {
     if (spread == Spread::kVolume) return DrawInUnitBall(key, samples, count);
     const at::Tensor values = DrawNormal(key, samples, count);
@@ -31,6 +33,7 @@ at::Tensor Draw(Spread spread, Norm norm, const RandomKey& key,
   if (spread == Spread::kNormal) {
     return DrawNormal(key, samples, count).mul_(0.5);
   }
+  // The L-inf ball is a cube, in which each value is uniform by itself.
   const at::Tensor values = DrawUniform(key, samples, count).mul_(2).sub_(1);
   if (spread == Spread::kVolume) return values;
   return values.div_(
@@ -47,6 +50,7 @@ at::Tensor Steepest(const at::Tensor& gradient, Norm norm) {
 at::Tensor DrawPerturbations(Spread spread, Norm norm, const RandomKey& key,
                              const at::Tensor& samples,
                              const at::Tensor& images) {
+  // Numbers are drawn on the CPU, so all devices get the same.
   const std::vector<int64_t> keys(
       samples.data_ptr<int64_t>(),
       samples.data_ptr<int64_t>() + samples.numel());

@@ -27,6 +27,8 @@ at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
 
 }  // namespace
 
+// Numbers of restarts fit 16 bits (kMaxRestarts), so a purpose and a restart
+// share a word.
 RandomWords::RandomWords(const RandomKey& key, int64_t sample)
     : key_{static_cast<uint32_t>(key.seed),
            static_cast<uint32_t>(key.seed >> 32)},
@@ -35,6 +37,7 @@ RandomWords::RandomWords(const RandomKey& key, int64_t sample)
                static_cast<uint32_t>(sample)} {}
 
 uint32_t RandomWords::Next() {
+  // Blocks are computed when the first of their words is needed.
   if (used_ == block_.size()) {
     block_ = Philox(counter_, key_);
     ++counter_[0];
@@ -44,6 +47,8 @@ uint32_t RandomWords::Next() {
 }
 
 int64_t RandomWords::Below(int64_t count) {
+  // The upper half of the product. It needs one word for each draw, where exact
+  // numbers would need another one now and then.
   return static_cast<int64_t>(
       static_cast<uint64_t>(Next()) * static_cast<uint64_t>(count) >> 32);
 }
@@ -72,6 +77,7 @@ at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
               kTwoPi * static_cast<double>(words.Next()) * 0x1p-32;
           const double radius = std::sqrt(-2 * std::log(u));
           *value++ = static_cast<float>(radius * std::cos(angle));
+          // An odd count leaves the last sine unused.
           if (value != end) {
             *value++ = static_cast<float>(radius * std::sin(angle));
           }
@@ -82,6 +88,7 @@ at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
 at::Tensor DrawInUnitBall(const RandomKey& key,
                           const std::vector<int64_t>& samples, int64_t values) {
   const at::Tensor drawn = DrawNormal(key, samples, values);
+  // A purpose of its own keeps lengths independent of directions.
   RandomKey length_key = key;
   length_key.purpose = RandomPurpose::kLength;
   const at::Tensor lengths = DrawUniform(length_key, samples, 1);

@@ -22,6 +22,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // [M] float32: the margins that a query must lower.
 at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
                    bool targeted) {
+  // Infinity takes the own class out of the largest of the others.
   const at::Tensor own = classes.unsqueeze(1);
   const at::Tensor margins = logits.gather(1, own).squeeze(1) -
                              logits.scatter(1, own, -kInfinity).amax(1);
@@ -34,6 +35,7 @@ class Square final : public BudgetAttack {
       : BudgetAttack(TraitsOf(config)), config_(config) {}
 
  private:
+  struct Active;
   struct Search;
 
   absl::StatusOr<AttackResult> PerturbWithin(
@@ -46,7 +48,21 @@ class Square final : public BudgetAttack {
   const SquareConfig config_;
 };
 
-// The search for M images within one epsilon. Places are 0 to M - 1.
+// The images of a search that are still under attack.
+struct Square::Active {
+  at::Tensor rows;         // [A] int64, which images of the batch
+  at::Tensor result_rows;  // [A] int64 on the CPU, where they are in the Search
+  Ball ball;               // on the CPU
+
+  // `kept` is on the CPU.
+  void Keep(const at::Tensor& kept) {
+    rows = rows.index_select(0, kept.to(rows.device()));
+    result_rows = result_rows.index_select(0, kept);
+    ball = ball.Select(kept);
+  }
+};
+
+// The search for M images within one epsilon, and its result.
 struct Square::Search {
   Search(const AttackBatch& batch, const RunOptions& options, double epsilon,
          uint32_t restart, const at::Tensor& rows)
@@ -60,14 +76,15 @@ struct Square::Search {
         proposals(MakeSquareProposals(SelectRows(batch.images, rows),
                                       {options.norm, epsilon},
                                       options.eight_bit)),
+        // A copy, because the ball shares its originals and candidates
+        // overwrite the proposals' images.
         ball(proposals->images().clone(), {options.norm, epsilon},
              {true, options.eight_bit}),
-        standing_ball(ball),
-        standing(at::arange(rows.size(0), at::kLong)),
+        active{rows, at::arange(rows.size(0), at::kLong), ball},
         margins(rows.size(0), kInfinity),
         squares(at::zeros({rows.size(0)}, at::kLong)) {}
 
-  bool all_stand() const { return standing.size(0) == rows.size(0); }
+  bool all_active() const { return active.rows.size(0) == rows.size(0); }
 
   const at::Tensor rows;     // [M] int64, which images of the batch
   const at::Tensor classes;  // [M], the targets or the labels
@@ -76,12 +93,11 @@ struct Square::Search {
   const double epsilon;
   const uint32_t restart;
   const std::unique_ptr<SquareProposals> proposals;
-  const Ball ball;             // of all M
-  Ball standing_ball;          // of those that stand
-  at::Tensor standing;         // [S] int64, the places of those that stand
-  std::vector<float> margins;  // [M], of the images that are kept
+  const Ball ball;  // of all M
+  Active active;
+  std::vector<float> margins;  // [M], of the best images so far
   at::Tensor squares;          // [M] int64, how many were tried
-  at::Tensor logits = {};      // [M, classes] the source's, of what is kept
+  at::Tensor logits = {};      // [M, classes] the source's, of the same
 };
 
 absl::StatusOr<AttackResult> Square::PerturbWithin(
@@ -89,14 +105,16 @@ absl::StatusOr<AttackResult> Square::PerturbWithin(
     const RunOptions& options) const {
   const at::Device device = batch.labels.device();
   WorstOf worst(batch.labels.size(0));
+  // Only this rule counts the clean image as an iterate.
   if (options.success == SuccessRule::kAnyIterate) {
     const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
     if (!clean.ok()) return clean.status();
-    worst.Add(CleanCandidates(batch.images, *clean,
-                              model.Fooled(*clean, worst.Standing(device))));
+    worst.Add(
+        CleanCandidates(batch.images, *clean,
+                        model.Fooled(*clean, worst.RowsToAttack(device))));
   }
   for (int64_t restart = 0; restart < config_.restarts; ++restart) {
-    const at::Tensor rows = worst.Standing(device);
+    const at::Tensor rows = worst.RowsToAttack(device);
     if (rows.numel() == 0) break;
     const absl::StatusOr<Candidates> found = Go(
         Search(batch, options, epsilon, static_cast<uint32_t>(restart), rows),
@@ -114,7 +132,7 @@ absl::StatusOr<Candidates> Square::Go(Search search,
   // An empty ball holds one image, so further queries would repeat it.
   const int64_t queries = search.epsilon > 0 ? config_.queries.value() : 1;
   for (int64_t query = 0; query < queries; ++query) {
-    if (search.standing.numel() == 0) break;
+    if (search.active.rows.numel() == 0) break;
     Propose(query, search);
     if (absl::Status status = Ask(query, model, search); !status.ok()) {
       return status;
@@ -127,8 +145,10 @@ absl::StatusOr<Candidates> Square::Go(Search search,
   found.logits = search.logits;
   // The source's logits decide here, as in Attack::Judge.
   found.fooled = model.Fooled(found.logits, search.rows);
+  // The search lowers margins, while the worst run has the largest objective.
   found.objective =
       Margins(found.logits, search.classes, model.targeted()).neg();
+  // Only now does the target see the images.
   if (model.transfer()) {
     absl::StatusOr<at::Tensor> verdict =
         model.Logits(found.images, search.rows);
@@ -143,21 +163,23 @@ absl::StatusOr<Candidates> Square::Go(Search search,
 }
 
 void Square::Propose(int64_t query, Search& search) const {
+  // Each image draws by its own sample and the query, so its candidates do not
+  // depend on the images that are active beside it.
   const double share =
       SquareShare(config_.initial_share, query, config_.queries);
   const int64_t* samples = search.samples.data_ptr<int64_t>();
-  const int64_t* places = search.standing.data_ptr<int64_t>();
-  for (int64_t i = 0; i < search.standing.size(0); ++i) {
-    const int64_t place = places[i];
+  const at::Tensor& result_rows = search.active.result_rows;
+  for (int64_t i = 0; i < result_rows.size(0); ++i) {
+    const int64_t row = result_rows.data_ptr<int64_t>()[i];
     const RandomKey key = {
         search.seed,
         query == 0 ? RandomPurpose::kStart : RandomPurpose::kProposal,
         search.restart, static_cast<uint32_t>(query)};
-    const RandomWords words(key, samples[place]);
+    const RandomWords words(key, samples[row]);
     if (query == 0) {
-      search.proposals->Start(place, words);
+      search.proposals->Start(row, words);
     } else {
-      search.proposals->Propose(place, share, words);
+      search.proposals->Propose(row, share, words);
     }
   }
 }
@@ -165,46 +187,47 @@ void Square::Propose(int64_t query, Search& search) const {
 absl::Status Square::Ask(int64_t query, AttackedModel& model,
                          Search& search) const {
   const at::Device device = search.rows.device();
-  const at::Tensor standing = search.standing.to(device);
-  const at::Tensor rows = search.rows.index_select(0, standing);
+  Active& active = search.active;
+  const at::Tensor result_rows = active.result_rows.to(device);
   const at::Tensor& images = search.proposals->images();
+  // While all images are active, the pass reads the proposals' own memory.
   const absl::StatusOr<at::Tensor> logits = model.Scores(
-      search.standing_ball.Snap(
-          search.all_stand() ? images : SelectRows(images, search.standing)),
-      rows);
+      active.ball.Snap(search.all_active()
+                           ? images
+                           : SelectRows(images, active.result_rows)),
+      active.rows);
   if (!logits.ok()) return logits.status();
   const at::Tensor margins =
-      Margins(*logits, search.classes.index_select(0, standing),
+      Margins(*logits, search.classes.index_select(0, result_rows),
               model.targeted())
           .cpu();
-  const at::Tensor fooled = model.Fooled(*logits, rows).cpu();
+  const at::Tensor fooled = model.Fooled(*logits, active.rows).cpu();
 
-  const int64_t* places = search.standing.data_ptr<int64_t>();
-  std::vector<int64_t> kept;
-  for (int64_t i = 0; i < standing.size(0); ++i) {
+  std::vector<int64_t> better;
+  for (int64_t i = 0; i < result_rows.size(0); ++i) {
+    const int64_t row = active.result_rows.data_ptr<int64_t>()[i];
     const float margin = margins.data_ptr<float>()[i];
-    float& before = search.margins[places[i]];
-    // A candidate that fools is kept whatever its margin, as its image leaves
+    float& before = search.margins[row];
+    // A candidate that fools is taken whatever its margin, as its image leaves
     // the search with it.
     if (margin < before || fooled.data_ptr<bool>()[i]) {
       before = margin;
-      kept.push_back(i);
+      better.push_back(i);
     } else {
-      search.proposals->TakeBack(places[i]);
+      search.proposals->TakeBack(row);
     }
   }
+  // Every margin is below infinity, so the start is taken for all images.
   if (query == 0) {
     search.logits = logits->clone();
   } else {
-    const at::Tensor chosen = at::tensor(kept, at::kLong).to(device);
-    search.logits.index_copy_(0, standing.index_select(0, chosen),
+    const at::Tensor chosen = at::tensor(better, at::kLong).to(device);
+    search.logits.index_copy_(0, result_rows.index_select(0, chosen),
                               logits->index_select(0, chosen));
   }
-  search.squares.index_fill_(0, search.standing, query);
+  search.squares.index_fill_(0, active.result_rows, query);
   if (fooled.any().item<bool>()) {
-    const at::Tensor left = fooled.logical_not().nonzero().flatten();
-    search.standing = search.standing.index_select(0, left);
-    search.standing_ball = search.standing_ball.Select(left);
+    active.Keep(PositionsOf(fooled.logical_not()));
   }
   return absl::OkStatus();
 }
@@ -218,6 +241,7 @@ std::unique_ptr<const Attack> MakeSquare(const SquareConfig& config) {
 double SquareShare(double initial_share, int64_t query, int64_t queries) {
   constexpr int64_t kMilestones[] = {10,   50,   200,  500, 1000,
                                      2000, 4000, 6000, 8000};
+  // Whole numbers, so that no rounding moves a milestone.
   double share = initial_share;
   for (int64_t milestone : kMilestones) {
     if (query * 10000 / queries > milestone) share /= 2;

@@ -40,6 +40,7 @@ class LinfProposals final : public SquareProposals {
         upper_(images_ + threat_model.epsilon),
         windows_(images_.size(0)),
         before_(images_.size(0)) {
+    // Ball and lattice cut the ends once, so no candidate needs it.
     const Ball ball(images_, threat_model, {true, eight_bit});
     ball.Project(lower_);
     ball.Project(upper_);
@@ -51,6 +52,7 @@ class LinfProposals final : public SquareProposals {
     float* image = Row(row);
     for (int64_t channel = 0; channel < channels_; ++channel) {
       for (int64_t x = 0; x < width_; ++x) {
+        // One end for all pixels of a column makes a stripe.
         const float* end = Row(words.Flip() ? upper_ : lower_, row);
         for (int64_t y = 0; y < height_; ++y) {
           const int64_t at = PixelAt(y, x) + channel;
@@ -91,10 +93,10 @@ class LinfProposals final : public SquareProposals {
   // Calls copy(index in the image, index in the window) for each value.
   template <typename Copy>
   void CopyWindow(const Window& window, Copy copy) const {
-    const int64_t row = window.side * channels_;
+    const int64_t length = window.side * channels_;
     for (int64_t y = 0; y < window.side; ++y) {
       const int64_t start = PixelAt(window.top + y, window.left);
-      for (int64_t i = 0; i < row; ++i) copy(start + i, y * row + i);
+      for (int64_t i = 0; i < length; ++i) copy(start + i, y * length + i);
     }
   }
 
@@ -175,11 +177,12 @@ class L2Proposals final : public SquareProposals {
 
   void Start(int64_t row, RandomWords words) override {
     const int64_t side = std::max<int64_t>(std::min(height_, width_) / 5, 1);
-    const int64_t rows = height_ / side, columns = width_ / side;
+    // Whole squares alone, in the middle of the image.
+    const int64_t down = height_ / side, across = width_ / side;
     std::fill(change_.begin(), change_.end(), 0.0);
-    for (int64_t i = 0; i < rows * columns; ++i) {
-      const Window window = {(height_ - rows * side) / 2 + i / columns * side,
-                             (width_ - columns * side) / 2 + i % columns * side,
+    for (int64_t i = 0; i < down * across; ++i) {
+      const Window window = {(height_ - down * side) / 2 + i / across * side,
+                             (width_ - across * side) / 2 + i % across * side,
                              side};
       const bool turned = words.Flip();
       for (int64_t channel = 0; channel < channels_; ++channel) {
@@ -203,6 +206,7 @@ class L2Proposals final : public SquareProposals {
     const Window source = DrawWindow(side, height_, width_, words);
     const bool turned = words.Flip();
     const double length = LengthOf(change_);
+    // Rounding can bring the length a little over epsilon.
     const double spare =
         std::max(epsilon_ * epsilon_ - length * length, 0.0) / channels_;
     for (int64_t channel = 0; channel < channels_; ++channel) {
@@ -237,6 +241,7 @@ class L2Proposals final : public SquareProposals {
   // drawn for this channel.
   std::vector<double> SignedBumps(int64_t side, bool turned,
                                   RandomWords& words) {
+    // Few sides occur in a search, and each one's bumps are computed once.
     std::vector<double>& upright = bumps_[side];
     if (upright.empty()) upright = Bumps(side);
     const double sign = words.Flip() ? 1 : -1;
@@ -318,6 +323,7 @@ float* SquareProposals::Row(const at::Tensor& images, int64_t row) const {
 std::unique_ptr<SquareProposals> MakeSquareProposals(
     const at::Tensor& originals, const ThreatModel& threat_model,
     bool eight_bit) {
+  // Candidates are written value by value, which is slow on another device.
   const at::Tensor on_cpu = originals.cpu();
   if (threat_model.norm == Norm::kL2) {
     return std::make_unique<L2Proposals>(on_cpu, threat_model.epsilon);

@@ -14,15 +14,8 @@
 #include "engine/nn/loss.h"
 
 namespace adv {
-namespace {
 
-at::Tensor PlacesOf(const at::Tensor& chosen) {
-  return chosen.nonzero().flatten();
-}
-
-}  // namespace
-
-// All images at all epsilons: image i of N at epsilon e is row e N + i.
+// All images at all epsilons: image i of N at epsilon e is row e N + i (Walks).
 class SteppingAttack::Sweep {
  public:
   // `own_targets`: see OwnTargets. This object keeps references to all
@@ -37,8 +30,8 @@ class SteppingAttack::Sweep {
   absl::StatusOr<AttackResult> ResultAt(size_t e);
 
  private:
-  int64_t moving() const { return walks_ ? walks_->rows.size(0) : 0; }
-  // [M]: the images, of the N, that these rows are about.
+  int64_t active_walks() const { return walks_ ? walks_->rows.size(0) : 0; }
+  // [M]: the rows of the N images whose walks `rows` [M] are.
   at::Tensor ImageRows(const at::Tensor& rows) const {
     return rows.remainder(images_);
   }
@@ -57,7 +50,7 @@ class SteppingAttack::Sweep {
   // them (undefined: only a source has seen them) and the gradient there.
   absl::Status Step(const at::Tensor& seen, const at::Tensor& logits,
                     at::Tensor gradient, Walks& walks);
-  // Ends those of `walks` that `fooled` marks; the images seen are their
+  // Ends those of `walks` for which `fooled` is true; the images seen are their
   // results.
   absl::Status TakeOut(const at::Tensor& fooled, const at::Tensor& seen,
                        const at::Tensor& logits, at::Tensor& gradient,
@@ -108,6 +101,7 @@ SteppingAttack::Sweep::Sweep(const SteppingAttack& attack,
     step_sizes.push_back(schedule.step_size);
     steps.push_back(schedule.steps);
   }
+  // A walk looks up its row alone and need not know its epsilon.
   const auto by_row = [this](const auto& by_epsilon, at::ScalarType type) {
     return at::tensor(by_epsilon, type)
         .repeat_interleave(images_)
@@ -123,9 +117,10 @@ absl::Status SteppingAttack::Sweep::Run() {
   while (status.ok()) {
     status = FillSlots();
     if (!status.ok()) break;
+    // Verdicts on last images have passes of their own, without gradients.
     if (JudgeNow()) {
       status = JudgeArrived();
-    } else if (moving() > 0) {
+    } else if (active_walks() > 0) {
       status = StepAll();
     } else {
       break;
@@ -139,8 +134,8 @@ bool SteppingAttack::Sweep::JudgeNow() const {
   if (arrived_.size() == 0) return false;
   // A walk that failed may begin again from another start and fill a slot.
   const bool wanted = attack_.RandomStarts() > 1 && waiting_.empty() &&
-                      moving() < pass_.slots();
-  return wanted || moving() == 0 || arrived_.size() >= pass_.slots();
+                      active_walks() < pass_.slots();
+  return wanted || active_walks() == 0 || arrived_.size() >= pass_.slots();
 }
 
 absl::StatusOr<AttackResult> SteppingAttack::Sweep::ResultAt(size_t e) {
@@ -180,6 +175,7 @@ absl::StatusOr<LogitsAndGradient> SteppingAttack::Sweep::CleanGradient() {
 }
 
 absl::Status SteppingAttack::Sweep::QueueAll() {
+  // The walks wait epsilon by epsilon, in the order of their rows.
   const at::Tensor all = at::arange(steps_.size(0), steps_.options());
   at::Tensor wait = at::ones_like(all, at::kBool);
   if (attack_.RandomStarts() > 0 &&
@@ -209,12 +205,13 @@ absl::Status SteppingAttack::Sweep::QueueAll() {
 
 absl::Status SteppingAttack::Sweep::FillSlots() {
   const int64_t slots = pass_.slots();
-  while (!waiting_.empty() && moving() < slots && arrived_.size() < slots) {
+  while (!waiting_.empty() && active_walks() < slots &&
+         arrived_.size() < slots) {
     const int64_t start = starts_[waiting_.front()];
     std::vector<int64_t> next;
     // Begin draws for one start number, so a group of walks shares it.
     while (!waiting_.empty() && starts_[waiting_.front()] == start &&
-           moving() + static_cast<int64_t>(next.size()) < slots) {
+           active_walks() + static_cast<int64_t>(next.size()) < slots) {
       next.push_back(waiting_.front());
       waiting_.pop_front();
       ++starts_[next.back()];
@@ -222,16 +219,18 @@ absl::Status SteppingAttack::Sweep::FillSlots() {
     absl::StatusOr<Walks> begun =
         Begin(at::tensor(next, steps_.options()), start);
     if (!begun.ok()) return begun.status();
+    // From the clean image a walk takes its first step at once, which may have
+    // ended all of them.
     if (begun->rows.size(0) == 0) continue;
-    walks_ = moving() > 0 ? walks_->Join(*begun) : *std::move(begun);
+    walks_ = active_walks() > 0 ? walks_->Join(*begun) : *std::move(begun);
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Walks> SteppingAttack::Sweep::Begin(const at::Tensor& rows,
                                                    int64_t start) {
-  const at::Tensor images = ImageRows(rows);
-  const at::Tensor originals = SelectRows(batch_.images, images);
+  const at::Tensor image_rows = ImageRows(rows);
+  const at::Tensor originals = SelectRows(batch_.images, image_rows);
   const at::Tensor epsilons = epsilons_.index_select(0, rows);
   Walks walks{rows,
               originals.clone(),
@@ -242,22 +241,24 @@ absl::StatusOr<Walks> SteppingAttack::Sweep::Begin(const at::Tensor& rows,
               at::zeros_like(rows),
               at::full_like(rows, -1)};
   if (attack_.RandomStarts() > 0) {
-    walks.images = DrawPerturbations(
-                       Spread::kVolume, options_.norm,
-                       {options_.seed, RandomPurpose::kStart,
-                        static_cast<uint32_t>(start), 0},
-                       batch_.samples.index_select(0, images.cpu()), originals)
-                       .mul_(PerPixel(epsilons.to(at::kFloat)))
-                       .add_(originals);
+    walks.images =
+        DrawPerturbations(Spread::kVolume, options_.norm,
+                          {options_.seed, RandomPurpose::kStart,
+                           static_cast<uint32_t>(start), 0},
+                          batch_.samples.index_select(0, image_rows.cpu()),
+                          originals)
+            .mul_(PerPixel(epsilons.to(at::kFloat)))
+            .add_(originals);
     walks.ball.Project(walks.images);
     return walks;
   }
+  // One pass over the clean images serves the first steps of all walks.
   const absl::StatusOr<LogitsAndGradient> clean = CleanGradient();
   if (!clean.ok()) return clean.status();
   const absl::StatusOr<at::Tensor> logits = clean_pass_.CleanLogits();
   if (!logits.ok()) return logits.status();
-  absl::Status status = Step(originals, logits->index_select(0, images),
-                             SelectRows(clean->gradient, images), walks);
+  absl::Status status = Step(originals, logits->index_select(0, image_rows),
+                             SelectRows(clean->gradient, image_rows), walks);
   if (!status.ok()) return status;
   return walks;
 }
@@ -292,12 +293,12 @@ absl::Status SteppingAttack::Sweep::Step(const at::Tensor& seen,
   // The last iterate needs a verdict but no gradient, so its walk leaves the
   // slot to another one and waits for a pass of forwards.
   const at::Tensor over = walks.remaining.eq(0);
-  const at::Tensor out = PlacesOf(over);
-  if (out.size(0) > 0) {
-    const Walks done = walks.Select(out);
-    arrived_.Add(
-        {done.rows, done.ball.Snap(done.images), done.taken, done.fooled_at});
-    walks = walks.Select(PlacesOf(over.logical_not()));
+  const at::Tensor chosen = PositionsOf(over);
+  if (chosen.size(0) > 0) {
+    const Walks ended = walks.Select(chosen);
+    arrived_.Add({ended.rows, ended.ball.Snap(ended.images), ended.taken,
+                  ended.fooled_at});
+    walks.Keep(PositionsOf(over.logical_not()));
   }
   return absl::OkStatus();
 }
@@ -307,16 +308,16 @@ absl::Status SteppingAttack::Sweep::TakeOut(const at::Tensor& fooled,
                                             const at::Tensor& logits,
                                             at::Tensor& gradient,
                                             Walks& walks) {
-  const at::Tensor out = PlacesOf(fooled);
-  if (out.size(0) == 0) return absl::OkStatus();
+  const at::Tensor chosen = PositionsOf(fooled);
+  if (chosen.size(0) == 0) return absl::OkStatus();
   Candidates found;
-  found.rows = walks.rows.index_select(0, out);
-  found.images = SelectRows(seen, out);
-  found.logits = logits.index_select(0, out);
-  found.iterations = walks.fooled_at.index_select(0, out);
-  const at::Tensor kept = PlacesOf(fooled.logical_not());
+  found.rows = walks.rows.index_select(0, chosen);
+  found.images = SelectRows(seen, chosen);
+  found.logits = logits.index_select(0, chosen);
+  found.iterations = walks.fooled_at.index_select(0, chosen);
+  const at::Tensor kept = PositionsOf(fooled.logical_not());
   gradient = SelectRows(gradient, kept);
-  walks = walks.Select(kept);
+  walks.Keep(kept);
   return Finish(std::move(found));
 }
 
@@ -339,6 +340,7 @@ absl::Status SteppingAttack::Sweep::Finish(Candidates found) {
   absl::Status status = Judge(pass_, attack_.RandomStarts() > 1, found);
   if (!status.ok()) return status;
   worst_.Add(found);
+  // A failure is final unless another start may still fool.
   if (attack_.RandomStarts() < 2) return absl::OkStatus();
   const at::Tensor failed =
       found.rows.masked_select(found.fooled.logical_not()).cpu();

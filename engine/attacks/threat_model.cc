@@ -28,22 +28,24 @@ absl::StatusOr<at::Tensor> FixedTargets(int64_t target,
                                         const at::Tensor& labels,
                                         const at::Tensor& indices,
                                         int64_t classes) {
+  // The target comes from the caller, who need not know the model's classes.
   if (target < 0 || target >= classes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "target_class: ", target, " is outside [0, ", classes - 1, "]"));
   }
   const at::Tensor same = labels.eq(target).nonzero();
   if (same.numel() > 0) {
-    const int64_t slot = same[0].item<int64_t>();
+    const int64_t image = same[0].item<int64_t>();
     return absl::InvalidArgumentError(
         absl::StrCat("target_class: ", target, " is the label of image ",
-                     indices[slot].item<int64_t>()));
+                     indices[image].item<int64_t>()));
   }
   return at::full_like(labels, target);
 }
 
 at::Tensor RandomTargets(uint64_t seed, const at::Tensor& labels,
                          const at::Tensor& indices, int64_t classes) {
+  // Philox runs on the CPU.
   const at::Tensor label = labels.cpu().contiguous();
   const at::Tensor index = indices.cpu().contiguous();
   at::Tensor targets = at::empty_like(label);

@@ -9,6 +9,7 @@
 namespace adv {
 
 void Violations::Add(std::string violation) {
+  // Epsilons or members often share a fault, and one line of it is enough.
   if (std::find(violations_.begin(), violations_.end(), violation) ==
       violations_.end()) {
     violations_.push_back(std::move(violation));

@@ -8,16 +8,17 @@
 
 namespace adv {
 
-Walks Walks::Select(const at::Tensor& kept) const {
-  if (kept.size(0) == rows.size(0)) return *this;
-  return {rows.index_select(0, kept),
-          SelectRows(images, kept),
-          ball.Select(kept),
-          step_sizes.index_select(0, kept),
-          remaining.index_select(0, kept),
-          taken.index_select(0, kept),
-          fooled_at.index_select(0, kept),
-          momentum.defined() ? SelectRows(momentum, kept) : momentum};
+Walks Walks::Select(const at::Tensor& chosen) const {
+  // As many in rising order are all of them, and nothing needs a copy.
+  if (chosen.size(0) == rows.size(0)) return *this;
+  return {rows.index_select(0, chosen),
+          SelectRows(images, chosen),
+          ball.Select(chosen),
+          step_sizes.index_select(0, chosen),
+          remaining.index_select(0, chosen),
+          taken.index_select(0, chosen),
+          fooled_at.index_select(0, chosen),
+          momentum.defined() ? SelectRows(momentum, chosen) : momentum};
 }
 
 Walks Walks::Join(const Walks& other) const {
@@ -34,6 +35,7 @@ Walks Walks::Join(const Walks& other) const {
 }
 
 void Arrived::Add(const Arrived& more) {
+  // An empty one may have undefined tensors, which nothing can be joined to.
   if (size() == 0) {
     *this = more;
     return;
@@ -46,6 +48,7 @@ void Arrived::Add(const Arrived& more) {
 
 Arrived Arrived::TakeFirst(int64_t count) {
   count = std::min(count, size());
+  // Slices share the memory, so nothing is copied before the next Add.
   const auto part = [this](int64_t begin, int64_t end) {
     return Arrived{rows.slice(0, begin, end), images.slice(0, begin, end),
                    steps.slice(0, begin, end), fooled_at.slice(0, begin, end)};

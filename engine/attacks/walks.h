@@ -9,10 +9,12 @@
 
 namespace adv {
 
-// Walks side by side in the slots of a tile (SteppingAttack). Each has a row in
-// every tensor.
+// The active walks of a SteppingAttack, side by side in the slots of a tile. A
+// walk is that of one image at one epsilon. Each has an entry in every tensor.
 struct Walks {
-  at::Tensor rows;    // [M] int64, which image at which epsilon
+  // [M] int64: which images of the batch that has all N images once for each
+  // epsilon (AttackedModel::Repeated). Image i at epsilon e is row e N + i.
+  at::Tensor rows;
   at::Tensor images;  // [M, channels, height, width], written in place
   Ball ball;
   at::Tensor step_sizes;  // [M] double
@@ -23,8 +25,9 @@ struct Walks {
   // until the first step, which is the clean one.
   at::Tensor momentum = {};
 
-  // The walks at `kept` [K] int64, in rising order.
-  Walks Select(const at::Tensor& kept) const;
+  // The walks at the positions `chosen` [K] int64, in rising order.
+  Walks Select(const at::Tensor& chosen) const;
+  void Keep(const at::Tensor& kept) { *this = Select(kept); }
   // These walks followed by those of `other`.
   Walks Join(const Walks& other) const;
 };
@@ -32,7 +35,7 @@ struct Walks {
 // Walks that have taken all their steps and wait for a verdict on the last
 // image.
 struct Arrived {
-  at::Tensor rows;       // [M] int64
+  at::Tensor rows;       // [M] int64, as of Walks
   at::Tensor images;     // [M, channels, height, width], as a network sees them
   at::Tensor steps;      // [M] int64, that were taken
   at::Tensor fooled_at;  // [M] int64, as of Walks

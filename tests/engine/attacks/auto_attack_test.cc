@@ -36,7 +36,7 @@ class AutoAttackTest : public ::testing::Test {
 };
 
 // What each member does alone, image by image, says what all must do.
-TEST_F(AutoAttackTest, EachMemberRunsOnWhatStillStands) {
+TEST_F(AutoAttackTest, EachMemberRunsOnWhatIsStillUnderAttack) {
   std::vector<int64_t> added(members_.size());
   for (bool targeted : {false, true}) {
     AttackBatch batch = batch_;
@@ -48,27 +48,27 @@ TEST_F(AutoAttackTest, EachMemberRunsOnWhatStillStands) {
       return targeted ? AttackLoss(logits, batch.targets).neg()
                       : AttackLoss(logits, batch.labels);
     };
-    at::Tensor standing = targeted ? clean.argmax(1).ne(batch.targets)
-                                   : clean.argmax(1).eq(batch.labels);
-    const at::Tensor at_first = standing;
+    at::Tensor active = targeted ? clean.argmax(1).ne(batch.targets)
+                                 : clean.argmax(1).eq(batch.labels);
+    const at::Tensor at_first = active;
     at::Tensor images = batch.images.clone();
     at::Tensor worst = at::full({96}, -1e9);
     at::Tensor member = at::full({96}, -1, at::kLong);
-    at::Tensor iterations = at::where(standing, -1, 0);
+    at::Tensor iterations = at::where(active, -1, 0);
     at::Tensor gradients = at::zeros({96}, at::kLong), forwards = gradients;
     for (size_t i = 0; i < members_.size(); ++i) {
       const AttackResult alone =
           RunOne(members_[i].config, network_, batch, options);
-      gradients = gradients + alone.gradients * standing;
-      forwards = forwards + alone.forwards * standing;
-      const at::Tensor fell = standing.logical_and(alone.success);
+      gradients = gradients + alone.gradients * active;
+      forwards = forwards + alone.forwards * active;
+      const at::Tensor fell = active.logical_and(alone.success);
       const at::Tensor take =
-          fell.logical_or(standing.logical_and(loss(alone.logits).gt(worst)));
+          fell.logical_or(active.logical_and(loss(alone.logits).gt(worst)));
       images = at::where(take.view({-1, 1, 1, 1}), alone.images, images);
       worst = at::where(take, loss(alone.logits), worst);
       member = at::where(fell, static_cast<int64_t>(i), member);
       iterations = at::where(fell, alone.iterations, iterations);
-      standing = standing.logical_and(fell.logical_not());
+      active = active.logical_and(fell.logical_not());
       added[i] += Count(fell);
     }
     EXPECT_TRUE(result.images.equal(images));
@@ -77,8 +77,8 @@ TEST_F(AutoAttackTest, EachMemberRunsOnWhatStillStands) {
     EXPECT_TRUE(result.iterations.equal(iterations));
     EXPECT_TRUE(result.gradients.equal(gradients));
     EXPECT_TRUE(result.forwards.equal(forwards));
-    EXPECT_TRUE(result.success.equal(standing.logical_not()));
-    EXPECT_GT(Count(standing), 0);
+    EXPECT_TRUE(result.success.equal(active.logical_not()));
+    EXPECT_GT(Count(active), 0);
     EXPECT_EQ(at_first.all().item<bool>(), targeted);
   }
   EXPECT_THAT(added, Each(Gt(0))) << "every member counts";
@@ -162,7 +162,7 @@ TEST(StandardEnsembleTest, FindsExactlyWhatIsWithinReach) {
   EXPECT_TRUE(result.member.ge(0).equal(result.success));
   EXPECT_GT(Count(result.success), 4);
   EXPECT_LT(Count(result.success), 20);
-  // Who stands has seen them all, Square's queries too.
+  // An image that stands has seen them all, Square's queries too.
   EXPECT_TRUE(result.forwards.masked_select(result.success.logical_not())
                   .gt(5000)
                   .all()

@@ -222,21 +222,21 @@ TEST(NearestSoFar, KeepsTheNearestThatFools) {
   NearestSoFar nearest({originals.clone(), at::zeros({3, 2}), Bools({0, 0, 1}),
                         Longs({0, 0, 0})},
                        originals, Norm::kL2);
-  EXPECT_TRUE(nearest.Missing().equal(Longs({0, 1})));
+  EXPECT_TRUE(nearest.RowsToAttack().equal(Longs({0, 1})));
   const auto offer = [&](float first, float second, bool fooled, int64_t n) {
     nearest.Offer(Longs({1, 2}), Greys({first, second}),
                   at::full({2, 2}, static_cast<double>(n), at::kFloat),
                   Bools({fooled, fooled}), n);
   };
   offer(0.6, 0.6, false, 1);
-  EXPECT_TRUE(nearest.Missing().equal(Longs({0, 1})));
+  EXPECT_TRUE(nearest.RowsToAttack().equal(Longs({0, 1})));
   offer(0.8, 0.6, true, 2);
   offer(0.9, 0.6, true, 3);
   EXPECT_TRUE(nearest.nearest().iterations.equal(Longs({0, 2, 0})));
   offer(0.3, 0.6, true, 4);
   offer(0.25, 0.6, true, 5);
   const Nearest& found = nearest.nearest();
-  EXPECT_TRUE(nearest.Missing().equal(Longs({0})));
+  EXPECT_TRUE(nearest.RowsToAttack().equal(Longs({0})));
   EXPECT_TRUE(found.found.equal(Bools({0, 1, 1})));
   EXPECT_TRUE(found.images.equal(Greys({0.5, 0.3, 0.5})));
   EXPECT_TRUE(found.iterations.equal(Longs({0, 4, 0})));
