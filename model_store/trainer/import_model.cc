@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/data/array_dataset.h"
 #include "engine/nn/onnx.h"
 #include "engine/nn/torchscript.h"
 #include "model_store/durable_file.h"
@@ -64,19 +65,10 @@ std::string NameOf(const std::string& file) {
 absl::StatusOr<std::vector<std::string>> ReadClasses(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxClassesBytes);
   if (!text.ok()) return text.status();
-  std::vector<std::string> names;
-  std::set<std::string> seen;
-  for (absl::string_view line :
-       absl::StrSplit(absl::StripTrailingAsciiWhitespace(*text), '\n')) {
-    line = absl::StripAsciiWhitespace(line);
-    const std::string where = absl::StrCat(path, ", line ", names.size() + 1);
-    if (line.empty())
-      return Invalid("--classes", absl::StrCat(where, " is empty"));
-    if (!seen.insert(std::string(line)).second) {
-      return Invalid("--classes",
-                     absl::StrCat(where, " names a class a second time"));
-    }
-    names.emplace_back(line);
+  absl::StatusOr<std::vector<std::string>> names = ParseClassNames(*text);
+  if (!names.ok()) {
+    return Invalid("--classes",
+                   absl::StrCat(path, ", ", names.status().message()));
   }
   return names;
 }

@@ -1,6 +1,7 @@
 #include "server/codec/codec.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "server/codec/codec_attack.h"
 
@@ -177,7 +178,10 @@ v1::AttackResult EncodeResult(const AttackReport& report,
   *message.mutable_confusion() = EncodeConfusion(report.confusion);
   const auto clean = static_cast<double>(report.overall.clean_right());
   const auto perturbed = static_cast<double>(report.overall.perturbed_right());
-  message.set_relative_drop((clean - perturbed) / clean);
+  // Infinity would say that perturbed images are right without bound.
+  message.set_relative_drop(clean > 0
+                                ? (clean - perturbed) / clean
+                                : std::numeric_limits<double>::quiet_NaN());
   if (spec.goal().has_targeted()) {
     *message.mutable_target_hits() =
         EncodeRate(WilsonRate(report.target_hits, report.overall.total()));

@@ -29,33 +29,14 @@ const AttackConfig* Without(Norm norm,
   return nullptr;
 }
 
-template <size_t... kKinds>
-std::vector<AttackConfig> AllKinds(std::index_sequence<kKinds...>) {
-  return {std::variant_alternative_t<kKinds, AttackConfig>()...};
-}
-
 // The names of the attacks that need no more of a model than `access`, for an
 // error to list what would work.
 std::vector<std::string> AttacksWithin(Access access) {
   std::vector<std::string> names;
-  for (const AttackConfig& config : AllKinds(
-           std::make_index_sequence<std::variant_size_v<AttackConfig>>())) {
+  for (const AttackConfig& config : AllAttacks()) {
     if (TraitsOf(config).access <= access) names.push_back(AttackName(config));
   }
   return names;
-}
-
-// Whether images of the attack may leave [0, 1]: only those of FGSM in thesis
-// mode, alone or as a member of an AutoAttack.
-bool LeavesBox(const AttackConfig& config) {
-  if (const auto* fgsm = std::get_if<FgsmConfig>(&config)) {
-    return fgsm->thesis_mode;
-  }
-  const auto* ensemble = std::get_if<AutoAttackConfig>(&config);
-  return ensemble != nullptr &&
-         std::any_of(
-             ensemble->members.begin(), ensemble->members.end(),
-             [](const AnyAttack& one) { return LeavesBox(one.config); });
 }
 
 }  // namespace
@@ -122,7 +103,9 @@ double DecodeEpsilon(const v1::Epsilon& epsilon, absl::string_view field,
 void CheckEightBit(const std::vector<AttackConfig>& attacks, Norm norm,
                    const std::vector<double>& epsilons, absl::string_view field,
                    FieldViolations* violations) {
-  if (std::any_of(attacks.begin(), attacks.end(), LeavesBox)) {
+  if (std::any_of(attacks.begin(), attacks.end(), [](const AttackConfig& one) {
+        return TraitsOf(one).may_leave_box;
+      })) {
     violations->Add(field,
                     "must be false with thesis_mode, whose images leave the "
                     "box, which bytes cannot");

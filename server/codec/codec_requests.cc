@@ -50,7 +50,8 @@ v1::Classification EncodeClassification(const ServedModel& model,
 
 // Records the first image that has a pixel off the lattice of multiples of
 // 1/255, by more than what float32 rounds.
-void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
+void CheckLattice(const at::Tensor& images, absl::string_view field,
+                  FieldViolations* violations) {
   if (!images.defined()) return;
   constexpr double kOff = 1e-3;  // of a level
   const at::Tensor levels = images.mul(255);
@@ -58,7 +59,7 @@ void CheckLattice(const at::Tensor& images, FieldViolations* violations) {
   const at::Tensor off = levels.sub(levels.round()).abs().gt(kOff).flatten(1);
   const at::Tensor wrong = off.any(1).nonzero();
   if (wrong.size(0) == 0) return;
-  violations->Add("images.data",
+  violations->Add(field,
                   absl::StrCat("image ", wrong[0].item<int64_t>(),
                                " has pixels that are no multiples of 1/255; ",
                                "with eight_bit all must be"));
@@ -232,7 +233,10 @@ void CheckTask(const v1::GenerateAdversarialRequest& request,
   }
   task->options.eight_bit = request.eight_bit();
   if (!request.eight_bit()) return;
-  CheckLattice(task->images, violations);
+  CheckLattice(
+      task->images,
+      task->dataset != nullptr ? "dataset_images.indices" : "images.data",
+      violations);
   CheckEightBit({task->attack}, task->options.norm, task->options.epsilons,
                 "eight_bit", violations);
 }
@@ -313,7 +317,10 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
                                      ? v1::IMAGE_LAYOUT_NCHW
                                      : request.images().layout();
   if (task.dataset != nullptr) {
-    EncodeImages(task.images, layout, v1::DATA_TYPE_UINT8,
+    // Bytes would round the pixels of a data set of floats.
+    const bool of_bytes = task.dataset->images.scalar_type() == at::kByte;
+    EncodeImages(task.images, layout,
+                 of_bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32,
                  response->mutable_originals());
   }
   EncodeImages(images.images, layout,

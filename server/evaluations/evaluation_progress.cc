@@ -1,5 +1,7 @@
 #include "server/evaluations/evaluation_progress.h"
 
+#include <algorithm>
+
 #include "engine/evaluation/statistics.h"
 #include "server/codec/codec.h"
 
@@ -11,7 +13,7 @@ ProgressCount::ProgressCount(int64_t samples_total, size_t results)
 void ProgressCount::Add(const SampleRecord& record) {
   ++samples_;
   // A stored record is outside data and may hold another number of results.
-  robust_.resize(record.attacks.size());
+  robust_.resize(std::max(robust_.size(), record.attacks.size()));
   // An image that is wrong without an attack is not robust under any.
   if (record.prediction != record.label) return;
   ++clean_right_;

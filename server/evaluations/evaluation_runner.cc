@@ -98,7 +98,13 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
   auto state = EnterQueued(*store_, id, evaluation, Date());
   if (!state.ok()) return state.status();
   auto before = ReadProgress(*store_, id, evaluation);
-  if (!before.ok()) return before.status();
+  if (!before.ok()) {
+    // The store must not say of it that it waits or runs.
+    SetEarlyEnd(before.status(), &*state);
+    *state->mutable_finished_at() = Date();
+    store_->Update(*state).IgnoreError();
+    return before.status();
+  }
   const int at_once = ExecutorOf(evaluation).threads();
   auto run = std::make_shared<EvaluationRun>(
       *std::move(state), std::move(evaluation), *std::move(before), at_once,

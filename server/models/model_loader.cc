@@ -96,7 +96,7 @@ absl::StatusOr<ForeignInterface> InterfaceOf(const v1::ModelManifest& manifest,
 Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
                   const ModelLoaderOptions& options) {
   if (!options.allow_code) {
-    return absl::PermissionDeniedError(
+    return absl::FailedPreconditionError(
         "format torchscript is code, which this server does not run; start it "
         "with --allow-code-models if you trust the store");
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/compute/exceptions.h"
 #include "server/telemetry/reload_log.h"
 #include "server/wire/explain.h"
 
@@ -68,15 +69,17 @@ void ModelService::OnReloadModels(UnaryCall* call,
   // A reload reads disks and checks models, which gRPC's threads must not wait
   // for.
   const bool accepted = parts_.loader.Run([this, call, response] {
-    ReloadResult result = parts_.models.Reload();
-    LogReload(result, &parts_.log);
-    for (v1::ModelReference& loaded : result.loaded) {
-      *response->add_loaded() = std::move(loaded);
-    }
-    for (v1::Model& failed : result.failed) {
-      *response->add_failed() = std::move(failed);
-    }
-    call->Finish(absl::OkStatus());
+    call->Finish(CatchExceptions([this, response] {
+      ReloadResult result = parts_.models.Reload();
+      LogReload(result, &parts_.log);
+      for (v1::ModelReference& loaded : result.loaded) {
+        *response->add_loaded() = std::move(loaded);
+      }
+      for (v1::Model& failed : result.failed) {
+        *response->add_failed() = std::move(failed);
+      }
+      return absl::OkStatus();
+    }));
   });
   if (!accepted) call->Finish(TooManyCalls("models to load"));
 }

@@ -32,7 +32,10 @@ void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
     const absl::Status status = CatchExceptions([&] {
       absl::StatusOr<ModelPtr> target = borrow(model);
       if (!target.ok()) return ExplainModel(target.status(), model, "model");
-      absl::StatusOr<ModelPtr> source = borrow(source_model);
+      // One name is one model, even if a newer version is swapped in between:
+      // two versions would make a transfer of it.
+      absl::StatusOr<ModelPtr> source =
+          source_model == model ? target : borrow(source_model);
       if (!source.ok()) {
         return ExplainModel(source.status(), source_model, "source_model");
       }

@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "engine/nn/device.h"
-#include "tests/server/executor_fixture.h"
+#include "tests/server/compute/executor_fixture.h"
 
 namespace adv {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "server/compute/executor.h"
-#include "tests/server/executor_fixture.h"
+#include "tests/server/compute/executor_fixture.h"
 
 namespace adv {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/server/executor_fixture.h"
+#include "tests/server/compute/executor_fixture.h"
 #include "tests/server/gate.h"
 
 namespace adv {

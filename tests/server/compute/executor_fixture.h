@@ -1,5 +1,5 @@
-#ifndef ADV_TESTS_SERVER_EXECUTOR_FIXTURE_H_
-#define ADV_TESTS_SERVER_EXECUTOR_FIXTURE_H_
+#ifndef ADV_TESTS_SERVER_COMPUTE_EXECUTOR_FIXTURE_H_
+#define ADV_TESTS_SERVER_COMPUTE_EXECUTOR_FIXTURE_H_
 
 #include <gtest/gtest.h>
 
@@ -118,4 +118,4 @@ class ExecutorTest : public ::testing::Test {
 
 }  // namespace adv
 
-#endif  // ADV_TESTS_SERVER_EXECUTOR_FIXTURE_H_
+#endif  // ADV_TESTS_SERVER_COMPUTE_EXECUTOR_FIXTURE_H_

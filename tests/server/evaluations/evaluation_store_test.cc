@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 
 #include "server/codec/deterministic_bytes.h"
 #include "server/evaluations/sqlite_evaluation_store.h"
+#include "tests/server/evaluations/tamper.h"
 #include "tests/server/temporary_folder.h"
 
 namespace adv {
@@ -56,15 +56,6 @@ std::unique_ptr<EvaluationStore> OpenOrDie(SqliteStoreOptions options) {
   auto store = OpenSqliteStore(options);
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
-}
-
-// Runs `sql` on a file that no store has open.
-void Tamper(const std::string& path, const std::string& sql) {
-  sqlite3* handle = nullptr;
-  ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(handle);
 }
 
 TEST(EvaluationStoreTest, GivesBackWhatWasCreated) {

@@ -8,7 +8,8 @@
 
 #include "server/codec/deterministic_bytes.h"
 #include "server/evaluations/evaluation_runner.h"
-#include "tests/server/evaluation_runner_fixture.h"
+#include "tests/server/evaluations/evaluation_runner_fixture.h"
+#include "tests/server/evaluations/tamper.h"
 #include "tests/server/gate.h"
 #include "tests/server/temporary_folder.h"
 
@@ -130,6 +131,28 @@ TEST_F(EvaluationRunnerTest, WritesAReportThatAKillPrevented) {
   EXPECT_EQ(DeterministicBytes(again.report()),
             DeterministicBytes(end.report()));
   EXPECT_EQ(runner_->stats().images, 0);
+}
+
+// QUEUED would say that somebody computes it.
+TEST_F(EvaluationRunnerTest, ADamagedRecordFailsItWhenItResumes) {
+  const TemporaryFolder folder;
+  const SqliteStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  v1::Evaluation cut_off = Run();
+  cut_off.set_state(v1::EVALUATION_STATE_CANCELLED);
+  cut_off.clear_report();
+  ASSERT_TRUE(store_->Update(cut_off).ok());
+  StopServer();
+  Tamper(file.path, "UPDATE records SET bytes = x'ff' WHERE sample = 9");
+  StartServer(1, {}, file);
+  Listener listener;
+  const absl::Status status =
+      runner_->Start(Toy(), listener.AsFunction()).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  const auto stored = runner_->Get(ToyId());
+  EXPECT_EQ(stored->state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_THAT(stored->error(), HasSubstr("damaged"));
+  EXPECT_EQ(runner_->stats().running, 0);
 }
 
 TEST_F(EvaluationRunnerTest, AFullDiskFailsItAndLosesNothing) {

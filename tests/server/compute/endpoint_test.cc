@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "server/wire/errors.h"
+#include "tests/server/compute/scripted_endpoint.h"
 #include "tests/server/gate.h"
 #include "tests/server/manual_clock.h"
-#include "tests/server/scripted_endpoint.h"
 
 namespace adv {
 namespace {

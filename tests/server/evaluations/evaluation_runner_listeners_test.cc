@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/evaluations/evaluation_runner.h"
-#include "tests/server/evaluation_runner_fixture.h"
+#include "tests/server/evaluations/evaluation_runner_fixture.h"
 #include "tests/server/gate.h"
 
 namespace adv {

@@ -1,5 +1,5 @@
-#ifndef ADV_TESTS_SERVER_FLOAT_IMAGES_H_
-#define ADV_TESTS_SERVER_FLOAT_IMAGES_H_
+#ifndef ADV_TESTS_SERVER_CODEC_FLOAT_IMAGES_H_
+#define ADV_TESTS_SERVER_CODEC_FLOAT_IMAGES_H_
 
 #include <cstdint>
 #include <vector>
@@ -21,4 +21,4 @@ inline v1::ImageBatch FloatImages(const std::vector<float>& values) {
 
 }  // namespace adv
 
-#endif  // ADV_TESTS_SERVER_FLOAT_IMAGES_H_
+#endif  // ADV_TESTS_SERVER_CODEC_FLOAT_IMAGES_H_

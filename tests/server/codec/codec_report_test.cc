@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "server/codec/codec.h"
-#include "tests/server/evaluation_codec_fixture.h"
+#include "tests/server/codec/evaluation_codec_fixture.h"
 
 namespace adv {
 namespace {
@@ -43,11 +45,14 @@ class ReportCodecTest : public EvaluationCodecTest {
  protected:
   // Both red samples: one stays right, one is fooled.
   v1::EvaluationReport Encode(const v1::ModelManifest& manifest,
-                              const std::vector<std::string>& names = {
-                                  "red", "green", "blue"}) const {
+                              const std::vector<std::string>& names = {"red",
+                                                                       "green",
+                                                                       "blue"},
+                              int clean_prediction = 0) const {
     const auto decoded = Decode();
     std::vector<SampleRecord> records(2);
     for (SampleRecord& record : records) {
+      record.prediction = clean_prediction;
       record.attacks.resize(decoded->plan.attacks.size());
     }
     records[0].index = 0;
@@ -59,6 +64,15 @@ class ReportCodecTest : public EvaluationCodecTest {
                         decoded->resolved, manifest, names);
   }
 };
+
+// One image is right only with its perturbation: that is no infinite gain.
+TEST_F(ReportCodecTest, NothingRightBeforeGivesNoRelativeDrop) {
+  const v1::EvaluationReport report =
+      Encode(v1::ModelManifest(), {"red", "green", "blue"}, 1);
+  EXPECT_EQ(report.clean_accuracy().count(), 0);
+  EXPECT_EQ(report.results(0).overall().clean_wrong_adversarial_right(), 1);
+  EXPECT_TRUE(std::isnan(report.results(0).relative_drop()));
+}
 
 TEST_F(ReportCodecTest, AThousandClassesDoNotCostTheirSquare) {
   std::vector<std::string> names;

@@ -1,5 +1,5 @@
-#ifndef ADV_TESTS_SERVER_EVALUATION_CODEC_FIXTURE_H_
-#define ADV_TESTS_SERVER_EVALUATION_CODEC_FIXTURE_H_
+#ifndef ADV_TESTS_SERVER_CODEC_EVALUATION_CODEC_FIXTURE_H_
+#define ADV_TESTS_SERVER_CODEC_EVALUATION_CODEC_FIXTURE_H_
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -55,4 +55,4 @@ class EvaluationCodecTest : public ::testing::Test {
 
 }  // namespace adv
 
-#endif  // ADV_TESTS_SERVER_EVALUATION_CODEC_FIXTURE_H_
+#endif  // ADV_TESTS_SERVER_CODEC_EVALUATION_CODEC_FIXTURE_H_

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "server/codec/deterministic_bytes.h"
-#include "tests/server/evaluation_runner_fixture.h"
+#include "tests/server/evaluations/evaluation_runner_fixture.h"
 #include "tests/server/gate.h"
 
 namespace adv {

@@ -2,13 +2,14 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "server/codec/codec_requests.h"
-#include "tests/server/float_images.h"
+#include "tests/server/codec/float_images.h"
 #include "tests/server/toy_model.h"
 #include "tests/server/violations.h"
 
@@ -221,6 +222,36 @@ TEST_F(GenerateCodecTest, ImagesOfADataSetComeBackWithTheirOriginals) {
     EXPECT_THAT(batch->shape(), ElementsAre(1, 3, 2, 2));
   }
   EXPECT_EQ(response.originals().data()[0], 48);  // 4 times 12 values
+}
+
+TEST_F(GenerateCodecTest, OriginalsOfADataSetOfFloatsAreNotRounded) {
+  auto images = std::make_shared<Dataset>(*MakeImages());
+  images->images = images->images.to(at::kFloat).div(300);
+  dataset_ = images;
+  request_.clear_images();
+  request_.mutable_dataset_images()->add_indices(4);
+  const auto task = Decode();
+  ASSERT_TRUE(task.ok()) << task.status();
+  const auto found = Perturb(*task, [] { return absl::OkStatus(); });
+  ASSERT_TRUE(found.ok()) << found.status();
+  v1::GenerateAdversarialResponse response;
+  EncodeGenerate(request_, *task, *found, &response);
+  ASSERT_EQ(response.originals().data_type(), v1::DATA_TYPE_FLOAT32);
+  float first = 0;
+  std::memcpy(&first, response.originals().data().data(), sizeof(first));
+  EXPECT_EQ(first, 48 / 300.f);
+}
+
+TEST_F(GenerateCodecTest, EightBitNamesTheImagesThatAreOffTheLattice) {
+  auto images = std::make_shared<Dataset>(*MakeImages());
+  images->images = images->images.to(at::kFloat).div(300);
+  dataset_ = images;
+  request_.clear_images();
+  request_.set_eight_bit(true);
+  request_.mutable_dataset_images()->add_indices(4);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("dataset_images.indices",
+                               HasSubstr("no multiples of 1/255"))));
 }
 
 // Of its own image of the target class, the first question; noise, which one's

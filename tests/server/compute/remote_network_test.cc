@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "server/wire/errors.h"
-#include "tests/server/scripted_endpoint.h"
+#include "tests/server/compute/scripted_endpoint.h"
 
 namespace adv {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "tests/server/float_images.h"
+#include "tests/server/codec/float_images.h"
 #include "tests/server/toy_model.h"
 #include "tests/server/violations.h"
 

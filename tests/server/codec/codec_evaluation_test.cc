@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "engine/evaluation/warnings.h"
-#include "tests/server/evaluation_codec_fixture.h"
+#include "tests/server/codec/evaluation_codec_fixture.h"
 
 namespace adv {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef ADV_TESTS_SERVER_MODEL_REGISTRY_FIXTURE_H_
-#define ADV_TESTS_SERVER_MODEL_REGISTRY_FIXTURE_H_
+#ifndef ADV_TESTS_SERVER_MODELS_MODEL_REGISTRY_FIXTURE_H_
+#define ADV_TESTS_SERVER_MODELS_MODEL_REGISTRY_FIXTURE_H_
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -109,4 +109,4 @@ class ModelRegistryTest : public ::testing::Test {
 
 }  // namespace adv
 
-#endif  // ADV_TESTS_SERVER_MODEL_REGISTRY_FIXTURE_H_
+#endif  // ADV_TESTS_SERVER_MODELS_MODEL_REGISTRY_FIXTURE_H_

@@ -9,7 +9,7 @@
 
 #include "engine/nn/safetensors.h"
 #include "server/models/model_registry.h"
-#include "tests/server/model_registry_fixture.h"
+#include "tests/server/models/model_registry_fixture.h"
 
 namespace adv {
 namespace {

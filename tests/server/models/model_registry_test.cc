@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tests/server/gate.h"
-#include "tests/server/model_registry_fixture.h"
+#include "tests/server/models/model_registry_fixture.h"
 
 namespace adv {
 namespace {
@@ -215,6 +215,26 @@ TEST_F(ModelRegistryTest, PollingFindsNewVersions) {
   clock_.Advance(options.poll_interval);
   changed.AwaitArrivals(1);
   EXPECT_EQ((*registry.Borrow("no-cat"))->full_name(), "no-cat@2");
+}
+
+// It would be read, counted and logged again at every look.
+TEST_F(ModelRegistryTest, CodeThatMayNotRunIsLookedAtOnce) {
+  v1::ModelManifest code = Model(0).manifest;
+  code.set_format("torchscript");
+  ASSERT_TRUE(
+      ModelStore(root()).Publish(code, {{kTorchScriptFile, "code"}}).ok());
+  Gate changed;
+  ModelRegistryOptions options = Options();
+  options.on_change = [&](const ReloadResult&) { changed.Pass(); };
+  changed.Open();
+  ModelRegistry registry(options);
+  EXPECT_THAT(registry.Reload().failed, SizeIs(1));
+  registry.StartPolling();
+  Publish(root(), Model(2));
+  clock_.AwaitWaiter();
+  clock_.Advance(options.poll_interval);
+  changed.AwaitArrivals(1);
+  EXPECT_EQ(registry.stats().load_failures, 1);
 }
 
 TEST_F(ModelRegistryTest, SwapsUnderBorrowersWithoutAnError) {
