@@ -212,8 +212,11 @@ absl::StatusOr<Dataset> ReadCifar100(const fs::path& folder) {
   const at::Tensor records =
       at::from_blob(const_cast<char*>(bytes->data()),
                     {size / (2 + kImage), 2 + kImage}, at::kByte);
+  // A copy, because a single record counts as contiguous and would stay a view.
+  const at::Tensor images =
+      records.narrow(1, 2, kImage).clone(at::MemoryFormat::Contiguous);
   absl::StatusOr<Dataset> dataset =
-      MakeArrayDataset(records.narrow(1, 2, kImage).reshape({-1, 3, 32, 32}),
+      MakeArrayDataset(images.view({-1, 3, 32, 32}),
                        records.select(1, 1).to(at::kLong), *std::move(names));
   if (!dataset.ok() || coarse_names->empty()) return dataset;
   auto superclasses =

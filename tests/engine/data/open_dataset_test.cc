@@ -179,6 +179,19 @@ TEST_F(OpenDatasetTest, Cifar100ByItsFineLabels) {
               HasSubstr("3074"));
 }
 
+// A single row has no gaps and needs no copy to be contiguous, but the file's
+// bytes are gone by now.
+TEST_F(OpenDatasetTest, Cifar100OfOneImageOwnsItsPixels) {
+  Write("test.bin", std::string("\0\1", 2) + std::string(3072, 'x'));
+  Write("fine_label_names.txt", "apple\nbear\n");
+  const auto dataset = OpenDataset(folder_.path());
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  // A view of the record would begin behind its two labels.
+  EXPECT_EQ(dataset->images.storage_offset(), 0);
+  EXPECT_TRUE(dataset->images.eq('x').all().item<bool>());
+  EXPECT_EQ(DigestRecords(dataset->images, dataset->labels), dataset->digest);
+}
+
 // A PGM is an image, but none of those.
 TEST_F(OpenDatasetTest, AFolderOfImagesHasNothingElse) {
   EXPECT_THAT(MessageOf(OpenDataset(folder_.path()).status()),
