@@ -80,8 +80,10 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text,
   const bool has_port = colon != absl::string_view::npos &&
                         (bracket == absl::string_view::npos || colon > bracket);
   absl::string_view host = text.substr(0, has_port ? colon : text.size());
+  // Both or none: with half a pair, what is left might be a name.
   const bool brackets =
-      absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
+      absl::StartsWith(host, "[") && absl::EndsWith(host, "]");
+  if (brackets) host = host.substr(1, host.size() - 2);
   address.host = std::string(host);
   const std::optional<int> port =
       has_port ? ParsePort(text.substr(colon + 1), rules.lowest_port)

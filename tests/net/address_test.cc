@@ -40,6 +40,9 @@ TEST(AddressTest, WhatIsNoAddressIsRefusedWithTheRange) {
                            "[::1:5",
                            "::1]:5",
                            "[localhost]:5",
+                           "[localhost:5",
+                           "[:5",
+                           "[",
                            "[]:5",
                            "a b:5",
                            "a,b:5",
@@ -65,6 +68,7 @@ TEST(AddressTest, TheRulesOfTheCallerHold) {
   rules.may_be_unix = false;
   EXPECT_EQ(ToString(*ParseAddress("gpu1", rules)), "gpu1:50051");
   EXPECT_EQ(ToString(*ParseAddress("[::1]", rules)), "[::1]:50051");
+  EXPECT_FALSE(ParseAddress("[gpu1", rules).ok());
   EXPECT_FALSE(ParseAddress("gpu1:0", rules).ok());
   EXPECT_FALSE(ParseAddress("unix:/a", rules).ok());
   EXPECT_FALSE(ParseAddress("50051", rules).ok());
