@@ -14,6 +14,10 @@
 namespace adv {
 namespace {
 
+// Without names, a label from here on is taken for an error and not for a
+// reason to make up as many names.
+constexpr int64_t kMostMadeUpNames = 1'000'000;
+
 bool HasChannels(int64_t size) { return size == 1 || size == 3; }
 
 // The images as [N, channels, height, width], or an undefined tensor if the
@@ -146,14 +150,15 @@ absl::StatusOr<Dataset> MakeArrayDataset(at::Tensor images, at::Tensor labels,
   const absl::StatusOr<at::Tensor> classes = Labels(labels, pixels->size(0));
   if (!classes.ok()) return classes.status();
   const auto largest = classes->max().item<int64_t>();
-  // Made-up names, at least two. A label beyond a million is taken for an error
-  // and not for a reason to make as many names.
-  if (class_names.empty() && largest < 1'000'000) {
+  // Made-up names, at least two.
+  if (class_names.empty() && largest < kMostMadeUpNames) {
     for (int64_t i = 0; i <= std::max<int64_t>(largest, 1); ++i) {
       class_names.push_back(absl::StrCat(i));
     }
   }
-  const auto count = static_cast<int64_t>(class_names.size());
+  const auto count = class_names.empty()
+                         ? kMostMadeUpNames
+                         : static_cast<int64_t>(class_names.size());
   if (largest >= count || classes->min().item<int64_t>() < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("labels: must be in [0, ", count - 1, "], and reach from ",

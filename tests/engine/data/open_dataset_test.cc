@@ -100,6 +100,8 @@ TEST(ArrayDatasetTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(message(images, at::zeros({2})), HasSubstr("integers"));
   EXPECT_THAT(message(images, labels, {"one"}), HasSubstr("[0, 0]"));
   EXPECT_THAT(message(images, labels - 1, {"a", "b"}), HasSubstr("from -1"));
+  EXPECT_THAT(message(images, labels * 1'000'000),
+              AllOf(HasSubstr("[0, 999999]"), HasSubstr("to 1000000")));
   EXPECT_THAT(message(images, labels, {"a", "a"}), HasSubstr("twice"));
   EXPECT_THAT(message(images, labels, {"a", "\x1b[31mb"}),
               HasSubstr("'\\x1b[31mb'"));
