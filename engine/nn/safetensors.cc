@@ -224,11 +224,12 @@ absl::StatusOr<at::Tensor> ForDisk(const std::string& name,
         absl::StrCat(name, " holds a value that is not finite"));
   }
   const at::Tensor converted = values.to(type).contiguous();
-  // What was finite and is not after the conversion was too large for float16.
+  // What was finite and is not after the conversion was too large for `type`.
   if (!AllFinite(converted)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(name, " holds a value outside [-65504, 65504], the ",
-                     "range of float16"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        name, " holds a value outside ",
+        type == at::kHalf ? "[-65504, 65504], the range of float16"
+                          : "[-3.4e38, 3.4e38], the range of float32"));
   }
   return converted;
 }

@@ -141,6 +141,9 @@ TEST(SafetensorsTest, WritesNothingItWouldNotRead) {
       HasSubstr("w holds a value that is not finite"));
   EXPECT_THAT(error({{"w", at::full({2}, 1e5)}}, WeightPrecision::kFloat16),
               HasSubstr("w holds a value outside [-65504, 65504]"));
+  EXPECT_THAT(error({{"w", at::full({2}, 1e300, at::kDouble)}},
+                    WeightPrecision::kFloat32),
+              HasSubstr("the range of float32"));
   EXPECT_THAT(error({{"w", at::Tensor()}}, WeightPrecision::kFloat32),
               HasSubstr("\"w\" cannot be written"));
   EXPECT_THAT(error({{"w", at::zeros({0})}}, WeightPrecision::kFloat32),
