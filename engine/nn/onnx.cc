@@ -137,8 +137,9 @@ absl::StatusOr<std::unique_ptr<const Network>> Load(
   Ort::Session session(Environment(), bytes.data(), bytes.size(), Options());
   if (session.GetInputCount() != 1 || session.GetOutputCount() < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the model takes ", session.GetInputCount(),
-                     " inputs; must take images alone"));
+        absl::StrCat("the model has ", session.GetInputCount(), " inputs and ",
+                     session.GetOutputCount(),
+                     " outputs; must take images alone and give an output"));
   }
   Ort::AllocatorWithDefaultOptions allocator;
   Tensor input = Describe(session.GetInputNameAllocated(0, allocator).get(),
