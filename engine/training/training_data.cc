@@ -24,10 +24,9 @@ std::vector<int64_t> TrainingData::image_shape() const {
 at::Tensor TrainingData::Pixels(const at::Tensor& indices) const {
   // The stored rows are channels-last already, so permute makes channels-last
   // images without a copy.
-  return images_.index_select(0, indices)
-      .permute({0, 3, 1, 2})
-      .to(at::kFloat)
-      .div_(255);
+  const at::Tensor pixels =
+      images_.index_select(0, indices).permute({0, 3, 1, 2}).to(at::kFloat);
+  return images_.scalar_type() == at::kByte ? pixels.div_(255) : pixels;
 }
 
 at::Tensor TrainingData::Labels(const at::Tensor& indices) const {

@@ -12,8 +12,8 @@
 
 namespace adv {
 
-// A data set in the form that training needs: all of it on the device, as
-// bytes, so that a batch is a selection there. Immutable, so any number of
+// A data set in the form that training needs: all of it on the device, in its
+// own type, so that a batch is a selection there. Immutable, so any number of
 // trainers may share it, from any thread.
 class TrainingData {
  public:
@@ -36,7 +36,8 @@ class TrainingData {
  private:
   TrainingData(const Dataset& dataset, at::Device device);
 
-  at::Tensor images_;  // [N, height, width, channels] uint8
+  // [N, height, width, channels], uint8, or float32 in [0, 1]
+  at::Tensor images_;
   at::Tensor labels_;  // [N] int64
   at::Tensor host_labels_;
   std::string digest_;

@@ -18,6 +18,15 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+TEST_F(TrainerTest, DataOfFloatsGivesThePixelsOfItsBytes) {
+  Dataset floats = data_;
+  floats.images = data_.images.to(at::kFloat).div(255);
+  const at::Tensor indices = at::tensor({7, 0, 59}, at::kLong);
+  const at::Tensor pixels = Upload(floats)->Pixels(indices);
+  EXPECT_TRUE(pixels.equal(Upload(data_)->Pixels(indices)));
+  EXPECT_TRUE(pixels.is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
 TEST_F(TrainerTest, Learns) {
   TrainingSettings settings = TinySettings();
   settings.max_epochs = 20;
