@@ -233,7 +233,8 @@ void AddSharingFlags(CLI::App* app, TrainerOptions* options,
       ->check(CLI::Range(0, 65535));
 }
 
-void AddRunFlags(CLI::App* app, TrainerOptions* options) {
+// What is trained, on which data, and where it is published.
+void AddInputFlags(CLI::App* app, TrainerOptions* options) {
   AddList(app, "--models", &options->models,
           "Models to train, separated by commas: balanced, no-CLASS, "
           "only-CLASS, or all")
@@ -255,6 +256,10 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
                   "File of further labelled images in the official layout, "
                   "whose result goes into the manifest too; may be repeated")
       ->allow_extra_args(false);
+}
+
+// How the run goes on: its checkpoints, and what it computes on.
+void AddRunFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--checkpoint-dir", options->checkpoint_dir,
                   "Where unfinished runs are kept, and who trains what; the "
                   "same for all workers of a store [STORE/.training]");
@@ -275,6 +280,10 @@ void AddRunFlags(CLI::App* app, TrainerOptions* options) {
       "Draw each epoch's order and flips on the device, which then waits for "
       "nothing, or on the host, where they are the same for every device "
       "[on the device, but for a CPU on the host]");
+}
+
+// What the models are made of, and whether they are trained again.
+void AddModelFlags(CLI::App* app, TrainerOptions* options) {
   app->add_option("--architecture", options->architecture,
                   absl::StrJoin(VggArchitectures(), " or "))
       ->capture_default_str();
@@ -314,7 +323,10 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
       "command continues the run.",
       "advtrain");
   app.set_version_flag("--version", "advtrain " ADV_VERSION);
+  // The order is that of --help.
+  AddInputFlags(&app, &options);
   AddRunFlags(&app, &options);
+  AddModelFlags(&app, &options);
   AddSharingFlags(&app, &options, &metrics_port);
   AddSettingFlags(&app, &flags);
   AddAdversarialFlags(&app, &flags);
