@@ -202,7 +202,8 @@ struct BoundaryConfig {
                            "questions to the model for each image"};
 };
 
-// Random noise of the attack's size: the baseline. L-inf, L2; scores.
+// Random noise of the attack's size: the baseline. L-inf, L2; needs nothing of
+// the model.
 struct NoiseConfig {
   static constexpr char kName[] = "noise";
   enum class Distribution {
