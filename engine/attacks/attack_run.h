@@ -84,7 +84,8 @@ struct AttackResult {
   at::Tensor forwards;
   // [N] int64, AutoAttack alone: the member (from 0) that made this image. -1
   // where no member fooled: where `success` is false, or where the clean image
-  // fooled already. Undefined for other attacks.
+  // fooled already, and nowhere else. All by the target, whose verdict the
+  // members of a transfer do not know. Undefined for other attacks.
   at::Tensor member;
 };
 

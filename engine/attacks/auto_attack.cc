@@ -40,35 +40,33 @@ absl::StatusOr<AttackResult> AutoAttack::PerturbWithin(
   // At each epsilon other images are under attack.
   within.epsilons = {epsilon};
   WorstOf worst(batch.labels.size(0));
-  at::Tensor rows = worst.RowsToAttack(batch.labels.device());
+  const at::Tensor all = worst.RowsToAttack(batch.labels.device());
+  const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
+  if (!clean.ok()) return clean.status();
+  const at::Tensor fooled_before = model.Fooled(*clean, all);
   // No member spends a pass on a clean image that fools. On a transfer the
   // attacker does not know it.
   if (!model.transfer()) {
-    const absl::StatusOr<at::Tensor> clean = model.CleanLogits();
-    if (!clean.ok()) return clean.status();
-    worst.Add(
-        CleanCandidates(batch.images, *clean, model.Fooled(*clean, rows)));
+    worst.Add(CleanCandidates(batch.images, *clean, fooled_before));
   }
   AttackResult result;
   result.member = at::full_like(batch.labels, -1);
   for (size_t i = 0; i < members_.size(); ++i) {
-    rows = worst.RowsToAttack(batch.labels.device());
+    const at::Tensor rows = worst.RowsToAttack(batch.labels.device());
     if (rows.numel() == 0) break;
     const absl::StatusOr<Candidates> found =
         RunMember(*members_[i], rows, model, batch, within);
     if (!found.ok()) return found.status();
-    // No earlier member fooled the images at `rows`, so no entry is written
-    // twice.
-    result.member.index_fill_(0, rows.masked_select(found->fooled),
-                              static_cast<int64_t>(i));
-    worst.Add(*found);
+    // The last member to make an image the worst so far made the result. In a
+    // transfer it may fool the target alone, so that the source's verdict does
+    // not tell which member that is.
+    result.member.index_fill_(0, worst.Add(*found), static_cast<int64_t>(i));
   }
   worst.WriteTo(result);
-  // In a transfer the members were chosen by the source's verdict, but an image
-  // that fools the source need not fool the target.
-  const at::Tensor all =
-      at::arange(batch.labels.size(0), batch.labels.options());
-  result.member.masked_fill_(model.Fooled(result.logits, all).logical_not(),
+  // Whether a member fooled is for the target to say. Members of a transfer
+  // also attack images that fool it before.
+  const at::Tensor fooled = model.Fooled(result.logits, all);
+  result.member.masked_fill_(fooled_before.logical_or(fooled.logical_not()),
                              -1);
   return result;
 }

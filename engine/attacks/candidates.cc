@@ -62,7 +62,7 @@ at::Tensor OthersByLogit(const at::Tensor& logits, const at::Tensor& classes) {
                      /*stable=*/true, /*dim=*/1, /*descending=*/true);
 }
 
-void WorstOf::Add(const Candidates& found) {
+at::Tensor WorstOf::Add(const Candidates& found) {
   if (!seen_.defined()) {
     // The first candidates show the shapes, types and device of what is kept.
     const auto all = [this](const at::Tensor& some) {
@@ -98,6 +98,7 @@ void WorstOf::Add(const Candidates& found) {
   Copy(found.fooled, chosen, rows, best_.fooled);
   Copy(found.objective, chosen, rows, best_.objective);
   seen_.index_fill_(0, rows, true);
+  return rows;
 }
 
 at::Tensor WorstOf::RowsToAttack(at::Device device) const {

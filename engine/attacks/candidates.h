@@ -47,7 +47,8 @@ class WorstOf {
   explicit WorstOf(int64_t count) : count_(count) {}
 
   // Adds candidates for some of the images; `found.rows` names none twice.
-  void Add(const Candidates& found);
+  // Returns the rows [K] int64 of the images whose worst they are now.
+  at::Tensor Add(const Candidates& found);
   // [K] int64: the rows of the images for which no candidate fools yet; before
   // the first Add, of all.
   at::Tensor RowsToAttack(at::Device device) const;

@@ -50,7 +50,8 @@ struct AttackReport {
   // that went to their target.
   PairCounts source_target;
   KindCounts kinds;
-  // AutoAttack: images that each member turned from right to wrong.
+  // AutoAttack: images that each member turned from right to wrong; under a
+  // targeted attack, only those that went to their target.
   std::vector<int64_t> broken_by_member;
   IterationSummary iterations;
   std::vector<IterationSummary> iterations_per_class;

@@ -129,7 +129,37 @@ TEST_F(AutoAttackTest, Transfer) {
           .results[0];
   EXPECT_TRUE(result.logits.equal(target.Logits(result.images).value()));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).ne(batch_.labels)));
-  EXPECT_GT(Count(result.member.eq(1)), 0);
+  const at::Tensor right =
+      target.Logits(batch_.images).value().argmax(1).eq(batch_.labels);
+  EXPECT_TRUE(result.member.ge(0).equal(result.success.logical_and(right)));
+}
+
+// The source sees hardly more than the first pixel, the target the second
+// alone. The first member moves both by .05, the second by .1.
+TEST(AutoAttackTransferTest, TheMemberIsTheOneThatMadeTheImage) {
+  const std::vector<int64_t> shape = {1, 1, 2};
+  const at::Tensor bias = Floats({0, -0.5});
+  const ToyLinearNetwork source(shape, Floats({0, 0, 1, 0.01}).view({2, 2}),
+                                bias);
+  const ToyLinearNetwork target(shape, Floats({0, 0, 0, 1}).view({2, 2}), bias);
+  const AutoAttackConfig config{{{IgsmConfig{0.05, 1}}, {FgsmConfig{}}}};
+  AttackBatch batch;
+  batch.images = Floats({0.47, 0.47,  // the first member fools both
+                         0.2, 0.45,   // the second fools the target alone
+                         0.42, 0.2,   // the second fools the source alone
+                         0.42, 0.45,  // the second fools both
+                         0.2, 0.6,    // fools the target before
+                         0.42, 0.6})  // as well, and then the source
+                     .view({6, 1, 1, 2});
+  batch.labels = at::zeros({6}, at::kLong);
+  const AttackResult result =
+      Make(config)
+          ->Run(target, source, batch, AtEpsilons({0.1}))
+          .value()
+          .results[0];
+  EXPECT_TRUE(result.member.equal(Longs({0, 1, -1, 1, -1, -1})))
+      << result.member;
+  EXPECT_TRUE(result.success.to(at::kLong).equal(Longs({1, 1, 0, 1, 1, 1})));
 }
 
 // Robust is, on a linear network, who is farther from every other class; the
