@@ -9,15 +9,19 @@
 namespace adv {
 namespace {
 
-// The step onto the boundary, taken for a plane. The sizes that it divides by
-// are in double: a square of a small float32 could be 0.
-at::Tensor StepOf(const Margin& margin, Norm norm) {
+// [M] float32: how many gradients (L-inf: their signs) make up the step onto
+// the boundary, taken for a plane. Not finite where the gradient is zero, or so
+// small that float32 cannot hold the number. The sizes that it divides by are
+// in double: a square of a small float32 could be 0.
+at::Tensor LengthsOf(const Margin& margin, Norm norm) {
   const at::Tensor slope = DualSizes(margin.gradient, norm);
-  const bool linf = norm == Norm::kLinf;
-  const at::Tensor length =
-      margin.values.abs() / (linf ? slope : slope.square());
-  return (linf ? margin.gradient.sign() : margin.gradient) *
-         PerPixel(length.to(at::kFloat));
+  return (margin.values.abs() / (norm == Norm::kLinf ? slope : slope.square()))
+      .to(at::kFloat);
+}
+
+at::Tensor StepOf(const Margin& margin, Norm norm) {
+  return (norm == Norm::kLinf ? margin.gradient.sign() : margin.gradient) *
+         PerPixel(LengthsOf(margin, norm));
 }
 
 // The images that do not fool yet and can still go on.
@@ -75,8 +79,9 @@ absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
       FindNearestMargin(model, batch, active.images, active.rows, norm,
                         /*within_box=*/true, *margin);
   if (!status.ok()) return status;
-  // Without a gradient there is no direction to go.
-  active.Keep(PositionsOf(DualSizes(margin->gradient, norm).ne(0)), *margin);
+  // Without a gradient there is no direction to go. A step of infinite length
+  // would be NaN at the pixels without one.
+  active.Keep(PositionsOf(LengthsOf(*margin, norm).isfinite()), *margin);
   if (active.rows.numel() == 0) return absl::OkStatus();
 
   active.moved = active.moved + StepOf(*margin, norm);

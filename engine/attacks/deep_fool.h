@@ -18,7 +18,8 @@ namespace adv {
 // and w there instead. Then only the last step is overshot, which is too little
 // where steps become small.) All points are clipped to the box. Targeted, there
 // is one plane, between the target and its strongest rival. An image without a
-// gradient is given up.
+// gradient, or with one so small that the step has no length in float32, is
+// given up.
 //
 // A step costs a forward and classes - 1 gradients (targeted: one).
 std::unique_ptr<const Attack> MakeDeepFool(const DeepFoolConfig& config);

@@ -107,6 +107,22 @@ TEST(DeepFool, EndsAfterItsSteps) {
   }
 }
 
+// A step of 1e39 gradients is infinite in float32, and at the pixel without a
+// gradient it is no number.
+TEST(DeepFool, AGradientTooSmallForAStepIsLikeNone) {
+  const TwoClasses flat(Floats({1e-39F, 0}), Floats({0.5, 0.5}), 1);
+  for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+    const auto outcome =
+        Make(DeepFoolConfig{})
+            ->Run(flat.network, flat.network, flat.batch, AtEpsilon(0.5, norm));
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    const AttackResult& result = outcome->results[0];
+    EXPECT_FALSE(result.success.item<bool>());
+    EXPECT_TRUE(result.images.equal(flat.batch.images));
+    EXPECT_EQ(result.gradients.item<int64_t>(), 1);
+  }
+}
+
 // In ever shorter steps it comes to the boundary; the overshoot is one of the
 // whole way, so that even a small one crosses it.
 TEST(DeepFool, OvershootsTheSumOfItsSteps) {
