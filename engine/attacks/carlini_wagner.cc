@@ -74,8 +74,9 @@ class Constants {
   }
 
  private:
-  // Stands for "has not succeeded yet", as in the authors' code.
-  static constexpr double kUnbounded = 1e10;
+  // Stands for "has not succeeded yet". The 1e10 of the authors' code is a
+  // value that a constant may reach.
+  static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
   // The search failed with `lower_`, which is 0 at first, and succeeded with
   // `upper_`.
   at::Tensor lower_, upper_, now_;

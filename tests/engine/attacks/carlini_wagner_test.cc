@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/engine/attacks/nearest.h"
 
 namespace adv {
@@ -107,6 +109,26 @@ TEST_F(CarliniWagnerTest, AFailedSearchLeavesNoTrace) {
   EXPECT_TRUE(at_once.success.all().item<bool>());
   EXPECT_TRUE(late.images.equal(at_once.images));
   EXPECT_TRUE(late.iterations.equal(at_once.iterations));
+}
+
+// A network 2^36 times flatter needs a constant as many times larger, and the
+// search for it takes the same way.
+TEST_F(CarliniWagnerTest, NoConstantIsTooLargeToSucceed) {
+  const double factor = std::pow(2, 36);
+  CarliniWagnerConfig config = OneSearch(0.03);
+  config.binary_search_steps = 8;
+  const AttackResult expected = Find(config);
+  // The first constant fails, the next one succeeds, and smaller ones come
+  // nearer.
+  const AttackResult one = Find(OneSearch(0.03 * 10));
+  ASSERT_TRUE(one.success.all().item<bool>());
+  ASSERT_FALSE(one.images.equal(expected.images));
+  config.initial_constant = 0.03 * factor;
+  const LinearToy flat(91, 5, 1 / factor);
+  const AttackResult result =
+      FindNearest(config, flat.network, batch_, Norm::kL2);
+  EXPECT_TRUE(result.images.equal(expected.images));
+  EXPECT_TRUE(result.iterations.equal(expected.iterations));
 }
 
 // A success is followed by half the constant: nearer, never farther.
