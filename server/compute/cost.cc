@@ -73,13 +73,13 @@ struct PassesOf {
     return Number(config.binary_search_steps) * Walk(config.steps);
   }
   double operator()(const FabConfig& config) const {
-    // Untargeted FAB takes a gradient for each class, FAB-T one for each
-    // target.
-    const double step =
-        config.target_classes == 0
-            ? kGradient * Number(classes)
-            : kGradient * Number(Targets(config.target_classes));
-    return Number(config.restarts) * Number(config.steps) * (step + kForward);
+    // Untargeted FAB takes a gradient for each class in a step. FAB-T takes one
+    // alone, but makes a walk for each target.
+    const bool each = config.target_classes > 0;
+    const double step = kGradient * Number(each ? 1 : classes) + kForward;
+    return Number(config.restarts) *
+           Number(each ? Targets(config.target_classes) : 1) *
+           Number(config.steps) * step;
   }
   // A query is a forward.
   double operator()(const SquareConfig& config) const {

@@ -30,6 +30,16 @@ TEST(CostTest, RestartsAndTargetsRepeatTheWalk) {
   EXPECT_EQ(AttackCost(apgd, {.01}, 5), 1 + 4 * (2 * 6 + 1));
 }
 
+TEST(CostTest, FabAsksForAVerdictInEachStep) {
+  FabConfig fab;
+  fab.steps = 5;
+  fab.restarts = 3;
+  EXPECT_EQ(AttackCost(fab, {.01, .02}, 10), 1 + 3 * 5 * (2 * 10 + 1));
+  // On its way to each target; of 5 classes 4 are others.
+  fab.target_classes = 9;
+  EXPECT_EQ(AttackCost(fab, {.01, .02}, 5), 1 + 3 * 4 * 5 * (2 + 1));
+}
+
 TEST(CostTest, MinimisingAttacksRunOnceForAllEpsilons) {
   HopSkipJumpConfig config;
   config.queries = 50;
