@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,9 +18,8 @@
 namespace adv {
 namespace {
 
-// Well under a server's default limit of 1,024 images. It does not bound the
-// bytes of a message, which depend on the model's image size.
-constexpr std::size_t kImagesPerCall = 128;
+// Well under a server's default limit of 16 MiB a message.
+constexpr std::uint64_t kCallBytes = 4 << 20;
 
 struct Flags {
   std::vector<std::string> images;
@@ -110,8 +110,11 @@ ExitCode Run(Context& context, const Flags& flags) {
   code = ReadAll(context, flags, *shape, &images);
   if (code != kOk) return code;
   Results results;
-  for (std::size_t begin = 0; begin < images.size(); begin += kImagesPerCall) {
-    const std::size_t end = std::min(images.size(), begin + kImagesPerCall);
+  // All images have the model's size.
+  const std::size_t most =
+      ImagesPerCall(images.front().pixels.size(), kCallBytes);
+  for (std::size_t begin = 0; begin < images.size(); begin += most) {
+    const std::size_t end = std::min(images.size(), begin + most);
     v1::ClassifyRequest request;
     request.set_model(flags.model);
     request.set_top_k(flags.top_k);

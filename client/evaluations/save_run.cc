@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/evaluations/record_pages.h"
 #include "client/files/new_folder.h"
+#include "client/images/model_images.h"
 #include "client/images/saved_images.h"
 #include "client/printers/numbers.h"
 #include "client/printers/report.h"
@@ -16,9 +17,9 @@
 namespace adv {
 namespace {
 
-// Images of one call, if the server allows as many. Smaller calls let the
+// Of one answer. The connection takes four times as much. Small answers let the
 // progress move.
-constexpr std::uint32_t kMostImages = 128;
+constexpr std::uint64_t kAnswerBytes = 64 << 20;
 
 // The state of one saving, from the first call to the folder's name.
 class Saving {
@@ -39,6 +40,7 @@ class Saving {
       const grpc::Status status =
           FetchRecords(connection_, one.id(), UINT64_MAX, &records);
       if (!status.ok()) return context_.Fail(status);
+      if (const ExitCode code = FindMost(one); code != kOk) return code;
       for (int r = 0; r < one.report().results_size(); ++r) {
         const ExitCode code = SaveResult(one, records, r);
         progress_.End();
@@ -58,7 +60,21 @@ class Saving {
     const grpc::Status status =
         connection_.server().GetServerInfo(call.get(), {}, &info);
     if (!status.ok()) return context_.Fail(status);
-    most_ = std::clamp(info.limits().images_per_request(), 1u, kMostImages);
+    limit_ = std::max(info.limits().images_per_request(), 1u);
+    return kOk;
+  }
+
+  // How many images of the evaluation one call may ask for.
+  ExitCode FindMost(const v1::Evaluation& evaluation) {
+    const v1::EvaluationSpec& spec = evaluation.report().resolved().spec();
+    v1::ModelManifest model;
+    const ExitCode code =
+        GetManifest(context_, connection_, spec.model(), &model);
+    if (code != kOk) return code;
+    // An adversarial image has floats or bytes, its original has bytes.
+    std::uint64_t bytes = spec.eight_bit() ? 2 : 5;
+    for (const std::int64_t side : model.image_shape()) bytes *= side;
+    most_ = std::min<std::size_t>(limit_, ImagesPerCall(bytes, kAnswerBytes));
     return kOk;
   }
 
@@ -154,7 +170,7 @@ class Saving {
   Interrupts& interrupts_;
   Progress& progress_;
   NewFolder& folder_;
-  std::size_t most_ = 1;
+  std::size_t limit_ = 1, most_ = 1;
   int number_ = 0, total_ = 0;
   std::uint64_t images_ = 0;
   std::set<std::string> names_;

@@ -1,6 +1,6 @@
 #include "client/images/model_images.h"
 
-#include <cstdint>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -33,6 +33,12 @@ absl::StatusOr<ImageShape> ShapeOf(const v1::ModelManifest& model) {
   }
   return ImageShape{static_cast<int>(shape[0]), static_cast<int>(shape[1]),
                     static_cast<int>(shape[2])};
+}
+
+std::size_t ImagesPerCall(std::uint64_t image_bytes, std::uint64_t most_bytes) {
+  constexpr std::uint64_t kMostImages = 128;
+  return std::clamp<std::uint64_t>(
+      most_bytes / std::max<std::uint64_t>(image_bytes, 1), 1, kMostImages);
 }
 
 }  // namespace adv

@@ -252,6 +252,18 @@ TEST_F(SaveTest, KeepsToTheServersLimitAndLeavesProgramsTheirOutput) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
 }
 
+TEST_F(SaveTest, LargeImagesComeInMoreAnswers) {
+  FakeOptions options;
+  options.models[1].mutable_manifest()->set_image_shape(1, 512);
+  options.models[1].mutable_manifest()->set_image_shape(2, 512);
+  Start(options);
+  const Outcome outcome = Save({});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto requests = server_->log().attacks;
+  ASSERT_EQ(requests.size(), 9u);  // of at most 64 MiB
+  EXPECT_EQ(requests[0].dataset_images().indices_size(), 17);
+}
+
 TEST_F(SaveTest, SavesNothingIfAnImageDiffers) {
   FakeOptions options;
   options.odd_image = 140;

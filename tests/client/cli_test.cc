@@ -277,6 +277,21 @@ TEST_F(CliTest, ClassifiesSeveralImages) {
   EXPECT_EQ(request.images().data(), std::string(2 * 3072, '\x50'));
 }
 
+TEST_F(CliTest, LargeImagesGoInSeveralCalls) {
+  FakeOptions options;
+  options.models[0].mutable_manifest()->set_image_shape(1, 224);
+  options.models[0].mutable_manifest()->set_image_shape(2, 224);
+  StartServer(options);
+  std::vector<std::string> command(30, MakeImage("a.png"));
+  command.insert(command.begin(), "classify");
+  const Outcome outcome = Run(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto requests = server_->log().classifications;
+  ASSERT_EQ(requests.size(), 2u);  // of at most 4 MiB
+  EXPECT_EQ(requests[0].images().shape(0), 27);
+  EXPECT_EQ(requests[1].images().shape(0), 3);
+}
+
 TEST_F(CliTest, TellsOfEveryWrongImageAndSendsNone) {
   std::ofstream(Path("text.png")) << "hello";
   const Outcome outcome = Run(
