@@ -36,6 +36,8 @@ std::string Epsilons(const v1::EvaluationSpec& spec) {
 
 std::string StateText(v1::EvaluationState state) {
   const std::string name = v1::EvaluationState_Name(state);
+  // A newer server may have states that this program cannot name.
+  if (name.empty()) return absl::StrCat("state ", static_cast<int>(state));
   // sizeof counts the final zero of the prefix, too.
   return absl::AsciiStrToLower(name.substr(sizeof("EVALUATION_STATE_") - 1));
 }

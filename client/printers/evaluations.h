@@ -10,7 +10,7 @@
 
 namespace adv {
 
-// "running", "succeeded", ...
+// "running", "succeeded", ...; "state 9" if only its number is known.
 std::string StateText(v1::EvaluationState state);
 
 // One row for each evaluation.

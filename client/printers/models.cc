@@ -18,7 +18,9 @@ std::string Share(const std::optional<v1::Rate>& rate) {
 }  // namespace
 
 std::string StateText(v1::ModelState state) {
-  std::string name = v1::ModelState_Name(state);
+  const std::string name = v1::ModelState_Name(state);
+  // A newer server may have states that this program cannot name.
+  if (name.empty()) return absl::StrCat("state ", static_cast<int>(state));
   return absl::AsciiStrToLower(name.substr(sizeof("MODEL_STATE_") - 1));
 }
 

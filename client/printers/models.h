@@ -26,7 +26,7 @@ std::string MarkedClass(const v1::ModelManifest& manifest);
 // The reason why training ended: "early" or "at the limit"; empty if not known.
 std::string StopText(v1::StopReason reason);
 
-// "ready", "loading", "failed".
+// "ready", "loading", "failed"; "state 9" if only its number is known.
 std::string StateText(v1::ModelState state);
 
 }  // namespace adv

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "client/printers/ascii.h"
+#include "client/printers/evaluations.h"
 #include "client/printers/images.h"
+#include "client/printers/models.h"
 #include "client/printers/numbers.h"
 #include "client/printers/style.h"
 #include "client/printers/table.h"
@@ -60,6 +62,13 @@ TEST(NumbersTest, SpeedsKeepTwoDigits) {
   EXPECT_EQ(SpeedText(9.94), "9.9");
   EXPECT_EQ(SpeedText(9.96), "10");
   EXPECT_EQ(SpeedText(1234.4), "1,234");
+}
+
+TEST(StateTest, AStateOfANewerServerHasItsNumber) {
+  EXPECT_EQ(StateText(v1::EVALUATION_STATE_RUNNING), "running");
+  EXPECT_EQ(StateText(static_cast<v1::EvaluationState>(99)), "state 99");
+  EXPECT_EQ(StateText(v1::MODEL_STATE_READY), "ready");
+  EXPECT_EQ(StateText(static_cast<v1::ModelState>(99)), "state 99");
 }
 
 TEST(StyleTest, BarsAndSparklines) {
