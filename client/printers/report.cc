@@ -123,7 +123,8 @@ std::string Legend(const ModelResults& results, const Style& style) {
       "Per cent of images (95 % Wilson interval). clean: right before the "
       "attack. robust: right before and after. success: of those right before, "
       "now wrong. perturbed: right after.";
-  if (report.has_special_label() &&
+  // The label is the server's and may be out of range.
+  if (report.has_special_label() && report.special_label() >= 0 &&
       report.special_label() < report.class_names_size()) {
     absl::StrAppend(&text, " ▶ ", report.class_names(report.special_label()),
                     ": the class that the training data treats otherwise.");

@@ -72,6 +72,15 @@ TEST(ReportTest, MarksTheClassWithAndWithoutColour) {
   EXPECT_THAT(ReportText(balanced, Style(false)), Not(HasSubstr("▶")));
 }
 
+TEST(ReportTest, AMarkedClassOutOfRangeIsNotShown) {
+  v1::Evaluation evaluation = Measured("no-cat", "fgsm", "0.01");
+  for (const int label : {-1, 10}) {
+    evaluation.mutable_report()->set_special_label(label);
+    EXPECT_THAT(ReportText({{evaluation}, {}}, Style(false)),
+                Not(HasSubstr("▶")));
+  }
+}
+
 TEST(ReportTest, WarningsAreToldOnce) {
   ModelResults results = Default();
   for (auto& one : results.evaluations) {
