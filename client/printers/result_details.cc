@@ -237,9 +237,12 @@ Table SweepMembers(const std::vector<ResultView>& views, std::size_t begin) {
   for (int m = 0; m < members.size(); ++m) {
     std::vector<std::string> cells = {AttackTitle(members[m].attack())};
     for (std::size_t i = begin; i < end; ++i) {
-      if (m >= views[i].result->members_size()) continue;
-      cells.push_back(
-          PercentText(views[i].result->members(m).robust_accuracy().value()));
+      const auto& those = views[i].result->members();
+      // A result without the member has an empty cell, so that the later cells
+      // stay in their columns.
+      cells.push_back(m < those.size()
+                          ? PercentText(those[m].robust_accuracy().value())
+                          : "");
     }
     table.AddRow(cells);
   }

@@ -54,9 +54,13 @@ Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
         classes[c].class_name(),
         PercentText(classes[c].outcomes().clean_accuracy().value())};
     for (std::size_t i = begin; i < end; ++i) {
-      if (c >= views[i].result->per_class_size()) continue;
-      cells.push_back(PercentText(
-          views[i].result->per_class(c).outcomes().robust_accuracy().value()));
+      const auto& those = views[i].result->per_class();
+      // A result without the class has an empty cell, so that the later cells
+      // stay in their columns.
+      cells.push_back(
+          c < those.size()
+              ? PercentText(those[c].outcomes().robust_accuracy().value())
+              : "");
     }
     const bool marked = report.has_special_label() &&
                         report.special_label() == classes[c].label();

@@ -56,6 +56,32 @@ TEST(ReportTest, ASweepLooksAsItShould) {
   EXPECT_EQ(ReportText(results, Style(false)), Golden("evaluate_sweep.txt"));
 }
 
+// The first line of the report that begins with `name`, as a table has it.
+std::string RowOf(const v1::Evaluation& evaluation, const std::string& name) {
+  const std::string text = ReportText({{evaluation}, {}}, Style(false));
+  const std::size_t begin = text.find("\n  " + name + " ");
+  if (begin == std::string::npos) return "no such row";
+  return text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+}
+
+TEST(ReportTest, WhatASweepLacksLeavesItsCellEmpty) {
+  v1::Evaluation evaluation = Measured("no-cat", "auto-attack", "0:0.05:0.01");
+  const std::vector<std::string> names = {"truck", "Square"};
+  const std::vector<std::string> whole = {RowOf(evaluation, names[0]),
+                                          RowOf(evaluation, names[1])};
+  auto* result = evaluation.mutable_report()->mutable_results(2);
+  result->mutable_per_class()->RemoveLast();
+  result->mutable_members()->RemoveLast();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string row = RowOf(evaluation, names[i]);
+    EXPECT_NE(row, whole[i]);
+    ASSERT_EQ(row.size(), whole[i].size());
+    EXPECT_TRUE(std::equal(row.begin(), row.end(), whole[i].begin(),
+                           [](char a, char b) { return a == b || a == ' '; }))
+        << row;
+  }
+}
+
 TEST(ReportTest, FitsIn100Columns) {
   EXPECT_LE(WidestLine(ReportText(Default(), Style(false))), 100u);
   const ModelResults sweep = {
