@@ -36,12 +36,21 @@ class Lines {
   std::string text_;
 };
 
-// The format of a model that is not one of this project's networks.
+// The format of a model that is not one of this project's networks, and what a
+// server needs for it.
 std::string Format(const v1::ModelManifest& manifest) {
-  if (manifest.format().empty() || manifest.format() == "vgg") return "";
-  return absl::StrCat(manifest.format(),
-                      ", which is code: a server runs it only with ",
-                      "--allow-code-models");
+  const std::string& format = manifest.format();
+  if (format.empty() || format == "vgg") return "";
+  if (format == "torchscript") {
+    return absl::StrCat(format, ", which is code: a server runs it only with ",
+                        "--allow-code-models");
+  }
+  // The manifest does not have the endpoint's name.
+  if (format == "remote") {
+    return absl::StrCat(format, ", behind an endpoint that a server knows by ",
+                        "its --endpoint");
+  }
+  return format;
 }
 
 // What can be asked of the model, and whether an image gets the same bits in

@@ -75,6 +75,20 @@ TEST(ModelTextTest, TellsOfAdversarialTraining) {
   EXPECT_THAT(text, HasSubstr("10/255"));
 }
 
+TEST(ModelTextTest, OnlyTorchScriptIsCode) {
+  const auto text = [](const std::string& format) {
+    v1::Model model = CannedModel("balanced");
+    model.mutable_manifest()->set_format(format);
+    return absl::StrReplaceAll(Text(model), {{"\n", ""}, {"  ", ""}});
+  };
+  EXPECT_THAT(text("torchscript"), HasSubstr("--allow-code-models"));
+  EXPECT_THAT(text("onnx"), HasSubstr("format onnx"));
+  EXPECT_THAT(text("onnx"), Not(HasSubstr("code")));
+  EXPECT_THAT(text("remote"), HasSubstr("remote, behind an endpoint"));
+  EXPECT_THAT(text("remote"), Not(HasSubstr("code")));
+  EXPECT_THAT(text("vgg"), Not(HasSubstr("format")));
+}
+
 TEST(ModelTextTest, WhatIsNotRecordedIsLeftOut) {
   v1::Model model = CannedModel("no-cat");
   model.mutable_manifest()->clear_training();
