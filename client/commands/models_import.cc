@@ -55,8 +55,29 @@ struct ImportFlags {
   }
 };
 
-// Runs advtrain and returns its exit status; kFailed if it does not run or a
-// signal ends it.
+// Waits for advtrain and returns its exit status; kFailed if a signal ended it
+// or the status is not known.
+ExitCode WaitFor(pid_t child, Context& context) {
+  int status = 0;
+  pid_t ended = 0;
+  do {
+    ended = waitpid(child, &status, 0);
+  } while (ended < 0 && errno == EINTR);
+  // No status is left where whoever started advctl had SIGCHLD ignored.
+  if (ended < 0) {
+    context.err() << "advctl: cannot tell how advtrain ended: "
+                  << std::strerror(errno) << "\n";
+    return kFailed;
+  }
+  // advtrain has told what is wrong on its own, so its exit status is passed
+  // on.
+  if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
+  context.err() << "advctl: advtrain was ended by signal " << WTERMSIG(status)
+                << "\n";
+  return kFailed;
+}
+
+// Runs advtrain and returns its exit status; kFailed if it does not run.
 ExitCode Import(Context& context, const ImportFlags& flags) {
   const auto program =
       FindProgram("advtrain", "ADVCTL_ADVTRAIN", "model_store/trainer");
@@ -81,15 +102,7 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
                   << "\n";
     return kFailed;
   }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  // advtrain has told what is wrong on its own, so its exit status is passed
-  // on.
-  if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
-  context.err() << "advctl: advtrain was ended by signal " << WTERMSIG(status)
-                << "\n";
-  return kFailed;
+  return WaitFor(child, context);
 }
 
 // The options of a model that stays where it is and is asked through an

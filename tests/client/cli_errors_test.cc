@@ -1,4 +1,6 @@
 // The real program against the fake server: what is wrong, and help.
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -126,6 +128,24 @@ TEST_F(CliTest, RefusalsNameTheFlags) {
   EXPECT_THAT(outcome.err, HasSubstr("INVALID_ARGUMENT"));
   EXPECT_THAT(outcome.err, HasSubstr("--epsilon (value 2): 300 is outside"));
   EXPECT_THAT(outcome.err, HasSubstr("--dataset: unknown"));
+}
+
+TEST_F(CliTest, AnImportFailsAsItsProgramDoes) {
+  std::ofstream(Path("advtrain")) << "#!/bin/sh\nexit 4\n";
+  std::filesystem::permissions(Path("advtrain"),
+                               std::filesystem::perms::owner_all);
+  std::vector<std::string> command = {
+      Advctl(),         "models",        "import",         "a.pt",
+      "--store=models", "--shape=3x8x8", "--classes=names"};
+  const testing::Environment environment = {
+      {"ADVCTL_ADVTRAIN", Path("advtrain")}};
+  Process passed_on(command, environment);
+  EXPECT_EQ(passed_on.Wait(), 4);
+  // The kernel then keeps no status of a program that ended.
+  command.insert(command.begin(), {"/usr/bin/env", "--ignore-signal=CHLD"});
+  Process not_known(command, environment);
+  EXPECT_EQ(not_known.Wait(), 1);
+  EXPECT_THAT(not_known.err(), HasSubstr("cannot tell how advtrain ended"));
 }
 
 TEST_F(CliTest, OtherFailuresHaveTheirOwnExitCodes) {
