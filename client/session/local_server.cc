@@ -136,7 +136,12 @@ absl::Status LocalServer::WaitForAddress() {
         deadline - std::chrono::steady_clock::now());
     pollfd wait = {output_, POLLIN, 0};
     // The server may hang before it listens, so each wait has a limit.
-    if (left.count() <= 0 || poll(&wait, 1, left.count()) == 0) break;
+    if (left.count() <= 0) break;
+    const int ready = poll(&wait, 1, static_cast<int>(left.count()));
+    if (ready == 0) break;
+    // After an interrupted wait there may be nothing to read yet, and a read
+    // has no limit.
+    if (ready < 0 && errno == EINTR) continue;
     char buffer[512];
     const ssize_t count = read(output_, buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
