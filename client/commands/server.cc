@@ -1,3 +1,7 @@
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands/commands.h"
@@ -9,32 +13,64 @@
 namespace adv {
 namespace {
 
-// The facts for people; counts have separators, and ids are shortened.
-std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
+// A fact about the server, as people and programs get it.
+struct Fact {
+  const char* line;   // of the text; facts of one line stand side by side
+  const char* name;   // of the row in the CSV
+  std::string value;  // exact, for the CSV
+  std::string text;
+};
+
+// The facts but version, device and data sets.
+std::vector<Fact> FactsOf(const v1::GetServerInfoResponse& info) {
+  const std::string started = TimeText(info.started_at());
+  std::vector<Fact> facts = {
+      {"libraries", "libraries", absl::StrJoin(info.libraries(), "; "),
+       absl::StrJoin(info.libraries(), ", ")},
+      {"threads", "executor_threads", absl::StrCat(info.executor_threads()),
+       absl::StrCat(info.executor_threads(), " executors")},
+      {"threads", "intra_op_threads", absl::StrCat(info.intra_op_threads()),
+       absl::StrCat(info.intra_op_threads(), " each within one operation")},
+      {"started", "started (UTC)", started, started + " UTC"},
+      {"attacks", "attacks", absl::StrJoin(info.attacks(), " "),
+       absl::StrJoin(info.attacks(), ", ")}};
+  const auto limit = [&facts](const char* name, std::uint64_t most,
+                              const char* unit) {
+    facts.push_back({"limits", name, absl::StrCat(most),
+                     absl::StrCat(CountText(most), " ", unit)});
+  };
   const v1::Limits& limits = info.limits();
+  limit("message_bytes", limits.message_bytes(), "bytes a message");
+  limit("images_per_request", limits.images_per_request(), "images a request");
+  limit("steps", limits.steps(), "steps");
+  limit("queries", limits.queries(), "queries");
+  // The row "attacks" has their names.
+  limit("attacks_per_evaluation", limits.attacks(), "attacks an evaluation");
+  limit("epsilons", limits.epsilons(), "epsilons an evaluation");
+  limit("evaluation_records", limits.evaluation_records(),
+        "results an evaluation");
+  limit("concurrent_evaluations", limits.concurrent_evaluations(),
+        "evaluations at once");
+  limit("state_bytes", limits.state_bytes(), "bytes of evaluations kept");
+  return facts;
+}
+
+// For people; counts have separators, and ids are shortened.
+std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   std::string text = absl::StrCat(
       style.Bold(Visible(absl::StrCat("advserver ", info.version()))), " on ",
       Visible(info.device()), "\n");
-  // Names take columns 2 to 13, values start at column 14 and wrap there.
-  const auto line = [&](const char* name, const std::string& value) {
-    absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 12)),
-                    WrapWords(value, 100, 14, 14), "\n");
-  };
-  line("libraries", absl::StrJoin(info.libraries(), ", "));
-  line("threads",
-       absl::StrCat(info.executor_threads(), " executors, ",
-                    info.intra_op_threads(), " each within one operation"));
-  line("started", absl::StrCat(TimeText(info.started_at()), " UTC"));
-  line("attacks", absl::StrJoin(info.attacks(), ", "));
-  line("limits",
-       absl::StrCat(
-           CountText(limits.message_bytes()), " bytes a message, ",
-           CountText(limits.images_per_request()), " images a request, ",
-           CountText(limits.steps()), " steps, ", CountText(limits.queries()),
-           " queries, ", CountText(limits.attacks()), " attacks and ",
-           CountText(limits.epsilons()), " epsilons and ",
-           CountText(limits.evaluation_records()), " results an evaluation, ",
-           CountText(limits.concurrent_evaluations()), " evaluations at once"));
+  const std::vector<Fact> facts = FactsOf(info);
+  for (std::size_t i = 0; i < facts.size();) {
+    const std::string line = facts[i].line;
+    std::vector<std::string> texts;
+    for (; i < facts.size() && facts[i].line == line; ++i) {
+      texts.push_back(facts[i].text);
+    }
+    // Names take columns 2 to 13, values start at column 14 and wrap there.
+    absl::StrAppend(&text, "  ", style.Dim(PadRight(line, 12)),
+                    WrapWords(absl::StrJoin(texts, ", "), 100, 14, 14), "\n");
+  }
   Table table({{"data set"}, {"images", true}, {"sha256"}, {"classes", true}});
   for (const v1::DatasetInfo& dataset : info.datasets()) {
     table.AddRow({dataset.name(), CountText(dataset.size()),
@@ -44,28 +80,19 @@ std::string Text(const v1::GetServerInfoResponse& info, const Style& style) {
   return absl::StrCat(text, "\n", table.ToText(style));
 }
 
-// The facts for programs: exact numbers.
+// For programs. Each fact has a row of its own, because data sets and limits
+// share no columns.
 std::string Csv(const v1::GetServerInfoResponse& info) {
-  // Each fact has a row of its own, because data sets and limits share no
-  // columns.
   Table table({{"name"}, {"value"}});
-  const v1::Limits& limits = info.limits();
   table.AddRow({"version", info.version()});
   table.AddRow({"device", info.device()});
-  table.AddRow({"libraries", absl::StrJoin(info.libraries(), "; ")});
-  table.AddRow({"attacks", absl::StrJoin(info.attacks(), " ")});
-  table.AddRow({"message_bytes", absl::StrCat(limits.message_bytes())});
-  table.AddRow(
-      {"images_per_request", absl::StrCat(limits.images_per_request())});
-  table.AddRow({"steps", absl::StrCat(limits.steps())});
-  table.AddRow({"queries", absl::StrCat(limits.queries())});
-  table.AddRow({"epsilons", absl::StrCat(limits.epsilons())});
-  table.AddRow(
-      {"evaluation_records", absl::StrCat(limits.evaluation_records())});
-  table.AddRow({"state_bytes", absl::StrCat(limits.state_bytes())});
+  for (const Fact& fact : FactsOf(info)) table.AddRow({fact.name, fact.value});
   for (const v1::DatasetInfo& dataset : info.datasets()) {
-    table.AddRow({absl::StrCat("dataset ", dataset.name()),
-                  absl::StrCat(dataset.size())});
+    const std::string& name = dataset.name();
+    table.AddRow({"dataset " + name, absl::StrCat(dataset.size())});
+    table.AddRow({"dataset_sha256 " + name, dataset.sha256()});
+    table.AddRow(
+        {"dataset_classes " + name, absl::StrCat(dataset.class_names_size())});
   }
   return table.ToCsv();
 }

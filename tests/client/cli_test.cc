@@ -193,6 +193,26 @@ TEST_F(CliTest, RecordsComeFromAllPages) {
   EXPECT_THAT(table, HasSubstr("✗ dog 75.0%"));
 }
 
+TEST_F(CliTest, ServerInfoHasItsFactsForPeopleAndPrograms) {
+  const std::string text = Run({"server", "info"}).out;
+  const std::string csv = Run({"server", "info", "--output=csv"}).out;
+  for (const auto& [fact, row] :
+       std::vector<std::pair<const char*, const char*>>{
+           {"2 executors,", "executor_threads,2"},
+           {"1 each within one operation\n", "intra_op_threads,1"},
+           {"2026-11-18 11:06 UTC\n", "started (UTC),2026-11-18 11:06"},
+           {"fgsm, igsm,", "attacks,fgsm igsm mi_fgsm boundary"},
+           {"16,777,216 bytes a message,", "message_bytes,16777216"},
+           {" 8 attacks an", "attacks_per_evaluation,8"},
+           {" 1,000 evaluations", "concurrent_evaluations,1000"},
+           {" 0 bytes of", "state_bytes,0"},
+           {"  cifar10-sample   1,000  dddddddddddd",
+            "dataset cifar10-sample,1000"}}) {
+    EXPECT_THAT(text, HasSubstr(fact));
+    EXPECT_THAT(csv, HasSubstr(std::string("\n") + row + "\n"));
+  }
+}
+
 TEST_F(CliTest, ModelsTellTheirTraining) {
   EXPECT_THAT(Run({"models", "list"}).out, HasSubstr("26.1"));
   const Outcome show = Run({"models", "show", "no-cat"});

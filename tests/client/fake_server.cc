@@ -342,6 +342,8 @@ class FakeServer::Info final : public v1::ServerService::Service {
     response->mutable_limits()->set_message_bytes(16 << 20);
     response->mutable_limits()->set_images_per_request(
         options_.images_per_request);
+    response->mutable_limits()->set_attacks(8);
+    response->mutable_limits()->set_concurrent_evaluations(1000);
     auto* dataset = response->add_datasets();
     dataset->set_name("cifar10-sample");
     dataset->set_size(1000);
