@@ -25,7 +25,7 @@ struct Node {
   std::string path;
   std::vector<std::string> children;
   std::vector<Flag> flags;
-  bool takes_files = false;
+  std::string files;  // which the command takes: "images", "any" or none
 };
 
 // Appends the command and all below it. The command comes before its children,
@@ -35,10 +35,11 @@ void Walk(const CLI::App& app, const std::string& path,
   Node node;
   node.path = path;
   for (const CLI::Option* option : app.get_options()) {
-    // Of the positional arguments only IMAGE is completed with the names of
-    // files.
+    // Of the positional arguments only these two are completed with the names
+    // of files.
     if (option->get_positional()) {
-      node.takes_files |= option->get_name(true) == "IMAGE";
+      if (option->get_name(true) == "IMAGE") node.files = "images";
+      if (option->get_name(true) == "FILE") node.files = "any";
       continue;
     }
     // Short names, as -v, are left out.
@@ -85,7 +86,9 @@ std::string Cases(const std::vector<Node>& nodes) {
   for (const Node& node : nodes) {
     absl::StrAppend(&text, "    '", node.path, "')\n      words_after='",
                     WordsAfter(node, nodes.front()), "'\n");
-    if (node.takes_files) absl::StrAppend(&text, "      files=1\n");
+    if (!node.files.empty()) {
+      absl::StrAppend(&text, "      files=", node.files, "\n");
+    }
     absl::StrAppend(&text, "      ;;\n");
   }
   return text;

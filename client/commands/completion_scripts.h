@@ -55,7 +55,8 @@ _advctl() {
 @CASES@  esac
   mapfile -t COMPREPLY < <(compgen -W "$words_after" -- "$cur")
   [[ ${COMPREPLY-} == *= ]] && compopt -o nospace
-  [[ $files && $cur != -* ]] && _filedir '@(png|jpg|jpeg)'
+  [[ $files == images && $cur != -* ]] && _filedir '@(png|jpg|jpeg)'
+  [[ $files == any && $cur != -* ]] && _filedir
   return 0
 }
 

@@ -74,6 +74,9 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
   EXPECT_EQ(Complete("evaluate --model=balanced,n"), "balanced,no-cat\n");
   EXPECT_EQ(Complete("evaluate --model=no-cat --output=c"), "csv\n");
   EXPECT_EQ(Complete("models show b"), "balanced\n");
+  for (const char* name : {"a.png", "a.onnx"}) std::ofstream{Path(name)};
+  EXPECT_EQ(Complete("classify " + Path("a")), Path("a.png") + "\n");
+  EXPECT_EQ(Complete("models import " + Path("a.o")), Path("a.onnx") + "\n");
   EXPECT_EQ(Complete("completion f"), "fish\n");
   EXPECT_EQ(Complete("evaluate --attack=carl"), "carlini-wagner\n");
   EXPECT_EQ(Complete("evaluate --attack=pgd,ap"), "pgd,apgd\n");
