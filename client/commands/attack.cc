@@ -271,7 +271,8 @@ ExitCode Run(Context& context, const Flags& flags) {
   return kOk;
 }
 
-void AddOptions(CLI::App* command, Flags* flags) {
+// The options that name files and models.
+void AddWhat(CLI::App* command, Flags* flags) {
   command
       ->add_option("IMAGE", flags->image,
                    "PNG or JPEG file, at most 64 MB; resized to what the model "
@@ -294,6 +295,10 @@ void AddOptions(CLI::App* command, Flags* flags) {
       ->add_option("--source-model", flags->source_model,
                    "Take the gradients from this model (transfer)")
       ->type_name("NAME");
+}
+
+// The options that say how the image is attacked.
+void AddHow(CLI::App* command, Flags* flags) {
   command
       ->add_option("--attack", flags->attack,
                    "NAME or NAME:PARAMETER=VALUE:... (attacks list, attacks "
@@ -342,7 +347,8 @@ void AddAttack(CLI::App& app, Action* action) {
       "attack", "Perturb an image so that a model is fooled, and save it");
   // The action runs after this function has returned, so it shares the flags.
   auto flags = std::make_shared<Flags>();
-  AddOptions(command, flags.get());
+  AddWhat(command, flags.get());
+  AddHow(command, flags.get());
   command->footer(
       "Examples:\n"
       "  advctl attack cat.png --out=adv.png\n"
