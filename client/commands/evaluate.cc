@@ -341,8 +341,9 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
       ->check(WholeNumber(1, 1024));
   command
       ->add_option("--compare", flags->compare,
-                   "Show this model beside; default balanced, if nothing "
-                   "but --model is chosen")
+                   "Show this model beside one --model; default balanced, "
+                   "unless --attack, --norm, --epsilon, --goal, "
+                   "--source-model or --save is given")
       ->type_name("NAME");
   command->add_flag("--no-compare", flags->no_compare,
                     "Measure the named model alone");

@@ -187,7 +187,9 @@ absl::Status Compare(const EvaluateFlags& flags, EvaluationPlan* plan) {
     plan->compare_required = true;
     return absl::OkStatus();
   }
-  // Only the short question gets more of an answer than it asks for.
+  // Only the short question gets more of an answer than it asks for. It stays
+  // short with other images, steps or rules. The help of --compare names the
+  // flags that make it another question.
   const bool short_question = flags.attacks.empty() && flags.epsilons.empty() &&
                               flags.goal.empty() && flags.norm.empty() &&
                               flags.source_model.empty() && flags.save.empty();

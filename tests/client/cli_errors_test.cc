@@ -106,6 +106,10 @@ TEST_F(CliTest, EveryCommandExplainsItself) {
   }
 }
 
+TEST_F(CliTest, HelpSaysWhatStandsBesideAModel) {
+  EXPECT_THAT(Run({"evaluate", "--help"}).out, HasSubstr("unless --attack,"));
+}
+
 TEST_F(CliTest, GroupsHaveExamplesOfTheirOwn) {
   for (const std::string group :
        {"attacks", "models", "evaluations", "server"}) {

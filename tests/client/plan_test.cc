@@ -52,6 +52,31 @@ TEST(PlanTest, ComparesOnlyWhereItMakesSense) {
   EXPECT_EQ(PlanEvaluations(flags)->compare, "");
 }
 
+// As the help of --compare says.
+TEST(PlanTest, OnlySomeFlagsMakeAnotherQuestion) {
+  const auto compare = [](void (*choose)(EvaluateFlags*)) {
+    EvaluateFlags flags = FlagsFor({"no-cat"});
+    choose(&flags);
+    const auto plan = PlanEvaluations(flags);
+    return plan.ok() ? plan->compare : std::string(plan.status().message());
+  };
+  using Flags = EvaluateFlags;
+  EXPECT_EQ(compare([](Flags* flags) { flags->attacks = {"pgd"}; }), "");
+  EXPECT_EQ(compare([](Flags* flags) { flags->norm = "linf"; }), "");
+  EXPECT_EQ(compare([](Flags* flags) { flags->goal = "next"; }), "");
+  EXPECT_EQ(compare([](Flags* flags) { flags->source_model = "a"; }), "");
+  EXPECT_EQ(compare([](Flags* flags) { flags->save = "a"; }), "");
+  EXPECT_EQ(compare([](Flags* flags) {
+              flags->dataset = "a";
+              flags->samples = 50;
+              flags->seed = 1;
+              flags->success = "any";
+              flags->eight_bit = true;
+              flags->tile_size = 64;
+            }),
+            "balanced");
+}
+
 TEST(PlanTest, GivenEpsilonsCrossAllAttacksInOneSpecification) {
   EvaluateFlags flags = FlagsFor({"no-cat"});
   flags.epsilons = "0:8/255:1/255";
