@@ -308,7 +308,7 @@ std::string ModelText(const v1::Model& model, const Style& style) {
   lines.Add("format", Format(manifest));
   lines.Add("gives", Access(manifest));
   const v1::TrainingRecord& training = manifest.training();
-  const std::string head = absl::StrCat(
+  std::string head = absl::StrCat(
       style.Bold(Visible(absl::StrCat(model.name(), "@", model.version()))),
       "  ", StateText(model.state()), "\n", lines.text());
   if (!manifest.has_training()) return head;

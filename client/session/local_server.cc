@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -99,6 +99,7 @@ absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
   // The words are made before the fork, because the child must not allocate
   // memory.
   std::vector<char*> words;
+  words.reserve(arguments.size() + 1);
   for (const auto& word : arguments) {
     words.push_back(const_cast<char*>(word.c_str()));
   }
