@@ -1,6 +1,10 @@
 #include "server/compute/endpoint.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_replace.h>
+#include <absl/strings/str_split.h>
 #include <grpc/grpc.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -8,7 +12,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "server/wire/errors.h"
 
@@ -36,6 +42,24 @@ bool MayPass(grpc::StatusCode code) {
          code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
          code == grpc::StatusCode::ABORTED ||
          code == grpc::StatusCode::DEADLINE_EXCEEDED;
+}
+
+// The text of a failed call without the endpoint's address, which gRPC's own
+// words on a connection name.
+std::string WithoutAddress(const std::string& text, const std::string& target) {
+  // "ipv4:127.0.0.1:8001: Failed to connect", "qtype=A name=lab.example"
+  constexpr absl::string_view kBeginnings[] = {
+      "ipv4:", "ipv6:", "unix:", "dns:", "name="};
+  std::vector<std::string> words;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    const bool is_address = std::any_of(
+        std::begin(kBeginnings), std::end(kBeginnings),
+        [word](absl::string_view one) { return absl::StartsWith(word, one); });
+    words.push_back(is_address
+                        ? "its address"
+                        : absl::StrReplaceAll(word, {{target, "its address"}}));
+  }
+  return absl::StrJoin(words, " ");
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const EndpointOptions& options) {
@@ -128,12 +152,13 @@ absl::Status Endpoint::Try(absl::string_view what, int retries, int64_t images,
     if (again) continue;
     return Error(
         Reason::kModelUnreachable,
-        absl::StrCat("endpoint ", options_.name, " does not answer for model ",
-                     Quote(what), " (", tries, tries == 1 ? " try" : " tries",
-                     "): ",
-                     absl::StatusCodeToString(
-                         static_cast<absl::StatusCode>(status.error_code())),
-                     ", ", Quote(status.error_message())));
+        absl::StrCat(
+            "endpoint ", options_.name, " does not answer for model ",
+            Quote(what), " (", tries, tries == 1 ? " try" : " tries", "): ",
+            absl::StatusCodeToString(
+                static_cast<absl::StatusCode>(status.error_code())),
+            ", ",
+            Quote(WithoutAddress(status.error_message(), options_.target))));
   }
 }
 

@@ -84,6 +84,20 @@ TEST_F(EndpointTest, GivesUpAndNamesItselfButNoHost) {
   EXPECT_EQ(sent_, 15);
 }
 
+// gRPC's own words on a connection name the address.
+TEST_F(EndpointTest, NamesNoHostWhereNobodyListens) {
+  Script({});
+  EndpointOptions options;
+  options.retries = 0;
+  Start(options);
+  const std::string target = server_->target();
+  server_.reset();
+  const std::string message(Infer().status().message());
+  EXPECT_THAT(message,
+              AllOf(HasSubstr("endpoint lab"), HasSubstr("UNAVAILABLE"),
+                    Not(HasSubstr(target)), Not(HasSubstr("127.0.0.1"))));
+}
+
 TEST_F(EndpointTest, WhatWillNotPassIsNotTriedAgain) {
   Script({{grpc::StatusCode::INVALID_ARGUMENT, "no such tensor"}});
   Start();
