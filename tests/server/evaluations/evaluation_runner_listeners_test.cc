@@ -84,6 +84,8 @@ TEST_F(EvaluationRunnerTest, EndsWithTheLastOfThoseWhoWantThat) {
   runner_->CancelIfLeft(ToyId());
   EXPECT_EQ(state(), v1::EVALUATION_STATE_CANCELLED);
   gate.Open();
+  // Nobody hears the end, and the gate must outlive the tile.
+  StopServer();
 }
 
 TEST_F(EvaluationRunnerTest, GoesOnIfOneOfThoseWhoAskedWantsThat) {
