@@ -12,7 +12,7 @@
 namespace adv {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 // The handler's end and the readers' end of a pipe. A handler may do little
 // more than write a byte.
@@ -60,8 +60,8 @@ void CatchSignals() {
 }
 
 int NextSignal(std::optional<std::chrono::milliseconds> limit) {
-  const Clock::time_point end =
-      Clock::now() + limit.value_or(std::chrono::milliseconds(0));
+  const Steady::time_point end =
+      Steady::now() + limit.value_or(std::chrono::milliseconds(0));
   while (true) {
     unsigned char byte = 0;
     if (read(from_handler, &byte, 1) == 1) return byte;
@@ -69,7 +69,7 @@ int NextSignal(std::optional<std::chrono::milliseconds> limit) {
     if (limit) {
       const auto left =
           // Rounded up: with 0 poll would return at once, again and again.
-          std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+          std::chrono::ceil<std::chrono::milliseconds>(end - Steady::now());
       if (left.count() <= 0) return 0;
       // A minute at a time, since poll takes an int.
       patience = static_cast<int>(std::min<int64_t>(left.count(), 60'000));

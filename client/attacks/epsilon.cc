@@ -34,7 +34,7 @@ std::string Stripped(absl::string_view text) {
   return std::string(absl::StripAsciiWhitespace(text));
 }
 
-absl::Status Wrong(const std::string& text, const std::string& why) {
+absl::Status WrongEpsilon(const std::string& text, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat("'", text, "' ", why));
 }
 
@@ -47,15 +47,16 @@ absl::StatusOr<v1::Epsilon> ParseLevels(const std::string& text,
   const bool large = norm == v1::NORM_L2;
   // Grey levels are counted in 255ths, so no other denominator is read.
   if (!levels || denominator != "255") {
-    return Wrong(text,
-                 absl::StrCat("is not a number of grey levels; write "
-                              "N/255 with N from 0",
-                              large ? "" : " to 255", ", for example 8/255"));
+    return WrongEpsilon(
+        text, absl::StrCat("is not a number of grey levels; write "
+                           "N/255 with N from 0",
+                           large ? "" : " to 255", ", for example 8/255"));
   }
   // In L2 a size is the length over all values, so it may pass 255 levels.
   if (*levels < 0 || (*levels > kLevels && !large)) {
-    return Wrong(text, large ? "is negative; allowed are 0 or more"
-                             : "is outside the allowed 0/255 to 255/255");
+    return WrongEpsilon(text, large
+                                  ? "is negative; allowed are 0 or more"
+                                  : "is outside the allowed 0/255 to 255/255");
   }
   v1::Epsilon epsilon;
   epsilon.set_levels(*levels);
@@ -87,9 +88,9 @@ bool SameUnit(const Range& range) {
 absl::StatusOr<Range> ParseRange(const std::string& text, v1::Norm norm) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
   if (parts.size() != 3) {
-    return Wrong(text,
-                 "is not a range; write START:LAST:STEP, for example "
-                 "0:8/255:1/255");
+    return WrongEpsilon(text,
+                        "is not a range; write START:LAST:STEP, for example "
+                        "0:8/255:1/255");
   }
   Range range;
   v1::Epsilon* const into[] = {&range.first, &range.last, &range.step};
@@ -99,12 +100,12 @@ absl::StatusOr<Range> ParseRange(const std::string& text, v1::Norm norm) {
     *into[i] = *std::move(epsilon);
   }
   // A step of 0 would never reach the end of the range.
-  if (Value(range.step) <= 0) return Wrong(text, "needs a step above 0");
+  if (Value(range.step) <= 0) return WrongEpsilon(text, "needs a step above 0");
   if (!SameUnit(range)) {
-    return Wrong(text, "mixes N/255 and pixel units; use one of them");
+    return WrongEpsilon(text, "mixes N/255 and pixel units; use one of them");
   }
   if (Value(range.last) < Value(range.first)) {
-    return Wrong(text, "ends before it starts");
+    return WrongEpsilon(text, "ends before it starts");
   }
   return range;
 }
@@ -119,8 +120,9 @@ absl::Status AppendRange(const std::string& text, v1::Norm norm,
   const double count = std::floor((Value(range->last) - first) / step + 1e-9);
   // This test comes before the conversion to int, which could overflow.
   if (count >= kMaxRangeValues) {
-    return Wrong(text, absl::StrCat("stands for more than ", kMaxRangeValues,
-                                    " values; take a larger step"));
+    return WrongEpsilon(text,
+                        absl::StrCat("stands for more than ", kMaxRangeValues,
+                                     " values; take a larger step"));
   }
   for (int i = 0; i <= static_cast<int>(count); ++i) {
     // Twelve digits, so that 3 * 0.1 is 0.3 and not 0.30000000000000004.
@@ -158,10 +160,11 @@ absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
   const auto pixels = ParseNumber(text);
   const bool large = norm == v1::NORM_L2;
   if (!pixels) {
-    return Wrong(text, large ? "is not a size; write pixel units as 0.5 or "
-                               "grey levels as 128/255"
-                             : "is not a size; write grey levels as 8/255 or "
-                               "pixel units from 0 to 1 as 0.031");
+    return WrongEpsilon(text,
+                        large ? "is not a size; write pixel units as 0.5 or "
+                                "grey levels as 128/255"
+                              : "is not a size; write grey levels as 8/255 or "
+                                "pixel units from 0 to 1 as 0.031");
   }
   // "2" almost always means 2/255, so the error suggests it. Above 255 it does
   // not, because that would be wrong in levels, too.
@@ -170,11 +173,12 @@ absl::StatusOr<v1::Epsilon> ParseEpsilon(const std::string& text,
         *pixels <= kLevels
             ? absl::StrCat("; for grey levels write ", text, "/255")
             : "";
-    return Wrong(text, "is more than 1, the whole range of a pixel" + hint);
+    return WrongEpsilon(text,
+                        "is more than 1, the whole range of a pixel" + hint);
   }
   if (*pixels < 0) {
-    return Wrong(text, absl::StrCat("is negative; allowed are 0 ",
-                                    large ? "or more" : "to 1"));
+    return WrongEpsilon(text, absl::StrCat("is negative; allowed are 0 ",
+                                           large ? "or more" : "to 1"));
   }
   v1::Epsilon epsilon;
   epsilon.set_pixels(*pixels);
@@ -188,7 +192,7 @@ absl::StatusOr<v1::Epsilon> ParseStepSize(const std::string& text,
   // allowed.
   const bool negative = !text.empty() && text.front() == '-';
   if (negative || (size.ok() && Pixels(*size) <= 0)) {
-    return Wrong(text, "is not the size of a step; it must be above 0");
+    return WrongEpsilon(text, "is not the size of a step; it must be above 0");
   }
   return size;
 }

@@ -21,7 +21,7 @@ const std::map<std::string, v1::TargetRule>& Rules() {
 }
 
 // The name of a class; its index if the list does not have it.
-std::string ClassText(int index, const ClassNames& names) {
+std::string NameOrIndex(int index, const ClassNames& names) {
   return index >= 0 && index < names.size() ? names[index]
                                             : absl::StrCat(index);
 }
@@ -105,7 +105,7 @@ std::string DescribeGoal(const v1::Goal& goal, const ClassNames& names) {
       return "toward a random class";
     default:
       return absl::StrCat("targeted at ",
-                          ClassText(goal.targeted().target_class(), names));
+                          NameOrIndex(goal.targeted().target_class(), names));
   }
 }
 
@@ -115,7 +115,7 @@ std::string GoalName(const v1::Goal& goal, const ClassNames& names) {
     if (rule == goal.targeted().rule()) return name;
   }
   return absl::StrCat("targeted:",
-                      ClassText(goal.targeted().target_class(), names));
+                      NameOrIndex(goal.targeted().target_class(), names));
 }
 
 }  // namespace adv

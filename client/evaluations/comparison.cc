@@ -34,7 +34,7 @@ std::string ClassAfter(const std::string& prefix, const std::string& name) {
 }
 
 // The sort key of a row: family, class, name.
-std::tuple<int, std::size_t, std::string> Place(const std::string& name) {
+std::tuple<int, std::size_t, std::string> SortKey(const std::string& name) {
   if (name == kBalanced) return {0, 0, ""};
   if (const auto one = ClassAfter(kWithout, name); !one.empty()) {
     return {1, ClassPlace(one), ""};
@@ -114,9 +114,9 @@ std::vector<ComparisonRow> CompareWithThesis(
   }
   std::sort(rows.begin(), rows.end(),
             [](const ComparisonRow& a, const ComparisonRow& b) {
-              return Place(a.name) < Place(b.name);
+              return SortKey(a.name) < SortKey(b.name);
             });
-  // Place() sorts balanced to the front.
+  // SortKey() sorts balanced to the front.
   if (const auto& balanced = rows.front().model) {
     for (ComparisonRow& row : rows) TakeBalanced(balanced->manifest(), &row);
   }

@@ -37,7 +37,7 @@ absl::StatusOr<std::vector<v1::Attack>> TypedAttacks(const EvaluateFlags& flags,
 }
 
 // Drops an attack that is the same as an earlier one.
-std::vector<v1::Attack> WithoutRepeats(const std::vector<v1::Attack>& all) {
+std::vector<v1::Attack> EachOnce(const std::vector<v1::Attack>& all) {
   std::vector<v1::Attack> kept;
   for (const v1::Attack& one : all) {
     const bool known = std::any_of(
@@ -49,8 +49,8 @@ std::vector<v1::Attack> WithoutRepeats(const std::vector<v1::Attack>& all) {
 }
 
 // The attacks with --steps, --step-size and --thesis-mode applied.
-absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
-                                                v1::Norm norm) {
+absl::StatusOr<std::vector<v1::Attack>> PlannedAttacks(
+    const EvaluateFlags& flags, v1::Norm norm) {
   auto typed = TypedAttacks(flags, norm);
   StepFlags step_flags;
   step_flags.steps = flags.steps;
@@ -69,7 +69,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
     return status;
   }
   // Repeats are dropped last, because the flags may make two attacks alike.
-  if (!flags.thesis_mode) return WithoutRepeats(attacks);
+  if (!flags.thesis_mode) return EachOnce(attacks);
   for (v1::Attack& attack : attacks) {
     if (!attack.has_fgsm()) {
       return absl::InvalidArgumentError(
@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<v1::Attack>> Attacks(const EvaluateFlags& flags,
     }
     attack.mutable_fgsm()->set_thesis_mode(true);
   }
-  return WithoutRepeats(attacks);
+  return EachOnce(attacks);
 }
 
 // What all specifications of the plan share.
@@ -234,7 +234,7 @@ absl::StatusOr<EvaluationPlan> PlanEvaluations(const EvaluateFlags& flags) {
   }
   const auto norm = ParseNorm(flags.norm);
   if (!norm.ok()) return FlagError("--norm", norm.status());
-  const auto attacks = Attacks(flags, *norm);
+  const auto attacks = PlannedAttacks(flags, *norm);
   // Attacks and epsilons are checked together, so that one try shows all
   // errors.
   if (!attacks.ok()) {

@@ -22,8 +22,8 @@ std::string HowToReturn(const v1::Evaluation& evaluation) {
 }
 
 // Returns kFailed even if it works, because the command has no result.
-ExitCode Cancel(Context& context, Connection& connection,
-                const std::string& id) {
+ExitCode CancelEvaluation(Context& context, Connection& connection,
+                          const std::string& id) {
   const auto call = connection.NewCall(kQuickSeconds);
   v1::CancelEvaluationRequest request;
   request.set_id(id);
@@ -56,7 +56,7 @@ ExitCode Interrupted(Context& context, Connection& connection,
                 << HowToReturn(evaluation)
                 << "\nCtrl-C again within 3 seconds cancels it." << std::endl;
   if (interrupts.WaitFor(2, kSecondThoughts)) {
-    return Cancel(context, connection, evaluation.id());
+    return CancelEvaluation(context, connection, evaluation.id());
   }
   return kFailed;
 }

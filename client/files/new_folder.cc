@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-absl::Status Wrong(const std::string& path, const std::string& why) {
+absl::Status WrongFolder(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
@@ -38,21 +38,21 @@ absl::Status CheckNewFolder(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (fs::exists(status) && !fs::is_directory(status)) {
-    return Wrong(path, "is a file; give a new or empty folder");
+    return WrongFolder(path, "is a file; give a new or empty folder");
   }
   // Files that are there already must not mix with new ones.
   if (fs::is_directory(status) && !fs::is_empty(path, error)) {
-    return Wrong(path, "is not empty; give a new or empty folder");
+    return WrongFolder(path, "is not empty; give a new or empty folder");
   }
   // The folder is moved into its parent, so the parent must allow that.
   const fs::path parent = Clean(path).parent_path();
   if (!fs::is_directory(parent, error)) {
-    return Wrong(path, absl::StrCat("cannot be made: there is no folder ",
-                                    parent.string()));
+    return WrongFolder(path, absl::StrCat("cannot be made: there is no folder ",
+                                          parent.string()));
   }
   if (access(parent.c_str(), W_OK | X_OK) != 0) {
-    return Wrong(path, absl::StrCat("cannot be made: ", parent.string(), ": ",
-                                    std::strerror(errno)));
+    return WrongFolder(path, absl::StrCat("cannot be made: ", parent.string(),
+                                          ": ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }
@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<NewFolder>> NewFolder::Make(
   // A process with the same number may have died and left it.
   fs::remove_all(draft, error);
   if (!fs::create_directory(draft, error)) {
-    return Wrong(path, absl::StrCat("cannot be made: ", error.message()));
+    return WrongFolder(path, absl::StrCat("cannot be made: ", error.message()));
   }
   return std::unique_ptr<NewFolder>(new NewFolder(whole, draft));
 }
@@ -84,7 +84,8 @@ absl::StatusOr<std::string> NewFolder::MakeFolder(const std::string& name) {
   std::string path = absl::StrCat(draft_, "/", name);
   std::error_code error;
   if (fs::create_directory(path, error)) return path;
-  return Wrong(path, absl::StrCat("cannot be made: ",
+  return WrongFolder(path,
+                     absl::StrCat("cannot be made: ",
                                   error ? error.message() : "it is there"));
 }
 
@@ -92,7 +93,7 @@ absl::Status NewFolder::Keep() {
   std::error_code error;
   fs::rename(draft_, path_, error);  // replaces an empty folder, too
   if (!error) return absl::OkStatus();
-  return Wrong(path_, absl::StrCat("cannot be made: ", error.message()));
+  return WrongFolder(path_, absl::StrCat("cannot be made: ", error.message()));
 }
 
 }  // namespace adv

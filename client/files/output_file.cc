@@ -19,12 +19,13 @@ namespace fs = std::filesystem;
 
 constexpr int kMostLinks = 40;  // the kernel's own limit
 
-absl::Status Wrong(const std::string& path, const std::string& why) {
+absl::Status WrongFile(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
 absl::Status CannotWrite(const std::string& path, int error) {
-  return Wrong(path, absl::StrCat("cannot be written: ", std::strerror(error)));
+  return WrongFile(path,
+                   absl::StrCat("cannot be written: ", std::strerror(error)));
 }
 
 // Writes all pieces and closes `fd`. Returns 0 or the errno of the failure.
@@ -50,7 +51,7 @@ int WriteAndClose(int fd, const std::vector<absl::string_view>& pieces) {
 absl::Status Look(const std::string& path, struct stat* info) {
   *info = {};
   if (stat(path.c_str(), info) == 0) {
-    return S_ISDIR(info->st_mode) ? Wrong(path, "is a folder, not a file")
+    return S_ISDIR(info->st_mode) ? WrongFile(path, "is a folder, not a file")
                                   : absl::OkStatus();
   }
   return errno == ENOENT ? absl::OkStatus() : CannotWrite(path, errno);
@@ -117,8 +118,9 @@ absl::Status CheckWritable(const std::string& path) {
   if (folder.empty()) folder = ".";
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    return Wrong(path, absl::StrCat("cannot be written: there is no folder ",
-                                    folder.string()));
+    return WrongFile(path,
+                     absl::StrCat("cannot be written: there is no folder ",
+                                  folder.string()));
   }
   return access(folder.c_str(), W_OK | X_OK) == 0 ? absl::OkStatus()
                                                   : CannotWrite(path, errno);

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t kMaxFileBytes = 64'000'000;
 
 // A path may hold control characters, which must not reach the terminal.
-absl::Status Wrong(const std::string& path, const std::string& why) {
+absl::Status WrongImage(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(Visible(absl::StrCat(path, ": ", why)));
 }
 
@@ -33,22 +33,23 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    return Wrong(path, "there is no such file");
+    return WrongImage(path, "there is no such file");
   }
-  if (fs::is_directory(status)) return Wrong(path, "is a folder, not an image");
+  if (fs::is_directory(status))
+    return WrongImage(path, "is a folder, not an image");
   // Only a regular file tells its size. A file that is too large is refused
   // before any of it is read.
   if (fs::is_regular_file(status)) {
     const std::uintmax_t size = fs::file_size(path, error);
     if (!error && size > kMaxFileBytes) {
-      return Wrong(path,
-                   absl::StrCat("has ", size, " bytes; images may have 64 MB"));
+      return WrongImage(
+          path, absl::StrCat("has ", size, " bytes; images may have 64 MB"));
     }
   }
   // An ifstream says only that it failed; errno says why.
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Wrong(path, std::strerror(errno));
+  if (!file) return WrongImage(path, std::strerror(errno));
   // Pipes have no size, so the limit is kept while reading, too.
   std::string bytes;
   char buffer[65536];
@@ -56,7 +57,7 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   while (file.read(buffer, sizeof(buffer)) || file.gcount() > 0) {
     bytes.append(buffer, file.gcount());
     if (bytes.size() > kMaxFileBytes) {
-      return Wrong(path, "is too long; images may have 64 MB");
+      return WrongImage(path, "is too long; images may have 64 MB");
     }
   }
   return bytes;
@@ -90,7 +91,7 @@ absl::StatusOr<Image> ReadImage(const std::string& path, int channels) {
   if (!bytes.ok()) return bytes.status();
   auto decoded = DecodeImage(*bytes, channels);
   if (!decoded.ok()) {
-    return Wrong(path, std::string(decoded.status().message()));
+    return WrongImage(path, std::string(decoded.status().message()));
   }
   return Image{decoded->width, decoded->height, std::move(decoded->pixels),
                decoded->channels};

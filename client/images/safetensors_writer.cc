@@ -21,7 +21,7 @@ void AppendLittleEndian(std::uint64_t value, std::string* out) {
 }
 
 // Bytes of one value; 0 for a type that is not known.
-std::uint64_t SizeOf(const std::string& type) {
+std::uint64_t BytesOf(const std::string& type) {
   if (type == "U8") return 1;
   if (type == "F32") return 4;
   return type == "I64" ? 8 : 0;
@@ -29,7 +29,7 @@ std::uint64_t SizeOf(const std::string& type) {
 
 // Whether the bytes are as many as shape and type ask for.
 bool Fits(const Tensor& tensor) {
-  std::uint64_t bytes = SizeOf(tensor.type);
+  std::uint64_t bytes = BytesOf(tensor.type);
   for (const std::int64_t side : tensor.shape) {
     if (side < 0) return false;
     const auto length = static_cast<std::uint64_t>(side);
@@ -40,13 +40,13 @@ bool Fits(const Tensor& tensor) {
     }
     bytes *= length;
   }
-  return SizeOf(tensor.type) > 0 && bytes == tensor.bytes.size();
+  return BytesOf(tensor.type) > 0 && bytes == tensor.bytes.size();
 }
 
 // The length of the header and the header itself: all that stands before the
 // bytes of the first tensor.
-std::string Header(const std::vector<Tensor>& tensors,
-                   const std::map<std::string, std::string>& metadata) {
+std::string FileHeader(const std::vector<Tensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
   // The ordered kind keeps the tensors in the order of their bytes.
   nlohmann::ordered_json header;
   header["__metadata__"] = metadata;
@@ -88,7 +88,7 @@ absl::Status WriteSafetensors(
                                             " has ", tensor.bytes.size(),
                                             " bytes, which is not its shape"));
   }
-  const std::string header = Header(tensors, metadata);
+  const std::string header = FileHeader(tensors, metadata);
   // The pieces are views, so that images of many megabytes are not copied.
   std::vector<absl::string_view> pieces = {header};
   for (const Tensor& tensor : tensors) pieces.push_back(tensor.bytes);

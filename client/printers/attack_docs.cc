@@ -10,7 +10,7 @@
 namespace adv {
 namespace {
 
-constexpr int kWidth = 100;
+constexpr int kDocsWidth = 100;
 
 // The attack's message in the protocol; null if the protocol has no such
 // attack.
@@ -79,7 +79,7 @@ std::string AttackListText(const std::vector<AttackDocs>& attacks,
   }
   if (others.empty()) return AttackTable(attacks).ToText(style, 0);
   return absl::StrCat(AttackTable(attacks).ToText(style, 0), "\n",
-                      style.Dim(WrapWords(others, kWidth, 0)), "\n");
+                      style.Dim(WrapWords(others, kDocsWidth, 0)), "\n");
 }
 
 Table ParameterTable(const AttackDocs& attack) {
@@ -111,7 +111,7 @@ Table ParameterTable(const std::vector<AttackDocs>& attacks) {
 std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
   std::string text =
       absl::StrCat(style.Bold(attack.title), " (", attack.name, ")\n",
-                   WrapWords(attack.about, kWidth, 0), "\n\n");
+                   WrapWords(attack.about, kDocsWidth, 0), "\n\n");
   const auto line = [&](const char* name, const std::string& value) {
     absl::StrAppend(&text, "  ", style.Dim(PadRight(name, 11)), "  ", value,
                     "\n");
@@ -129,7 +129,7 @@ std::string AttackDocsText(const AttackDocs& attack, const Style& style) {
   absl::StrAppend(&text, "\n", ParameterText(attack).ToText(style), "\n");
   for (const ParameterDocs& one : attack.parameters) {
     const std::string name = one.name + ": ";
-    absl::StrAppend(&text, "  ", WrapWords(name + one.about, kWidth, 4, 2),
+    absl::StrAppend(&text, "  ", WrapWords(name + one.about, kDocsWidth, 4, 2),
                     "\n");
   }
   return absl::StrCat(text,

@@ -12,7 +12,7 @@
 namespace adv {
 namespace {
 
-constexpr int kWidth = 80;
+constexpr int kPageWidth = 80;
 
 constexpr char kHead[] =
     "# Attacks and their parameters\n\n"
@@ -38,7 +38,7 @@ std::string OrDash(const std::string& text) {
 
 // The facts of an attack as a table of two columns. Markdown wants a row of
 // dashes under the first row.
-std::string Facts(const AttackDocs& attack) {
+std::string AttackFacts(const AttackDocs& attack) {
   return absl::StrCat(
       Row({"name", Code(attack.name)}), Row({"---", "---"}),
       Row({"also called", OrDash(AliasesText(attack))}),
@@ -67,8 +67,8 @@ std::string AttackReference() {
   std::string page = kHead;
   for (const AttackDocs& one : AllAttackDocs()) {
     absl::StrAppend(&page, "\n## ", one.title, ": ", one.summary, "\n\n",
-                    WrapWords(one.about, kWidth, 0), "\n\n", Facts(one), "\n",
-                    Parameters(one));
+                    WrapWords(one.about, kPageWidth, 0), "\n\n",
+                    AttackFacts(one), "\n", Parameters(one));
   }
   return page;
 }

@@ -13,7 +13,7 @@
 namespace adv {
 namespace {
 
-constexpr int kWidth = 80;
+constexpr int kComparisonWidth = 80;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr char kNone[] = "–";
 
@@ -120,7 +120,7 @@ std::string OrNone(const std::string& text) {
 
 // The protocol, and the network and the initial weights if they are not the
 // thesis's.
-std::string Setting(const v1::ModelManifest& manifest) {
+std::string SettingText(const v1::ModelManifest& manifest) {
   std::string text = OrNone(ProtocolText(manifest.training().settings()));
   if (manifest.architecture() != "table51") {
     absl::StrAppend(&text, ", ", manifest.architecture());
@@ -133,8 +133,8 @@ std::string Setting(const v1::ModelManifest& manifest) {
 }
 
 // How each model was trained; empty if the server has none of them.
-std::string Training(const std::vector<ComparisonRow>& rows, bool wide,
-                     const Style& style) {
+std::string TrainingText(const std::vector<ComparisonRow>& rows, bool wide,
+                         const Style& style) {
   std::vector<Table::Column> columns = {{"model"},      {"data set"},
                                         {"protocol"},   {"epochs", true},
                                         {"best", true}, {"stopped"}};
@@ -158,7 +158,7 @@ std::string Training(const std::vector<ComparisonRow>& rows, bool wide,
     };
     std::vector<std::string> cells = {row.name,
                                       OrNone(training.dataset()),
-                                      Setting(row.model->manifest()),
+                                      SettingText(row.model->manifest()),
                                       count(training.epochs_size()),
                                       count(training.best_epoch()),
                                       OrNone(StopText(training.stop_reason()))};
@@ -193,7 +193,7 @@ std::string Sentence(const FamilySummary& family) {
 }
 
 // How the numbers were made, as far as a reader needs it to trust them.
-std::string Legend(const Style& style) {
+std::string ComparisonLegend(const Style& style) {
   const std::string text = absl::StrCat(
       "thesis: ", kThesisSource,
       "; its loss is that of its validation images, ours that of the test "
@@ -202,7 +202,7 @@ std::string Legend(const Style& style) {
       "(1998, method 10), wider than need be for two models on the same "
       "images; the others are Wilson's. ",
       kNone, ": not in the table, not served, or not recorded.");
-  return style.Dim(WrapWords(text, kWidth, 0)) + "\n";
+  return style.Dim(WrapWords(text, kComparisonWidth, 0)) + "\n";
 }
 
 }  // namespace
@@ -212,18 +212,19 @@ std::string ComparisonText(const std::vector<ComparisonRow>& rows,
                            const Style& style) {
   std::string text =
       absl::StrCat(AllClasses(rows, style), OneClass(rows, style),
-                   Further(rows, style), Training(rows, wide, style));
+                   Further(rows, style), TrainingText(rows, wide, style));
   const auto families = Summarize(rows);
   for (const FamilySummary& family : families) {
-    absl::StrAppend(&text, WrapWords(Sentence(family), kWidth, 0), "\n");
+    absl::StrAppend(&text, WrapWords(Sentence(family), kComparisonWidth, 0),
+                    "\n");
   }
   if (!families.empty()) text += "\n";
   for (const std::string& note : notes) {
-    absl::StrAppend(&text, style.Mark("note: "), WrapWords(note, kWidth, 6, 6),
-                    "\n");
+    absl::StrAppend(&text, style.Mark("note: "),
+                    WrapWords(note, kComparisonWidth, 6, 6), "\n");
   }
   if (!notes.empty()) text += "\n";
-  return text + Legend(style);
+  return text + ComparisonLegend(style);
 }
 
 }  // namespace adv

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // JSON has no NaN; null stands for it.
 Json Number(double value) { return std::isnan(value) ? Json() : Json(value); }
@@ -27,12 +27,12 @@ Json RateJson(const std::optional<v1::Rate>& rate) {
 
 // One of the thesis's numbers; NaN if the model is not in its table.
 double ThesisShare(const ComparisonRow& row, double ThesisResult::*share) {
-  return row.thesis ? (*row.thesis).*share : kNan;
+  return row.thesis ? (*row.thesis).*share : kUnknown;
 }
 
 // Ours minus the thesis's; NaN if one of them is missing.
 double AccuracyDifference(const ComparisonRow& row) {
-  if (!row.accuracy) return kNan;
+  if (!row.accuracy) return kUnknown;
   return row.accuracy->value() - ThesisShare(row, &ThesisResult::accuracy);
 }
 
@@ -73,7 +73,7 @@ Json OursJson(const ComparisonRow& row) {
       {"digest", row.model->digest()},
       {"architecture", row.model->manifest().architecture()},
       {"accuracy", RateJson(row.accuracy)},
-      {"loss", Number(row.loss.value_or(kNan))},
+      {"loss", Number(row.loss.value_or(kUnknown))},
       {"class_accuracy", RateJson(row.class_accuracy)},
       {"other_tests", OtherTestsJson(training)},
       {"dataset", training.dataset()},
@@ -99,7 +99,7 @@ Json DeltaJson(const ComparisonRow& row) {
           {"excludes_zero", ExcludesZero(*row.delta)}};
 }
 
-// The four columns of a rate. AppendRate fills them in the same order.
+// The four columns of a rate. AppendRateOrBlanks fills them in the same order.
 void AddRateColumns(const std::string& name,
                     std::vector<Table::Column>* columns) {
   for (const char* end : {"", "_lower", "_upper", "_images"}) {
@@ -107,8 +107,8 @@ void AddRateColumns(const std::string& name,
   }
 }
 
-void AppendRate(const std::optional<v1::Rate>& rate,
-                std::vector<std::string>* row) {
+void AppendRateOrBlanks(const std::optional<v1::Rate>& rate,
+                        std::vector<std::string>* row) {
   if (!rate) {
     // As many empty cells as a rate has, or the later cells would slip to the
     // left.
@@ -167,7 +167,7 @@ void AppendFurther(const ComparisonRow& row,
     const v1::TestResult* result = FurtherResult(row, name);
     std::optional<v1::Rate> rate;
     if (result) rate = MakeRate(result->correct(), result->images());
-    AppendRate(rate, cells);
+    AppendRateOrBlanks(rate, cells);
   }
 }
 
@@ -181,14 +181,15 @@ Table ComparisonCsv(const std::vector<ComparisonRow>& rows) {
         row.name, row.model ? absl::StrCat(row.model->version()) : "",
         row.model ? row.model->digest() : "", row.class_name,
         ExactText(ThesisShare(row, &ThesisResult::accuracy))};
-    AppendRate(row.accuracy, &cells);
+    AppendRateOrBlanks(row.accuracy, &cells);
     cells.push_back(ExactText(AccuracyDifference(row)));
-    cells.push_back(ExactText(row.thesis ? row.thesis->loss : kNan));
-    cells.push_back(ExactText(row.loss.value_or(kNan)));
+    cells.push_back(ExactText(row.thesis ? row.thesis->loss : kUnknown));
+    cells.push_back(ExactText(row.loss.value_or(kUnknown)));
     cells.push_back(ExactText(ThesisShare(row, &ThesisResult::class_accuracy)));
-    AppendRate(row.class_accuracy, &cells);
-    AppendRate(row.balanced_class_accuracy, &cells);
-    const Difference delta = row.delta.value_or(Difference{kNan, kNan, kNan});
+    AppendRateOrBlanks(row.class_accuracy, &cells);
+    AppendRateOrBlanks(row.balanced_class_accuracy, &cells);
+    const Difference delta =
+        row.delta.value_or(Difference{kUnknown, kUnknown, kUnknown});
     cells.push_back(ExactText(delta.value));
     cells.push_back(ExactText(delta.lower));
     cells.push_back(ExactText(delta.upper));

@@ -128,7 +128,7 @@ void AppendSteps(const v1::IterationSummary& steps,
 
 // "apgd 540 0.23; square 3 0.227": for each member its name, the images it
 // broke, and the robust accuracy after it.
-std::string Members(const v1::AttackResult& result) {
+std::string MembersCell(const v1::AttackResult& result) {
   return absl::StrJoin(
       result.members(), "; ",
       [](std::string* out, const v1::MemberResult& member) {
@@ -166,7 +166,7 @@ void AppendWhole(const v1::AttackResult& result,
        absl::StrCat(cost.gradients()), absl::StrCat(cost.forwards())});
   row->push_back(ExactText(cost.gradients_per_image()));
   row->push_back(ExactText(cost.forwards_per_image()));
-  row->push_back(Members(result));
+  row->push_back(MembersCell(result));
 }
 
 // Appends further facts of the result and of its evaluation, so that CSV has

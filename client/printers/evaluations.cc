@@ -12,7 +12,7 @@ namespace adv {
 namespace {
 
 // "fgsm,igsm", as --attack takes it without parameters.
-std::string Attacks(const v1::EvaluationSpec& spec) {
+std::string AttackNames(const v1::EvaluationSpec& spec) {
   return absl::StrJoin(spec.attacks(), ",",
                        [](std::string* out, const v1::Attack& attack) {
                          absl::StrAppend(out, AttackName(attack));
@@ -60,7 +60,7 @@ Table EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
             : absl::StrCat(CountText(one.samples_done()), "/",
                            CountText(one.samples_total()));
     table.AddRow({ShortId(one.id()), StateText(one.state()), spec.model(),
-                  spec.dataset(), Attacks(spec), Epsilons(spec), images,
+                  spec.dataset(), AttackNames(spec), Epsilons(spec), images,
                   TimeText(one.created_at())});
   }
   return table;

@@ -105,8 +105,8 @@ std::string Verdict(const v1::AdversarialResult& result, const v1::Goal& goal,
   return style.Good(absl::StrCat(text, "; try a larger --epsilon."));
 }
 
-std::string Warnings(const v1::GenerateAdversarialResponse& response,
-                     const Style& style) {
+std::string ImageWarnings(const v1::GenerateAdversarialResponse& response,
+                          const Style& style) {
   std::string text;
   for (const std::string& warning : response.warnings()) {
     absl::StrAppend(&text,
@@ -141,7 +141,7 @@ std::string AttackText(const v1::GenerateAdversarialResponse& response,
   std::string text = absl::StrCat(style.Dim(Visible(title)), "\n\n",
                                   BeforeAfter(result, style), "\n",
                                   Verdict(result, goal, style), "\n");
-  const std::string warnings = Warnings(response, style);
+  const std::string warnings = ImageWarnings(response, style);
   if (record.l0() == 0) {
     return absl::StrCat(text, "No value was changed.\n", warnings);
   }

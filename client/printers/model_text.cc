@@ -15,7 +15,7 @@
 namespace adv {
 namespace {
 
-constexpr int kWidth = 80;
+constexpr int kModelWidth = 80;
 constexpr int kCurveWidth = 30;
 constexpr std::size_t kShortName = 4;  // ten classes in one line
 
@@ -27,7 +27,7 @@ class Lines {
   void Add(const char* name, const std::string& value) {
     if (value.empty()) return;
     absl::StrAppend(&text_, "  ", style_.Dim(PadRight(name, 13)),
-                    WrapWords(value, kWidth, 15, 15), "\n");
+                    WrapWords(value, kModelWidth, 15, 15), "\n");
   }
   const std::string& text() const { return text_; }
 

@@ -156,7 +156,7 @@ std::string MemberTitle(const v1::Attack& attack) {
 }
 
 // How far each member of an AutoAttack got; empty for other attacks.
-std::string Members(const v1::AttackResult& result, const Style& style) {
+std::string MembersText(const v1::AttackResult& result, const Style& style) {
   if (result.members().empty()) return "";
   Table table({{"member"}, {"broken", true}, {"robust after"}});
   for (const v1::MemberResult& member : result.members()) {
@@ -261,7 +261,7 @@ std::string ResultDetails(const std::vector<ResultView>& views,
   for (const std::string& line : lines) {
     absl::StrAppend(&text, "  ", WrapWords(line, kReportWidth, 4, 2), "\n");
   }
-  return text + Members(result, style);
+  return text + MembersText(result, style);
 }
 
 std::string SweepDetails(const std::vector<ResultView>& views,

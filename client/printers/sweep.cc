@@ -12,7 +12,7 @@ namespace adv {
 namespace {
 
 // The number of columns of percentages that fit beside a class name.
-constexpr std::size_t kEpsilonsAcross = 9;
+constexpr std::size_t kEpsilonsInSweep = 9;
 
 // All classes together, with one row for each epsilon. The last column is the
 // robust accuracy of the model beside, if there is one.
@@ -41,7 +41,7 @@ Table Overall(const std::vector<ResultView>& views) {
 
 // Robust accuracy, with one row for each class and one column for each epsilon.
 Table ByClass(const std::vector<ResultView>& views, std::size_t begin) {
-  const std::size_t end = std::min(views.size(), begin + kEpsilonsAcross);
+  const std::size_t end = std::min(views.size(), begin + kEpsilonsInSweep);
   std::vector<Table::Column> columns = {{"class"}, {"clean", true}};
   for (std::size_t i = begin; i < end; ++i) {
     columns.push_back({EpsilonText(views[i].result->epsilon()), true});
@@ -94,7 +94,7 @@ std::string SweepText(const std::vector<ResultView>& views,
                                       : "",
                                   "\n", Overall(views).ToText(style), "\n");
   // More epsilons than fit across stand in further tables below.
-  for (std::size_t begin = 0; begin < views.size(); begin += kEpsilonsAcross) {
+  for (std::size_t begin = 0; begin < views.size(); begin += kEpsilonsInSweep) {
     absl::StrAppend(&text, style.Bold("Robust accuracy by class"), "\n",
                     ByClass(views, begin).ToText(style), "\n");
   }

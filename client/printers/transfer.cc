@@ -24,7 +24,7 @@ using Pick =
 
 // Each report has exactly one result, because a matrix is of one attack at one
 // epsilon.
-const v1::Outcomes* Overall(const v1::EvaluationReport& report) {
+const v1::Outcomes* OverallOf(const v1::EvaluationReport& report) {
   return &report.results(0).overall();
 }
 
@@ -150,7 +150,7 @@ std::string Title(const TransferMatrix& matrix) {
 }
 
 // The distinct warnings, at most a few.
-std::string Warnings(const TransferMatrix& matrix, const Style& style) {
+std::string MatrixWarnings(const TransferMatrix& matrix, const Style& style) {
   std::vector<std::string> all;
   for (const v1::Evaluation& one : matrix.evaluations) {
     for (const std::string& warning : one.report().warnings()) {
@@ -180,7 +180,7 @@ std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
   std::string text =
       absl::StrCat(style.Dim(Visible(Title(matrix))), "\n\n",
                    style.Bold("All classes: " + MeasureText(measure)), "\n",
-                   Blocks(matrix, measure, Overall, false, style));
+                   Blocks(matrix, measure, OverallOf, false, style));
   bool any_marked = false;
   for (const v1::Evaluation& one : matrix.evaluations) {
     any_marked |= MarkedOutcomes(one.report()) != nullptr;
@@ -192,7 +192,7 @@ std::string TransferText(const TransferMatrix& matrix, TransferMeasure measure,
                    "otherwise"),
         "\n", Blocks(matrix, measure, OfMarked, true, style));
   }
-  text += Warnings(matrix, style);
+  text += MatrixWarnings(matrix, style);
   const bool blind = NeedsNoGradients(matrix.At(0, 0).results(0).attack());
   const std::string legend = absl::StrCat(
       "A column is the model attacked, a row the model that ",

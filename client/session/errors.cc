@@ -106,7 +106,7 @@ std::string Headline(const grpc::Status& status) {
 using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 
-std::string Dashes(const std::string& text) {
+std::string WithDashes(const std::string& text) {
   return absl::StrReplaceAll(text, {{"_", "-"}});
 }
 
@@ -134,7 +134,8 @@ std::vector<std::pair<std::string, std::string>> MakeWords() {
   }
   const auto add = [&words](const std::string& name) {
     // Names without "_" look alike in both worlds.
-    if (absl::StrContains(name, "_")) words.emplace_back(name, Dashes(name));
+    if (absl::StrContains(name, "_"))
+      words.emplace_back(name, WithDashes(name));
   };
   const auto* kinds = v1::Attack::descriptor()->FindOneofByName("kind");
   for (int i = 0; i < kinds->field_count(); ++i) {
@@ -179,7 +180,7 @@ std::string ParameterFlag(const std::string& field) {
   const std::string which =
       match[1].matched ? absl::StrCat(" (value ", std::stoi(match[1]) + 1, ")")
                        : "";
-  return absl::StrCat("--attack", which, ", ", Dashes(match[2].str()));
+  return absl::StrCat("--attack", which, ", ", WithDashes(match[2].str()));
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ constexpr double kLineSeconds = 10;
 constexpr int kMinBar = 8, kMaxBar = 30;
 
 // The facts beside the bar. `seconds_after` is for the evaluations that follow.
-std::string Facts(const v1::EvaluationProgress& progress,
-                  double seconds_after) {
+std::string ProgressFacts(const v1::EvaluationProgress& progress,
+                          double seconds_after) {
   std::string text =
       absl::StrCat(CountText(progress.samples_done()), "/",
                    CountText(progress.samples_total()), " images");
@@ -88,7 +88,8 @@ void Progress::Update(const v1::EvaluationProgress& progress) {
   }
   if (now_() - last_line_ < kLineSeconds) return;
   last_line_ = now_();
-  out_ << label_ << ": " << Facts(progress, seconds_after_) << std::endl;
+  out_ << label_ << ": " << ProgressFacts(progress, seconds_after_)
+       << std::endl;
 }
 
 void Progress::End() {
@@ -99,7 +100,7 @@ void Progress::End() {
 // Makes a line no wider than the terminal: a line that wraps could not be
 // erased.
 std::string Progress::Bar(const v1::EvaluationProgress& progress) const {
-  const std::string facts = Facts(progress, seconds_after_);
+  const std::string facts = ProgressFacts(progress, seconds_after_);
   // The last column stays free, because some terminals go to the next line
   // there. Two blanks stand between the parts.
   const int room = columns_ - 1 - static_cast<int>(DisplayWidth(facts)) - 2;

@@ -69,7 +69,7 @@ struct Seen {
 };
 
 // The images of one run that are still under attack.
-struct Active {
+struct ActiveRuns {
   at::Tensor rows;         // [M] int64, which images of the batch
   at::Tensor result_rows;  // [M] int64, where they are in the run's Candidates
   Objective objective;
@@ -84,8 +84,8 @@ struct Active {
   at::Tensor best_at_check;  // [M], the best loss at the last checkpoint
   at::Tensor halved;         // [M] bool, at the last checkpoint
 
-  Active(const at::Tensor& at_rows, Objective what, Ball within,
-         const at::Tensor& start, double epsilon)
+  ActiveRuns(const at::Tensor& at_rows, Objective what, Ball within,
+             const at::Tensor& start, double epsilon)
       : rows(at_rows),
         result_rows(at::arange(at_rows.size(0), at_rows.options())),
         objective(std::move(what)),
@@ -170,8 +170,8 @@ struct Active {
 
 // Takes the images that iterate `n` fools out of the run. That iterate is their
 // result.
-void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen, Active& active,
-             Candidates& found) {
+void TakeOut(const at::Tensor& fooled, int64_t n, Seen& seen,
+             ActiveRuns& active, Candidates& found) {
   const at::Tensor chosen = PositionsOf(fooled);
   if (chosen.numel() == 0) return;
   const at::Tensor result_rows = active.result_rows.index_select(0, chosen);
@@ -207,12 +207,12 @@ class Apgd final : public BudgetAttack {
   absl::StatusOr<AttackResult> PerturbWithin(
       double epsilon, AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const override;
-  Active Start(const Run& run, const at::Tensor& rows) const;
+  ActiveRuns Start(const Run& run, const at::Tensor& rows) const;
   absl::StatusOr<Candidates> Climb(const Run& run, const at::Tensor& rows,
                                    AttackedModel& model) const;
   // Asks the network about iterate `n`. After the last step it asks for logits
   // alone, as no step follows a gradient any more.
-  absl::StatusOr<Seen> LookAt(const Active& active, int64_t n,
+  absl::StatusOr<Seen> LookAt(const ActiveRuns& active, int64_t n,
                               AttackedModel& model) const;
 
   const ApgdConfig config_;
@@ -275,7 +275,7 @@ absl::StatusOr<AttackResult> Apgd::PerturbWithin(
   return result;
 }
 
-Active Apgd::Start(const Run& run, const at::Tensor& rows) const {
+ActiveRuns Apgd::Start(const Run& run, const at::Tensor& rows) const {
   const at::Tensor originals = SelectRows(run.batch.images, rows);
   const Ball ball(originals, {run.options.norm, run.epsilon},
                   {true, run.options.eight_bit});
@@ -289,10 +289,10 @@ Active Apgd::Start(const Run& run, const at::Tensor& rows) const {
   const Objective objective{
       config_.loss, run.batch.labels.index_select(0, rows),
       run.targets.defined() ? run.targets.index_select(0, rows) : run.targets};
-  return Active(rows, objective, ball, start, run.epsilon);
+  return ActiveRuns(rows, objective, ball, start, run.epsilon);
 }
 
-absl::StatusOr<Seen> Apgd::LookAt(const Active& active, int64_t n,
+absl::StatusOr<Seen> Apgd::LookAt(const ActiveRuns& active, int64_t n,
                                   AttackedModel& model) const {
   Seen seen;
   seen.images = active.ball.Snap(active.images);
@@ -314,7 +314,7 @@ absl::StatusOr<Seen> Apgd::LookAt(const Active& active, int64_t n,
 
 absl::StatusOr<Candidates> Apgd::Climb(const Run& run, const at::Tensor& rows,
                                        AttackedModel& model) const {
-  Active active = Start(run, rows);
+  ActiveRuns active = Start(run, rows);
   Candidates found;
   found.rows = rows;
   // FinishAt takes only shape and layout from these.

@@ -21,7 +21,7 @@ constexpr double kLengthTolerance = 1e-5;
 constexpr double kTyped = 1e-4;
 
 // [N] double
-at::Tensor Lengths(const at::Tensor& delta) {
+at::Tensor L2Lengths(const at::Tensor& delta) {
   return ValuesOf(delta).to(at::kDouble).square().sum(1).sqrt();
 }
 
@@ -122,7 +122,7 @@ void Ball::Project(at::Tensor& images) const {
   // The least length prevents 0 / 0 at the original itself.
   constexpr double kSmallest = 1e-30;
   images.mul_(PerPixel(
-      (epsilons_ / Lengths(images).clamp_min_(kSmallest)).clamp_max_(1)));
+      (epsilons_ / L2Lengths(images).clamp_min_(kSmallest)).clamp_max_(1)));
   images.add_(originals_);
   // The original lies in the box, so this clip moves no pixel away from it, and
   // the image stays in the ball.
@@ -179,7 +179,7 @@ absl::Status Ball::Check(const at::Tensor& images) const {
   const at::Tensor delta = images - originals_;
   const bool linf = norm_ == Norm::kLinf;
   const at::Tensor sizes =
-      linf ? ValuesOf(delta).abs().amax(1).to(at::kDouble) : Lengths(delta);
+      linf ? ValuesOf(delta).abs().amax(1).to(at::kDouble) : L2Lengths(delta);
   const at::Tensor excess = sizes - epsilons_;
   if (excess.max().item<double>() > (linf ? kTolerance : kLengthTolerance)) {
     const at::Tensor worst = excess.argmax();

@@ -40,7 +40,7 @@ struct Adam {
 };
 
 // The images that still take part in one descent with fixed constants c.
-struct Active {
+struct ActiveSearch {
   at::Tensor rows;         // [M] int64, which images of the batch
   at::Tensor result_rows;  // [M] int64, where they are in Descend's result
   at::Tensor originals;    // [M, channels, height, width]
@@ -94,7 +94,8 @@ class CarliniWagner final : public MarginAttack {
   // For each image of `active`, [M] bool: whether the descent met one that
   // fools.
   absl::StatusOr<at::Tensor> Descend(AttackedModel& model,
-                                     const AttackBatch& batch, Active& active,
+                                     const AttackBatch& batch,
+                                     ActiveSearch& active,
                                      NearestSoFar& nearest) const;
 
   const CarliniWagnerConfig config_;
@@ -102,7 +103,7 @@ class CarliniWagner final : public MarginAttack {
 
 absl::StatusOr<at::Tensor> CarliniWagner::Descend(AttackedModel& model,
                                                   const AttackBatch& batch,
-                                                  Active& active,
+                                                  ActiveSearch& active,
                                                   NearestSoFar& nearest) const {
   const int64_t tenth = std::max<int64_t>(1, config_.steps / 10);
   at::Tensor succeeded =
@@ -161,13 +162,13 @@ absl::StatusOr<Nearest> CarliniWagner::FindNearest(
     // Variable and Adam start anew, so that a search does not depend on the
     // path of the one before it.
     const at::Tensor zeros = at::zeros_like(variable);
-    Active active{rows,
-                  at::arange(rows.size(0), rows.options()),
-                  originals,
-                  constants.now(),
-                  {variable, zeros, zeros},
-                  at::full_like(constants.now(),
-                                std::numeric_limits<double>::infinity())};
+    ActiveSearch active{rows,
+                        at::arange(rows.size(0), rows.options()),
+                        originals,
+                        constants.now(),
+                        {variable, zeros, zeros},
+                        at::full_like(constants.now(),
+                                      std::numeric_limits<double>::infinity())};
     const absl::StatusOr<at::Tensor> succeeded =
         Descend(model, batch, active, nearest);
     if (!succeeded.ok()) return succeeded.status();

@@ -25,7 +25,7 @@ at::Tensor StepOf(const Margin& margin, Norm norm) {
 }
 
 // The images that do not fool yet and can still go on.
-struct Active {
+struct ActiveImages {
   at::Tensor rows;    // [M] int64, which images of the batch
   at::Tensor images;  // [M, channels, height, width], moved by `moved`
   at::Tensor moved;   // the sum of all steps
@@ -57,13 +57,14 @@ class DeepFool final : public MarginAttack {
   // Takes the n-th step. Only images that can go on stay in `active`, and
   // `nearest` is offered every image that fools.
   absl::Status Step(AttackedModel& model, const AttackBatch& batch, Norm norm,
-                    int64_t n, Active& active, NearestSoFar& nearest) const;
+                    int64_t n, ActiveImages& active,
+                    NearestSoFar& nearest) const;
 
   const DeepFoolConfig config_;
 };
 
 absl::Status DeepFool::Step(AttackedModel& model, const AttackBatch& batch,
-                            Norm norm, int64_t n, Active& active,
+                            Norm norm, int64_t n, ActiveImages& active,
                             NearestSoFar& nearest) const {
   absl::StatusOr<Margin> margin =
       FindFirstMargin(model, batch, active.images, active.rows);
@@ -107,7 +108,7 @@ absl::StatusOr<Nearest> DeepFool::FindNearest(AttackedModel& model,
   NearestSoFar nearest(*start, batch.images, options.norm);
   const at::Tensor rows = nearest.RowsToAttack();
   const at::Tensor originals = SelectRows(batch.images, rows);
-  Active active{rows, originals, at::zeros_like(originals)};
+  ActiveImages active{rows, originals, at::zeros_like(originals)};
   for (int64_t n = 1; n <= config_.steps && active.rows.numel() > 0; ++n) {
     absl::Status status = Step(model, batch, options.norm, n, active, nearest);
     if (!status.ok()) return status;

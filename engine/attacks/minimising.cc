@@ -12,7 +12,7 @@
 namespace adv {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNotFound = std::numeric_limits<double>::infinity();
 
 at::Tensor AllRows(const AttackBatch& batch) {
   return at::arange(batch.labels.size(0), batch.labels.options());
@@ -71,7 +71,7 @@ NearestSoFar::NearestSoFar(Nearest start, const at::Tensor& originals,
       norm_(norm),
       nearest_(std::move(start)),
       sizes_(SizesOf(nearest_.images - originals, norm)
-                 .masked_fill(nearest_.found.logical_not(), kInfinity)) {}
+                 .masked_fill(nearest_.found.logical_not(), kNotFound)) {}
 
 void NearestSoFar::Offer(const at::Tensor& rows, const at::Tensor& images,
                          const at::Tensor& logits, const at::Tensor& fooled,
@@ -128,7 +128,7 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
 
   const at::Tensor sizes =
       SizesOf(nearest->images - batch.images, options.norm)
-          .masked_fill(nearest->found.logical_not(), kInfinity);
+          .masked_fill(nearest->found.logical_not(), kNotFound);
   std::vector<AttackResult> results;
   for (double epsilon : options.epsilons) {
     const at::Tensor inside =

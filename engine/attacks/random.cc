@@ -12,8 +12,8 @@ namespace adv {
 namespace {
 
 template <typename Fill>
-at::Tensor Draw(const RandomKey& key, const std::vector<int64_t>& samples,
-                int64_t values, Fill fill) {
+at::Tensor DrawValues(const RandomKey& key, const std::vector<int64_t>& samples,
+                      int64_t values, Fill fill) {
   const at::Tensor drawn =
       at::empty({static_cast<int64_t>(samples.size()), values}, at::kFloat);
   float* row = drawn.data_ptr<float>();
@@ -55,19 +55,19 @@ int64_t RandomWords::Below(int64_t count) {
 
 at::Tensor DrawUniform(const RandomKey& key,
                        const std::vector<int64_t>& samples, int64_t values) {
-  return Draw(key, samples, values,
-              [](RandomWords& words, float* begin, float* end) {
-                for (float* value = begin; value != end; ++value) {
-                  // 24 bits fit float32's significand, so nothing is rounded up
-                  // to 1.
-                  *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
-                }
-              });
+  return DrawValues(
+      key, samples, values, [](RandomWords& words, float* begin, float* end) {
+        for (float* value = begin; value != end; ++value) {
+          // 24 bits fit float32's significand, so nothing is rounded up
+          // to 1.
+          *value = static_cast<float>(words.Next() >> 8) * 0x1p-24f;
+        }
+      });
 }
 
 at::Tensor DrawNormal(const RandomKey& key, const std::vector<int64_t>& samples,
                       int64_t values) {
-  return Draw(
+  return DrawValues(
       key, samples, values, [](RandomWords& words, float* begin, float* end) {
         constexpr double kTwoPi = 6.283185307179586;
         for (float* value = begin; value != end;) {

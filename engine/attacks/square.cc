@@ -17,7 +17,7 @@
 namespace adv {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kHighest = std::numeric_limits<float>::infinity();
 
 // [M] float32: the margins that a query must lower.
 at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
@@ -25,7 +25,7 @@ at::Tensor Margins(const at::Tensor& logits, const at::Tensor& classes,
   // Infinity takes the own class out of the largest of the others.
   const at::Tensor own = classes.unsqueeze(1);
   const at::Tensor margins = logits.gather(1, own).squeeze(1) -
-                             logits.scatter(1, own, -kInfinity).amax(1);
+                             logits.scatter(1, own, -kHighest).amax(1);
   return targeted ? margins.neg() : margins;
 }
 
@@ -81,7 +81,7 @@ struct Square::Search {
         ball(proposals->images().clone(), {options.norm, epsilon},
              {true, options.eight_bit}),
         active{rows, at::arange(rows.size(0), at::kLong), ball},
-        margins(rows.size(0), kInfinity),
+        margins(rows.size(0), kHighest),
         squares(at::zeros({rows.size(0)}, at::kLong)) {}
 
   bool all_active() const { return active.rows.size(0) == rows.size(0); }

@@ -42,7 +42,7 @@ std::optional<absl::string_view> ValueOf(absl::string_view header,
 }
 
 // The sizes of a tuple "(3, 2)", "(3,)" or "()", or nothing for other text.
-std::optional<std::vector<int64_t>> ParseShape(absl::string_view value) {
+std::optional<std::vector<int64_t>> ParseTuple(absl::string_view value) {
   const size_t end = value.find(')');
   if (!absl::ConsumePrefix(&value, "(") || end == absl::string_view::npos) {
     return std::nullopt;
@@ -95,7 +95,7 @@ std::optional<absl::string_view> TakeHeader(absl::string_view* bytes) {
 
 // The number of values. False if it or its bytes could overflow: the 16 leaves
 // room for the size of a value.
-bool Count(const std::vector<int64_t>& shape, int64_t* count) {
+bool CountElements(const std::vector<int64_t>& shape, int64_t* count) {
   *count = 1;
   for (const int64_t size : shape) {
     if (size != 0 && *count > std::numeric_limits<int64_t>::max() / 16 / size) {
@@ -114,7 +114,7 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes) {
   const auto descr = ValueOf(*header, "descr");
   const auto order = ValueOf(*header, "fortran_order");
   const auto shape_text = ValueOf(*header, "shape");
-  const auto shape = shape_text ? ParseShape(*shape_text) : std::nullopt;
+  const auto shape = shape_text ? ParseTuple(*shape_text) : std::nullopt;
   if (!descr || !order || !shape) {
     return absl::InvalidArgumentError("has no header of a .npy array");
   }
@@ -132,7 +132,7 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes) {
   int64_t count = 0;
   const auto size = static_cast<int64_t>(c10::elementSize(*type));
   // The size must agree before memory is allocated for a shape from a file.
-  if (!Count(*shape, &count) ||
+  if (!CountElements(*shape, &count) ||
       count * size != static_cast<int64_t>(bytes.size())) {
     return absl::InvalidArgumentError(absl::StrCat(
         "has ", bytes.size(), " bytes of values, which its shape is not of"));

@@ -15,7 +15,8 @@ double Mean(double sum, int64_t count) {
                     : sum / static_cast<double>(count);
 }
 
-void Count(bool clean_right, bool adversarial_right, Outcomes& outcomes) {
+void CountOutcome(bool clean_right, bool adversarial_right,
+                  Outcomes& outcomes) {
   int64_t& cell =
       clean_right
           ? (adversarial_right ? outcomes.right_right : outcomes.right_wrong)
@@ -24,7 +25,7 @@ void Count(bool clean_right, bool adversarial_right, Outcomes& outcomes) {
 }
 
 // Images that were fooled without a step (0) or not at all (-1) do not count.
-void Count(const AttackRecord& record, IterationSummary& summary) {
+void CountIterations(const AttackRecord& record, IterationSummary& summary) {
   if (!record.success || record.iterations < 1) return;
   const auto bin = static_cast<size_t>(record.iterations - 1);
   if (bin >= summary.histogram.size()) summary.histogram.resize(bin + 1);
@@ -98,10 +99,11 @@ AttackReport ReportAttack(const EvaluationPlan& plan, size_t position,
     const AttackRecord& record = sample.attacks[position];
     const bool clean_right = sample.prediction == sample.label;
     const bool adversarial_right = record.prediction == sample.label;
-    Count(clean_right, adversarial_right, report.overall);
-    Count(clean_right, adversarial_right, report.per_class[sample.label]);
-    Count(record, report.iterations);
-    Count(record, report.iterations_per_class[sample.label]);
+    CountOutcome(clean_right, adversarial_right, report.overall);
+    CountOutcome(clean_right, adversarial_right,
+                 report.per_class[sample.label]);
+    CountIterations(record, report.iterations);
+    CountIterations(record, report.iterations_per_class[sample.label]);
     report.confusion.Add(sample.label, record.prediction);
     // Images that were wrong before count, too, unlike in right_to_target.
     if (record.target >= 0 && record.success) ++report.target_hits;

@@ -11,7 +11,7 @@ namespace adv {
 namespace {
 
 // Images of the largest call. Smaller calls are compared with parts of it.
-constexpr int64_t kImages = 16;
+constexpr int64_t kProbes = 16;
 
 struct Results {
   at::Tensor logits;    // [N, classes]
@@ -66,7 +66,7 @@ Results Rows(const Results& results, const at::Tensor& rows) {
 }  // namespace
 
 absl::StatusOr<BatchBehaviour> MeasureBatchBehaviour(const Network& network) {
-  const at::Tensor images = GoldenInputs(kImages, network.traits().image_shape);
+  const at::Tensor images = GoldenInputs(kProbes, network.traits().image_shape);
   const absl::StatusOr<Results> whole = Compute(network, images);
   if (!whole.ok()) return whole.status();
   // The same call once more: any difference comes from random numbers or state.
@@ -77,7 +77,7 @@ absl::StatusOr<BatchBehaviour> MeasureBatchBehaviour(const Network& network) {
   // Odd and even sizes, one image alone, and all but one: libraries choose
   // other code by the size of a batch.
   for (const int64_t size : {1, 2, 3, 7, 8, 15}) {
-    for (const int64_t first : {int64_t{0}, kImages - size}) {
+    for (const int64_t first : {int64_t{0}, kProbes - size}) {
       // The rows are in reverse order, so that slots and neighbours differ,
       // too.
       const at::Tensor rows =

@@ -27,7 +27,7 @@ std::string ReadText(const std::filesystem::path& path) {
 }
 
 // The value of the first "key : value" line, or "".
-std::string ValueOf(absl::string_view text, absl::string_view key) {
+std::string LineOf(absl::string_view text, absl::string_view key) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::pair<absl::string_view, absl::string_view> parts =
         absl::StrSplit(line, absl::MaxSplits(':', 1));
@@ -41,10 +41,10 @@ std::string ValueOf(absl::string_view text, absl::string_view key) {
 // Some processors other than x86 name no model and no flags in this file.
 std::string DescribeCpu() {
   const std::string text = ReadText("/proc/cpuinfo");
-  std::string model = ValueOf(text, "model name");
+  std::string model = LineOf(text, "model name");
   if (model.empty()) model = "unknown model";
   const std::set<std::string> flags =
-      absl::StrSplit(ValueOf(text, "flags"), ' ');
+      absl::StrSplit(LineOf(text, "flags"), ' ');
   const char* vectors = flags.count("avx512f") != 0 ? ", AVX-512"
                         : flags.count("avx2") != 0  ? ", AVX2"
                                                     : "";
@@ -60,7 +60,7 @@ std::string DescribeCuda(c10::Device device) {
   for (const auto& card :
        std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
     const std::string model =
-        ValueOf(ReadText(card.path() / "information"), "Model");
+        LineOf(ReadText(card.path() / "information"), "Model");
     if (!model.empty()) models.insert(model);
   }
   if (models.empty()) return absl::StrCat("CUDA: device ", device.index());

@@ -40,7 +40,7 @@ struct Tensor {
   bool is_float = false;
 };
 
-Tensor Describe(std::string name, const Ort::TypeInfo& type) {
+Tensor DescribeTensor(std::string name, const Ort::TypeInfo& type) {
   Tensor tensor{std::move(name), {}, false};
   // A sequence or a map has no shape to ask for. Without is_float it fits
   // nothing.
@@ -65,8 +65,8 @@ bool Fits(const Tensor& tensor, const std::vector<int64_t>& wanted) {
   return true;
 }
 
-absl::Status Wrong(const char* what, const Tensor& tensor,
-                   const std::vector<int64_t>& wanted) {
+absl::Status WrongTensor(const char* what, const Tensor& tensor,
+                         const std::vector<int64_t>& wanted) {
   return absl::InvalidArgumentError(
       absl::StrCat("the model's first ", what, " is ", tensor.name, " [",
                    absl::StrJoin(tensor.shape, ", "), "]",
@@ -132,7 +132,7 @@ class OnnxNetwork final : public Network {
 };
 
 // May throw what ONNX Runtime or LibTorch throws.
-absl::StatusOr<std::unique_ptr<const Network>> Load(
+absl::StatusOr<std::unique_ptr<const Network>> LoadSession(
     absl::string_view bytes, const ForeignInterface& interface) {
   Ort::Session session(Environment(), bytes.data(), bytes.size(), Options());
   if (session.GetInputCount() != 1 || session.GetOutputCount() < 1) {
@@ -142,15 +142,17 @@ absl::StatusOr<std::unique_ptr<const Network>> Load(
                      " outputs; must take images alone and give an output"));
   }
   Ort::AllocatorWithDefaultOptions allocator;
-  Tensor input = Describe(session.GetInputNameAllocated(0, allocator).get(),
-                          session.GetInputTypeInfo(0));
-  Tensor output = Describe(session.GetOutputNameAllocated(0, allocator).get(),
-                           session.GetOutputTypeInfo(0));
+  Tensor input =
+      DescribeTensor(session.GetInputNameAllocated(0, allocator).get(),
+                     session.GetInputTypeInfo(0));
+  Tensor output =
+      DescribeTensor(session.GetOutputNameAllocated(0, allocator).get(),
+                     session.GetOutputTypeInfo(0));
   if (!Fits(input, interface.image_shape)) {
-    return Wrong("input", input, interface.image_shape);
+    return WrongTensor("input", input, interface.image_shape);
   }
   if (!Fits(output, {interface.classes})) {
-    return Wrong("output", output, {interface.classes});
+    return WrongTensor("output", output, {interface.classes});
   }
   auto network = std::make_unique<const OnnxNetwork>(
       interface, std::move(session), std::move(input), std::move(output));
@@ -172,7 +174,7 @@ absl::StatusOr<std::unique_ptr<const Network>> LoadOnnx(
         "access: ONNX models give scores or decisions, no gradients");
   }
   try {
-    return Load(bytes, interface);
+    return LoadSession(bytes, interface);
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(
         "is no ONNX model that this ONNX Runtime can run: ", error.what()));

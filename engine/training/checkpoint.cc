@@ -11,7 +11,7 @@ namespace adv {
 namespace {
 
 // The number is that of the format.
-constexpr char kMagic[] = "adv-checkpoint 1 ";
+constexpr char kHeading[] = "adv-checkpoint 1 ";
 constexpr size_t kDigestLength = 2 * SHA256_DIGEST_LENGTH;
 
 // In hex, kDigestLength characters.
@@ -29,11 +29,11 @@ absl::StatusOr<std::string> EncodeCheckpoint(const CheckpointContent& content) {
   absl::StatusOr<std::string> body = SerializeSafetensors(
       content.tensors, WeightPrecision::kFloat32, content.values);
   if (!body.ok()) return body.status();
-  return absl::StrCat(kMagic, Sha256(*body), "\n", *body);
+  return absl::StrCat(kHeading, Sha256(*body), "\n", *body);
 }
 
 absl::StatusOr<CheckpointContent> DecodeCheckpoint(absl::string_view bytes) {
-  if (!absl::ConsumePrefix(&bytes, kMagic)) {
+  if (!absl::ConsumePrefix(&bytes, kHeading)) {
     return absl::DataLossError("not a checkpoint of this format");
   }
   // The digest must be whole, and something must follow it.

@@ -19,11 +19,11 @@
 #include "model_store/durable_file.h"
 #include "model_store/model_store.h"
 #include "model_store/trainer/golden_outputs.h"
+#include "model_store/trainer/options.h"
 
 namespace adv {
 namespace {
 
-constexpr int kBadUsage = 2;
 // The largest file that a manifest may list.
 constexpr uint64_t kMaxModuleBytes = uint64_t{4} << 30;
 constexpr uint64_t kMaxClassesBytes = uint64_t{1} << 20;
@@ -100,9 +100,9 @@ absl::Status CheckBehaviour(const BatchBehaviour& behaviour,
 }
 
 // What a module and an endpoint have in common. The callers add what differs.
-v1::ModelManifest MakeManifest(const ImportOptions& options,
-                               const std::vector<std::string>& classes,
-                               const std::string& format) {
+v1::ModelManifest ManifestOfImport(const ImportOptions& options,
+                                   const std::vector<std::string>& classes,
+                                   const std::string& format) {
   v1::ModelManifest manifest;
   manifest.set_name(!options.name.empty()
                         ? options.name
@@ -140,7 +140,7 @@ absl::Status Publish(const ImportOptions& options, const std::string& file,
 absl::StatusOr<ImportedModel> ImportEndpoint(
     const ImportOptions& options, const std::vector<std::string>& classes) {
   ImportedModel imported;
-  imported.manifest = MakeManifest(options, classes, "remote");
+  imported.manifest = ManifestOfImport(options, classes, "remote");
   imported.manifest.set_access(options.decisions ? v1::MODEL_ACCESS_DECISIONS
                                                  : v1::MODEL_ACCESS_SCORES);
   // Only the endpoint's name goes into the store. The server's configuration
@@ -189,7 +189,7 @@ absl::StatusOr<ImportedModel> ImportModule(
   ImportedModel imported;
   imported.behaviour = *behaviour;
   imported.manifest =
-      MakeManifest(options, classes, onnx ? "onnx" : "torchscript");
+      ManifestOfImport(options, classes, onnx ? "onnx" : "torchscript");
   imported.manifest.set_access((*network)->traits().access == Access::kGradients
                                    ? v1::MODEL_ACCESS_GRADIENTS
                                    : v1::MODEL_ACCESS_SCORES);

@@ -20,8 +20,6 @@
 namespace adv {
 namespace {
 
-constexpr int kBadUsage = 2;
-
 // Prints why a run does not begin, and returns the exit code for bad usage.
 int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "advtrain: %s\n", std::string(status.message()).c_str());

@@ -18,8 +18,6 @@
 namespace adv {
 namespace {
 
-constexpr int kBadUsage = 2;
-
 // Flags that override the protocol's settings (or those of --quick). One that
 // is not given holds nothing, so that the setting stays as it is.
 struct SettingFlags {

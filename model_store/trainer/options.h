@@ -11,6 +11,9 @@
 
 namespace adv {
 
+// The exit code after bad usage.
+inline constexpr int kBadUsage = 2;
+
 // The options of advtrain. The help text of each flag explains it.
 struct TrainerOptions {
   std::vector<std::string> models;

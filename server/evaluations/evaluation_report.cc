@@ -15,7 +15,7 @@ namespace {
 
 // The records of the store's bytes, in the same order. DATA_LOSS if the bytes
 // of one are no record.
-absl::StatusOr<std::vector<SampleRecord>> Decode(
+absl::StatusOr<std::vector<SampleRecord>> DecodeRecords(
     const std::vector<std::string>& records) {
   std::vector<SampleRecord> samples;
   samples.reserve(records.size());
@@ -32,8 +32,8 @@ absl::StatusOr<std::vector<SampleRecord>> Decode(
 
 // The report without digest and environment. It needs nothing but the records
 // and what the specification names, so it is the same whenever it is made.
-v1::EvaluationReport Build(const ResolvedEvaluation& evaluation,
-                           std::vector<SampleRecord> samples) {
+v1::EvaluationReport BuildFrom(const ResolvedEvaluation& evaluation,
+                               std::vector<SampleRecord> samples) {
   const Dataset& dataset = *evaluation.dataset;
   const EvaluationReport report =
       BuildReport(evaluation.plan, {dataset.class_names, dataset.superclasses},
@@ -51,10 +51,10 @@ absl::StatusOr<v1::EvaluationReport> MakeReport(
   if (!records.ok()) return records.status();
   const absl::StatusOr<Effort> spent = store.Spent(id);
   if (!spent.ok()) return spent.status();
-  auto samples = Decode(*records);
+  auto samples = DecodeRecords(*records);
   if (!samples.ok()) return samples.status();
 
-  v1::EvaluationReport report = Build(evaluation, *std::move(samples));
+  v1::EvaluationReport report = BuildFrom(evaluation, *std::move(samples));
   // The digest is of the bytes as they are stored, so that clients can check
   // what they download.
   report.set_records_sha256(Sha256Hex(absl::StrJoin(*records, "")));

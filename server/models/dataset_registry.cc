@@ -14,7 +14,7 @@ namespace adv {
 namespace {
 
 // Says which entry `status` is about.
-absl::Status About(const std::string& entry, const absl::Status& status) {
+absl::Status OfEntry(const std::string& entry, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("dataset \"", entry,
                                                   "\": ", status.message()));
 }
@@ -33,7 +33,7 @@ absl::StatusOr<DatasetRegistry> DatasetRegistry::Open(
   };
   absl::StatusOr<Dataset> built_in =
       ParseCifar10(BuiltInDatasetBytes(), kBuiltInDataset);
-  if (!built_in.ok()) return About(kBuiltInDataset, built_in.status());
+  if (!built_in.ok()) return OfEntry(kBuiltInDataset, built_in.status());
   add(kBuiltInDataset, *std::move(built_in));
 
   for (const std::string& entry : entries) {
@@ -41,18 +41,18 @@ absl::StatusOr<DatasetRegistry> DatasetRegistry::Open(
         absl::StrSplit(entry, absl::MaxSplits('=', 1));
     const auto& [name, path] = parts;
     if (!IsValidModelName(name) || path.empty()) {
-      return About(entry, absl::InvalidArgumentError(
-                              "must be NAME=PATH, NAME being 1 to 64 "
-                              "lower-case letters, digits and dashes, "
-                              "starting with a letter"));
+      return OfEntry(entry, absl::InvalidArgumentError(
+                                "must be NAME=PATH, NAME being 1 to 64 "
+                                "lower-case letters, digits and dashes, "
+                                "starting with a letter"));
     }
     // The built-in name cannot be taken either: it stands for known images.
     if (registry.datasets_.count(name) != 0) {
-      return About(entry, absl::InvalidArgumentError(absl::StrCat(
-                              "the name ", name, " is taken already")));
+      return OfEntry(entry, absl::InvalidArgumentError(absl::StrCat(
+                                "the name ", name, " is taken already")));
     }
     absl::StatusOr<Dataset> dataset = OpenDataset(path);
-    if (!dataset.ok()) return About(entry, dataset.status());
+    if (!dataset.ok()) return OfEntry(entry, dataset.status());
     add(name, *std::move(dataset));
   }
   return registry;

@@ -21,7 +21,7 @@ constexpr uint64_t kMostRemoteImages = 4096;
 
 using Loaded = absl::StatusOr<std::shared_ptr<const Network>>;
 
-absl::Status About(absl::string_view what, const absl::Status& status) {
+absl::Status InFile(absl::string_view what, const absl::Status& status) {
   return absl::Status(status.code(),
                       absl::StrCat(what, ": ", status.message()));
 }
@@ -36,7 +36,7 @@ Loaded LoadVgg(const StoredModel& stored, const std::string& weights,
                      stored.manifest.preprocessing(), "\", must be \"unit\""));
   }
   const absl::StatusOr<StateDict> parameters = ParseSafetensors(weights);
-  if (!parameters.ok()) return About(kWeightsFile, parameters.status());
+  if (!parameters.ok()) return InFile(kWeightsFile, parameters.status());
   auto network =
       MakeVgg(stored.manifest.architecture(), *parameters, options.device);
   if (!network.ok()) return network.status();
@@ -103,7 +103,7 @@ Loaded LoadScript(const StoredModel& stored, const std::string& bytes,
   const auto interface = InterfaceOf(stored.manifest, options.device);
   if (!interface.ok()) return interface.status();
   auto network = LoadTorchScript(bytes, *interface, options.device);
-  if (!network.ok()) return About(kTorchScriptFile, network.status());
+  if (!network.ok()) return InFile(kTorchScriptFile, network.status());
   return Loaded(*std::move(network));
 }
 
@@ -118,7 +118,7 @@ Loaded LoadOnnxFile(const StoredModel& stored, const std::string& bytes,
   if (!interface.ok()) return interface.status();
   interface->access = WithoutGradients(interface->access);
   auto network = LoadOnnx(bytes, *interface);
-  if (!network.ok()) return About(kOnnxFile, network.status());
+  if (!network.ok()) return InFile(kOnnxFile, network.status());
   return Loaded(*std::move(network));
 }
 
@@ -160,7 +160,7 @@ Loaded LoadRemote(const StoredModel& stored, const std::string& file,
   std::string name;
   RemoteModel model;
   absl::Status status = ReadEndpointFile(file, &name, &model);
-  if (!status.ok()) return About(kEndpointFile, status);
+  if (!status.ok()) return InFile(kEndpointFile, status);
   // The store names an endpoint, and only the server's flags say where that is.
   // So a store cannot send images to a host of its choice.
   const auto endpoint = options.endpoints.find(name);

@@ -20,7 +20,7 @@ int64_t SumOfGradients(const std::vector<AttackRecord>& records) {
   return sum;
 }
 
-RpcMetrics& Method(const Parts& parts, const char* name) {
+RpcMetrics& AttackEvaluationMethod(const Parts& parts, const char* name) {
   return parts.metrics.Rpc(v1::AttackEvaluationService::service_full_name(),
                            name);
 }
@@ -29,14 +29,16 @@ RpcMetrics& Method(const Parts& parts, const char* name) {
 
 AttackEvaluationService::AttackEvaluationService(const Parts& parts)
     : parts_(parts),
-      classify_(Method(parts, "Classify")),
-      generate_adversarial_(Method(parts, "GenerateAdversarial")),
-      evaluate_robustness_(Method(parts, "EvaluateRobustness")),
-      get_evaluation_(Method(parts, "GetEvaluation")),
-      list_evaluations_(Method(parts, "ListEvaluations")),
-      cancel_evaluation_(Method(parts, "CancelEvaluation")),
-      delete_evaluation_(Method(parts, "DeleteEvaluation")),
-      list_evaluation_records_(Method(parts, "ListEvaluationRecords")) {}
+      classify_(AttackEvaluationMethod(parts, "Classify")),
+      generate_adversarial_(
+          AttackEvaluationMethod(parts, "GenerateAdversarial")),
+      evaluate_robustness_(AttackEvaluationMethod(parts, "EvaluateRobustness")),
+      get_evaluation_(AttackEvaluationMethod(parts, "GetEvaluation")),
+      list_evaluations_(AttackEvaluationMethod(parts, "ListEvaluations")),
+      cancel_evaluation_(AttackEvaluationMethod(parts, "CancelEvaluation")),
+      delete_evaluation_(AttackEvaluationMethod(parts, "DeleteEvaluation")),
+      list_evaluation_records_(
+          AttackEvaluationMethod(parts, "ListEvaluationRecords")) {}
 
 void AttackEvaluationService::OnStorage(UnaryCall* call,
                                         std::function<absl::Status()> work) {

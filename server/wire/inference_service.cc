@@ -11,7 +11,7 @@
 namespace adv {
 namespace {
 
-RpcMetrics& Method(const Parts& parts, const char* name) {
+RpcMetrics& InferenceMethod(const Parts& parts, const char* name) {
   return parts.metrics.Rpc(inference::GRPCInferenceService::service_full_name(),
                            name);
 }
@@ -20,12 +20,12 @@ RpcMetrics& Method(const Parts& parts, const char* name) {
 
 InferenceService::InferenceService(const Parts& parts)
     : parts_(parts),
-      server_live_(Method(parts, "ServerLive")),
-      server_ready_(Method(parts, "ServerReady")),
-      model_ready_(Method(parts, "ModelReady")),
-      server_metadata_(Method(parts, "ServerMetadata")),
-      model_metadata_(Method(parts, "ModelMetadata")),
-      model_infer_(Method(parts, "ModelInfer")) {}
+      server_live_(InferenceMethod(parts, "ServerLive")),
+      server_ready_(InferenceMethod(parts, "ServerReady")),
+      model_ready_(InferenceMethod(parts, "ModelReady")),
+      server_metadata_(InferenceMethod(parts, "ServerMetadata")),
+      model_metadata_(InferenceMethod(parts, "ModelMetadata")),
+      model_infer_(InferenceMethod(parts, "ModelInfer")) {}
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

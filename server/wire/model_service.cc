@@ -9,7 +9,7 @@
 namespace adv {
 namespace {
 
-RpcMetrics& Method(const Parts& parts, const char* name) {
+RpcMetrics& ModelMethod(const Parts& parts, const char* name) {
   return parts.metrics.Rpc(v1::ModelService::service_full_name(), name);
 }
 
@@ -17,9 +17,9 @@ RpcMetrics& Method(const Parts& parts, const char* name) {
 
 ModelService::ModelService(const Parts& parts)
     : parts_(parts),
-      list_models_(Method(parts, "ListModels")),
-      get_model_(Method(parts, "GetModel")),
-      reload_models_(Method(parts, "ReloadModels")) {}
+      list_models_(ModelMethod(parts, "ListModels")),
+      get_model_(ModelMethod(parts, "GetModel")),
+      reload_models_(ModelMethod(parts, "ReloadModels")) {}
 
 grpc::ServerUnaryReactor* ModelService::ListModels(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

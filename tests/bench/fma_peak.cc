@@ -14,7 +14,7 @@ namespace {
 
 // Twelve independent chains: more than latency times units of any CPU so far.
 constexpr int kChains = 12;
-constexpr int64_t kSteps = 1 << 16;
+constexpr int64_t kChainSteps = 1 << 16;
 constexpr double kMeasureSeconds = 0.5;
 
 // Tells the compiler that the sums are used, so that it computes them.
@@ -28,7 +28,7 @@ __attribute__((target("avx512f"))) void Steps512() {
   for (__m512& sum : sums) sum = _mm512_set1_ps(1);
   const __m512 factor = _mm512_set1_ps(0.999F);
   const __m512 term = _mm512_set1_ps(0.001F);
-  for (int64_t step = 0; step < kSteps; ++step) {
+  for (int64_t step = 0; step < kChainSteps; ++step) {
 #pragma GCC unroll 12
     for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, factor, term);
   }
@@ -40,7 +40,7 @@ __attribute__((target("avx2,fma"))) void Steps256() {
   for (__m256& sum : sums) sum = _mm256_set1_ps(1);
   const __m256 factor = _mm256_set1_ps(0.999F);
   const __m256 term = _mm256_set1_ps(0.001F);
-  for (int64_t step = 0; step < kSteps; ++step) {
+  for (int64_t step = 0; step < kChainSteps; ++step) {
 #pragma GCC unroll 12
     for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, factor, term);
   }
@@ -74,7 +74,7 @@ double FmaPeakGflops() {
                       std::chrono::steady_clock::now() - start)
                       .count();
       }
-      rate = 2.0 * lanes * kChains * kSteps * rounds / seconds / 1e9;
+      rate = 2.0 * lanes * kChains * kChainSteps * rounds / seconds / 1e9;
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -27,7 +27,7 @@ std::vector<std::string> Texts(const std::string& list) {
   return texts;
 }
 
-std::string Error(const std::string& list) {
+std::string ErrorFor(const std::string& list) {
   return std::string(ParseEpsilons(list).status().message());
 }
 
@@ -78,25 +78,25 @@ TEST(EpsilonTest, OneSizeIsThereOnce) {
 TEST(EpsilonTest, BlanksDoNotMatter) {
   EXPECT_THAT(Texts(" 0.01 ,\t2/255, 0 : 2/255 : 1/255"),
               ElementsAre("0.01", "2/255", "0/255", "1/255"));
-  EXPECT_THAT(Error("0.1, ,0.2"), HasSubstr("'' is not a size"));
+  EXPECT_THAT(ErrorFor("0.1, ,0.2"), HasSubstr("'' is not a size"));
 }
 
 TEST(EpsilonTest, SuggestsLevelsForABareNumberAboveOne) {
-  EXPECT_THAT(Error("2"), HasSubstr("write 2/255"));
-  EXPECT_THAT(Error("300"), Not(HasSubstr("300/255")));
+  EXPECT_THAT(ErrorFor("2"), HasSubstr("write 2/255"));
+  EXPECT_THAT(ErrorFor("300"), Not(HasSubstr("300/255")));
 }
 
 TEST(EpsilonTest, SaysWhatIsAllowed) {
-  EXPECT_THAT(Error("-0.1"), HasSubstr("allowed are 0 to 1"));
-  EXPECT_THAT(Error("256/255"), HasSubstr("0/255 to 255/255"));
-  EXPECT_THAT(Error("-1/255"), HasSubstr("0/255 to 255/255"));
-  EXPECT_THAT(Error("1/8"), HasSubstr("N/255"));
-  EXPECT_THAT(Error("x"), HasSubstr("8/255"));
-  EXPECT_THAT(Error(""), HasSubstr("8/255"));
-  EXPECT_THAT(Error("0.1,"), HasSubstr("'' is not a size"));
-  EXPECT_THAT(Error("nan"), HasSubstr("is not a size"));
-  EXPECT_THAT(Error("inf"), HasSubstr("is not a size"));
-  EXPECT_THAT(Error("0.1x"), HasSubstr("'0.1x'"));
+  EXPECT_THAT(ErrorFor("-0.1"), HasSubstr("allowed are 0 to 1"));
+  EXPECT_THAT(ErrorFor("256/255"), HasSubstr("0/255 to 255/255"));
+  EXPECT_THAT(ErrorFor("-1/255"), HasSubstr("0/255 to 255/255"));
+  EXPECT_THAT(ErrorFor("1/8"), HasSubstr("N/255"));
+  EXPECT_THAT(ErrorFor("x"), HasSubstr("8/255"));
+  EXPECT_THAT(ErrorFor(""), HasSubstr("8/255"));
+  EXPECT_THAT(ErrorFor("0.1,"), HasSubstr("'' is not a size"));
+  EXPECT_THAT(ErrorFor("nan"), HasSubstr("is not a size"));
+  EXPECT_THAT(ErrorFor("inf"), HasSubstr("is not a size"));
+  EXPECT_THAT(ErrorFor("0.1x"), HasSubstr("'0.1x'"));
 }
 
 TEST(EpsilonTest, InL2ASizeIsOfTheWholeImage) {
@@ -113,12 +113,12 @@ TEST(EpsilonTest, InL2ASizeIsOfTheWholeImage) {
 }
 
 TEST(EpsilonTest, RefusesRangesThatMakeNoSense) {
-  EXPECT_THAT(Error("0:1"), HasSubstr("START:LAST:STEP"));
-  EXPECT_THAT(Error("0:0.1:1/255"), HasSubstr("mixes"));
-  EXPECT_THAT(Error("0:8/255:0"), HasSubstr("step above 0"));
-  EXPECT_THAT(Error("0:0.1:0"), HasSubstr("step above 0"));
-  EXPECT_THAT(Error("8/255:1/255:1/255"), HasSubstr("ends before"));
-  EXPECT_THAT(Error("0:1:0.00001"), HasSubstr("more than 1000 values"));
+  EXPECT_THAT(ErrorFor("0:1"), HasSubstr("START:LAST:STEP"));
+  EXPECT_THAT(ErrorFor("0:0.1:1/255"), HasSubstr("mixes"));
+  EXPECT_THAT(ErrorFor("0:8/255:0"), HasSubstr("step above 0"));
+  EXPECT_THAT(ErrorFor("0:0.1:0"), HasSubstr("step above 0"));
+  EXPECT_THAT(ErrorFor("8/255:1/255:1/255"), HasSubstr("ends before"));
+  EXPECT_THAT(ErrorFor("0:1:0.00001"), HasSubstr("more than 1000 values"));
 }
 
 ClassNames Names() {

@@ -16,8 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Loss = ApgdConfig::Loss;
 
-int64_t Count(const at::Tensor& chosen) { return chosen.sum().item<int64_t>(); }
-
 // Worked by hand: z_(1) - z_(3) is 2, z_(1) - (z_(3) + z_(4)) / 2 is 2.5.
 TEST(DlrTest, IsTheFormula) {
   const at::Tensor logits = Floats({1, 3, 0, 2}).view({1, 4});

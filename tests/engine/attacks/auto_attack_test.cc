@@ -15,8 +15,6 @@ using ::testing::Gt;
 using ::testing::HasSubstr;
 using Loss = ApgdConfig::Loss;
 
-int64_t Count(const at::Tensor& chosen) { return chosen.sum().item<int64_t>(); }
-
 std::string ErrorOf(const AttackConfig& config, const RunOptions& options,
                     const AttackProblem& problem) {
   return std::string(ValidateRun(TraitsOf(config), options, problem).message());

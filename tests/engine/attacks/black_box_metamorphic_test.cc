@@ -12,7 +12,7 @@
 namespace adv {
 namespace {
 
-struct Case {
+struct BlackBoxCase {
   std::string name;
   AttackConfig config;
   Norm norm;
@@ -20,11 +20,11 @@ struct Case {
   int64_t queries;  // the most that an image may cost
 };
 
-std::ostream& operator<<(std::ostream& out, const Case& one) {
+std::ostream& operator<<(std::ostream& out, const BlackBoxCase& one) {
   return out << one.name;
 }
 
-class BlackBoxTest : public ::testing::TestWithParam<Case> {
+class BlackBoxTest : public ::testing::TestWithParam<BlackBoxCase> {
  protected:
   BlackBoxTest() { batch_.samples = at::arange(100, 132, at::kLong); }
 
@@ -65,11 +65,13 @@ class BlackBoxTest : public ::testing::TestWithParam<Case> {
 INSTANTIATE_TEST_SUITE_P(
     All, BlackBoxTest,
     ::testing::Values(
-        Case{"SquareLinf", SquareConfig{60}, Norm::kLinf, 0.03, 60},
-        Case{"SquareL2", SquareConfig{60, 0.8, 2}, Norm::kL2, 0.2, 120},
-        Case{"HopSkipJumpLinf", HopSkipJumpConfig{300}, Norm::kLinf, 0.06, 300},
-        Case{"HopSkipJumpL2", HopSkipJumpConfig{300}, Norm::kL2, 0.3, 300},
-        Case{"Boundary", BoundaryConfig{300}, Norm::kL2, 0.4, 300}),
+        BlackBoxCase{"SquareLinf", SquareConfig{60}, Norm::kLinf, 0.03, 60},
+        BlackBoxCase{"SquareL2", SquareConfig{60, 0.8, 2}, Norm::kL2, 0.2, 120},
+        BlackBoxCase{"HopSkipJumpLinf", HopSkipJumpConfig{300}, Norm::kLinf,
+                     0.06, 300},
+        BlackBoxCase{"HopSkipJumpL2", HopSkipJumpConfig{300}, Norm::kL2, 0.3,
+                     300},
+        BlackBoxCase{"Boundary", BoundaryConfig{300}, Norm::kL2, 0.4, 300}),
     [](const auto& one) { return one.param.name; });
 
 TEST_P(BlackBoxTest, SomeFallAndSomeStand) {

@@ -13,7 +13,7 @@ namespace adv {
 namespace {
 
 // Sizes of what is found over the distances to the plane.
-at::Tensor Excess(int64_t queries, const BesideAPlane& toy) {
+at::Tensor ExcessOfBoundary(int64_t queries, const BesideAPlane& toy) {
   const AttackResult result = RunOne(BoundaryConfig{queries}, *toy.network,
                                      toy.batch, WithinTheBox(Norm::kL2));
   EXPECT_TRUE(result.success.all().item<bool>());
@@ -27,11 +27,11 @@ void ExpectFrom1To(double most, const at::Tensor& excess) {
 }
 
 TEST(Boundary, EndsCloseToThePlaneAndNeverBeforeIt) {
-  ExpectFrom1To(1.05, Excess(2500, BesideAPlane(16, 80)));
+  ExpectFrom1To(1.05, ExcessOfBoundary(2500, BesideAPlane(16, 80)));
 }
 
 TEST(Boundary, EndsCloseToThePlaneWhereTheBoxStopsAFewPixels) {
-  ExpectFrom1To(1.05, Excess(6000, BesideAPlane(8, 80, 2)));
+  ExpectFrom1To(1.05, ExcessOfBoundary(6000, BesideAPlane(8, 80, 2)));
 }
 
 // The more pixels stop at the box, the fewer random ways fool: so few at last
@@ -49,9 +49,9 @@ TEST(Boundary, EndsNearThePlaneWhereTheBoxStopsAThirdOfThePixels) {
 
 TEST(Boundary, ComesCloserWithMoreQueries) {
   const BesideAPlane toy(16, 81);
-  const double few = Excess(60, toy).mean().item<double>();
-  const double some = Excess(400, toy).mean().item<double>();
-  const double many = Excess(1500, toy).mean().item<double>();
+  const double few = ExcessOfBoundary(60, toy).mean().item<double>();
+  const double some = ExcessOfBoundary(400, toy).mean().item<double>();
+  const double many = ExcessOfBoundary(1500, toy).mean().item<double>();
   EXPECT_LT(some, 0.8 * few);
   EXPECT_LT(many, 0.95 * some);
 }
@@ -86,7 +86,7 @@ struct Answers {
 
 // Walks beside the attack: from an image at distance D one on the sphere,
 // `around` D away on the tangent; from there to (1 - nearer) D, but not back.
-struct Companion {
+struct BoundaryCompanion {
   void Walk(const RuleNetwork::Rule& fools, uint64_t seed) {
     DecisionTrail trail(BoundaryConfig{400}, Norm::kL2, fools, seed);
     at::Tensor current = trail.Start();
@@ -124,7 +124,7 @@ struct Companion {
 
 TEST(Boundary, StepsAreLedByTheirAnswers) {
   const at::Tensor w = Normal({48}, 83).to(at::kDouble);
-  Companion companion;
+  BoundaryCompanion companion;
   for (const uint64_t seed : {1, 2, 3}) {
     companion.Walk(
         [w](const at::Tensor& change) {
@@ -141,7 +141,7 @@ TEST(Boundary, StepsAreLedByTheirAnswers) {
 }
 
 TEST(Boundary, DoesNotGoBackWhereTheBoxBringsItNearer) {
-  Companion companion;
+  BoundaryCompanion companion;
   for (const uint64_t seed : {1, 2, 3}) {
     companion.Walk(
         [](const at::Tensor& change) { return change.abs().gt(0.499).any(1); },

@@ -29,7 +29,7 @@ CarliniWagnerConfig Thorough() {
 }
 
 // Sizes over distances.
-void ExpectFrom1To(double most, const at::Tensor& ratio) {
+void ExpectRatioFrom1To(double most, const at::Tensor& ratio) {
   EXPECT_TRUE(ratio.ge(1 - 1e-4).all().item<bool>()) << ratio;
   EXPECT_TRUE(ratio.le(most).all().item<bool>()) << ratio;
 }
@@ -58,8 +58,8 @@ TEST_F(CarliniWagnerTest, DefaultsFindTheNearestAtAnyScale) {
     const LinearToy scaled(91, 5, scale);
     const AttackResult result =
         FindNearest(config, scaled.network, batch_, Norm::kL2);
-    ExpectFrom1To(1.05, SizesIn(result, batch_, Norm::kL2) /
-                            ExactDistances(toy_, batch_, Norm::kL2));
+    ExpectRatioFrom1To(1.05, SizesIn(result, batch_, Norm::kL2) /
+                                 ExactDistances(toy_, batch_, Norm::kL2));
   }
 }
 
@@ -76,7 +76,7 @@ TEST_F(CarliniWagnerTest, TheBestOfAllTargetsIsTheNearestOfManyClasses) {
       EXPECT_TRUE(result.success.all().item<bool>());
       nearest = at::min(nearest, SizesIn(result, batch, Norm::kL2));
     }
-    ExpectFrom1To(1.05, nearest / exact);
+    ExpectRatioFrom1To(1.05, nearest / exact);
   }
 }
 
@@ -94,8 +94,8 @@ TEST_F(CarliniWagnerTest, FindsTheNearestOfManyClassesThatAreAlike) {
   const AttackResult result =
       FindNearest(Thorough(), toy.network, batch, Norm::kL2);
   EXPECT_TRUE(result.success.all().item<bool>());
-  ExpectFrom1To(1.05, SizesIn(result, batch, Norm::kL2) /
-                          ExactDistances(toy, batch, Norm::kL2));
+  ExpectRatioFrom1To(1.05, SizesIn(result, batch, Norm::kL2) /
+                               ExactDistances(toy, batch, Norm::kL2));
 }
 
 // With too small a constant the image stays where it is; the next one is ten

@@ -92,9 +92,9 @@ TEST_P(FabTest, TargetClassesAreTheBestOnes) {
 }
 
 // Keeps what it was asked.
-class RecordingNetwork final : public Network {
+class GradientRecorder final : public Network {
  public:
-  explicit RecordingNetwork(const Network& network)
+  explicit GradientRecorder(const Network& network)
       : Network(network.traits()), network_(network) {}
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     judged.push_back(images);
@@ -115,7 +115,7 @@ class RecordingNetwork final : public Network {
 
 TEST_P(FabTest, WhatFoolsIsDrawnBackToTheOriginal) {
   const SphereToy sphere;
-  const RecordingNetwork network(sphere.network);
+  const GradientRecorder network(sphere.network);
   AttackBatch batch;
   batch.images = sphere.batch.images.narrow(0, 5, 1);
   batch.labels = Longs({0});
@@ -139,7 +139,7 @@ TEST_P(FabTest, WhatFoolsIsDrawnBackToTheOriginal) {
 }
 
 TEST_P(FabTest, RestartsStartAtHalfTheDistanceOfWhatWasFound) {
-  const RecordingNetwork network(toy_.network);
+  const GradientRecorder network(toy_.network);
   const AttackBatch batch = toy_.Grey(7, 106);
   const auto start_at = [&](uint64_t seed, double epsilon) {
     network.seen.clear();

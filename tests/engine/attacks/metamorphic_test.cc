@@ -63,8 +63,6 @@ bool StandsForWantOfAGradient(const AttackResult& result) {
       .item<bool>();
 }
 
-int64_t Count(const at::Tensor& chosen) { return chosen.sum().item<int64_t>(); }
-
 TEST_P(MetamorphicTest, ConstantAddedToAllLogits) {
   const ToyLinearNetwork shifted(SmallShape(), weights_, bias_ + 7);
   const AttackResult plain = Run(network_, batch_);

@@ -13,7 +13,7 @@
 namespace adv {
 namespace {
 
-struct Case {
+struct MinimisingCase {
   std::string name;
   AttackConfig config;
   Norm norm;
@@ -21,9 +21,9 @@ struct Case {
   double limit = 1.05;
 };
 
-void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+void PrintTo(const MinimisingCase& one, std::ostream* out) { *out << one.name; }
 
-std::vector<Case> Cases() {
+std::vector<MinimisingCase> Cases() {
   CarliniWagnerConfig cw;
   cw.learning_rate = 0.02;
   cw.initial_constant = 1;
@@ -45,7 +45,8 @@ std::vector<Case> Cases() {
           {"fab_t_linf", fab_t, Norm::kLinf}};
 }
 
-class MinimisingPropertiesTest : public ::testing::TestWithParam<Case> {
+class MinimisingPropertiesTest
+    : public ::testing::TestWithParam<MinimisingCase> {
  protected:
   AttackResult Find(const Network& network, const AttackBatch& batch) const {
     return FindNearest(GetParam().config, network, batch, GetParam().norm);

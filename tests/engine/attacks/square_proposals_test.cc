@@ -13,7 +13,7 @@
 namespace adv {
 namespace {
 
-constexpr double kEpsilon = 0.25;
+constexpr double kHalfRange = 0.25;
 
 struct Corner {
   int64_t top, left;
@@ -36,7 +36,7 @@ at::Tensor Square(const at::Tensor& values, const Corner& corner,
   return values.narrow(1, corner.top, side).narrow(2, corner.left, side);
 }
 
-RandomWords Words(uint32_t draw) {
+RandomWords WordsOf(uint32_t draw) {
   return {{7, RandomPurpose::kProposal, 0, draw}, 3};
 }
 
@@ -45,7 +45,7 @@ class SquareProposalsTest : public ::testing::Test {
  protected:
   void Make(Norm norm, at::IntArrayRef shape) {
     originals_ = at::full(shape, 0.5, at::kFloat).unsqueeze(0);
-    proposals_ = MakeSquareProposals(originals_, {norm, kEpsilon}, false);
+    proposals_ = MakeSquareProposals(originals_, {norm, kHalfRange}, false);
   }
   at::Tensor Change() const {
     return (proposals_->images().to(at::kDouble) - 0.5)[0];
@@ -57,7 +57,7 @@ class SquareProposalsTest : public ::testing::Test {
     const at::Tensor before = proposals_->images().clone();
     std::set<int64_t> drawn;
     for (uint32_t draw = 0; draw < draws; ++draw) {
-      proposals_->Propose(0, share, Words(draw));
+      proposals_->Propose(0, share, WordsOf(draw));
       const auto [error, which] =
           (allowed - Change()).abs().amax({1, 2, 3}).min(0);
       EXPECT_LT(error.item<double>(), 1e-6) << Change();
@@ -75,12 +75,12 @@ class SquareProposalsTest : public ::testing::Test {
 // Algorithm 2: one of +-epsilon for each channel of the square.
 TEST_F(SquareProposalsTest, LinfHasOneSignForEachChannelOfASquare) {
   Make(Norm::kLinf, {2, 4, 5});
-  proposals_->Start(0, Words(0));
+  proposals_->Start(0, WordsOf(0));
   const at::Tensor start = Change();
   std::vector<at::Tensor> allowed;
   for (const Corner& corner : Corners(4, 5, 2)) {
-    for (const double first : {-kEpsilon, kEpsilon}) {
-      for (const double second : {-kEpsilon, kEpsilon}) {
+    for (const double first : {-kHalfRange, kHalfRange}) {
+      for (const double second : {-kHalfRange, kHalfRange}) {
         const at::Tensor candidate = start.clone();
         Square(candidate, corner, 2)[0].fill_(first);
         Square(candidate, corner, 2)[1].fill_(second);
@@ -115,7 +115,7 @@ at::Tensor AlgorithmThree(const at::Tensor& change, const Corner& target,
   Square(both, target, 3).fill_(1);
   Square(both, source, 3).fill_(1);
   const double unused =
-      kEpsilon * kEpsilon - change.square().sum().item<double>();
+      kHalfRange * kHalfRange - change.square().sum().item<double>();
   const at::Tensor available =
       (LengthOfChannels(change * both).square() + unused / change.size(0))
           .sqrt();
@@ -135,7 +135,7 @@ TEST_F(SquareProposalsTest, L2MovesLengthFromOneSquareToAnother) {
   // in a part of a channel.
   at::Tensor state = Normal({1, 2, 7, 4}, 40);
   state[0][0].narrow(0, 4, 3).zero_();
-  state.mul_(0.8 * kEpsilon / state.norm());
+  state.mul_(0.8 * kHalfRange / state.norm());
   proposals_->images().copy_(originals_ + state);
   const at::Tensor change = Change();
   const at::Tensor upright = Bumps();
@@ -165,7 +165,7 @@ TEST_F(SquareProposalsTest, L2MovesLengthFromOneSquareToAnother) {
 // How many rows of the image a candidate of `share` changes.
 int64_t SideOf(SquareProposals& proposals, double share) {
   const at::Tensor before = proposals.images().clone();
-  proposals.Propose(0, share, Words(1));
+  proposals.Propose(0, share, WordsOf(1));
   const int64_t rows =
       proposals.images().ne(before)[0][0].any(1).sum().item<int64_t>();
   proposals.TakeBack(0);
@@ -184,7 +184,7 @@ std::vector<int64_t> SidesOf(SquareProposals& proposals) {
 // 1.3, to the nearest; the reference's L2 squares are odd and at least 3.
 TEST_F(SquareProposalsTest, SidesAreTheRootOfTheShare) {
   Make(Norm::kLinf, {1, 32, 32});
-  proposals_->Start(0, Words(0));
+  proposals_->Start(0, WordsOf(0));
   EXPECT_EQ(SidesOf(*proposals_),
             std::vector<int64_t>({29, 20, 14, 10, 7, 5, 4, 3, 2, 1}));
   Make(Norm::kL2, {1, 32, 32});

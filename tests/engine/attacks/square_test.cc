@@ -13,7 +13,7 @@
 namespace adv {
 namespace {
 
-int64_t Sum(const at::Tensor& counts) { return counts.sum().item<int64_t>(); }
+int64_t SumOf(const at::Tensor& counts) { return counts.sum().item<int64_t>(); }
 
 // Says 0 of everything: nothing fools, no margin ever falls.
 std::shared_ptr<RecordingNetwork> Indifferent(std::vector<int64_t> shape) {
@@ -189,8 +189,8 @@ TEST(Square, LinfResultsLieOnTheSurface) {
                   .logical_or(result.images.eq(upper))
                   .all()
                   .item<bool>());
-  EXPECT_GT(Sum(result.success), 4);
-  EXPECT_LT(Sum(result.success), 32);
+  EXPECT_GT(SumOf(result.success), 4);
+  EXPECT_LT(SumOf(result.success), 32);
 }
 
 TEST(Square, LinfStartsWithStripes) {
@@ -200,8 +200,8 @@ TEST(Square, LinfStartsWithStripes) {
   EXPECT_TRUE(change.abs().eq(1).all().item<bool>());
   EXPECT_TRUE(change.equal(change.narrow(2, 0, 1).expand_as(change)));
   // Each image, channel and column for itself.
-  EXPECT_GT(Sum(change.select(2, 0).ne(change[0][0][0][0])), 18);
-  EXPECT_LT(Sum(change.select(2, 0).ne(change[0][0][0][0])), 54);
+  EXPECT_GT(SumOf(change.select(2, 0).ne(change[0][0][0][0])), 18);
+  EXPECT_LT(SumOf(change.select(2, 0).ne(change[0][0][0][0])), 54);
 }
 
 // By hand: a bump of one row of two pixels is 1 at the right one and 1/4 on
@@ -270,7 +270,7 @@ TEST(Square, SquaresShrinkWithTheQueries) {
     for (int64_t query = 1; query < 60; ++query) {
       const double share = SquareShare(0.8, query, queries);
       const at::Tensor rows = asked[query].ne(asked[0])[0][0].any(1);
-      EXPECT_EQ(Sum(rows), std::lround(32 * std::sqrt(share)))
+      EXPECT_EQ(SumOf(rows), std::lround(32 * std::sqrt(share)))
           << "query " << query << " of " << queries;
     }
   }
@@ -289,9 +289,9 @@ TEST(Square, FoolsAndLeavesAtOnce) {
     const at::Tensor spent = at::where(result.success, result.iterations + 1,
                                        at::full_like(result.forwards, 40));
     EXPECT_TRUE(result.forwards.eq(spent).logical_or(wrong).all().item<bool>());
-    EXPECT_EQ(Sum(result.gradients), 0);
-    EXPECT_GT(Sum(result.iterations.gt(0)), 4);
-    EXPECT_GT(Sum(result.iterations.eq(-1)), 4);
+    EXPECT_EQ(SumOf(result.gradients), 0);
+    EXPECT_GT(SumOf(result.iterations.gt(0)), 4);
+    EXPECT_GT(SumOf(result.iterations.eq(-1)), 4);
   }
 }
 
@@ -304,7 +304,7 @@ TEST(Square, AnyIterateReturnsWhatIsWrongAsItIs) {
   const AttackResult any = RunOne(SquareConfig{40}, *network, batch, options);
   const at::Tensor wrong =
       network->Logits(batch.images).value().argmax(1).ne(batch.labels);
-  EXPECT_EQ(Sum(wrong), 6);
+  EXPECT_EQ(SumOf(wrong), 6);
   EXPECT_TRUE(any.images.equal(
       at::where(wrong.view({-1, 1, 1, 1}), batch.images, last.images)));
   EXPECT_TRUE(any.success.logical_or(wrong.logical_not()).all().item<bool>());
@@ -325,9 +325,9 @@ TEST(Square, RestartsRunOnWhatStands) {
   EXPECT_TRUE(
       often.images.index_select(0, fell.nonzero().flatten())
           .equal(once.images.index_select(0, fell.nonzero().flatten())));
-  EXPECT_GT(Sum(often.success), Sum(fell));
+  EXPECT_GT(SumOf(often.success), SumOf(fell));
   const at::Tensor stood = often.success.logical_not();
-  EXPECT_GT(Sum(stood), 0);
+  EXPECT_GT(SumOf(stood), 0);
   EXPECT_TRUE(often.forwards.masked_select(stood).eq(50).all().item<bool>());
 }
 
@@ -338,7 +338,7 @@ TEST(Square, GoesTowardTheTarget) {
   const AttackResult result =
       RunOne(SquareConfig{300}, *network, batch, AtEpsilons({0.15}));
   EXPECT_TRUE(result.success.equal(result.logits.argmax(1).eq(batch.targets)));
-  EXPECT_GT(Sum(result.success), 24);
+  EXPECT_GT(SumOf(result.success), 24);
 }
 
 // Images of one row and of one pixel have a square, too.

@@ -24,6 +24,11 @@ inline at::Tensor Longs(const std::vector<int64_t>& values) {
   return at::tensor(values, at::kLong);
 }
 
+// How many of a mask are chosen.
+inline int64_t Count(const at::Tensor& chosen) {
+  return chosen.sum().item<int64_t>();
+}
+
 // The same numbers on each call with the same seed.
 inline at::Tensor Uniform(at::IntArrayRef shape, uint64_t seed) {
   return at::rand(shape, at::detail::createCPUGenerator(seed));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/engine/data/message_of.h"
 #include "tests/engine/temp_folder.h"
 
 namespace adv {
@@ -22,10 +23,6 @@ std::string Record(char label, unsigned char red, unsigned char green,
   return std::string(1, label) + std::string(1024, static_cast<char>(red)) +
          std::string(1024, static_cast<char>(green)) +
          std::string(1024, static_cast<char>(blue));
-}
-
-std::string MessageOf(const absl::Status& status) {
-  return std::string(status.message());
 }
 
 // An official file of black aeroplanes (a sparse file, quick to make).

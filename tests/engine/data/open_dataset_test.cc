@@ -12,6 +12,7 @@
 
 #include "engine/data/array_dataset.h"
 #include "engine/data/npy.h"
+#include "tests/engine/data/message_of.h"
 #include "tests/engine/temp_folder.h"
 
 namespace adv {
@@ -31,10 +32,6 @@ std::string Npy(const std::string& descr, const std::string& shape,
   return absl::StrCat(std::string("\x93NUMPY\x01\x00", 8),
                       std::string(1, static_cast<char>(header.size())),
                       std::string(1, '\0'), header, values);
-}
-
-std::string MessageOf(const absl::Status& status) {
-  return std::string(status.message());
 }
 
 TEST(NpyTest, ArraysAreReadWithTheirType) {

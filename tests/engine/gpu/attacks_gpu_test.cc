@@ -19,7 +19,7 @@
 namespace adv {
 namespace {
 
-constexpr int64_t kTile = 250;
+constexpr int64_t kAttackTile = 250;
 
 // One way that an attack can go, with so few passes that the CPU keeps up.
 struct Case {
@@ -79,7 +79,7 @@ class AttacksGpuTest : public GpuTest,
     plan_.norm = GetParam().norm;
     plan_.epsilons = {plan_.norm == Norm::kL2 ? 0.25 : 0.01};
     plan_.success = SuccessRule::kAnyIterate;
-    plan_.tile_size = kTile;
+    plan_.tile_size = kAttackTile;
   }
 
   static const Dataset& Sample() {
@@ -101,8 +101,8 @@ class AttacksGpuTest : public GpuTest,
   // Images of all that are right before and after.
   int64_t CountRobust(const Network& network) const {
     int64_t robust = 0;
-    for (int64_t begin = 0; begin < Sample().size(); begin += kTile) {
-      for (const SampleRecord& one : Records(network, begin, kTile)) {
+    for (int64_t begin = 0; begin < Sample().size(); begin += kAttackTile) {
+      for (const SampleRecord& one : Records(network, begin, kAttackTile)) {
         if (one.attacks.size() != 1) return -1;
         robust += one.prediction == one.label &&
                   one.attacks.front().prediction == one.label;
@@ -128,13 +128,13 @@ TEST_P(AttacksGpuTest, RobustAccuracyIsTheCpus) {
 TEST_P(AttacksGpuTest, ARerunGivesTheSameRecords) {
   const auto texts = [this] {
     std::vector<std::string> all;
-    for (const SampleRecord& one : Records(*on_gpu_, 0, kTile)) {
+    for (const SampleRecord& one : Records(*on_gpu_, 0, kAttackTile)) {
       all.push_back(RecordText(one));
     }
     return all;
   };
   const std::vector<std::string> once = texts();
-  EXPECT_EQ(once.size(), static_cast<size_t>(kTile));
+  EXPECT_EQ(once.size(), static_cast<size_t>(kAttackTile));
   EXPECT_EQ(texts(), once);
 }
 

@@ -21,10 +21,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-std::vector<Layer> LayersOf(const std::string& architecture) {
-  return VggLayers(architecture).value();
-}
-
 std::string FileOf(const StateDict& tensors,
                    WeightPrecision precision = WeightPrecision::kFloat32) {
   return SerializeSafetensors(tensors, precision).value();
@@ -42,7 +38,7 @@ std::string FileOf(const std::string& name, const std::string& dtype,
 
 std::string ErrorOf(const std::string& architecture, const std::string& file) {
   const absl::Status status =
-      LoadInitialWeights(LayersOf(architecture), file).status();
+      LoadInitialWeights(VggLayers(architecture).value(), file).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return std::string(status.message());
 }
@@ -67,7 +63,7 @@ StateDict TorchvisionVgg16() {
 TEST(InitialWeightsTest, TakesTheFirstThreeBlocksOfTorchvisionsVgg16) {
   const StateDict file = TorchvisionVgg16();
   const auto weights =
-      LoadInitialWeights(LayersOf("vgg16_transfer"), FileOf(file));
+      LoadInitialWeights(VggLayers("vgg16_transfer").value(), FileOf(file));
   ASSERT_TRUE(weights.ok()) << weights.status();
   EXPECT_THAT(
       weights->loaded,
@@ -94,7 +90,7 @@ TEST(InitialWeightsTest, TakesTheFirstThreeBlocksOfTorchvisionsVgg16) {
 TEST(InitialWeightsTest, AFewKeysAreEnough) {
   StateDict all = TorchvisionVgg16();
   const auto weights = LoadInitialWeights(
-      LayersOf("vgg16_transfer"),
+      VggLayers("vgg16_transfer").value(),
       FileOf({{"features.2.bias", all.at("features.2.bias")}},
              WeightPrecision::kFloat16));
   ASSERT_TRUE(weights.ok()) << weights.status();
@@ -108,12 +104,15 @@ TEST(InitialWeightsTest, AFewKeysAreEnough) {
 }
 
 TEST(InitialWeightsTest, AModelOfOursStartsAnother) {
-  const StateDict model = InitialParameters(LayersOf("table51"), 7);
-  const auto weights = LoadInitialWeights(LayersOf("relu_each"), FileOf(model));
+  const StateDict model = InitialParameters(VggLayers("table51").value(), 7);
+  const auto weights =
+      LoadInitialWeights(VggLayers("relu_each").value(), FileOf(model));
   ASSERT_TRUE(weights.ok()) << weights.status();
   EXPECT_THAT(weights->absent, IsEmpty());
   EXPECT_THAT(weights->skipped, IsEmpty());
-  EXPECT_TRUE(CheckParameters(LayersOf("relu_each"), weights->parameters).ok());
+  EXPECT_TRUE(
+      CheckParameters(VggLayers("relu_each").value(), weights->parameters)
+          .ok());
   for (const auto& [name, tensor] : model) {
     EXPECT_TRUE(at::equal(weights->parameters.at(name), tensor)) << name;
   }
@@ -122,9 +121,10 @@ TEST(InitialWeightsTest, AModelOfOursStartsAnother) {
 // relu_each has a dropout at the end of each block and 32 channels; counted,
 // the second block would begin at 6.
 TEST(InitialWeightsTest, DropoutsDoNotCountInTorchvisionsNames) {
-  const auto weights = LoadInitialWeights(
-      LayersOf("relu_each"), FileOf({{"features.5.bias", at::ones({64})},
-                                     {"features.6.bias", at::ones({64})}}));
+  const auto weights =
+      LoadInitialWeights(VggLayers("relu_each").value(),
+                         FileOf({{"features.5.bias", at::ones({64})},
+                                 {"features.6.bias", at::ones({64})}}));
   ASSERT_TRUE(weights.ok()) << weights.status();
   EXPECT_THAT(weights->loaded, ElementsAre("features.5.bias"));
   EXPECT_TRUE(at::equal(weights->parameters.at("conv3.bias"), at::ones({64})));
@@ -146,7 +146,7 @@ TEST(InitialWeightsTest, WrongShapesAreNamedAllOfThem) {
 TEST(InitialWeightsTest, AModelOfAnotherWidthIsAWrongShape) {
   EXPECT_THAT(
       ErrorOf("vgg16_transfer",
-              FileOf(InitialParameters(LayersOf("table51"), 1))),
+              FileOf(InitialParameters(VggLayers("table51").value(), 1))),
       HasSubstr("conv1.weight is [32, 3, 3, 3], must be [64, 3, 3, 3]"));
 }
 
@@ -163,7 +163,7 @@ TEST(InitialWeightsTest, ADtypeMattersOnlyWhereTheKeyDoes) {
       R"("steps":{"dtype":"I64","shape":[],"data_offsets":[128,136]}})";
   const uint64_t length = mixed.size();
   const auto weights = LoadInitialWeights(
-      LayersOf("vgg16_transfer"),
+      VggLayers("vgg16_transfer").value(),
       std::string(reinterpret_cast<const char*>(&length), 8) + mixed +
           std::string(136, '\0'));
   ASSERT_TRUE(weights.ok()) << weights.status();
