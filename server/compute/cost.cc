@@ -7,8 +7,6 @@
 namespace adv {
 namespace {
 
-constexpr int64_t kForward = 1;
-constexpr int64_t kGradient = 2;
 // Far below the largest number, so that sums of many costs stay in range.
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 4096;
 
@@ -26,7 +24,7 @@ struct PassesOf {
   // A walk of some steps: a gradient for each step, and a forward for the
   // verdict.
   static double Walk(int64_t steps) {
-    return kGradient * Number(steps) + kForward;
+    return kGradientCost * Number(steps) + kForwardCost;
   }
   // Steps that are not given grow with epsilon, so each epsilon is summed by
   // itself.
@@ -42,7 +40,7 @@ struct PassesOf {
 
   // One gradient for all epsilons, one verdict each.
   double operator()(const FgsmConfig&) const {
-    return kGradient + ForEachEpsilon(kForward);
+    return kGradientCost + ForEachEpsilon(kForwardCost);
   }
   double operator()(const IgsmConfig& config) const {
     return IgsmWalks(config.steps);
@@ -67,7 +65,7 @@ struct PassesOf {
   // Minimising attacks run once, whatever the epsilons. DeepFool takes one
   // gradient for each class and step.
   double operator()(const DeepFoolConfig& config) const {
-    return kGradient * Number(config.steps) * Number(classes);
+    return kGradientCost * Number(config.steps) * Number(classes);
   }
   double operator()(const CarliniWagnerConfig& config) const {
     return Number(config.binary_search_steps) * Walk(config.steps);
@@ -76,24 +74,25 @@ struct PassesOf {
     // Untargeted FAB takes a gradient for each class in a step. FAB-T takes one
     // alone, but makes a walk for each target.
     const bool each = config.target_classes > 0;
-    const double step = kGradient * Number(each ? 1 : classes) + kForward;
+    const double step =
+        kGradientCost * Number(each ? 1 : classes) + kForwardCost;
     return Number(config.restarts) *
            Number(each ? Targets(config.target_classes) : 1) *
            Number(config.steps) * step;
   }
   // A query is a forward.
   double operator()(const SquareConfig& config) const {
-    return ForEachEpsilon(kForward * Number(config.restarts) *
+    return ForEachEpsilon(kForwardCost * Number(config.restarts) *
                           Number(config.queries));
   }
   double operator()(const HopSkipJumpConfig& config) const {
-    return kForward * Number(config.queries);
+    return kForwardCost * Number(config.queries);
   }
   double operator()(const BoundaryConfig& config) const {
-    return kForward * Number(config.queries);
+    return kForwardCost * Number(config.queries);
   }
   double operator()(const NoiseConfig& config) const {
-    return ForEachEpsilon(kForward * Number(config.repeats));
+    return ForEachEpsilon(kForwardCost * Number(config.repeats));
   }
   double operator()(const AutoAttackConfig& config) const {
     double passes = 0;
@@ -115,11 +114,12 @@ int64_t Saturated(double passes) {
 
 int64_t AttackCost(const AttackConfig& attack,
                    const std::vector<double>& epsilons, int64_t classes) {
-  return Saturated(kForward + std::visit(PassesOf{epsilons, classes}, attack));
+  return Saturated(kForwardCost +
+                   std::visit(PassesOf{epsilons, classes}, attack));
 }
 
 int64_t EvaluationCost(const EvaluationPlan& plan, int64_t classes) {
-  double cost = kForward;
+  double cost = kForwardCost;
   for (const AttackConfig& attack : plan.attacks) {
     cost += static_cast<double>(AttackCost(attack, plan.epsilons, classes));
   }

@@ -12,8 +12,11 @@ namespace adv {
 // What work costs, in forward passes over one image: a forward is 1, a
 // gradient 2. An upper bound; saturates instead of overflowing.
 
+inline constexpr int64_t kForwardCost = 1;
+inline constexpr int64_t kGradientCost = 2;
+
 // Classifying one image.
-inline constexpr int64_t kClassifyCost = 1;
+inline constexpr int64_t kClassifyCost = kForwardCost;
 
 // One image of a model with `classes` under one attack at all of `epsilons`,
 // the verdicts and the clean forward included.

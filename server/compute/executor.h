@@ -160,6 +160,9 @@ class Executor {
   // the speed measured so far for each model (0 before the first job has
   // ended).
   Clock::Duration ExpectedWait(Lane lane) const ADV_EXCLUDES(mutex_);
+  // How fast one thread does jobs of `model`, as far as jobs that have ended
+  // tell.
+  Speed SpeedOf(const std::string& model) const ADV_EXCLUDES(mutex_);
   // When asking again is worthwhile: ExpectedWait within [50 ms, 30 s].
   Clock::Duration RetryAfter(Lane lane) const ADV_EXCLUDES(mutex_);
 

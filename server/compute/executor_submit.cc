@@ -109,7 +109,7 @@ Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
   // Only this lane and the more urgent ones go first.
   for (int i = 0; i <= static_cast<int>(lane); ++i) {
     for (const auto& [model, cost] : lanes_[i].backlog) {
-      const double speed = speeds_.Of(model);
+      const double speed = speeds_.Of(model).cost_per_second;
       // Before any job has ended, the speed is 0 and no wait is expected.
       if (speed > 0) seconds += static_cast<double>(cost) / speed;
     }
@@ -123,6 +123,11 @@ Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
 Clock::Duration Executor::ExpectedWait(Lane lane) const {
   MutexLock lock(mutex_);
   return ExpectedWaitLocked(lane);
+}
+
+Speed Executor::SpeedOf(const std::string& model) const {
+  MutexLock lock(mutex_);
+  return speeds_.Of(model);
 }
 
 Clock::Duration Executor::RetryAfter(Lane lane) const {

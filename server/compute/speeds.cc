@@ -27,10 +27,11 @@ void Speeds::Measure(const std::string& model, double cost_per_second) {
   Blend(cost_per_second, &by_model_[model]);
 }
 
-double Speeds::Of(const std::string& model) const {
+Speed Speeds::Of(const std::string& model) const {
   const auto found = by_model_.find(model);
   // A model that was never measured is taken to be as fast as the others.
-  return found == by_model_.end() ? all_ : found->second;
+  return found == by_model_.end() ? Speed{all_, false}
+                                  : Speed{found->second, true};
 }
 
 }  // namespace adv

@@ -6,8 +6,14 @@
 
 namespace adv {
 
-// How much of a job's cost (see cost.h) one thread does in a second, measured
-// for each model: a forward pass of one may take a thousand times that of
+// How fast one thread works.
+struct Speed {
+  double cost_per_second = 0;  // see cost.h; 0: not known
+  bool of_model = false;       // measured on the model itself, not on others
+};
+
+// How much of a job's cost one thread does in a second, measured for each
+// model: a forward pass of one may take a thousand times that of
 // another.
 //
 // Not thread-safe.
@@ -17,9 +23,9 @@ class Speeds {
   // above 0.
   void Measure(const std::string& model, double cost_per_second);
 
-  // Of `model`, or of all jobs so far if none of its own has ended; 0 if none
-  // has ended at all.
-  double Of(const std::string& model) const;
+  // Of `model`, or of all jobs so far if none of its own has ended; not known
+  // if none has ended at all.
+  Speed Of(const std::string& model) const;
 
  private:
   double all_ = 0;

@@ -6,6 +6,23 @@
 #include "server/codec/codec.h"
 
 namespace adv {
+namespace {
+
+// The seconds until `work` is done, `seconds` after its begin and before a tile
+// has ended; negative while nothing is known.
+double SecondsLeft(const WorkSoFar& work, double seconds) {
+  double pace = work.speed.cost_per_second * work.at_once;
+  // Another model may be a thousand times as fast: its speed counts only until
+  // there is work of this one to go by.
+  if (!work.speed.of_model && work.cost > 0 && seconds > 0) {
+    pace = static_cast<double>(work.cost) / seconds;
+  }
+  if (pace <= 0) return -1;
+  // Padding may make the work cost more than was planned.
+  return std::max(0., work.planned - static_cast<double>(work.cost)) / pace;
+}
+
+}  // namespace
 
 ProgressCount::ProgressCount(int64_t samples_total, size_t results)
     : samples_total_(samples_total), robust_(results) {}
@@ -27,7 +44,7 @@ void ProgressCount::Begin(Clock::Time now) {
   started_ = now;
 }
 
-v1::EvaluationProgress ProgressCount::Encode(int64_t passes,
+v1::EvaluationProgress ProgressCount::Encode(const WorkSoFar& work,
                                              Clock::Time now) const {
   v1::EvaluationProgress progress;
   progress.set_samples_done(samples_);
@@ -37,12 +54,12 @@ v1::EvaluationProgress ProgressCount::Encode(int64_t passes,
   for (int64_t robust : robust_) {
     *progress.add_robust_accuracy() = EncodeRate(WilsonRate(robust, samples_));
   }
-  progress.set_passes(passes);
-  // Before the first new tile there is no pace, and no end to foretell.
-  progress.set_eta_seconds(-1);
+  progress.set_passes(work.passes);
   // The pace is that of this run: what the store had took no time.
   const double seconds = Seconds(now - started_);
+  progress.set_eta_seconds(SecondsLeft(work, seconds));
   const auto done = static_cast<double>(new_samples());
+  // Whole samples tell more than what they were planned to cost at most.
   if (done > 0 && seconds > 0) {
     progress.set_samples_per_second(done / seconds);
     progress.set_eta_seconds(static_cast<double>(samples_total_ - samples_) *

@@ -8,8 +8,19 @@
 #include "adv/v1/evaluation.pb.h"
 #include "engine/evaluation/records.h"
 #include "server/compute/clock.h"
+#include "server/compute/speeds.h"
 
 namespace adv {
+
+// The work of an evaluation since ProgressCount::Begin. Costs are those of
+// cost.h.
+struct WorkSoFar {
+  int64_t passes = 0;
+  int64_t cost = 0;    // of the passes that have ended
+  double planned = 0;  // cost of all samples that were not done at Begin
+  Speed speed;         // of each thread, by earlier jobs
+  int at_once = 1;     // threads that can work on it
+};
 
 // How far an evaluation is, counted as its records come.
 //
@@ -30,8 +41,7 @@ class ProgressCount {
   int64_t new_samples() const { return samples_ - samples_before_; }
   bool complete() const { return samples_ == samples_total_; }
 
-  // `passes`: those since Begin.
-  v1::EvaluationProgress Encode(int64_t passes, Clock::Time now) const;
+  v1::EvaluationProgress Encode(const WorkSoFar& work, Clock::Time now) const;
 
  private:
   int64_t samples_total_;

@@ -1,5 +1,6 @@
 #include "server/evaluations/evaluation_run.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -35,7 +36,7 @@ void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
 
 EvaluationRun::EvaluationRun(v1::Evaluation state,
                              ResolvedEvaluation evaluation,
-                             StoredProgress before, int at_once,
+                             StoredProgress before, int at_once, Speed speed,
                              EvaluationStore* store, const Clock* clock)
     // The members take from `state` and `before` what they need before these
     // are moved away. Members are made in the order of their declaration.
@@ -44,6 +45,9 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       cost_per_image_(EvaluationCost(
           evaluation_.plan, evaluation_.model->network->traits().classes)),
       tiles_(TilesOf(evaluation_, before.done, at_once)),
+      speed_(speed),
+      // There may be fewer tiles than threads.
+      at_once_(std::min(at_once, static_cast<int>(tiles_.size()))),
       store_(*store),
       clock_(*clock),
       work_(id_, &evaluation_, cancel_, store, clock),
@@ -150,8 +154,22 @@ void EvaluationRun::SendProgress() {
   // new.
   audience_.SendProgress([this] {
     MutexLock lock(mutex_);
-    return count_.Encode(work_.passes(), clock_.Now());
+    return count_.Encode(Work(), clock_.Now());
   });
+}
+
+WorkSoFar EvaluationRun::Work() const {
+  WorkSoFar work;
+  work.passes = work_.passes();
+  work.cost = work_.cost();
+  // As doubles, since a product of large options overflows integers.
+  for (const TileIndices& tile : tiles_) {
+    work.planned +=
+        static_cast<double>(cost_per_image_) * static_cast<double>(tile.size());
+  }
+  work.speed = speed_;
+  work.at_once = at_once_;
+  return work;
 }
 
 int64_t EvaluationRun::images() const {

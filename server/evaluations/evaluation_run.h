@@ -16,6 +16,7 @@
 #include "server/compute/clock.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
+#include "server/compute/speeds.h"
 #include "server/evaluations/evaluation_audience.h"
 #include "server/evaluations/evaluation_progress.h"
 #include "server/evaluations/evaluation_store.h"
@@ -43,10 +44,11 @@ class EvaluationRun {
  public:
   // `state`: as the store has it, QUEUED. `before`: what the store has of its
   // records. At most `at_once` tiles (at least 1) are computed at the same
-  // time. `store` and `clock` are not owned.
+  // time, each at `speed`, as far as it is known. `store` and `clock` are not
+  // owned.
   EvaluationRun(v1::Evaluation state, ResolvedEvaluation evaluation,
-                StoredProgress before, int at_once, EvaluationStore* store,
-                const Clock* clock);
+                StoredProgress before, int at_once, Speed speed,
+                EvaluationStore* store, const Clock* clock);
   EvaluationRun(const EvaluationRun&) = delete;
   EvaluationRun& operator=(const EvaluationRun&) = delete;
 
@@ -90,6 +92,7 @@ class EvaluationRun {
  private:
   void SetRunning() ADV_EXCLUDES(mutex_);
   void Count(const std::vector<SampleRecord>& records) ADV_EXCLUDES(mutex_);
+  WorkSoFar Work() const;
   // True once: for the tile that completes the records.
   bool TakeReport() ADV_EXCLUDES(mutex_);
 
@@ -99,6 +102,9 @@ class EvaluationRun {
   // Of the samples without records. One empty tile if only the report is
   // missing.
   const std::vector<TileIndices> tiles_;
+  // When it began: while a tile is computed, other jobs would not tell more.
+  const Speed speed_;
+  const int at_once_;
   const CancelToken cancel_;
   EvaluationStore& store_;
   const Clock& clock_;

@@ -105,10 +105,11 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
     store_->Update(*state).IgnoreError();
     return before.status();
   }
-  const int at_once = ExecutorOf(evaluation).threads();
+  const Executor& executor = ExecutorOf(evaluation);
+  const Speed speed = executor.SpeedOf(evaluation.model->full_name());
   auto run = std::make_shared<EvaluationRun>(
-      *std::move(state), std::move(evaluation), *std::move(before), at_once,
-      store_, &clock_);
+      *std::move(state), std::move(evaluation), *std::move(before),
+      executor.threads(), speed, store_, &clock_);
   // The store could be written again: what it missed before is out of date.
   unsaved_.erase(id);
   runs_[id] = run;

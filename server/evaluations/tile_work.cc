@@ -5,22 +5,25 @@
 
 #include "engine/evaluation/evaluation.h"
 #include "server/codec/codec.h"
+#include "server/evaluations/counting_network.h"
 
 namespace adv {
 namespace {
 
-// A model's network; if it asks an endpoint, on behalf of `asker`.
+// A model's network; if it asks an endpoint, on behalf of `asker`. Its passes
+// are added to `cost`.
 class NetworkOf {
  public:
-  NetworkOf(const ServedModel& model, const Asker& asker)
+  NetworkOf(const ServedModel& model, const Asker& asker,
+            std::atomic<int64_t>* cost)
       : own_(model.network_for ? model.network_for(asker) : nullptr),
-        network_(own_ != nullptr ? *own_ : *model.network) {}
+        network_(own_ != nullptr ? *own_ : *model.network, cost) {}
 
   const Network& get() const { return network_; }
 
  private:
   const std::shared_ptr<const Network> own_;
-  const Network& network_;
+  const CountingNetwork network_;
 };
 
 }  // namespace
@@ -46,8 +49,8 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
     const TileIndices& tile, const BeforePass& before_pass) {
   const Asker asker{&new_queries_, cancel_};
-  const NetworkOf target(*evaluation_.model, asker);
-  const NetworkOf source(*evaluation_.source_model, asker);
+  const NetworkOf target(*evaluation_.model, asker, &cost_);
+  const NetworkOf source(*evaluation_.source_model, asker, &cost_);
   // An attack takes two networks for a transfer, even two wrappers of one
   // model: without a transfer it gets one wrapper twice.
   const bool transfer = evaluation_.source_model != evaluation_.model;

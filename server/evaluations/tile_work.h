@@ -45,6 +45,8 @@ class TileWork {
 
   // Since the work began.
   int64_t passes() const { return passes_; }
+  // Of the passes that have ended, as cost.h counts it.
+  int64_t cost() const { return cost_; }
 
  private:
   absl::StatusOr<std::vector<SampleRecord>> Attack(
@@ -59,6 +61,7 @@ class TileWork {
   EvaluationStore& store_;
   const Clock& clock_;
   std::atomic<int64_t> passes_{0};
+  std::atomic<int64_t> cost_{0};
   // Images sent to endpoints that the store does not know of yet.
   std::atomic<int64_t> new_queries_{0};
   Mutex mutex_;

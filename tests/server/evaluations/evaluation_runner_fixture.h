@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/compute/cost.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
 #include "server/evaluations/evaluation_runner.h"
@@ -145,6 +146,9 @@ class EvaluationRunnerTest : public ::testing::Test {
   }
   std::string ToyId(uint64_t seed = 0) {
     return EvaluationId(Toy(seed).resolved);
+  }
+  double PlannedCost() {
+    return static_cast<double>(kSamples * EvaluationCost(Toy().plan, 3));
   }
   StartedEvaluation StartOrDie(Listener* listener, uint64_t seed = 0) {
     auto started = runner_->Start(Toy(seed), listener->AsFunction());

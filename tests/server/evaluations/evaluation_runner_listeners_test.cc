@@ -47,7 +47,11 @@ TEST_F(EvaluationRunnerTest, ProgressGrowsToTheReportsNumbers) {
 TEST_F(EvaluationRunnerTest, LongTilesReportByTheClock) {
   StartServer();
   Gate gate;
-  hook_ = [&gate] { gate.Pass(); };
+  // FGSM's only gradient goes through, the first of IGSM waits.
+  bool first = true;
+  hook_ = [&gate, &first] {
+    if (!std::exchange(first, false)) gate.Pass();
+  };
   Listener listener;
   const StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
@@ -56,9 +60,58 @@ TEST_F(EvaluationRunnerTest, LongTilesReportByTheClock) {
     clock_.Advance(seconds(2));
     listener.AwaitProgress(i);
   }
-  EXPECT_EQ(listener.progress().back().samples_done(), 0);
-  EXPECT_EQ(listener.progress().back().eta_seconds(), -1);
+  const auto progress = listener.progress();
+  EXPECT_EQ(progress.back().samples_done(), 0);
+  // That gradient and a verdict at each of two epsilons.
+  const double done = kTile * (2 + 2);
+  const double left = PlannedCost() - done;
+  EXPECT_DOUBLE_EQ(progress[0].eta_seconds(), left / (done / 2));
+  EXPECT_DOUBLE_EQ(progress[2].eta_seconds(), left / (done / 6));
   gate.Open();
+  listener.AwaitEnd();
+}
+
+TEST_F(EvaluationRunnerTest, AnEarlierEvaluationForetellsTheEndOfTheNext) {
+  StartServer();
+  hook_ = [this] { clock_.Advance(seconds(1)); };
+  Run();
+  const Speed speed = executor_->SpeedOf("toy@1");
+  ASSERT_TRUE(speed.of_model);
+  Gate gate;
+  hook_ = [&gate] { gate.Pass(); };
+  Listener listener;
+  const StartedEvaluation started = StartOrDie(&listener, /*seed=*/1);
+  gate.AwaitArrivals(1);
+  clock_.AwaitWaiter();
+  clock_.Advance(seconds(2));
+  listener.AwaitProgress(1);
+  EXPECT_DOUBLE_EQ(listener.progress().front().eta_seconds(),
+                   PlannedCost() / speed.cost_per_second);
+  gate.Open();
+  listener.AwaitEnd();
+}
+
+TEST_F(EvaluationRunnerTest, WhileNothingIsKnownTheEndIsNot) {
+  StartServer();
+  Gate busy;
+  // No tile begins while another job has the only thread.
+  ASSERT_TRUE(executor_
+                  ->Submit(
+                      JobOptions(),
+                      [&busy](const BeforePass&) {
+                        busy.Pass();
+                        return absl::OkStatus();
+                      },
+                      [](const absl::Status&) {})
+                  .ok());
+  busy.AwaitArrivals(1);
+  Listener listener;
+  const StartedEvaluation started = StartOrDie(&listener);
+  clock_.AwaitWaiter();
+  clock_.Advance(seconds(2));
+  listener.AwaitProgress(1);
+  EXPECT_EQ(listener.progress().front().eta_seconds(), -1);
+  busy.Open();
   listener.AwaitEnd();
 }
 
