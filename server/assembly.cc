@@ -87,7 +87,8 @@ ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device) {
   ExecutorOptions executor;
   // More jobs than passes at once: the passes of several jobs are computed
   // together.
-  executor.threads = options.jobs_per_worker * Workers(options, device);
+  executor.workers = Workers(options, device);
+  executor.threads = options.jobs_per_worker * executor.workers;
   executor.intra_op_threads = options.intra_op_threads;
   const auto cost = static_cast<int64_t>(options.limits.queued_cost);
   const auto bytes = static_cast<int64_t>(options.limits.queued_bytes);

@@ -17,6 +17,7 @@ ExecutorOptions Filled(ExecutorOptions options) {
   if (options.threads <= 0) {
     options.threads = std::max(UsableCores() / options.intra_op_threads, 1);
   }
+  if (options.workers <= 0) options.workers = options.threads;
   options.interactive_burst = std::max(options.interactive_burst, 1);
   return options;
 }

@@ -63,6 +63,9 @@ struct ExecutorOptions {
   // passes at once, so that jobs can share them (see PassQueue). 0:
   // floor(UsableCores() / intra_op_threads), at least 1.
   int threads = 0;
+  // Passes that the processor computes at once, so that so many jobs keep it
+  // busy. 0: as many as threads.
+  int workers = 0;
   // Threads within one operation (at::set_num_threads on each owner thread).
   int intra_op_threads = 1;
   // About 20 s of waiting on two cores; 64 MiB of images.
@@ -103,7 +106,7 @@ struct LaneStats {
 struct OpStats {
   int64_t started = 0;
   int64_t succeeded = 0;
-  int64_t cancelled = 0;  // by their token
+  int64_t cancelled = 0;  // by their token, or since another part failed
   int64_t deadline_exceeded = 0;
   int64_t failed = 0;       // any other status
   double busy_seconds = 0;  // without jobs that ran in between
@@ -156,6 +159,18 @@ class Executor {
   absl::Status Submit(JobOptions options, Job job, Done done)
       ADV_EXCLUDES(mutex_);
 
+  // As Submit, for a job in parts, at least one, which may run at the same
+  // time. They are admitted as one job, then each is a job with an equal share
+  // of cost and bytes that waits for its turn. `done` is called once, when the
+  // last part has ended, with the status of the part that failed first. That
+  // one ends the others with CANCELLED before their next pass.
+  absl::Status SubmitParts(JobOptions options, std::vector<Job> parts,
+                           Done done) ADV_EXCLUDES(mutex_);
+
+  // The workers that no job keeps busy now, neither a running nor a waiting
+  // one.
+  int IdleWorkers() const ADV_EXCLUDES(mutex_);
+
   // How long a job submitted now would wait, from the cost ahead of it and
   // the speed measured so far for each model (0 before the first job has
   // ended).
@@ -190,6 +205,7 @@ class Executor {
   // Submit in steps.
   absl::Status Admit(const JobOptions& options, LaneQueue& lane)
       ADV_REQUIRES(mutex_);
+  void Queue(TaskPtr task, LaneQueue& lane) ADV_REQUIRES(mutex_);
   void MoveDead(LaneQueue& lane) ADV_REQUIRES(mutex_);
 
   // Owner threads.

@@ -1,8 +1,11 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "server/compute/executor.h"
 #include "server/compute/executor_task.h"
@@ -19,35 +22,117 @@ absl::Status TooLarge(absl::string_view what, int64_t value, int64_t limit) {
       what, " of this request is ", value, ", must be at most ", limit));
 }
 
+// The end of a job in parts. The parts share it.
+//
+// Thread-safe.
+class PartsEnd {
+ public:
+  PartsEnd(size_t parts, Executor::Done done)
+      : left_(parts), done_(std::move(done)) {}
+
+  // Whether a part has failed, so that the others need not go on.
+  bool failed() const { return failed_; }
+
+  // A part has ended. The last one ends the job.
+  void End(const absl::Status& status) {
+    Executor::Done done;
+    absl::Status outcome;
+    {
+      MutexLock lock(mutex_);
+      // The first reason stays: the other parts fail because of it.
+      if (outcome_.ok()) outcome_ = status;
+      if (!status.ok()) failed_ = true;
+      if (--left_ > 0) return;
+      outcome = outcome_;
+      done = std::move(done_);
+    }
+    done(outcome);
+  }
+
+ private:
+  std::atomic<bool> failed_{false};  // read before every pass, without the lock
+  Mutex mutex_;
+  size_t left_ ADV_GUARDED_BY(mutex_);
+  absl::Status outcome_ ADV_GUARDED_BY(mutex_);
+  Executor::Done done_ ADV_GUARDED_BY(mutex_);
+};
+
+// The part as a job of its own.
+Executor::Job PartOf(std::shared_ptr<const PartsEnd> end, Executor::Job part) {
+  return [end = std::move(end),
+          part = std::move(part)](const BeforePass& before_pass) {
+    return part([&end, &before_pass] {
+      if (end->failed()) return absl::CancelledError("another part failed");
+      return before_pass();
+    });
+  };
+}
+
+// The share of part `part` in `sum`. The shares add up to it.
+int64_t Share(int64_t sum, size_t part, size_t parts) {
+  const auto count = static_cast<int64_t>(parts);
+  return sum / count + (static_cast<int64_t>(part) < sum % count ? 1 : 0);
+}
+
 }  // namespace
 
 absl::Status Executor::Submit(JobOptions options, Job job, Done done) {
+  std::vector<Job> parts;
+  parts.push_back(std::move(job));
+  return SubmitParts(std::move(options), std::move(parts), std::move(done));
+}
+
+absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
+                                   Done done) {
   options.cost = std::max<int64_t>(options.cost, 1);
   if (options.cancel.cancelled()) return Liveness(options);
-  auto task = std::make_unique<Task>();
-  task->job = std::move(job);
-  task->done = std::move(done);
-  task->submitted = clock_->Now();
+  const size_t count = parts.size();
+  if (count > 1) {
+    auto end = std::make_shared<PartsEnd>(count, std::move(done));
+    for (Job& part : parts) part = PartOf(end, std::move(part));
+    done = [end](const absl::Status& status) { end->End(status); };
+  }
   {
     MutexLock lock(mutex_);
     LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
     if (absl::Status status = Admit(options, lane); !status.ok()) {
       return status;
     }
-    ++lane.stats.accepted;
-    ++lane.stats.queued_jobs;
-    // Exempt jobs take no room in the lane, but others wait for them.
-    lane.backlog[options.model] += options.cost;
-    if (!options.exempt) {
-      lane.stats.queued_cost += options.cost;
-      lane.stats.queued_bytes += options.bytes;
+    for (size_t i = 0; i < count; ++i) {
+      auto task = std::make_unique<Task>();
+      task->options = options;
+      task->options.cost = std::max<int64_t>(Share(options.cost, i, count), 1);
+      task->options.bytes = Share(options.bytes, i, count);
+      task->job = std::move(parts[i]);
+      // The last copy, too, so that what `done` holds is freed with the tasks.
+      task->done = i + 1 < count ? done : std::move(done);
+      Queue(std::move(task), lane);
     }
-    task->options = std::move(options);
-    lane.tasks.push_back(std::move(task));
   }
-  // After unlocking, so that the thread that wakes up gets the lock.
-  work_.NotifyOne();
+  // After unlocking, so that the threads that wake up get the lock.
+  for (size_t i = 0; i < count; ++i) work_.NotifyOne();
   return absl::OkStatus();
+}
+
+void Executor::Queue(TaskPtr task, LaneQueue& lane) {
+  const JobOptions& options = task->options;
+  task->submitted = clock_->Now();
+  ++lane.stats.accepted;
+  ++lane.stats.queued_jobs;
+  // Exempt jobs take no room in the lane, but others wait for them.
+  lane.backlog[options.model] += options.cost;
+  if (!options.exempt) {
+    lane.stats.queued_cost += options.cost;
+    lane.stats.queued_bytes += options.bytes;
+  }
+  lane.tasks.push_back(std::move(task));
+}
+
+int Executor::IdleWorkers() const {
+  MutexLock lock(mutex_);
+  int64_t idle = options_.workers - stats_.running_jobs;
+  for (const LaneQueue& lane : lanes_) idle -= lane.stats.queued_jobs;
+  return static_cast<int>(std::max<int64_t>(idle, 0));
 }
 
 absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
