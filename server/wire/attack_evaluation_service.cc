@@ -1,6 +1,9 @@
 #include "server/wire/attack_evaluation_service.h"
 
+#include <cstddef>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "server/codec/codec_requests.h"
 #include "server/compute/adversarial.h"
@@ -159,20 +162,37 @@ void AttackEvaluationService::OnGenerateAdversarial(
         task->lane = options.lane;
         Executor& executor =
             parts_.ExecutorFor(*task->model, *task->source_model);
-        return Compute(
-            call, executor, std::move(options),
-            [this, &request, response,
-             task = *std::move(task)](const BeforePass& before_pass) {
-              const absl::StatusOr<AdversarialImages> images =
-                  Perturb(task, before_pass);
-              if (!images.ok()) return images.status();
-              EncodeGenerate(request, task, *images, response);
-              parts_.metrics.CountAttacked(
-                  task.model->manifest.name(), AttackName(task.attack),
-                  task.images.size(0), SumOfGradients(images->records));
-              return absl::OkStatus();
-            });
+        // All workers that are idle help, so that nobody else waits longer for
+        // it.
+        const auto parts = std::make_shared<AdversarialParts>(
+            *std::move(task), executor.IdleWorkers());
+        std::vector<Executor::Job> jobs;
+        for (size_t i = 0; i < parts->size(); ++i) {
+          jobs.push_back([this, &request, response, parts,
+                          i](const BeforePass& before_pass) {
+            return Generate(*parts, i, before_pass, request, response);
+          });
+        }
+        return ComputeParts(call, executor, std::move(options),
+                            std::move(jobs));
       });
+}
+
+absl::Status AttackEvaluationService::Generate(
+    AdversarialParts& parts, size_t part, const BeforePass& before_pass,
+    const v1::GenerateAdversarialRequest& request,
+    v1::GenerateAdversarialResponse* response) {
+  const absl::StatusOr<std::optional<AdversarialImages>> images =
+      parts.Compute(part, before_pass);
+  if (!images.ok()) return images.status();
+  // The part that ends last answers for all.
+  if (!images->has_value()) return absl::OkStatus();
+  const AdversarialTask& task = parts.task();
+  EncodeGenerate(request, task, **images, response);
+  parts_.metrics.CountAttacked(task.model->manifest.name(),
+                               AttackName(task.attack), task.images.size(0),
+                               SumOfGradients((*images)->records));
+  return absl::OkStatus();
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>*

@@ -1,11 +1,14 @@
 #ifndef ADV_SERVER_WIRE_ATTACK_EVALUATION_SERVICE_H_
 #define ADV_SERVER_WIRE_ATTACK_EVALUATION_SERVICE_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "adv/v1/attack_evaluation_service.grpc.pb.h"
+#include "server/compute/adversarial_parts.h"
+#include "server/compute/executor.h"
 #include "server/parts.h"
 #include "server/wire/call.h"
 
@@ -61,6 +64,12 @@ class AttackEvaluationService final
   void OnGenerateAdversarial(UnaryCall* call,
                              const v1::GenerateAdversarialRequest& request,
                              v1::GenerateAdversarialResponse* response);
+  // Computes a part of GenerateAdversarial. The one that ends last writes the
+  // response.
+  absl::Status Generate(AdversarialParts& parts, size_t part,
+                        const BeforePass& before_pass,
+                        const v1::GenerateAdversarialRequest& request,
+                        v1::GenerateAdversarialResponse* response);
   void OnGetEvaluation(UnaryCall* call, const v1::GetEvaluationRequest& request,
                        v1::GetEvaluationResponse* response);
   void OnListEvaluations(UnaryCall* call,

@@ -68,13 +68,22 @@ JobOptions MakeJobOptions(const char* op, const ServedModel& model,
 
 absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
                      Executor::Job job) {
+  std::vector<Executor::Job> parts;
+  parts.push_back(std::move(job));
+  return ComputeParts(call, executor, std::move(options), std::move(parts));
+}
+
+absl::Status ComputeParts(UnaryCall* call, Executor& executor,
+                          JobOptions options,
+                          std::vector<Executor::Job> parts) {
   options.cancel = call->frame().cancel();
   options.deadline = call->frame().deadline();
   const Lane lane = options.lane;
-  const absl::Status status =
-      executor.Submit(std::move(options), std::move(job),
-                      [call](const absl::Status& end) { call->Finish(end); });
-  // If Submit refuses, it never calls `done`, and the caller finishes the call.
+  const absl::Status status = executor.SubmitParts(
+      std::move(options), std::move(parts),
+      [call](const absl::Status& end) { call->Finish(end); });
+  // If the executor refuses, it never calls `done`, and the caller finishes the
+  // call.
   return ExplainJob(status, executor, lane);
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/parts.h"
 #include "server/wire/call.h"
@@ -31,6 +32,9 @@ JobOptions MakeJobOptions(const char* op, const ServedModel& model,
 // Runs `job` on `executor`, and finishes the call when the job ends.
 absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
                      Executor::Job job);
+// Likewise for a job in parts (see Executor::SubmitParts).
+absl::Status ComputeParts(UnaryCall* call, Executor& executor,
+                          JobOptions options, std::vector<Executor::Job> parts);
 
 }  // namespace adv
 
