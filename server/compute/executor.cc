@@ -7,7 +7,6 @@
 
 #include "engine/nn/device.h"
 #include "server/compute/exceptions.h"
-#include "server/compute/executor_task.h"
 
 namespace adv {
 namespace {

@@ -193,7 +193,17 @@ class Executor {
   Clock& clock() const { return *clock_; }
 
  private:
-  struct Task;
+  // A job from Submit to its end.
+  struct Task {
+    JobOptions options;
+    Job job;
+    Done done;
+    Clock::Time submitted;
+    // While it runs, touched by its thread alone.
+    bool in_pass = false;
+    Clock::Time pass_start;
+    double others_seconds = 0;  // of the jobs that ran in between
+  };
   using TaskPtr = std::unique_ptr<Task>;
   struct LaneQueue {
     std::deque<TaskPtr> tasks;

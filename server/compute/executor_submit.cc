@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "server/compute/executor.h"
-#include "server/compute/executor_task.h"
 
 // What the executor accepts, and what it says of the wait.
 namespace adv {
