@@ -48,6 +48,10 @@ int64_t AttackedModel::slots() const {
   return pads_ ? padded_size_ : std::max(padded_size_, kFewest);
 }
 
+int64_t AttackedModel::PassesInOne(int64_t count) const {
+  return std::max<int64_t>(1, slots() / count);
+}
+
 AttackedModel::Objective AttackedModel::DefaultObjective(
     const at::Tensor& rows) const {
   const at::Tensor classes = classes_.index_select(0, rows);
@@ -69,9 +73,9 @@ absl::StatusOr<LogitsAndGradient> AttackedModel::Gradient(
     const Objective& objective) {
   absl::StatusOr<Checked> model = UncountedGradient(images, objective);
   if (!model.ok()) return model.status();
-  // `rows` names no image twice, so no write takes back another.
-  zero_gradient_.index_copy_(
-      0, rows, zero_gradient_.index_select(0, rows).logical_or_(model->zero));
+  // Only marks are written, so that one gradient of an image does not take back
+  // what another of the same pass marked.
+  zero_gradient_.index_fill_(0, rows.masked_select(model->zero), true);
   gradients_.index_add_(0, rows, at::ones_like(rows));
   return std::move(model->found);
 }

@@ -15,8 +15,9 @@ namespace adv {
 // pass the caller's hook may end the run; after it, values that are not finite
 // do (INTERNAL). What a pass costs is counted for the images that are in it.
 //
-// `rows` [M] int64 says which images of the batch the M given ones are, none of
-// them twice. An image that is no longer active need not be computed any more.
+// `rows` [M] int64 says which images of the batch the M given ones are. One may
+// be there several times, as when its gradients for several classes share a
+// pass. An image that is no longer active need not be computed any more.
 // Where an image's bits may depend on the shape of the call, the batch is
 // padded to N all the same, which is not counted.
 //
@@ -40,6 +41,10 @@ class AttackedModel {
   // that padding keeps its shape; where that does not matter, at least so many
   // that larger ones would hardly be cheaper.
   int64_t slots() const;
+  // How many passes of `count` images fit into one, at least 1.
+  int64_t PassesInOne(int64_t count) const;
+
+  int64_t classes() const { return target_.traits().classes; }
 
   // Whether the goal is a class of its own for each image.
   bool targeted() const { return targeted_; }

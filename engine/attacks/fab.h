@@ -26,8 +26,9 @@ namespace adv {
 // distance of the nearest image found so far or at half the largest epsilon,
 // whichever is less.
 //
-// A step costs a forward and a gradient (untargeted FAB: one gradient for each
-// other class). Iterations are the steps of the walk that found the image.
+// Walks from the original to several classes share passes, as the gradients of
+// untargeted FAB do. A step costs a forward and a gradient (untargeted FAB: one
+// gradient for each other class). Iterations are the steps of the walk that found the image.
 std::unique_ptr<const Attack> MakeFab(const FabConfig& config);
 
 }  // namespace adv

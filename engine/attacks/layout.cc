@@ -30,6 +30,14 @@ at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows) {
       .permute({0, 3, 1, 2});
 }
 
+at::Tensor RepeatRows(const at::Tensor& values, int64_t times) {
+  if (times == 1) return values;
+  return SelectRows(
+      values,
+      at::arange(values.size(0), at::device(values.device()).dtype(at::kLong))
+          .repeat({times}));
+}
+
 at::Tensor PositionsOf(const at::Tensor& mask) {
   return mask.nonzero().flatten();
 }

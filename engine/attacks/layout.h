@@ -26,6 +26,9 @@ at::Tensor PerPixel(const at::Tensor& numbers);
 // index_select of `rows` [M]; images come out channels-last.
 at::Tensor SelectRows(const at::Tensor& values, const at::Tensor& rows);
 
+// [times * M]: all M rows, `times` over. Images come out channels-last.
+at::Tensor RepeatRows(const at::Tensor& values, int64_t times);
+
 // [K] int64, rising: the positions at which `mask` [M] bool is true.
 at::Tensor PositionsOf(const at::Tensor& mask);
 

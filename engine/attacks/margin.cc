@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -20,10 +21,13 @@ at::Tensor LargestBut(const at::Tensor& logits, const at::Tensor& classes) {
       .argmax(1);
 }
 
-// The j-th of the classes other than `classes`, from 0. Those from the class
-// that is left out on move up by one.
-at::Tensor OtherClass(const at::Tensor& classes, int64_t j) {
-  return classes.le(j).to(at::kLong).add_(j);
+// [times * M]: the j-th of the classes other than each of `classes` [M], from
+// 0, then the one after it for each, `times` over. Those from the class that is
+// left out on move up by one.
+at::Tensor OtherClasses(const at::Tensor& classes, int64_t j, int64_t times) {
+  const at::Tensor others = at::arange(j, j + times, classes.options())
+                                .repeat_interleave(classes.size(0));
+  return classes.repeat({times}).le(others).to(at::kLong).add_(others);
 }
 
 struct Classes {
@@ -57,6 +61,24 @@ at::Tensor Distances(const Margin& margin, Norm norm) {
   const at::Tensor slope = DualSizes(margin.gradient, norm);
   return margin.values.abs().div(slope).masked_fill_(
       slope.eq(0), std::numeric_limits<double>::infinity());
+}
+
+// Puts `margin` of `other` where its boundary is nearer than `nearest` [M], or
+// everywhere if there is none yet. Of equally near ones the first stays.
+void KeepNearer(const Margin& other, Norm norm, Margin& margin,
+                at::Tensor& nearest) {
+  const at::Tensor distances = Distances(other, norm);
+  if (!nearest.defined()) {
+    margin = other;
+    nearest = distances;
+    return;
+  }
+  const at::Tensor nearer = distances.lt(nearest);
+  nearest = at::where(nearer, distances, nearest);
+  // The logits are the same for all classes, as the images are.
+  margin.values = at::where(nearer, other.values, margin.values);
+  margin.gradient =
+      at::where(PerPixel(nearer), other.gradient, margin.gradient);
 }
 
 }  // namespace
@@ -106,7 +128,7 @@ absl::StatusOr<Margin> MarginAttack::FindFirstMargin(AttackedModel& model,
                                                      const at::Tensor& rows) {
   if (model.targeted()) return FindGoalMargin(model, batch, images, rows);
   const at::Tensor labels = batch.labels.index_select(0, rows);
-  return FindMargin(model, images, rows, labels, OtherClass(labels, 0));
+  return FindMargin(model, images, rows, labels, OtherClasses(labels, 0, 1));
 }
 
 absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
@@ -114,25 +136,33 @@ absl::Status MarginAttack::FindNearestMargin(AttackedModel& model,
                                              const at::Tensor& images,
                                              const at::Tensor& rows, Norm norm,
                                              bool within_box, Margin& margin) {
-  if (within_box) margin.gradient = WithinBox(margin.gradient, images);
+  at::Tensor nearest;
+  const auto keep = [&](Margin other) {
+    if (within_box) other.gradient = WithinBox(other.gradient, images);
+    KeepNearer(other, norm, margin, nearest);
+  };
+  int64_t j = 0;  // the other class that comes next
+  if (margin.values.defined()) {
+    keep(margin);
+    j = 1;
+  }
   // Towards a target there is one boundary, which is found already.
   if (model.targeted()) return absl::OkStatus();
   const at::Tensor labels = batch.labels.index_select(0, rows);
-  at::Tensor nearest = Distances(margin, norm);
-  // `margin` already has the first other class. Of equally near classes the
-  // first stays.
-  for (int64_t j = 1; j < margin.logits.size(1) - 1; ++j) {
-    absl::StatusOr<Margin> other =
-        FindMargin(model, images, rows, labels, OtherClass(labels, j));
-    if (!other.ok()) return other.status();
-    if (within_box) other->gradient = WithinBox(other->gradient, images);
-    const at::Tensor distances = Distances(*other, norm);
-    const at::Tensor nearer = distances.lt(nearest);
-    nearest = at::where(nearer, distances, nearest);
-    // `margin.logits` are the same for all classes, as the images are.
-    margin.values = at::where(nearer, other->values, margin.values);
-    margin.gradient =
-        at::where(PerPixel(nearer), other->gradient, margin.gradient);
+  const int64_t count = rows.size(0);
+  const int64_t others = model.classes() - 1;
+  while (j < others) {
+    const int64_t times = std::min(model.PassesInOne(count), others - j);
+    const absl::StatusOr<Margin> found =
+        FindMargin(model, RepeatRows(images, times), rows.repeat({times}),
+                   labels.repeat({times}), OtherClasses(labels, j, times));
+    if (!found.ok()) return found.status();
+    for (int64_t first = 0; first < times * count; first += count) {
+      keep({found->logits.narrow(0, first, count),
+            found->values.narrow(0, first, count),
+            found->gradient.narrow(0, first, count)});
+    }
+    j += times;
   }
   return absl::OkStatus();
 }

@@ -44,17 +44,20 @@ class MarginAttack : public MinimisingAttack {
                                                const at::Tensor& images,
                                                const at::Tensor& rows);
 
-  // The margin of the nearest boundary, in two parts, so that images that fool
-  // can leave in between. Untargeted, FindFirstMargin finds that of the first
-  // other class over the label. FindNearestMargin then takes a pass for each of
-  // the other classes and keeps the one whose boundary is nearest. Targeted,
-  // the first part finds the goal's margin and the second makes no passes.
-  // `within_box`: only the part of a gradient that the box lets an image follow
-  // counts, and is kept.
+  // Untargeted, the margin of the first other class over the label; targeted,
+  // the goal's margin.
   static absl::StatusOr<Margin> FindFirstMargin(AttackedModel& model,
                                                 const AttackBatch& batch,
                                                 const at::Tensor& images,
                                                 const at::Tensor& rows);
+
+  // Makes `margin` that of the nearest boundary. Before, it is what
+  // FindFirstMargin found, so that images that fool can leave in between; or,
+  // untargeted, it has no tensors, and this looks at the first other class,
+  // too. The gradients of several classes share a pass, in which each image
+  // stands once for each class. Targeted, there is no other boundary.
+  // `within_box`: only the part of a gradient that the box lets an image follow
+  // counts, and is kept.
   static absl::Status FindNearestMargin(AttackedModel& model,
                                         const AttackBatch& batch,
                                         const at::Tensor& images,

@@ -76,17 +76,24 @@ NearestSoFar::NearestSoFar(Nearest start, const at::Tensor& originals,
 void NearestSoFar::Offer(const at::Tensor& rows, const at::Tensor& images,
                          const at::Tensor& logits, const at::Tensor& fooled,
                          int64_t iteration) {
+  Offer(rows, {images, logits, fooled, at::full_like(rows, iteration)});
+}
+
+void NearestSoFar::Offer(const at::Tensor& rows, const Nearest& found) {
   const at::Tensor sizes =
-      SizesOf(images - SelectRows(originals_, rows), norm_);
+      SizesOf(found.images - SelectRows(originals_, rows), norm_);
   const at::Tensor nearer =
-      fooled.logical_and(sizes.lt(sizes_.index_select(0, rows)));
+      found.found.logical_and(sizes.lt(sizes_.index_select(0, rows)));
   const at::Tensor chosen = PositionsOf(nearer);
   const at::Tensor chosen_rows = rows.index_select(0, chosen);
-  sizes_.index_copy_(0, chosen_rows, sizes.index_select(0, chosen));
-  nearest_.images.index_copy_(0, chosen_rows, SelectRows(images, chosen));
-  nearest_.logits.index_copy_(0, chosen_rows, logits.index_select(0, chosen));
+  const auto copy = [&](const at::Tensor& from, at::Tensor& to) {
+    to.index_copy_(0, chosen_rows, SelectRows(from, chosen));
+  };
+  copy(sizes, sizes_);
+  copy(found.images, nearest_.images);
+  copy(found.logits, nearest_.logits);
+  copy(found.iterations, nearest_.iterations);
   nearest_.found.index_fill_(0, chosen_rows, true);
-  nearest_.iterations.index_fill_(0, chosen_rows, iteration);
 }
 
 at::Tensor NearestSoFar::RowsToAttack() const {

@@ -33,6 +33,10 @@ class NearestSoFar {
              const at::Tensor& logits, const at::Tensor& fooled,
              int64_t iteration);
 
+  // The same for what another search found: entry k [M] is about the image at
+  // rows[k], and of equally near images the earlier stays.
+  void Offer(const at::Tensor& rows, const Nearest& found);
+
   // [K] int64: the rows of the images for which nothing was found.
   at::Tensor RowsToAttack() const;
   // [N] double: the distances of the nearest images; infinite where there is

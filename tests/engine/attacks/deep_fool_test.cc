@@ -1,12 +1,17 @@
 #include "engine/attacks/deep_fool.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <memory>
 
 #include "tests/engine/attacks/nearest.h"
 
 namespace adv {
 namespace {
+
+using ::testing::ElementsAre;
 
 DeepFoolConfig Overshooting(double overshoot) {
   DeepFoolConfig config;
@@ -78,6 +83,36 @@ TEST(DeepFool, WhoIsFooledLeavesAtOnce) {
             result.iterations.masked_select(wrong.logical_not())
                 .min()
                 .item<int64_t>());
+}
+
+// The first of 4 planes tells which images go on. A pass then has the others of
+// so many classes as there are slots for.
+TEST(DeepFool, TakesTheGradientsOfManyClassesInOnePass) {
+  const LinearToy toy(81);
+  const auto passes = [&](int64_t count) {
+    const CountingNetwork network(
+        std::make_shared<ToyLinearNetwork>(toy.network));
+    FindNearest(DeepFoolConfig{}, network, toy.Grey(count, 82), Norm::kL2);
+    return network.gradient_passes;
+  };
+  // Every eighth image is wrong before, and the others need one step.
+  EXPECT_THAT(passes(7), ElementsAre(7, 21));
+  EXPECT_THAT(passes(12), ElementsAre(11, 22, 11));
+  EXPECT_THAT(passes(64), ElementsAre(56, 56, 56, 56));
+}
+
+// One of the classes that share a pass has no gradient, the last one has.
+TEST(DeepFool, MarksAGradientOfZeroBesideOthers) {
+  AttackBatch batch;
+  batch.images = Floats({0.5}).view({1, 1, 1, 1});
+  batch.labels = Longs({0});
+  for (float slope : {0.F, 1.F}) {
+    const ToyLinearNetwork network(
+        {1, 1, 1}, Floats({0, 1, slope, 1}).view({4, 1}), Floats({1, 0, 0, 0}));
+    const AttackResult result =
+        RunOne(DeepFoolConfig{}, network, batch, AtEpsilon(1, Norm::kLinf));
+    EXPECT_EQ(result.zero_gradient.item<bool>(), slope == 0);
+  }
 }
 
 TEST(DeepFool, TowardATargetOnePlaneAStep) {

@@ -1,12 +1,17 @@
 #include "engine/attacks/fab.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <memory>
 
 #include "tests/engine/attacks/nearest.h"
 
 namespace adv {
 namespace {
+
+using ::testing::ElementsAre;
 
 FabConfig Steps(int64_t steps, int64_t target_classes = 0,
                 int64_t restarts = 1) {
@@ -68,6 +73,51 @@ TEST_P(FabTest, CostsPerStep) {
   EXPECT_TRUE(fab_t.forwards.equal(right * 6 * 3 * 2));
   // There are no more than four other classes.
   EXPECT_TRUE(Find(Steps(1, 9), batch).gradients.equal(right * 4));
+}
+
+// Untargeted, a pass has the planes of many classes; FAB-T walks to many
+// classes at once. Every eighth image is wrong before.
+TEST_P(FabTest, AttacksManyClassesInOnePass) {
+  const auto run = [&](const FabConfig& config, int64_t count) {
+    auto network = std::make_unique<CountingNetwork>(
+        std::make_shared<ToyLinearNetwork>(toy_.network));
+    FindNearest(config, *network, toy_.Grey(count, 104), GetParam());
+    return network;
+  };
+  EXPECT_THAT(run(Steps(2), 7)->gradient_passes, ElementsAre(28, 28));
+  EXPECT_THAT(run(Steps(1), 12)->gradient_passes, ElementsAre(22, 22));
+  EXPECT_THAT(run(Steps(1), 64)->gradient_passes, ElementsAre(56, 56, 56, 56));
+  const auto fab_t = run(Steps(2, 3), 7);
+  EXPECT_THAT(fab_t->gradient_passes, ElementsAre(21, 21));
+  EXPECT_THAT(fab_t->forward_passes, ElementsAre(21, 21));
+  EXPECT_THAT(run(Steps(1, 3), 12)->gradient_passes, ElementsAre(22, 11));
+  // Where a restart starts depends on all walks before it, so it goes alone.
+  EXPECT_THAT(run(Steps(1, 3, 2), 7)->gradient_passes,
+              ElementsAre(21, 7, 7, 7));
+}
+
+// In a large batch each pass has one class; a single image's has all.
+TEST_P(FabTest, ManyClassesInOnePassChangeNothing) {
+  const ReluNetwork network(107);
+  const AttackBatch batch = RandomBatch(network, 64, 108);
+  const RunOptions options =
+      AtEpsilon(GetParam() == Norm::kLinf ? 1 : 6.9, GetParam());
+  for (const FabConfig& config : {Steps(6), Steps(6, 4), Steps(4, 3, 3)}) {
+    const AttackResult all = RunOne(config, network, batch, options);
+    for (int64_t i = 0; i < 64; ++i) {
+      AttackBatch one;
+      one.images = batch.images.narrow(0, i, 1);
+      one.labels = batch.labels.narrow(0, i, 1);
+      one.samples = Longs({i});
+      const AttackResult alone = RunOne(config, network, one, options);
+      EXPECT_TRUE(alone.images[0].equal(all.images[i]));
+      EXPECT_TRUE(alone.logits[0].equal(all.logits[i]));
+      EXPECT_TRUE(alone.iterations[0].equal(all.iterations[i]));
+      EXPECT_TRUE(alone.gradients[0].equal(all.gradients[i]));
+      EXPECT_TRUE(alone.forwards[0].equal(all.forwards[i]));
+      EXPECT_TRUE(alone.zero_gradient[0].equal(all.zero_gradient[i]));
+    }
+  }
 }
 
 // The nearest class is not the one with the largest logit for all images; one
