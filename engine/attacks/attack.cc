@@ -166,11 +166,7 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
   part.examples = batch.examples;
   part.example_classes = batch.example_classes;
   AttackedModel part_model = model.Part(part);
-  absl::StatusOr<std::vector<AttackResult>> results =
-      attack.Perturb(part_model, part, options);
-  if (!results.ok()) return results;
-  for (const AttackResult& result : *results) model.Charge(result, rows);
-  return results;
+  return attack.Perturb(part_model, part, options);
 }
 
 }  // namespace adv

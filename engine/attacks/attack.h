@@ -75,7 +75,7 @@ class Attack {
 
   // For an attack that is made of others: returns what `attack` proposes for
   // the images of `batch` at `rows` [M] int64 alone, as tensors of M. The
-  // results hold its costs, and `model` is charged with them.
+  // results hold its costs, with which the caller charges a model.
   static absl::StatusOr<std::vector<AttackResult>> PerturbRows(
       const Attack& attack, AttackedModel& model, const AttackBatch& batch,
       const at::Tensor& rows, const RunOptions& options);

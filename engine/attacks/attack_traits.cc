@@ -15,6 +15,7 @@ AttackTraits LinfAlone() {
 AttackTraits Minimising() {
   AttackTraits traits;
   traits.minimises = true;
+  traits.ignores_epsilon = true;
   return traits;
 }
 
@@ -62,7 +63,12 @@ AttackTraits Of(const CarliniWagnerConfig&) {
   traits.linf = false;
   return traits;
 }
-AttackTraits Of(const FabConfig&) { return Minimising(); }
+AttackTraits Of(const FabConfig& config) {
+  AttackTraits traits = Minimising();
+  // A random start is no farther away than half the largest epsilon.
+  traits.ignores_epsilon = config.restarts == 1;
+  return traits;
+}
 AttackTraits Of(const SquareConfig&) {
   AttackTraits traits;
   traits.access = Access::kScores;

@@ -17,6 +17,9 @@ struct AttackTraits {
   // Whether it looks for the smallest change that fools, whatever the epsilon;
   // the others look for the worst image within epsilon.
   bool minimises = false;
+  // Whether what it does is the same at every epsilon, so that one run for
+  // several gives what a run for each would.
+  bool ignores_epsilon = false;
   // Whether it can lead to a class that the caller chose.
   bool takes_targets = true;
   // The fewest classes that its loss is defined for.

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "engine/nn/loss.h"
 #include "tests/engine/attacks/test_networks.h"
 
@@ -96,6 +98,74 @@ TEST_F(AutoAttackTest, EachEpsilonByItself) {
     EXPECT_TRUE(result.forwards.equal(alone.forwards));
   }
   EXPECT_TRUE(sweep.results[2].member.eq(-1).all().item<bool>());
+}
+
+// Whose search does not depend on epsilon runs once, for the images that are
+// under attack at any; the others run at each epsilon.
+TEST_F(AutoAttackTest, ASearchForAllEpsilonsChangesNoResult) {
+  FabConfig fab;
+  fab.steps = 6;
+  fab.target_classes = 3;
+  FabConfig restarted = fab;
+  restarted.restarts = 2;
+  const ReluNetwork other(112);
+  for (const AnyAttack& search :
+       {AnyAttack{fab}, AnyAttack{restarted}, AnyAttack{DeepFoolConfig{}}}) {
+    const auto attack = Make(AutoAttackConfig{
+        {{NoiseConfig{}}, search, {FgsmConfig{}}, {DeepFoolConfig{}}}});
+    for (const ReluNetwork* target : {&network_, &other}) {
+      for (bool eight_bit : {false, true}) {
+        RunOptions options = AtEpsilons({0.02, 0.01, 0.05, 0});
+        options.eight_bit = eight_bit;
+        const AttackOutcome sweep =
+            attack->Run(*target, network_, batch_, options).value();
+        for (const AttackResult& result : sweep.results) {
+          options.epsilons = {result.epsilon};
+          const AttackResult alone =
+              attack->Run(*target, network_, batch_, options)
+                  .value()
+                  .results[0];
+          EXPECT_TRUE(result.images.equal(alone.images));
+          EXPECT_TRUE(result.logits.equal(alone.logits));
+          EXPECT_TRUE(result.success.equal(alone.success));
+          EXPECT_TRUE(result.member.equal(alone.member));
+          EXPECT_TRUE(result.iterations.equal(alone.iterations));
+          EXPECT_TRUE(result.zero_gradient.equal(alone.zero_gradient));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(AutoAttackTest, ASearchForAllEpsilonsIsPaidForOnce) {
+  FabConfig fab;
+  fab.steps = 6;
+  fab.target_classes = 3;
+  const CountingNetwork network(std::make_shared<ReluNetwork>(110));
+  for (int64_t restarts : {1, 2}) {
+    fab.restarts = restarts;
+    const AutoAttackConfig config{{{NoiseConfig{}}, {fab}}};
+    network.gradients = network.forwards = 0;
+    const AttackOutcome sweep =
+        Make(config)
+            ->Run(network, network, batch_, AtEpsilons({0.02, 0.01, 0.05, 0}))
+            .value();
+    int64_t gradients = 0, forwards = 0;
+    at::Tensor paid = at::zeros({96}, at::kBool);
+    for (const AttackResult& result : sweep.results) {
+      const at::Tensor alone =
+          RunOne(config, network_, batch_, AtEpsilons({result.epsilon}))
+              .gradients;
+      // Where a restart starts depends on epsilon, so these searches differ.
+      EXPECT_TRUE(result.gradients.equal(
+          restarts == 1 ? alone.masked_fill(paid, 0) : alone));
+      paid = paid.logical_or(alone.gt(0));
+      gradients += result.gradients.sum().item<int64_t>();
+      forwards += result.forwards.sum().item<int64_t>();
+    }
+    EXPECT_EQ(gradients, network.gradients);
+    EXPECT_EQ(forwards, network.forwards - 96) << "but for the clean logits";
+  }
 }
 
 TEST_F(AutoAttackTest, OthersHaveNoMembers) {
