@@ -28,7 +28,8 @@ namespace adv {
 //
 // Walks from the original to several classes share passes, as the gradients of
 // untargeted FAB do. A step costs a forward and a gradient (untargeted FAB: one
-// gradient for each other class). Iterations are the steps of the walk that found the image.
+// gradient for each other class). Iterations are the steps of the walk that
+// found the image.
 std::unique_ptr<const Attack> MakeFab(const FabConfig& config);
 
 }  // namespace adv
