@@ -119,6 +119,7 @@ absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
     }
   }
   std::vector<AttackResult> results;
+  results.reserve(fronts.size());
   for (Front& front : fronts) {
     results.push_back(ResultOf(batch, *clean, front));
   }

@@ -154,8 +154,7 @@ absl::StatusOr<std::vector<AttackResult>> MinimisingAttack::Perturb(
 
 absl::Status MinimisingAttack::MoveToLattice(AttackedModel& model,
                                              const AttackBatch& batch,
-                                             Norm norm,
-                                             Nearest& nearest) const {
+                                             Norm norm, Nearest& nearest) {
   const at::Tensor free = nearest.images;
   // An original that fools is its own nearest image, and lies on the lattice
   // already.

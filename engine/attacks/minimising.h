@@ -91,8 +91,9 @@ class MinimisingAttack : public Attack {
       AttackedModel& model, const AttackBatch& batch,
       const RunOptions& options) const = 0;
 
-  absl::Status MoveToLattice(AttackedModel& model, const AttackBatch& batch,
-                             Norm norm, Nearest& nearest) const;
+  static absl::Status MoveToLattice(AttackedModel& model,
+                                    const AttackBatch& batch, Norm norm,
+                                    Nearest& nearest);
 };
 
 // [N] double: the size of each of N perturbations.

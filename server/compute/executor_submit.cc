@@ -103,10 +103,11 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
       task->options.cost = std::max<int64_t>(Share(options.cost, i, count), 1);
       task->options.bytes = Share(options.bytes, i, count);
       task->job = std::move(parts[i]);
-      // The last copy, too, so that what `done` holds is freed with the tasks.
-      task->done = i + 1 < count ? done : std::move(done);
+      task->done = done;
       Queue(std::move(task), lane);
     }
+    // What it holds is freed with the tasks.
+    done = nullptr;
   }
   // After unlocking, so that the threads that wake up get the lock.
   for (size_t i = 0; i < count; ++i) work_.NotifyOne();

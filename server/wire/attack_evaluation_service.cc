@@ -116,19 +116,20 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
         const int64_t images = task->images.size(0);
         JobOptions options = MakeJobOptions(
             "classify", *task->model, images * kClassifyCost, task->images);
+        const Lane lane = options.lane;
         Executor& executor = parts_.ExecutorFor(*task->model, *task->model);
-        return Compute(
-            call, executor, std::move(options),
-            [this, response, images, lane = options.lane,
-             task = *std::move(task)](const BeforePass& before_pass) {
-              const absl::StatusOr<at::Tensor> logits = ComputeLogits(
-                  task.model->NetworkFor(lane), task.images, before_pass);
-              if (!logits.ok()) return logits.status();
-              EncodeClassify(task, *logits, response);
-              parts_.metrics.CountClassified(task.model->manifest.name(),
-                                             images);
-              return absl::OkStatus();
-            });
+        return Compute(call, executor, std::move(options),
+                       [this, response, images, lane, task = *std::move(task)](
+                           const BeforePass& before_pass) {
+                         const absl::StatusOr<at::Tensor> logits =
+                             ComputeLogits(task.model->NetworkFor(lane),
+                                           task.images, before_pass);
+                         if (!logits.ok()) return logits.status();
+                         EncodeClassify(task, *logits, response);
+                         parts_.metrics.CountClassified(
+                             task.model->manifest.name(), images);
+                         return absl::OkStatus();
+                       });
       });
 }
 
@@ -168,8 +169,8 @@ void AttackEvaluationService::OnGenerateAdversarial(
             *std::move(task), executor.IdleWorkers());
         std::vector<Executor::Job> jobs;
         for (size_t i = 0; i < parts->size(); ++i) {
-          jobs.push_back([this, &request, response, parts,
-                          i](const BeforePass& before_pass) {
+          jobs.emplace_back([this, &request, response, parts,
+                             i](const BeforePass& before_pass) {
             return Generate(*parts, i, before_pass, request, response);
           });
         }
