@@ -1,12 +1,15 @@
 // The program advserver itself: its start, its signals and its end.
+#include <absl/strings/match.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "adv/v1/attack_evaluation_service.grpc.pb.h"
 #include "tests/folders.h"
@@ -181,6 +184,12 @@ TEST_F(ProgramTest, AHangUpReloadsWhereThereIsNoTerminal) {
   ASSERT_THAT(program.ReadLine(), StartsWith("listening on "));
   ASSERT_TRUE(PublishRandomModel(folder_ / "store", "balanced", 1).ok());
   program.Signal(SIGHUP);
+  // Of two signals on their way at once, either may come first.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!absl::StrContains(ReadAll(log()), "model=balanced") &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
   program.Signal(SIGTERM);
   EXPECT_EQ(program.Wait(), 0);
   EXPECT_THAT(ReadAll(log()), AllOf(HasSubstr("model_loaded model=balanced"),
