@@ -107,15 +107,19 @@ absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
     fronts.back().worst.Add(
         CleanCandidates(batch.images, *clean, model.Fooled(*clean, all)));
   }
+  std::vector<std::vector<Front*>> one_by_one;
+  std::vector<std::vector<Front*>> all_at_once(1);
+  one_by_one.reserve(fronts.size());
+  all_at_once[0].reserve(fronts.size());
+  for (Front& front : fronts) {
+    one_by_one.push_back({&front});
+    all_at_once[0].push_back(&front);
+  }
   for (size_t i = 0; i < members_.size(); ++i) {
-    std::vector<Front*> together;
-    for (Front& front : fronts) {
-      together.push_back(&front);
-      const bool last = &front == &fronts.back();
-      if (members_[i]->traits().ignores_epsilon && !last) continue;
+    for (const std::vector<Front*>& together :
+         members_[i]->traits().ignores_epsilon ? all_at_once : one_by_one) {
       absl::Status status = RunMember(i, model, batch, options, together);
       if (!status.ok()) return status;
-      together.clear();
     }
   }
   std::vector<AttackResult> results;

@@ -106,7 +106,8 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
       task->done = done;
       Queue(std::move(task), lane);
     }
-    // What it holds is freed with the tasks.
+    // Under the lock no task has ended yet: the last of them frees what `done`
+    // holds.
     done = nullptr;
   }
   // After unlocking, so that the threads that wake up get the lock.

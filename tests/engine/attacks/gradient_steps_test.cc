@@ -126,11 +126,7 @@ TEST(Sweep, EqualsSingleRunsBitForBit) {
         const AttackResult& a = sweep.results[i];
         const AttackResult& b = single.results[0];
         EXPECT_EQ(a.epsilon, epsilons[i]);
-        EXPECT_TRUE(a.images.equal(b.images));
-        EXPECT_TRUE(a.logits.equal(b.logits));
-        EXPECT_TRUE(a.success.equal(b.success));
-        EXPECT_TRUE(a.iterations.equal(b.iterations));
-        EXPECT_TRUE(a.zero_gradient.equal(b.zero_gradient));
+        ExpectSameFindings(a, b);
         EXPECT_TRUE(a.forwards.equal(b.forwards));
         // The clean gradient counts once.
         EXPECT_TRUE(a.gradients.equal(b.gradients - (i == 0 ? 0 : 1)));

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
@@ -87,6 +88,15 @@ inline AttackResult RunOne(const AttackConfig& config, const Network& network,
                            const AttackBatch& batch,
                            const RunOptions& options) {
   return Make(config)->Run(network, network, batch, options).value().results[0];
+}
+
+// What two runs found and said of it. What it cost is another question.
+inline void ExpectSameFindings(const AttackResult& a, const AttackResult& b) {
+  EXPECT_TRUE(a.images.equal(b.images));
+  EXPECT_TRUE(a.logits.equal(b.logits));
+  EXPECT_TRUE(a.success.equal(b.success));
+  EXPECT_TRUE(a.iterations.equal(b.iterations));
+  EXPECT_TRUE(a.zero_gradient.equal(b.zero_gradient));
 }
 
 // Class 0 leads on `image` by `margin`, class 1 gains w * x; `others` more
