@@ -1,0 +1,103 @@
+#ifndef ADV_ENGINE_NN_ONEDNN_LAYERS_H_
+#define ADV_ENGINE_NN_ONEDNN_LAYERS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <dnnl.hpp>
+#include <vector>
+
+namespace adv {
+
+// Memory of one thread that computes with a chain of layers. `maps` hold what
+// no later step reads: values and gradients, in turns.
+struct OnednnWorker {
+  // Room for `scratchpad` bytes and for maps of `map` bytes.
+  OnednnWorker(const dnnl::engine& engine, size_t scratchpad, size_t map);
+
+  dnnl::stream stream;
+  at::Tensor scratchpad;
+  at::Tensor full;  // a map before its pooling, or that map's gradient
+  at::Tensor maps[2];
+};
+
+struct OnednnLayerShape {
+  int64_t in = 0;       // channels
+  int64_t out = 0;      // channels
+  int64_t rows = 0;     // of the input
+  int64_t columns = 0;  // of the input
+  int64_t kernel = 0;   // odd; the convolution keeps rows and columns
+  bool relu = false;    // after the convolution
+  bool pool = false;    // after the ReLU: the maximum of 2x2
+};
+
+// A convolution of one map with frozen weights, and the ReLU and pooling that
+// follow it. Weights are laid out once, here, as the processor's kernels want
+// them. Kernels are chosen for a single thread and a single map, so that
+// neither the batch nor the number of threads can have a say in the bits.
+//
+// Thread-safe; of two calls at once, each must have a worker of its own.
+// Throws dnnl::error.
+class OnednnLayer {
+ public:
+  // `input`: the layout of the input. `gradient`: that of its gradient;
+  // format_tag::any lets the library choose. `weight` [out, in, kernel,
+  // kernel] and `bias` [out], contiguous float32, are copied.
+  OnednnLayer(const dnnl::engine& engine, const OnednnLayerShape& shape,
+              const dnnl::memory::desc& input,
+              const dnnl::memory::desc& gradient,
+              dnnl::memory::format_tag output, const at::Tensor& weight,
+              const at::Tensor& bias);
+
+  const OnednnLayerShape& shape() const { return shape_; }
+  // Whether the library has nothing better than its reference kernels, which
+  // are some hundred times slower.
+  bool is_slow() const;
+  const char* forward_kernel() const { return forward_pd_.impl_info_str(); }
+  const char* backward_kernel() const { return backward_pd_.impl_info_str(); }
+
+  dnnl::memory::desc output() const;
+  dnnl::memory::desc input_gradient() const;
+  size_t scratchpad_bytes() const;
+  size_t largest_map_bytes() const;
+  // Of what the pooling's backward pass needs from the forward one.
+  size_t workspace_bytes() const;
+
+  void Forward(OnednnWorker& worker, const void* input, void* output,
+               void* workspace) const;
+  // `output` is that of Forward, and is read only by layers with a ReLU.
+  // `output_gradient` is changed.
+  void Backward(OnednnWorker& worker, const void* output, const void* workspace,
+                void* output_gradient, void* input_gradient) const;
+
+ private:
+  void MakePooling();
+  void MakeReluGradient();
+
+  const OnednnLayerShape shape_;
+  const dnnl::engine engine_;
+
+  dnnl::convolution_forward::primitive_desc forward_pd_;
+  dnnl::convolution_forward forward_;
+  dnnl::memory forward_weights_;
+  dnnl::memory bias_;
+  dnnl::convolution_backward_data::primitive_desc backward_pd_;
+  dnnl::convolution_backward_data backward_;
+  dnnl::memory backward_weights_;
+
+  dnnl::pooling_forward::primitive_desc pool_forward_pd_;
+  dnnl::pooling_forward pool_forward_;
+  dnnl::pooling_backward::primitive_desc pool_backward_pd_;
+  dnnl::pooling_backward pool_backward_;
+  dnnl::eltwise_backward::primitive_desc relu_backward_pd_;
+  dnnl::eltwise_backward relu_backward_;
+};
+
+// A description of float32 values.
+dnnl::memory::desc OnednnFloats(const std::vector<int64_t>& shape,
+                                dnnl::memory::format_tag tag);
+
+}  // namespace adv
+
+#endif  // ADV_ENGINE_NN_ONEDNN_LAYERS_H_
