@@ -4,6 +4,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <utility>
 
 // From the OpenMP library that oneDNN itself uses. Its header belongs to the
 // compiler, and clang does not always come with one.
@@ -32,26 +33,38 @@ class ForOneThread {
   const int before_;
 };
 
-dnnl::reorder OneThreadReorder(const dnnl::engine& engine,
-                               const dnnl::memory::desc& from,
-                               const dnnl::memory::desc& to) {
-  return dnnl::reorder(dnnl::reorder::primitive_desc(engine, from, engine, to));
+at::Tensor PlainParameter(const StateDict& parameters,
+                          const std::string& name) {
+  return parameters.at(name).detach().to(at::kCPU, at::kFloat).contiguous();
 }
 
-at::Tensor Plain(const StateDict& parameters, const std::string& name) {
-  return parameters.at(name).detach().to(at::kCPU, at::kFloat).contiguous();
+// `weight` [out, in] with its columns in the order in which a map of layout
+// `map` lies in memory.
+at::Tensor InMapOrder(const dnnl::engine& engine, const at::Tensor& weight,
+                      const dnnl::memory::desc& map) {
+  TORCH_CHECK(map.get_size() == weight.size(1) * sizeof(float),
+              "the last map is padded");
+  // Each value's place in torch's order, brought to where the value lies.
+  at::Tensor order = at::arange(weight.size(1), at::kFloat);
+  at::Tensor in_map = at::empty_like(order);
+  dnnl::memory from(OnednnFloats(map.dims(), Tag::nchw), engine,
+                    order.data_ptr());
+  dnnl::memory to(map, engine, in_map.data_ptr());
+  dnnl::stream stream(engine);
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+  return weight.index_select(1, in_map.to(at::kLong)).contiguous();
 }
 
 }  // namespace
 
 OnednnChain::OnednnChain(const std::vector<Layer>& layers,
                          const StateDict& parameters,
-                         const std::vector<int64_t>& image_shape) {
+                         const std::vector<int64_t>& image_shape)
+    : image_shape_(image_shape) {
   const ForOneThread one_thread;
-  const std::vector<int64_t> one = {1, image_shape[0], image_shape[1],
-                                    image_shape[2]};
-  contiguous_ = OnednnFloats(one, Tag::nchw);
-  channels_last_ = OnednnFloats(one, Tag::nhwc);
+  std::vector<Step> convolutions;
+  std::vector<Step> dense;
   int64_t rows = image_shape[1];
   int64_t columns = image_shape[2];
   const auto is = [&](size_t i, LayerKind kind) {
@@ -59,97 +72,147 @@ OnednnChain::OnednnChain(const std::vector<Layer>& layers,
   };
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
+    const bool relu = is(i + 1, LayerKind::kRelu);
     if (layer.kind == LayerKind::kConv) {
-      const bool relu = is(i + 1, LayerKind::kRelu);
       const bool pool = is(i + 1 + relu, LayerKind::kMaxPool);
-      AppendConvolution(
-          {layer.in, layer.out, rows, columns, kKernel, relu, pool}, layer,
-          parameters);
-      if (pool) {
-        rows /= 2;
-        columns /= 2;
-      }
+      AppendStep(layer,
+                 {1, layer.in, layer.out, rows, columns, kKernel, relu, pool},
+                 parameters, &convolutions);
+      rows /= pool ? 2 : 1;
+      columns /= pool ? 2 : 1;
     } else if (layer.kind == LayerKind::kDense) {
-      AppendDense(layer, is(i + 1, LayerKind::kRelu), parameters);
+      // A convolution of 1x1 over a row of kTile pixels, each of them an image.
+      AppendStep(layer, {1, layer.in, layer.out, 1, kTile, 1, relu, false},
+                 parameters, &dense);
     }
   }
-  const dnnl::memory::desc gradient = convolutions_.front().input_gradient();
-  to_contiguous_ = OneThreadReorder(engine_, gradient, contiguous_);
-  to_channels_last_ = OneThreadReorder(engine_, gradient, channels_last_);
+  MakeGroups(convolutions);
+  FindPlaces();
+  MakeDense(dense);
 }
 
-void OnednnChain::AppendConvolution(const OnednnLayerShape& shape,
-                                    const Layer& layer,
-                                    const StateDict& parameters) {
-  const bool first = convolutions_.empty();
-  const dnnl::memory::desc input =
-      first ? contiguous_ : convolutions_.back().output();
-  // Only the first gradient leaves the chain; its kernels may want a layout of
-  // their own.
-  const dnnl::memory::desc gradient =
-      first ? OnednnFloats(contiguous_.dims(), Tag::any) : input;
-  convolutions_.emplace_back(engine_, shape, input, gradient, Tag::any,
-                             Plain(parameters, layer.name + ".weight"),
-                             Plain(parameters, layer.name + ".bias"));
+void OnednnChain::AppendStep(const Layer& layer, const OnednnLayerShape& shape,
+                             const StateDict& parameters,
+                             std::vector<Step>* steps) {
   names_.push_back(layer.name);
-  Place place;
-  place.output = Keep(convolutions_.back().output().get_size());
-  place.workspace = Keep(convolutions_.back().workspace_bytes());
-  places_.push_back(place);
+  steps->push_back({shape, PlainParameter(parameters, layer.name + ".weight"),
+                    PlainParameter(parameters, layer.name + ".bias")});
 }
 
-// A convolution of 1x1 over a single row of kTile pixels, each of them an
-// image's features.
-void OnednnChain::AppendDense(const Layer& layer, bool relu,
-                              const StateDict& parameters) {
-  at::Tensor weight = Plain(parameters, layer.name + ".weight");
-  if (dense_.empty()) weight = InMapOrder(weight);
-  const dnnl::memory::desc input =
-      OnednnFloats({1, layer.in, 1, kTile}, Tag::nhwc);
-  dense_.emplace_back(
-      engine_, OnednnLayerShape{layer.in, layer.out, 1, kTile, 1, relu, false},
-      input, input, Tag::nhwc, weight.view({layer.out, layer.in, 1, 1}),
-      Plain(parameters, layer.name + ".bias"));
-  names_.push_back(layer.name);
+void OnednnChain::MakeGroups(const std::vector<Step>& steps) {
+  std::vector<OnednnParameters> parameters;
+  for (const Step& step : steps) {
+    parameters.emplace_back(step.weight, step.bias);
+  }
+  groups_.push_back(MakeGroup(1, steps, parameters));
+  // Other kernels than Winograd's gain nothing from company.
+  if (std::count(winograd_.begin(), winograd_.end(), true) == 0) return;
+  for (int64_t images = 2; images <= kMaxGroup; images *= 2) {
+    groups_.push_back(MakeGroup(images, steps, parameters));
+  }
 }
 
-int64_t OnednnChain::Keep(size_t bytes) {
+OnednnChain::Group OnednnChain::MakeGroup(
+    int64_t images, const std::vector<Step>& steps,
+    std::vector<OnednnParameters>& parameters) {
+  Group group;
+  group.images = images;
+  std::vector<int64_t> shape = image_shape_;
+  shape.insert(shape.begin(), images);
+  group.contiguous = OnednnFloats(shape, Tag::nchw);
+  group.channels_last = OnednnFloats(shape, Tag::nhwc);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    OnednnChoice choice;
+    choice.input = i == 0 ? group.contiguous : group.layers.back().output();
+    // The first gradient leaves the chain, so its kernels may want a layout of
+    // their own.
+    choice.input_gradient =
+        i == 0 ? OnednnFloats(shape, Tag::any) : choice.input;
+    OnednnLayerShape layer = steps[i].shape;
+    layer.images = images;
+    if (i == winograd_.size()) {
+      winograd_.push_back(HasWinograd(layer, choice, parameters[i]));
+    }
+    choice.winograd = winograd_[i];
+    group.layers.emplace_back(engine_, layer, choice, parameters[i]);
+  }
+  const auto from_gradient = [&](const dnnl::memory::desc& to) {
+    return dnnl::reorder(dnnl::reorder::primitive_desc(
+        engine_, group.layers.front().input_gradient(), engine_, to));
+  };
+  group.to_contiguous = from_gradient(group.contiguous);
+  group.to_channels_last = from_gradient(group.channels_last);
+  return group;
+}
+
+bool OnednnChain::HasWinograd(const OnednnLayerShape& shape,
+                              OnednnChoice choice,
+                              OnednnParameters& parameters) const {
+  choice.winograd = true;
+  try {
+    OnednnLayer(engine_, shape, choice, parameters);
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
+void OnednnChain::FindPlaces() {
   constexpr int64_t kLine = 64;
-  const int64_t at = kept_bytes_;
-  kept_bytes_ += (static_cast<int64_t>(bytes) + kLine - 1) / kLine * kLine;
-  return at;
+  const auto keep = [this](int64_t bytes) {
+    const int64_t place = kept_bytes_;
+    kept_bytes_ += (bytes + kLine - 1) / kLine * kLine;
+    return place;
+  };
+  // The last output is the features. Without a ReLU the way back does not ask
+  // for the values.
+  const std::vector<OnednnLayer>& layers = groups_.front().layers;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const bool kept = layers[i].shape().relu && i + 1 < layers.size();
+    Place place;
+    place.output = kept ? keep(layers[i].output().get_size()) : -1;
+    place.workspace = keep(layers[i].workspace_bytes());
+    places_.push_back(place);
+  }
 }
 
-at::Tensor OnednnChain::InMapOrder(const at::Tensor& weight) const {
-  const dnnl::memory::desc map = convolutions_.back().output();
-  TORCH_CHECK(map.get_size() == weight.size(1) * sizeof(float),
-              "the last map is padded");
-  // Each value's place in torch's order, brought into the map's.
-  at::Tensor order = at::arange(weight.size(1), at::kFloat);
-  at::Tensor in_map = at::empty_like(order);
-  dnnl::memory from(OnednnFloats(map.dims(), Tag::nchw), engine_,
-                    order.data_ptr());
-  dnnl::memory to(map, engine_, in_map.data_ptr());
-  dnnl::stream stream(engine_);
-  dnnl::reorder(from, to).execute(stream, from, to);
-  stream.wait();
-  return weight.index_select(1, in_map.to(at::kLong)).contiguous();
+void OnednnChain::MakeDense(const std::vector<Step>& steps) {
+  const dnnl::memory::desc map = groups_.front().layers.back().output();
+  for (const Step& step : steps) {
+    const at::Tensor weight =
+        dense_.empty() ? InMapOrder(engine_, step.weight, map) : step.weight;
+    OnednnParameters parameters(weight.unsqueeze(-1).unsqueeze(-1), step.bias);
+    const dnnl::memory::desc input =
+        OnednnFloats({1, step.shape.in, 1, kTile}, Tag::nhwc);
+    dense_.emplace_back(engine_, step.shape,
+                        OnednnChoice{input, input, Tag::nhwc}, parameters);
+  }
+}
+
+std::vector<const OnednnLayer*> OnednnChain::AllLayers() const {
+  std::vector<const OnednnLayer*> all;
+  for (const Group& group : groups_) {
+    for (const OnednnLayer& layer : group.layers) all.push_back(&layer);
+  }
+  for (const OnednnLayer& layer : dense_) all.push_back(&layer);
+  return all;
 }
 
 bool OnednnChain::is_slow() const {
-  const auto slow = [](const OnednnLayer& layer) { return layer.is_slow(); };
-  return std::any_of(convolutions_.begin(), convolutions_.end(), slow) ||
-         std::any_of(dense_.begin(), dense_.end(), slow);
+  const std::vector<const OnednnLayer*> all = AllLayers();
+  return std::any_of(all.begin(), all.end(),
+                     [](const OnednnLayer* layer) { return layer->is_slow(); });
 }
 
 std::vector<std::string> OnednnChain::Kernels() const {
   std::vector<std::string> lines;
-  for (const std::vector<OnednnLayer>* part : {&convolutions_, &dense_}) {
-    for (const OnednnLayer& layer : *part) {
-      lines.push_back(absl::StrCat(names_[lines.size()], ": forward ",
-                                   layer.forward_kernel(), ", backward ",
-                                   layer.backward_kernel()));
-    }
+  const size_t convolutions = groups_.front().layers.size();
+  for (size_t i = 0; i < names_.size(); ++i) {
+    const OnednnLayer& layer =
+        i < convolutions ? groups_.back().layers[i] : dense_[i - convolutions];
+    lines.push_back(absl::StrCat(names_[i], ": forward ",
+                                 layer.forward_kernel(), ", backward ",
+                                 layer.backward_kernel()));
   }
   return lines;
 }
@@ -157,27 +220,41 @@ std::vector<std::string> OnednnChain::Kernels() const {
 OnednnWorker OnednnChain::MakeWorker() const {
   size_t scratchpad = 0;
   size_t map = 0;
-  for (const std::vector<OnednnLayer>* part : {&convolutions_, &dense_}) {
-    for (const OnednnLayer& layer : *part) {
-      scratchpad = std::max(scratchpad, layer.scratchpad_bytes());
-      map = std::max(map, layer.largest_map_bytes());
-    }
+  for (const OnednnLayer* layer : AllLayers()) {
+    scratchpad = std::max(scratchpad, layer->scratchpad_bytes());
+    map = std::max(map, layer->largest_map_bytes());
   }
   return OnednnWorker(engine_, scratchpad, map);
 }
 
-void OnednnChain::ToFeatures(OnednnWorker& worker, const float* image,
-                             uint8_t* kept, float* features) const {
-  const void* input = image;
-  for (size_t i = 0; i < convolutions_.size(); ++i) {
-    const OnednnLayer& layer = convolutions_[i];
-    void* output = features;
-    if (i + 1 < convolutions_.size()) {
-      // Without a ReLU the way back does not ask for the values.
-      output = layer.shape().relu ? static_cast<void*>(kept + places_[i].output)
-                                  : worker.maps[i % 2].data_ptr();
+int64_t OnednnChain::GroupSize(int64_t images) const {
+  int64_t size = 1;
+  for (const Group& group : groups_) {
+    if (group.images <= images) size = group.images;
+  }
+  return size;
+}
+
+const OnednnChain::Group& OnednnChain::GroupOf(int64_t images) const {
+  return *std::find_if(
+      groups_.begin(), groups_.end(),
+      [images](const Group& group) { return group.images == images; });
+}
+
+void OnednnChain::ToFeatures(OnednnWorker& worker, int64_t group,
+                             const float* images, uint8_t* kept,
+                             float* features) const {
+  const std::vector<OnednnLayer>& layers = GroupOf(group).layers;
+  const void* input = images;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    void* output = worker.maps[i % 2].data_ptr();
+    if (i + 1 == layers.size()) {
+      output = features;
+    } else if (places_[i].output >= 0) {
+      output = kept + group * places_[i].output;
     }
-    layer.Forward(worker, input, output, kept + places_[i].workspace);
+    layers[i].Forward(worker, input, output,
+                      kept + group * places_[i].workspace);
     input = output;
   }
   worker.stream.wait();
@@ -201,25 +278,27 @@ void OnednnChain::FromLogits(OnednnWorker& worker, float* logits_gradient,
   worker.stream.wait();
 }
 
-void OnednnChain::FromFeatures(OnednnWorker& worker, float* features_gradient,
-                               const float* features, const uint8_t* kept,
-                               bool channels_last,
+void OnednnChain::FromFeatures(OnednnWorker& worker, int64_t images,
+                               float* features_gradient, const float* features,
+                               const uint8_t* kept, bool channels_last,
                                float* image_gradient) const {
+  const Group& group = GroupOf(images);
   void* gradient = features_gradient;
   const void* output = features;
-  for (size_t i = convolutions_.size(); i-- > 0;) {
+  for (size_t i = group.layers.size(); i-- > 0;) {
     void* input_gradient = worker.maps[i % 2].data_ptr();
-    convolutions_[i].Backward(worker, output, kept + places_[i].workspace,
-                              gradient, input_gradient);
+    group.layers[i].Backward(worker, output,
+                             kept + images * places_[i].workspace, gradient,
+                             input_gradient);
     gradient = input_gradient;
-    if (i > 0) output = kept + places_[i - 1].output;
+    if (i > 0) output = kept + images * places_[i - 1].output;
   }
-  const dnnl::memory from(convolutions_.front().input_gradient(), engine_,
+  const dnnl::memory from(group.layers.front().input_gradient(), engine_,
                           gradient);
-  const dnnl::memory to(channels_last ? channels_last_ : contiguous_, engine_,
-                        image_gradient);
+  const dnnl::memory to(channels_last ? group.channels_last : group.contiguous,
+                        engine_, image_gradient);
   const dnnl::reorder& reorder =
-      channels_last ? to_channels_last_ : to_contiguous_;
+      channels_last ? group.to_channels_last : group.to_contiguous;
   reorder.execute(worker.stream, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   worker.stream.wait();
 }

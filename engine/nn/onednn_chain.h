@@ -12,10 +12,11 @@
 namespace adv {
 
 // A frozen network's layers from image to logits and back, as far as a single
-// thread goes: convolutions image by image, dense layers by tiles of images.
+// thread goes: convolutions for groups of images, dense layers for tiles.
 //
-// Both have one shape, whatever the batch, so that neither its size nor an
-// image's neighbours can change a bit.
+// An image's values have the same bits in any group and tile. Tiles have one
+// shape. Groups have several, but kernels of one algorithm, each chosen for one
+// thread, so that a value's sum is always taken in the same order.
 //
 // Thread-safe; of two calls at once, each must have a worker of its own.
 // Throws dnnl::error.
@@ -24,6 +25,8 @@ class OnednnChain {
   // Images that go through the dense layers together: so many share one
   // reading of their weights.
   static constexpr int64_t kTile = 8;
+  // The largest group. More would no longer find their maps in the cache.
+  static constexpr int64_t kMaxGroup = 16;
 
   // `image_shape` is {channels, rows, columns}.
   OnednnChain(const std::vector<Layer>& layers, const StateDict& parameters,
@@ -42,45 +45,73 @@ class OnednnChain {
   // Bytes of what an image's way back needs of its way there.
   int64_t kept_bytes() const { return kept_bytes_; }
 
-  // One contiguous image to its row of features. Fills `kept`.
-  void ToFeatures(OnednnWorker& worker, const float* image, uint8_t* kept,
-                  float* features) const;
+  // The largest size of a group that is at most `images`, at least 1.
+  int64_t GroupSize(int64_t images) const;
+
+  // A group of contiguous images to their rows of features. Fills `kept`,
+  // kept_bytes() for each image. `group` is one of GroupSize's.
+  void ToFeatures(OnednnWorker& worker, int64_t group, const float* images,
+                  uint8_t* kept, float* features) const;
   // kTile rows of features to rows of hidden values and of logits.
   void ToLogits(OnednnWorker& worker, const float* features, float* hidden,
                 float* logits) const;
   // Gradients of kTile rows of logits, which it changes, to those of features.
   void FromLogits(OnednnWorker& worker, float* logits_gradient,
                   const float* hidden, float* features_gradient) const;
-  // A row's gradient, which it changes, to the gradient of its image, which is
-  // contiguous or channels-last.
-  void FromFeatures(OnednnWorker& worker, float* features_gradient,
-                    const float* features, const uint8_t* kept,
-                    bool channels_last, float* image_gradient) const;
+  // Gradients of rows of features, which it changes, to those of the images,
+  // contiguous or channels-last. `features` and `kept` are of ToFeatures for
+  // the same group.
+  void FromFeatures(OnednnWorker& worker, int64_t group,
+                    float* features_gradient, const float* features,
+                    const uint8_t* kept, bool channels_last,
+                    float* image_gradient) const;
 
  private:
-  // Where what a layer leaves lies among the kept bytes of an image.
+  // Where what a convolution leaves lies among a single image's kept bytes.
+  // Those of a group have all images' outputs of one layer side by side, so
+  // that the group's size is a factor of both.
   struct Place {
-    int64_t output = 0;
+    int64_t output = 0;  // -1: nowhere
     int64_t workspace = 0;
   };
 
-  void AppendConvolution(const OnednnLayerShape& shape, const Layer& layer,
-                         const StateDict& parameters);
-  void AppendDense(const Layer& layer, bool relu, const StateDict& parameters);
-  int64_t Keep(size_t bytes);
-  // `weight` [out, in] of the first dense layer with its columns in the order
-  // in which the last map lies in memory.
-  at::Tensor InMapOrder(const at::Tensor& weight) const;
+  // The convolutions for one number of images.
+  struct Group {
+    int64_t images = 0;
+    std::vector<OnednnLayer> layers;
+    dnnl::memory::desc contiguous;     // the images
+    dnnl::memory::desc channels_last;  // the same
+    dnnl::reorder to_contiguous;       // from the layout of their gradient
+    dnnl::reorder to_channels_last;
+  };
+
+  // A convolution or a dense layer before its kernels are chosen.
+  struct Step {
+    OnednnLayerShape shape;
+    at::Tensor weight;
+    at::Tensor bias;
+  };
+
+  void AppendStep(const Layer& layer, const OnednnLayerShape& shape,
+                  const StateDict& parameters, std::vector<Step>* steps);
+  void MakeGroups(const std::vector<Step>& steps);
+  Group MakeGroup(int64_t images, const std::vector<Step>& steps,
+                  std::vector<OnednnParameters>& parameters);
+  bool HasWinograd(const OnednnLayerShape& shape, OnednnChoice choice,
+                   OnednnParameters& parameters) const;
+  void FindPlaces();
+  void MakeDense(const std::vector<Step>& steps);
+  const Group& GroupOf(int64_t images) const;
+  // Of all groups, and the dense ones.
+  std::vector<const OnednnLayer*> AllLayers() const;
 
   const dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-  std::vector<std::string> names_;
-  std::vector<OnednnLayer> convolutions_;
-  std::vector<Place> places_;  // of each convolution
+  const std::vector<int64_t> image_shape_;
+  std::vector<std::string> names_;  // of convolutions, then of dense layers
+  std::vector<bool> winograd_;      // of each convolution, in all groups
+  std::vector<Group> groups_;       // from small to large
+  std::vector<Place> places_;       // of each convolution
   std::vector<OnednnLayer> dense_;
-  dnnl::memory::desc contiguous_;     // an image
-  dnnl::memory::desc channels_last_;  // the same
-  dnnl::reorder to_contiguous_;       // from the layout of its gradient
-  dnnl::reorder to_channels_last_;
   int64_t kept_bytes_ = 0;
 };
 

@@ -26,17 +26,28 @@ dnnl::primitive_attr FusedRelu(bool relu) {
   return attributes;
 }
 
+dnnl::algorithm AlgorithmOf(const OnednnChoice& choice) {
+  return choice.winograd ? dnnl::algorithm::convolution_winograd
+                         : dnnl::algorithm::convolution_direct;
+}
+
+dnnl::memory::desc WeightOf(const OnednnLayerShape& shape) {
+  return OnednnFloats({shape.out, shape.in, shape.kernel, shape.kernel},
+                      Tag::any);
+}
+
 dnnl::convolution_forward::primitive_desc DescribeForward(
     const dnnl::engine& engine, const OnednnLayerShape& shape,
-    const dnnl::memory::desc& input, Tag output) {
+    const OnednnChoice& choice) {
   const int64_t padding = shape.kernel / 2;
+  const dnnl::memory::desc output = OnednnFloats(
+      {shape.images, shape.out, shape.rows, shape.columns}, choice.output);
   return {{dnnl::prop_kind::forward_training,
-           dnnl::algorithm::convolution_direct,
-           input,
-           OnednnFloats({shape.out, shape.in, shape.kernel, shape.kernel},
-                        Tag::any),
+           AlgorithmOf(choice),
+           choice.input,
+           WeightOf(shape),
            OnednnFloats({shape.out}, Tag::a),
-           OnednnFloats({1, shape.out, shape.rows, shape.columns}, output),
+           output,
            {1, 1},
            {padding, padding},
            {padding, padding}},
@@ -46,13 +57,12 @@ dnnl::convolution_forward::primitive_desc DescribeForward(
 
 dnnl::convolution_backward_data::primitive_desc DescribeBackward(
     const dnnl::engine& engine, const OnednnLayerShape& shape,
-    const dnnl::memory::desc& gradient,
+    const OnednnChoice& choice,
     const dnnl::convolution_forward::primitive_desc& forward) {
   const int64_t padding = shape.kernel / 2;
-  return {{dnnl::algorithm::convolution_direct,
-           gradient,
-           OnednnFloats({shape.out, shape.in, shape.kernel, shape.kernel},
-                        Tag::any),
+  return {{AlgorithmOf(choice),
+           choice.input_gradient,
+           WeightOf(shape),
            forward.dst_desc(),
            {1, 1},
            {padding, padding},
@@ -90,22 +100,34 @@ OnednnWorker::OnednnWorker(const dnnl::engine& engine, size_t scratchpad_bytes,
       full(Bytes(map)),
       maps{Bytes(map), Bytes(map)} {}
 
+dnnl::memory OnednnParameters::Weight(const dnnl::engine& engine,
+                                      const dnnl::memory::desc& layout) {
+  for (const dnnl::memory& packed : packed_) {
+    if (packed.get_desc() == layout) return packed;
+  }
+  packed_.push_back(PackedCopy(engine, weight_, Tag::oihw, layout));
+  return packed_.back();
+}
+
+dnnl::memory OnednnParameters::Bias(const dnnl::engine& engine) {
+  return PackedCopy(engine, bias_, Tag::a,
+                    OnednnFloats(bias_.sizes().vec(), Tag::a));
+}
+
 OnednnLayer::OnednnLayer(const dnnl::engine& engine,
                          const OnednnLayerShape& shape,
-                         const dnnl::memory::desc& input,
-                         const dnnl::memory::desc& gradient, Tag output,
-                         const at::Tensor& weight, const at::Tensor& bias)
+                         const OnednnChoice& choice,
+                         OnednnParameters& parameters)
     : shape_(shape),
       engine_(engine),
-      forward_pd_(DescribeForward(engine, shape, input, output)),
+      forward_pd_(DescribeForward(engine, shape, choice)),
       forward_(forward_pd_),
-      forward_weights_(
-          PackedCopy(engine, weight, Tag::oihw, forward_pd_.weights_desc())),
-      bias_(PackedCopy(engine, bias, Tag::a, forward_pd_.bias_desc())),
-      backward_pd_(DescribeBackward(engine, shape, gradient, forward_pd_)),
+      forward_weights_(parameters.Weight(engine, forward_pd_.weights_desc())),
+      bias_(parameters.Bias(engine)),
+      backward_pd_(DescribeBackward(engine, shape, choice, forward_pd_)),
       backward_(backward_pd_),
       backward_weights_(
-          PackedCopy(engine, weight, Tag::oihw, backward_pd_.weights_desc())) {
+          parameters.Weight(engine, backward_pd_.weights_desc())) {
   if (shape.pool) MakePooling();
   if (shape.relu) MakeReluGradient();
 }
@@ -113,7 +135,8 @@ OnednnLayer::OnednnLayer(const dnnl::engine& engine,
 void OnednnLayer::MakePooling() {
   const dnnl::memory::desc full = forward_pd_.dst_desc();
   const dnnl::memory::desc pooled = OnednnFloats(
-      {1, shape_.out, shape_.rows / 2, shape_.columns / 2}, Tag::any);
+      {shape_.images, shape_.out, shape_.rows / 2, shape_.columns / 2},
+      Tag::any);
   pool_forward_pd_ = {{dnnl::prop_kind::forward_training,
                        dnnl::algorithm::pooling_max,
                        full,

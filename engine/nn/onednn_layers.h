@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
+#include <utility>
 #include <vector>
 
 namespace adv {
@@ -23,6 +24,7 @@ struct OnednnWorker {
 };
 
 struct OnednnLayerShape {
+  int64_t images = 0;
   int64_t in = 0;       // channels
   int64_t out = 0;      // channels
   int64_t rows = 0;     // of the input
@@ -32,23 +34,42 @@ struct OnednnLayerShape {
   bool pool = false;    // after the ReLU: the maximum of 2x2
 };
 
-// A convolution of one map with frozen weights, and the ReLU and pooling that
-// follow it. Weights are laid out once, here, as the processor's kernels want
-// them. Kernels are chosen for a single thread and a single map, so that
-// neither the batch nor the number of threads can have a say in the bits.
+// A layer's frozen weights, in each layout that a kernel asked for.
+class OnednnParameters {
+ public:
+  // `weight` [out, in, kernel, kernel] and `bias` [out], contiguous float32.
+  OnednnParameters(at::Tensor weight, at::Tensor bias)
+      : weight_(std::move(weight)), bias_(std::move(bias)) {}
+
+  // Made at the first call for `layout`; later ones share it.
+  dnnl::memory Weight(const dnnl::engine& engine,
+                      const dnnl::memory::desc& layout);
+  dnnl::memory Bias(const dnnl::engine& engine);
+
+ private:
+  const at::Tensor weight_;
+  const at::Tensor bias_;
+  std::vector<dnnl::memory> packed_;
+};
+
+// Layouts and kernels of a layer. format_tag::any lets the library choose.
+struct OnednnChoice {
+  dnnl::memory::desc input;
+  dnnl::memory::desc input_gradient;
+  dnnl::memory::format_tag output = dnnl::memory::format_tag::any;
+  // Winograd's form of 3x3 convolutions.
+  bool winograd = false;
+};
+
+// A convolution of some maps with frozen weights, and the ReLU and pooling that
+// follow it.
 //
 // Thread-safe; of two calls at once, each must have a worker of its own.
-// Throws dnnl::error.
+// Throws dnnl::error, also when there are no kernels of that choice.
 class OnednnLayer {
  public:
-  // `input`: the layout of the input. `gradient`: that of its gradient;
-  // format_tag::any lets the library choose. `weight` [out, in, kernel,
-  // kernel] and `bias` [out], contiguous float32, are copied.
   OnednnLayer(const dnnl::engine& engine, const OnednnLayerShape& shape,
-              const dnnl::memory::desc& input,
-              const dnnl::memory::desc& gradient,
-              dnnl::memory::format_tag output, const at::Tensor& weight,
-              const at::Tensor& bias);
+              const OnednnChoice& choice, OnednnParameters& parameters);
 
   const OnednnLayerShape& shape() const { return shape_; }
   // Whether the library has nothing better than its reference kernels, which

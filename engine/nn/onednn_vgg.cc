@@ -17,68 +17,86 @@ namespace {
 
 constexpr int64_t kTile = OnednnChain::kTile;
 
-// What one thread needs: its maps, and the kept bytes of one image for a call
-// that has no way back.
-struct Desk {
-  OnednnWorker worker;
-  at::Tensor kept;
-};
+int64_t Tiles(int64_t images) { return (images + kTile - 1) / kTile; }
 
-// Desks that no thread works at.
-class Desks {
+// Things that calls lend each other, so that none has to ask the system for
+// memory: touching fresh pages costs more than the arithmetic. `T` has a
+// constructor from a chain.
+template <typename T>
+class Lent {
  public:
-  explicit Desks(const OnednnChain& chain) : chain_(chain) {}
+  explicit Lent(const OnednnChain& chain) : chain_(chain) {}
 
-  std::unique_ptr<Desk> Take() {
+  // The thing goes back when the pointer dies.
+  std::shared_ptr<T> Borrow() {
+    std::unique_ptr<T> thing;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!free_.empty()) {
-        std::unique_ptr<Desk> desk = std::move(free_.back());
+        thing = std::move(free_.back());
         free_.pop_back();
-        return desk;
       }
     }
-    return std::make_unique<Desk>(
-        Desk{chain_.MakeWorker(), at::empty({chain_.kept_bytes()}, at::kByte)});
-  }
-
-  void Give(std::unique_ptr<Desk> desk) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    free_.push_back(std::move(desk));
+    if (thing == nullptr) thing = std::make_unique<T>(chain_);
+    return {thing.release(), [this](T* returned) {
+              const std::lock_guard<std::mutex> lock(mutex_);
+              free_.emplace_back(returned);
+            }};
   }
 
  private:
   const OnednnChain& chain_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Desk>> free_;
+  std::vector<std::unique_ptr<T>> free_;
 };
 
-// One call's values of all its images, in rows. There are as many as whole
-// tiles have.
+// What a thread computes with.
+struct Desk {
+  explicit Desk(const OnednnChain& chain)
+      : worker(chain.MakeWorker()),
+        kept(at::empty({OnednnChain::kMaxGroup * chain.kept_bytes()},
+                       at::kByte)) {}
+
+  OnednnWorker worker;
+  at::Tensor kept;  // of a group that has no way back
+};
+
+// What a call's images leave, a row each. There are rows for whole tiles.
 struct Rows {
-  Rows(const OnednnChain& chain, int64_t count)
-      : features(at::empty({count, chain.features()}, at::kFloat)),
-        hidden(at::empty({count, chain.hidden()}, at::kFloat)),
-        logits(at::empty({count, chain.classes()}, at::kFloat)) {}
+  explicit Rows(const OnednnChain&) {}
 
   at::Tensor features;
+  at::Tensor features_gradient;
   at::Tensor hidden;
-  at::Tensor logits;
+  at::Tensor kept;
 };
 
-float* Row(const at::Tensor& tensor, int64_t row) {
-  return tensor.data_ptr<float>() + row * tensor.stride(0);
+// `tensor` with at least so many rows, of any values.
+void Fit(int64_t rows, int64_t width, at::ScalarType type, at::Tensor* tensor) {
+  if (tensor->defined() && tensor->size(0) >= rows) return;
+  *tensor = at::empty({rows, width}, type);
+}
+
+template <typename T = float>
+T* Row(const at::Tensor& tensor, int64_t row) {
+  return tensor.data_ptr<T>() + row * tensor.stride(0);
 }
 
 class OnednnVgg final : public Network {
  public:
   OnednnVgg(NetworkTraits traits, std::unique_ptr<const OnednnChain> chain)
-      : Network(std::move(traits)), chain_(std::move(chain)), desks_(*chain_) {}
+      : Network(std::move(traits)),
+        chain_(std::move(chain)),
+        desks_(*chain_),
+        rows_(*chain_) {}
 
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
     const at::NoGradGuard no_grad;
     const at::Tensor input = Prepare(images);
-    return Try<at::Tensor>([&] { return Forward(input, {}).logits; });
+    return Try<at::Tensor>([&] {
+      const std::shared_ptr<Rows> rows = rows_.Borrow();
+      return Forward(input, Groups(input.size(0)), false, *rows);
+    });
   }
 
   absl::StatusOr<LogitsAndGradient> InputGradient(
@@ -86,17 +104,22 @@ class OnednnVgg final : public Network {
       const LogitGradient& loss_gradient) const override {
     const at::NoGradGuard no_grad;
     const at::Tensor input = Prepare(images);
-    const at::Tensor kept =
-        at::empty({images.size(0), chain_->kept_bytes()}, at::kByte);
     return Try<LogitsAndGradient>([&] {
-      const Rows rows = Forward(input, kept);
-      return LogitsAndGradient{rows.logits,
-                               Backward(rows, kept, loss_gradient(rows.logits),
-                                        images.suggest_memory_format())};
+      const std::vector<Group> groups = Groups(input.size(0));
+      const std::shared_ptr<Rows> rows = rows_.Borrow();
+      const at::Tensor logits = Forward(input, groups, true, *rows);
+      return LogitsAndGradient{logits,
+                               Backward(loss_gradient(logits), groups,
+                                        images.suggest_memory_format(), *rows)};
     });
   }
 
  private:
+  struct Group {
+    int64_t first;
+    int64_t size;
+  };
+
   // Checked, on the CPU, contiguous.
   static at::Tensor Prepare(const at::Tensor& images) {
     CheckVggImages(images);
@@ -112,70 +135,90 @@ class OnednnVgg final : public Network {
     }
   }
 
+  // Large ones, but enough for all threads.
+  std::vector<Group> Groups(int64_t images) const {
+    const int64_t threads = at::get_num_threads();
+    const int64_t share = (images + threads - 1) / threads;
+    std::vector<Group> groups;
+    for (int64_t first = 0; first < images;) {
+      const int64_t size = chain_->GroupSize(std::min(share, images - first));
+      groups.push_back({first, size});
+      first += size;
+    }
+    return groups;
+  }
+
   // `work` on each of 0 .. count - 1, on all of this thread's threads.
   void ForEach(int64_t count,
                const std::function<void(Desk&, int64_t)>& work) const {
     at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
-      std::unique_ptr<Desk> desk = desks_.Take();
+      const std::shared_ptr<Desk> desk = desks_.Borrow();
       for (int64_t i = begin; i < end; ++i) work(*desk, i);
-      desks_.Give(std::move(desk));
     });
   }
 
-  // `kept` has a row for each image, or is undefined if none is needed.
-  Rows Forward(const at::Tensor& images, const at::Tensor& kept) const {
+  // The logits. With a way back, `rows` has all that Backward needs.
+  at::Tensor Forward(const at::Tensor& images, const std::vector<Group>& groups,
+                     bool way_back, Rows& rows) const {
     const int64_t count = images.size(0);
-    const int64_t tiles = (count + kTile - 1) / kTile;
-    Rows rows(*chain_, tiles * kTile);
-    ForEach(count, [&](Desk& desk, int64_t i) {
-      uint8_t* place = kept.defined()
-                           ? kept.data_ptr<uint8_t>() + i * kept.stride(0)
-                           : desk.kept.data_ptr<uint8_t>();
-      chain_->ToFeatures(desk.worker, Row(images, i), place,
-                         Row(rows.features, i));
+    const int64_t tiles = Tiles(count);
+    Fit(tiles * kTile, chain_->features(), at::kFloat, &rows.features);
+    Fit(tiles * kTile, chain_->hidden(), at::kFloat, &rows.hidden);
+    if (way_back) Fit(count, chain_->kept_bytes(), at::kByte, &rows.kept);
+    ForEach(groups.size(), [&](Desk& desk, int64_t i) {
+      const auto [first, size] = groups[i];
+      chain_->ToFeatures(desk.worker, size, Row(images, first),
+                         way_back ? Row<uint8_t>(rows.kept, first)
+                                  : desk.kept.data_ptr<uint8_t>(),
+                         Row(rows.features, first));
     });
     // What fills up the last tile has no part in the others' values.
-    rows.features.slice(0, count).zero_();
+    rows.features.slice(0, count, tiles * kTile).zero_();
+    const at::Tensor logits =
+        at::empty({tiles * kTile, chain_->classes()}, at::kFloat);
     ForEach(tiles, [&](Desk& desk, int64_t tile) {
       chain_->ToLogits(desk.worker, Row(rows.features, tile * kTile),
                        Row(rows.hidden, tile * kTile),
-                       Row(rows.logits, tile * kTile));
+                       Row(logits, tile * kTile));
     });
-    rows.logits = rows.logits.narrow(0, 0, count);
-    return rows;
+    return logits.narrow(0, 0, count);
   }
 
-  at::Tensor Backward(const Rows& rows, const at::Tensor& kept,
-                      const at::Tensor& logits_gradient,
-                      at::MemoryFormat format) const {
-    const int64_t count = kept.size(0);
-    TORCH_CHECK(logits_gradient.sizes() == rows.logits.sizes(),
-                "the gradient of the logits must be ", rows.logits.sizes(),
-                ", not ", logits_gradient.sizes());
+  at::Tensor Backward(const at::Tensor& logits_gradient,
+                      const std::vector<Group>& groups, at::MemoryFormat format,
+                      Rows& rows) const {
+    const int64_t count = groups.back().first + groups.back().size;
+    const int64_t tiles = Tiles(count);
+    TORCH_CHECK(
+        logits_gradient.sizes() == at::IntArrayRef({count, chain_->classes()}),
+        "the gradient of the logits must have their shape, not ",
+        logits_gradient.sizes());
     const at::Tensor outer =
-        at::zeros({rows.features.size(0), chain_->classes()}, at::kFloat);
+        at::zeros({tiles * kTile, chain_->classes()}, at::kFloat);
     outer.narrow(0, 0, count).copy_(logits_gradient);
-    const at::Tensor features = at::empty_like(rows.features);
-    ForEach(outer.size(0) / kTile, [&](Desk& desk, int64_t tile) {
+    Fit(tiles * kTile, chain_->features(), at::kFloat, &rows.features_gradient);
+    ForEach(tiles, [&](Desk& desk, int64_t tile) {
       chain_->FromLogits(desk.worker, Row(outer, tile * kTile),
                          Row(rows.hidden, tile * kTile),
-                         Row(features, tile * kTile));
+                         Row(rows.features_gradient, tile * kTile));
     });
     std::vector<int64_t> shape = traits().image_shape;
     shape.insert(shape.begin(), count);
     at::Tensor gradient =
         at::empty(shape, at::TensorOptions(at::kFloat).memory_format(format));
-    ForEach(count, [&](Desk& desk, int64_t i) {
-      chain_->FromFeatures(desk.worker, Row(features, i), Row(rows.features, i),
-                           kept.data_ptr<uint8_t>() + i * kept.stride(0),
-                           format == at::MemoryFormat::ChannelsLast,
-                           Row(gradient, i));
+    ForEach(groups.size(), [&](Desk& desk, int64_t i) {
+      const auto [first, size] = groups[i];
+      chain_->FromFeatures(
+          desk.worker, size, Row(rows.features_gradient, first),
+          Row(rows.features, first), Row<uint8_t>(rows.kept, first),
+          format == at::MemoryFormat::ChannelsLast, Row(gradient, first));
     });
     return gradient;
   }
 
   const std::unique_ptr<const OnednnChain> chain_;
-  mutable Desks desks_;
+  mutable Lent<Desk> desks_;
+  mutable Lent<Rows> rows_;
 };
 
 absl::StatusOr<std::unique_ptr<const OnednnChain>> MakeChain(
