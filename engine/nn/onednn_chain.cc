@@ -100,61 +100,64 @@ void OnednnChain::AppendStep(const Layer& layer, const OnednnLayerShape& shape,
 }
 
 void OnednnChain::MakeGroups(const std::vector<Step>& steps) {
-  std::vector<OnednnParameters> parameters;
-  for (const Step& step : steps) {
-    parameters.emplace_back(step.weight, step.bias);
+  for (int64_t images = 1; images <= kMaxGroup; images *= 2) {
+    Group group;
+    group.images = images;
+    std::vector<int64_t> shape = image_shape_;
+    shape.insert(shape.begin(), images);
+    group.contiguous = OnednnFloats(shape, Tag::nchw);
+    group.channels_last = OnednnFloats(shape, Tag::nhwc);
+    groups_.push_back(std::move(group));
   }
-  groups_.push_back(MakeGroup(1, steps, parameters));
-  // Other kernels than Winograd's gain nothing from company.
-  if (std::count(winograd_.begin(), winograd_.end(), true) == 0) return;
-  for (int64_t images = 2; images <= kMaxGroup; images *= 2) {
-    groups_.push_back(MakeGroup(images, steps, parameters));
+  for (const Step& step : steps) AppendConvolution(step);
+  for (Group& group : groups_) {
+    const auto from_gradient = [&](const dnnl::memory::desc& to) {
+      return dnnl::reorder(dnnl::reorder::primitive_desc(
+          engine_, group.layers.front().input_gradient(), engine_, to));
+    };
+    group.to_contiguous = from_gradient(group.contiguous);
+    group.to_channels_last = from_gradient(group.channels_last);
   }
 }
 
-OnednnChain::Group OnednnChain::MakeGroup(
-    int64_t images, const std::vector<Step>& steps,
-    std::vector<OnednnParameters>& parameters) {
-  Group group;
-  group.images = images;
-  std::vector<int64_t> shape = image_shape_;
-  shape.insert(shape.begin(), images);
-  group.contiguous = OnednnFloats(shape, Tag::nchw);
-  group.channels_last = OnednnFloats(shape, Tag::nhwc);
-  for (size_t i = 0; i < steps.size(); ++i) {
+void OnednnChain::AppendConvolution(const Step& step) {
+  for (const bool winograd : {true, false}) {
+    OnednnParameters parameters(step.weight, step.bias);
+    std::vector<OnednnLayer> layers =
+        TryConvolution(step.shape, winograd, parameters);
+    if (layers.empty() || !SameBits(engine_, layers)) continue;
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      groups_[i].layers.push_back(std::move(layers[i]));
+    }
+    return;
+  }
+  throw dnnl::error(dnnl_unimplemented,
+                    "no kernels whose bits do not depend on the batch");
+}
+
+std::vector<OnednnLayer> OnednnChain::TryConvolution(
+    const OnednnLayerShape& shape, bool winograd,
+    OnednnParameters& parameters) const {
+  std::vector<OnednnLayer> layers;
+  for (const Group& group : groups_) {
+    const bool first = group.layers.empty();
     OnednnChoice choice;
-    choice.input = i == 0 ? group.contiguous : group.layers.back().output();
+    choice.input = first ? group.contiguous : group.layers.back().output();
     // The first gradient leaves the chain, so its kernels may want a layout of
     // their own.
     choice.input_gradient =
-        i == 0 ? OnednnFloats(shape, Tag::any) : choice.input;
-    OnednnLayerShape layer = steps[i].shape;
-    layer.images = images;
-    if (i == winograd_.size()) {
-      winograd_.push_back(HasWinograd(layer, choice, parameters[i]));
+        first ? OnednnFloats(group.contiguous.dims(), Tag::any) : choice.input;
+    choice.winograd = winograd;
+    OnednnLayerShape of_group = shape;
+    of_group.images = group.images;
+    try {
+      layers.emplace_back(engine_, of_group, choice, parameters);
+    } catch (const dnnl::error&) {
+      return {};
     }
-    choice.winograd = winograd_[i];
-    group.layers.emplace_back(engine_, layer, choice, parameters[i]);
+    if (layers.back().is_slow()) return {};
   }
-  const auto from_gradient = [&](const dnnl::memory::desc& to) {
-    return dnnl::reorder(dnnl::reorder::primitive_desc(
-        engine_, group.layers.front().input_gradient(), engine_, to));
-  };
-  group.to_contiguous = from_gradient(group.contiguous);
-  group.to_channels_last = from_gradient(group.channels_last);
-  return group;
-}
-
-bool OnednnChain::HasWinograd(const OnednnLayerShape& shape,
-                              OnednnChoice choice,
-                              OnednnParameters& parameters) const {
-  choice.winograd = true;
-  try {
-    OnednnLayer(engine_, shape, choice, parameters);
-    return true;
-  } catch (const dnnl::error&) {
-    return false;
-  }
+  return layers;
 }
 
 void OnednnChain::FindPlaces() {

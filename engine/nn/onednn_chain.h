@@ -15,8 +15,8 @@ namespace adv {
 // thread goes: convolutions for groups of images, dense layers for tiles.
 //
 // An image's values have the same bits in any group and tile. Tiles have one
-// shape. Groups have several, but kernels of one algorithm, each chosen for one
-// thread, so that a value's sum is always taken in the same order.
+// shape. Groups have several, whose kernels are tried when the chain is made:
+// those that differ in a bit are not taken. All are chosen for one thread.
 //
 // Thread-safe; of two calls at once, each must have a worker of its own.
 // Throws dnnl::error.
@@ -95,10 +95,13 @@ class OnednnChain {
   void AppendStep(const Layer& layer, const OnednnLayerShape& shape,
                   const StateDict& parameters, std::vector<Step>* steps);
   void MakeGroups(const std::vector<Step>& steps);
-  Group MakeGroup(int64_t images, const std::vector<Step>& steps,
-                  std::vector<OnednnParameters>& parameters);
-  bool HasWinograd(const OnednnLayerShape& shape, OnednnChoice choice,
-                   OnednnParameters& parameters) const;
+  // The next layer of all groups, by the first algorithm that computes it and
+  // gives the same bits in all of them.
+  void AppendConvolution(const Step& step);
+  // It for each group; none if there is no such kernel.
+  std::vector<OnednnLayer> TryConvolution(const OnednnLayerShape& shape,
+                                          bool winograd,
+                                          OnednnParameters& parameters) const;
   void FindPlaces();
   void MakeDense(const std::vector<Step>& steps);
   const Group& GroupOf(int64_t images) const;
@@ -108,7 +111,6 @@ class OnednnChain {
   const dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   const std::vector<int64_t> image_shape_;
   std::vector<std::string> names_;  // of convolutions, then of dense layers
-  std::vector<bool> winograd_;      // of each convolution, in all groups
   std::vector<Group> groups_;       // from small to large
   std::vector<Place> places_;       // of each convolution
   std::vector<OnednnLayer> dense_;

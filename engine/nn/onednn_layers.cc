@@ -4,6 +4,7 @@
 #include <absl/strings/match.h>
 
 #include <algorithm>
+#include <random>
 
 namespace adv {
 namespace {
@@ -276,6 +277,68 @@ void OnednnLayer::Backward(OnednnWorker& worker, const void* output,
                                             engine_, input_gradient)},
                      {DNNL_ARG_SCRATCHPAD, At(backward_pd_.scratchpad_desc(),
                                               engine_, scratchpad)}});
+}
+
+namespace {
+
+at::Tensor RandomFloats(int64_t count) {
+  // The standard's generator, since torch's belongs to the caller.
+  std::minstd_rand random(1);
+  at::Tensor values = at::empty({count}, at::kFloat);
+  float* value = values.data_ptr<float>();
+  for (int64_t i = 0; i < count; ++i) {
+    value[i] = static_cast<float>(random()) / 0x1p31F - 0.5F;
+  }
+  return values;
+}
+
+struct ThereAndBack {
+  at::Tensor output;
+  at::Tensor input_gradient;
+};
+
+// Of `images` images, a multiple of the layer's own number.
+ThereAndBack Compute(const dnnl::engine& engine, const OnednnLayer& layer,
+                     int64_t images) {
+  OnednnWorker worker(engine, layer.scratchpad_bytes(),
+                      layer.largest_map_bytes());
+  const int64_t calls = images / layer.shape().images;
+  const auto floats = [](const dnnl::memory::desc& map) {
+    return static_cast<int64_t>(map.get_size() / sizeof(float));
+  };
+  const at::Tensor input =
+      RandomFloats(calls * floats(layer.input())).view({calls, -1});
+  const at::Tensor output =
+      at::empty({calls, floats(layer.output())}, at::kFloat);
+  const at::Tensor output_gradient =
+      RandomFloats(output.numel()).view({calls, -1});
+  const at::Tensor input_gradient =
+      at::empty({calls, floats(layer.input_gradient())}, at::kFloat);
+  const at::Tensor workspace = Bytes(layer.workspace_bytes());
+  for (int64_t i = 0; i < calls; ++i) {
+    layer.Forward(worker, input[i].data_ptr(), output[i].data_ptr(),
+                  workspace.data_ptr());
+    layer.Backward(worker, output[i].data_ptr(), workspace.data_ptr(),
+                   output_gradient[i].data_ptr(), input_gradient[i].data_ptr());
+  }
+  worker.stream.wait();
+  return {output.flatten(), input_gradient.flatten()};
+}
+
+}  // namespace
+
+bool SameBits(const dnnl::engine& engine,
+              const std::vector<OnednnLayer>& layers) {
+  int64_t images = 1;
+  for (const OnednnLayer& layer : layers) {
+    images = std::max(images, layer.shape().images);
+  }
+  const ThereAndBack expected = Compute(engine, layers.front(), images);
+  return std::all_of(layers.begin(), layers.end(), [&](const auto& layer) {
+    const ThereAndBack found = Compute(engine, layer, images);
+    return found.output.equal(expected.output) &&
+           found.input_gradient.equal(expected.input_gradient);
+  });
 }
 
 }  // namespace adv

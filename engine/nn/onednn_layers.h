@@ -78,6 +78,7 @@ class OnednnLayer {
   const char* forward_kernel() const { return forward_pd_.impl_info_str(); }
   const char* backward_kernel() const { return backward_pd_.impl_info_str(); }
 
+  dnnl::memory::desc input() const { return forward_pd_.src_desc(); }
   dnnl::memory::desc output() const;
   dnnl::memory::desc input_gradient() const;
   size_t scratchpad_bytes() const;
@@ -114,6 +115,12 @@ class OnednnLayer {
   dnnl::eltwise_backward::primitive_desc relu_backward_pd_;
   dnnl::eltwise_backward relu_backward_;
 };
+
+// Whether an image has the same bits, there and back, in each of `layers`,
+// which are one layer for several numbers of images. Tries it with random
+// values: a sum that is taken in another order ends in other bits.
+bool SameBits(const dnnl::engine& engine,
+              const std::vector<OnednnLayer>& layers);
 
 // A description of float32 values.
 dnnl::memory::desc OnednnFloats(const std::vector<int64_t>& shape,
