@@ -281,6 +281,10 @@ void OnednnLayer::Backward(OnednnWorker& worker, const void* output,
 
 namespace {
 
+int64_t FloatsOf(const dnnl::memory::desc& map) {
+  return static_cast<int64_t>(map.get_size() / sizeof(float));
+}
+
 at::Tensor RandomFloats(int64_t count) {
   // The standard's generator, since torch's belongs to the caller.
   std::minstd_rand random(1);
@@ -297,29 +301,25 @@ struct ThereAndBack {
   at::Tensor input_gradient;
 };
 
-// Of `images` images, a multiple of the layer's own number.
+// Of as many images as there are, in as many calls as it takes.
 ThereAndBack Compute(const dnnl::engine& engine, const OnednnLayer& layer,
-                     int64_t images) {
+                     const at::Tensor& input,
+                     const at::Tensor& output_gradient) {
   OnednnWorker worker(engine, layer.scratchpad_bytes(),
                       layer.largest_map_bytes());
-  const int64_t calls = images / layer.shape().images;
-  const auto floats = [](const dnnl::memory::desc& map) {
-    return static_cast<int64_t>(map.get_size() / sizeof(float));
-  };
-  const at::Tensor input =
-      RandomFloats(calls * floats(layer.input())).view({calls, -1});
-  const at::Tensor output =
-      at::empty({calls, floats(layer.output())}, at::kFloat);
-  const at::Tensor output_gradient =
-      RandomFloats(output.numel()).view({calls, -1});
+  const int64_t calls = input.numel() / FloatsOf(layer.input());
+  const at::Tensor inputs = input.view({calls, -1});
+  // A call changes it.
+  const at::Tensor gradients = output_gradient.clone().view({calls, -1});
+  const at::Tensor output = at::empty_like(gradients);
   const at::Tensor input_gradient =
-      at::empty({calls, floats(layer.input_gradient())}, at::kFloat);
+      at::empty({calls, FloatsOf(layer.input_gradient())}, at::kFloat);
   const at::Tensor workspace = Bytes(layer.workspace_bytes());
   for (int64_t i = 0; i < calls; ++i) {
-    layer.Forward(worker, input[i].data_ptr(), output[i].data_ptr(),
+    layer.Forward(worker, inputs[i].data_ptr(), output[i].data_ptr(),
                   workspace.data_ptr());
     layer.Backward(worker, output[i].data_ptr(), workspace.data_ptr(),
-                   output_gradient[i].data_ptr(), input_gradient[i].data_ptr());
+                   gradients[i].data_ptr(), input_gradient[i].data_ptr());
   }
   worker.stream.wait();
   return {output.flatten(), input_gradient.flatten()};
@@ -329,13 +329,12 @@ ThereAndBack Compute(const dnnl::engine& engine, const OnednnLayer& layer,
 
 bool SameBits(const dnnl::engine& engine,
               const std::vector<OnednnLayer>& layers) {
-  int64_t images = 1;
-  for (const OnednnLayer& layer : layers) {
-    images = std::max(images, layer.shape().images);
-  }
-  const ThereAndBack expected = Compute(engine, layers.front(), images);
+  const OnednnLayer& largest = layers.back();
+  const at::Tensor input = RandomFloats(FloatsOf(largest.input()));
+  const at::Tensor gradient = RandomFloats(FloatsOf(largest.output()));
+  const ThereAndBack expected = Compute(engine, largest, input, gradient);
   return std::all_of(layers.begin(), layers.end(), [&](const auto& layer) {
-    const ThereAndBack found = Compute(engine, layer, images);
+    const ThereAndBack found = Compute(engine, layer, input, gradient);
     return found.output.equal(expected.output) &&
            found.input_gradient.equal(expected.input_gradient);
   });

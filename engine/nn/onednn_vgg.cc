@@ -94,7 +94,7 @@ class OnednnVgg final : public Network {
     const at::NoGradGuard no_grad;
     const at::Tensor input = Prepare(images);
     return Try<at::Tensor>([&] {
-      const std::shared_ptr<Rows> rows = rows_.Borrow();
+      const std::shared_ptr<Rows> rows = RowsFor(input.size(0));
       return Forward(input, Groups(input.size(0)), false, *rows);
     });
   }
@@ -106,7 +106,7 @@ class OnednnVgg final : public Network {
     const at::Tensor input = Prepare(images);
     return Try<LogitsAndGradient>([&] {
       const std::vector<Group> groups = Groups(input.size(0));
-      const std::shared_ptr<Rows> rows = rows_.Borrow();
+      const std::shared_ptr<Rows> rows = RowsFor(input.size(0));
       const at::Tensor logits = Forward(input, groups, true, *rows);
       return LogitsAndGradient{logits,
                                Backward(loss_gradient(logits), groups,
@@ -133,6 +133,12 @@ class OnednnVgg final : public Network {
     } catch (const dnnl::error& error) {
       return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
     }
+  }
+
+  // Of a call that is larger than most, memory goes back to the system.
+  std::shared_ptr<Rows> RowsFor(int64_t images) const {
+    constexpr int64_t kMost = 256;
+    return images <= kMost ? rows_.Borrow() : std::make_shared<Rows>(*chain_);
   }
 
   // Large ones, but enough for all threads.
