@@ -9,8 +9,6 @@
 #include <utility>
 
 #include "engine/nn/device.h"
-#include "engine/nn/libtorch_vgg.h"
-#include "engine/nn/onednn_vgg.h"
 
 namespace adv {
 namespace {
@@ -293,22 +291,6 @@ void CheckVggImages(const at::Tensor& images) {
               "images must be [N >= 1, 3, 32, 32], not ", images.sizes());
   TORCH_CHECK(images.scalar_type() == at::kFloat,
               "images must be float32, not ", images.scalar_type());
-}
-
-absl::StatusOr<std::shared_ptr<const Network>> MakeVgg(
-    absl::string_view architecture, const StateDict& parameters,
-    at::Device device) {
-  absl::StatusOr<std::vector<Layer>> layers = VggLayers(architecture);
-  if (!layers.ok()) return layers.status();
-  if (absl::Status status = CheckParameters(*layers, parameters);
-      !status.ok()) {
-    return status;
-  }
-  if (device.is_cpu()) {
-    auto network = MakeOnednnVgg(*layers, parameters);
-    if (network.ok()) return network;
-  }
-  return MakeLibtorchVgg(*std::move(layers), parameters, device);
 }
 
 }  // namespace adv

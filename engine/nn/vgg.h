@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -89,12 +88,6 @@ NetworkTraits VggTraits(at::Device device);
 
 // Throws c10::Error if `images` are not float32 [N >= 1, 3, 32, 32].
 void CheckVggImages(const at::Tensor& images);
-
-// A frozen network on `device`. Keeps its own copy of the parameters. On a CPU
-// oneDNN computes it if it is there (onednn_vgg.h), elsewhere LibTorch does.
-absl::StatusOr<std::shared_ptr<const Network>> MakeVgg(
-    absl::string_view architecture, const StateDict& parameters,
-    at::Device device);
 
 }  // namespace adv
 

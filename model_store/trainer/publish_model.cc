@@ -10,6 +10,7 @@
 
 #include "engine/nn/device.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "engine/training/test_result.h"
 #include "model_store/model_store.h"
 #include "model_store/trainer/golden_outputs.h"

@@ -11,6 +11,7 @@
 #include "engine/nn/safetensors.h"
 #include "engine/nn/torchscript.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "server/compute/remote_network.h"
 
 namespace adv {

@@ -21,6 +21,7 @@
 #include "engine/data/cifar10.h"
 #include "engine/nn/device.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "tests/bench/fma_peak.h"
 #include "tests/bench/plain_network.h"
 

@@ -27,6 +27,7 @@
 #include "engine/attacks/perturbations.h"
 #include "engine/data/cifar10.h"
 #include "engine/nn/device.h"
+#include "engine/nn/vgg_network.h"
 #include "tests/bench/fma_peak.h"
 #include "tests/bench/plain_attacks.h"
 #include "tests/bench/plain_network.h"

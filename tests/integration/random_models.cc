@@ -4,6 +4,7 @@
 #include "engine/nn/golden.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "model_store/model_store.h"
 
 namespace adv {

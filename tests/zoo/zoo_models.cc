@@ -6,7 +6,7 @@
 
 #include "engine/data/cifar10.h"
 #include "engine/nn/safetensors.h"
-#include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "model_store/model_store.h"
 #include "tests/folders.h"
 

@@ -21,6 +21,7 @@
 #include "engine/evaluation/evaluation.h"
 #include "engine/nn/batching_network.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "tests/engine/attacks/test_networks.h"
 #include "tests/engine/evaluation/record_text.h"
 

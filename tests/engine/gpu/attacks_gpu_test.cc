@@ -12,6 +12,7 @@
 #include "engine/evaluation/evaluation.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "tests/engine/evaluation/record_text.h"
 #include "tests/engine/gpu/gpu_fixture.h"
 #include "tests/folders.h"

@@ -4,6 +4,7 @@
 
 #include "engine/nn/loss.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "tests/engine/gpu/gpu_fixture.h"
 
 namespace adv {

@@ -16,6 +16,7 @@
 
 #include "engine/nn/libtorch_vgg.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 
 namespace adv {
 namespace {

@@ -13,6 +13,7 @@
 #include "engine/nn/golden.h"
 #include "engine/nn/safetensors.h"
 #include "engine/nn/vgg.h"
+#include "engine/nn/vgg_network.h"
 #include "server/compute/mutex.h"
 #include "server/models/model_registry.h"
 #include "tests/server/manual_clock.h"
