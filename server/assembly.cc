@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/nn/device.h"
+#include "engine/nn/onednn_vgg.h"
 #include "model_store/durable_file.h"
 #include "server/codec/codec_attack.h"
 #include "server/evaluations/sqlite_evaluation_store.h"
@@ -25,7 +26,12 @@ constexpr int64_t kInteractiveShare = 4;
 
 // The libraries that decide numbers, for reports.
 std::vector<std::string> Libraries() {
-  return {absl::StrCat("LibTorch ", TORCH_VERSION)};
+  std::vector<std::string> libraries = {
+      absl::StrCat("LibTorch ", TORCH_VERSION)};
+  if (const std::string version = OnednnVersion(); !version.empty()) {
+    libraries.push_back(absl::StrCat("oneDNN ", version));
+  }
+  return libraries;
 }
 
 v1::Limits EncodeLimits(const Limits& limits) {

@@ -42,6 +42,57 @@ AttackBatch Prepare(const AttackBatch& batch, at::Device device,
   return ready;
 }
 
+absl::Status CheckRun(const AttackTraits& traits, const Network& target,
+                      const Network& source, const AttackBatch& batch,
+                      const RunOptions& options) {
+  int64_t values_per_image = 1;
+  for (int64_t size : target.traits().image_shape) values_per_image *= size;
+  absl::Status status = ValidateRun(
+      traits, options,
+      {values_per_image, target.traits().classes, batch.targets.defined()});
+  if (!status.ok()) return status;
+  // While the attack runs, only the source is asked, and it cannot tell which
+  // iterate is the first to fool the target.
+  if (options.success == SuccessRule::kAnyIterate && &target != &source) {
+    return absl::InvalidArgumentError(
+        "success: any_iterate needs source_model to be the model itself");
+  }
+  return CheckBatch(target, source, batch, options.eight_bit);
+}
+
+// Fills in what the target's logits of the images, and of the clean ones, say.
+void SetVerdict(const AttackedModel& model, const at::Tensor& clean_logits,
+                AttackResult& result) {
+  const at::Tensor all = at::arange(
+      clean_logits.size(0), at::device(clean_logits.device()).dtype(at::kLong));
+  const at::Tensor clean = model.Fooled(clean_logits, all);
+  result.success = model.Fooled(result.logits, all);
+  const at::Tensor failed = result.success.logical_not();
+  // An image that is wrong before any step counts as fooled at 0, whatever
+  // the attack noted. Without success there is no such iteration.
+  result.iterations =
+      result.iterations.masked_fill(clean, 0).masked_fill(failed, -1);
+  // Whether a member fooled is for the target to say, which members of a
+  // transfer do not ask.
+  if (result.member.defined()) {
+    result.member = result.member.masked_fill(clean.logical_or(failed), -1);
+  }
+}
+
+// [N] bool: which images differ in any pixel.
+at::Tensor Differ(const at::Tensor& images, const at::Tensor& others) {
+  return ValuesOf(images.ne(others)).any(1);
+}
+
+AttackResult To(at::Device device, AttackResult result) {
+  for (at::Tensor* values :
+       {&result.images, &result.iterations, &result.zero_gradient,
+        &result.gradients, &result.forwards, &result.member}) {
+    if (values->defined()) *values = values->to(device);
+  }
+  return result;
+}
+
 }  // namespace
 
 absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
@@ -88,36 +139,87 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
                                           const Network& source,
                                           const AttackBatch& batch,
                                           const RunOptions& options) const {
-  int64_t values_per_image = 1;
-  for (int64_t size : target.traits().image_shape) values_per_image *= size;
-  absl::Status status = ValidateRun(
-      traits_, options,
-      {values_per_image, target.traits().classes, batch.targets.defined()});
+  absl::Status status = CheckRun(traits_, target, source, batch, options);
   if (!status.ok()) return status;
-  // While the attack runs, only the source is asked, and it cannot tell which
-  // iterate is the first to fool the target.
-  if (options.success == SuccessRule::kAnyIterate && &target != &source) {
-    return absl::InvalidArgumentError(
-        "success: any_iterate needs source_model to be the model itself");
+  if (&target != &source) {
+    const absl::StatusOr<std::vector<AttackResult>> crafted =
+        Craft(source, batch, options);
+    if (!crafted.ok()) return crafted.status();
+    return Show(target, *crafted, batch, options);
   }
-  status = CheckBatch(target, source, batch, options.eight_bit);
-  if (!status.ok()) return status;
-
   const AttackBatch ready =
       Prepare(batch, target.traits().device, options.eight_bit);
-  AttackedModel model(target, source, ready, options.before_pass);
+  AttackedModel model(target, /*transfer=*/false, ready, options.before_pass);
+  absl::StatusOr<std::vector<AttackResult>> results =
+      Propose(model, ready, options);
+  if (!results.ok()) return results.status();
+  // Not before Propose, whose first pass may have given them for nothing.
+  absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
+  if (!clean_logits.ok()) return clean_logits.status();
+  for (AttackResult& result : *results) {
+    SetVerdict(model, *clean_logits, result);
+  }
+  return AttackOutcome{*std::move(clean_logits), *std::move(results)};
+}
+
+absl::StatusOr<std::vector<AttackResult>> Attack::Craft(
+    const Network& source, const AttackBatch& batch,
+    const RunOptions& options) const {
+  AttackBatch seen = batch;
+  seen.clean_logits = at::Tensor();  // the target's
+  absl::Status status = CheckRun(traits_, source, source, seen, options);
+  if (!status.ok()) return status;
+  const AttackBatch ready =
+      Prepare(seen, source.traits().device, options.eight_bit);
+  AttackedModel model(source, /*transfer=*/true, ready, options.before_pass);
+  absl::StatusOr<std::vector<AttackResult>> results =
+      Propose(model, ready, options);
+  if (!results.ok()) return results;
+  for (AttackResult& result : *results) result.logits = at::Tensor();
+  return results;
+}
+
+absl::StatusOr<AttackOutcome> Attack::Show(
+    const Network& target, const std::vector<AttackResult>& crafted,
+    const AttackBatch& batch, const RunOptions& options) const {
+  absl::Status status = CheckRun(traits_, target, target, batch, options);
+  if (!status.ok()) return status;
+  const at::Device device = target.traits().device;
+  const AttackBatch ready = Prepare(batch, device, options.eight_bit);
+  AttackedModel model(target, /*transfer=*/false, ready, options.before_pass);
+  absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
+  if (!clean_logits.ok()) return clean_logits.status();
+  AttackOutcome outcome{*clean_logits, {}};
+  at::Tensor shown = ready.images, logits = *clean_logits;
+  for (const AttackResult& one : crafted) {
+    outcome.results.push_back(To(device, one));
+    AttackResult& result = outcome.results.back();
+    const at::Tensor moved = Differ(result.images, ready.images);
+    const at::Tensor rows =
+        PositionsOf(moved.logical_and(Differ(result.images, shown)));
+    logits = at::where(moved.unsqueeze(1), logits, *clean_logits);
+    if (rows.numel() > 0) {
+      const absl::StatusOr<at::Tensor> seen =
+          model.Logits(SelectRows(result.images, rows), rows);
+      if (!seen.ok()) return seen.status();
+      logits.index_copy_(0, rows, *seen);
+    }
+    shown = result.images;
+    result.logits = logits;
+    SetVerdict(model, *clean_logits, result);
+  }
+  return outcome;
+}
+
+absl::StatusOr<std::vector<AttackResult>> Attack::Propose(
+    AttackedModel& model, const AttackBatch& ready,
+    const RunOptions& options) const {
   absl::StatusOr<std::vector<AttackResult>> results =
       Perturb(model, ready, options);
-  if (!results.ok()) return results.status();
+  if (!results.ok()) return results;
   if (results->size() != options.epsilons.size()) {
     return absl::InternalError("the attack skipped an epsilon");
   }
-  // Not before Perturb, whose first pass may have given them for nothing.
-  absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
-  if (!clean_logits.ok()) return clean_logits.status();
-
-  const at::Tensor all =
-      at::arange(ready.labels.size(0), ready.labels.options());
   for (size_t i = 0; i < results->size(); ++i) {
     AttackResult& result = (*results)[i];
     result.epsilon = options.epsilons[i];
@@ -125,15 +227,10 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
     // cannot pass with a wrong ball of its own.
     const Ball ball(ready.images, {options.norm, result.epsilon},
                     {!traits_.may_leave_box, options.eight_bit});
-    if (status = ball.Check(result.images); !status.ok()) return status;
-    result.success = model.Fooled(result.logits, all);
-    // An image that is wrong before any step counts as fooled at 0, whatever
-    // the attack noted. Without success there is no such iteration.
-    result.iterations =
-        result.iterations.masked_fill(model.Fooled(*clean_logits, all), 0)
-            .masked_fill(result.success.logical_not(), -1);
+    absl::Status status = ball.Check(result.images);
+    if (!status.ok()) return status;
   }
-  return AttackOutcome{*std::move(clean_logits), *std::move(results)};
+  return results;
 }
 
 absl::Status Attack::Judge(AttackedModel& model, bool one_of_several,

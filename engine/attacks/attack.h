@@ -55,6 +55,23 @@ class Attack {
                                     const AttackBatch& batch,
                                     const RunOptions& options) const;
 
+  // The two halves of a transfer, so that one source's images can be shown to
+  // many targets: Run is Show after Craft. Both check what Run checks.
+  //
+  // Craft gives a result for each epsilon, without `logits` and `success`;
+  // `iterations` are the steps that made each image, and `member` the member,
+  // whether they fool or not. It does not read `batch.clean_logits`.
+  absl::StatusOr<std::vector<AttackResult>> Craft(
+      const Network& source, const AttackBatch& batch,
+      const RunOptions& options) const;
+  // Takes what Craft gave for the same images, labels, targets and options, on
+  // any device. An image that two epsilons share, or that is the original, is
+  // shown once.
+  absl::StatusOr<AttackOutcome> Show(const Network& target,
+                                     const std::vector<AttackResult>& crafted,
+                                     const AttackBatch& batch,
+                                     const RunOptions& options) const;
+
  protected:
   // Returns one proposal per epsilon, in order: images, the logits of exactly
   // those images, the iterations at which they were first fooled (-1: never),
@@ -68,8 +85,8 @@ class Attack {
   // Fills in `fooled` and `objective`, which choose the best of several runs.
   // They come from the target's logits. For a transfer they come from the
   // source's, because an attacker who crafts for a transfer cannot ask the
-  // target. If the run is not `one_of_several`, nothing is chosen, so the
-  // source's pass is saved and they come from the target's logits after all.
+  // target. If the run is not `one_of_several`, nothing is chosen, and the
+  // source's pass is saved.
   static absl::Status Judge(AttackedModel& model, bool one_of_several,
                             Candidates& found);
 
@@ -81,6 +98,11 @@ class Attack {
       const at::Tensor& rows, const RunOptions& options);
 
  private:
+  // Perturb, and checks of what it gave.
+  absl::StatusOr<std::vector<AttackResult>> Propose(
+      AttackedModel& model, const AttackBatch& ready,
+      const RunOptions& options) const;
+
   const AttackTraits traits_;
 };
 

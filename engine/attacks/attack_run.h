@@ -79,7 +79,8 @@ struct AttackResult {
   // what was computed: the gradient at the clean image, which all epsilons
   // share, counts at the first of them. A gradient pass gives logits, too, and
   // the forwards are the passes without a gradient. The clean logits are not
-  // part of the attack; if they cost a forward, it does not count here.
+  // part of the attack; if they cost a forward, it does not count here. In a
+  // transfer the target's verdict on the result does.
   at::Tensor gradients;
   at::Tensor forwards;
   // [N] int64, AutoAttack alone: the member (from 0) that made this image. -1

@@ -21,22 +21,24 @@ absl::Status CheckFinite(const at::Tensor& values, const char* what) {
 
 }  // namespace
 
-AttackedModel::AttackedModel(const Network& target, const Network& source,
+AttackedModel::AttackedModel(const Network& network, bool transfer,
                              const AttackBatch& batch,
                              const std::function<absl::Status()>& before_pass)
-    : AttackedModel(target, source, batch, before_pass, batch.images.size(0)) {}
+    : AttackedModel(network, transfer, batch, before_pass,
+                    batch.images.size(0)) {}
 
-AttackedModel::AttackedModel(const Network& target, const Network& source,
+AttackedModel::AttackedModel(const Network& network, bool transfer,
                              const AttackBatch& batch,
                              const std::function<absl::Status()>& before_pass,
                              int64_t padded_size)
-    : target_(target),
-      source_(source),
+    : network_(network),
+      transfer_(transfer),
       before_pass_(before_pass),
       originals_(batch.images),
       padded_size_(padded_size),
-      pads_(target.traits().padded() || source.traits().padded()),
+      pads_(network.traits().padded()),
       targeted_(batch.targets.defined()),
+      labels_(batch.labels),
       classes_(targeted_ ? batch.targets : batch.labels),
       clean_logits_(batch.clean_logits) {
   ResetCosts();
@@ -99,21 +101,24 @@ absl::StatusOr<LogitsAndGradient> AttackedModel::CleanGradient(
 
 absl::StatusOr<at::Tensor> AttackedModel::Scores(const at::Tensor& images,
                                                  const at::Tensor& rows) {
-  absl::StatusOr<at::Tensor> logits = UncountedLogits(source_, images);
+  absl::StatusOr<at::Tensor> logits = UncountedLogits(images);
   if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
   return logits;
 }
 
 absl::StatusOr<at::Tensor> AttackedModel::Logits(const at::Tensor& images,
                                                  const at::Tensor& rows) {
-  absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, images);
-  if (logits.ok()) forwards_.index_add_(0, rows, at::ones_like(rows));
-  return logits;
+  if (!transfer_) return Scores(images, rows);
+  forwards_.index_add_(0, rows, at::ones_like(rows));
+  const at::Tensor classes = classes_.index_select(0, rows);
+  return MadeUpLogits(targeted_ ? classes
+                                : (classes + 1).remainder(this->classes()));
 }
 
 absl::StatusOr<at::Tensor> AttackedModel::CleanLogits() {
   if (!clean_logits_.defined()) {
-    absl::StatusOr<at::Tensor> logits = UncountedLogits(target_, originals_);
+    absl::StatusOr<at::Tensor> logits =
+        transfer_ ? MadeUpLogits(labels_) : UncountedLogits(originals_);
     if (!logits.ok()) return logits;
     clean_logits_ = *std::move(logits);
   }
@@ -141,7 +146,7 @@ at::Tensor AttackedModel::Fooled(const at::Tensor& logits,
 AttackedModel AttackedModel::Part(const AttackBatch& part) const {
   // The size of the whole run remains, so that passes of a part have the shape
   // of all others.
-  return AttackedModel(target_, source_, part, before_pass_, padded_size_);
+  return AttackedModel(network_, transfer_, part, before_pass_, padded_size_);
 }
 
 AttackedModel AttackedModel::Repeated(int64_t times) const {
@@ -171,18 +176,16 @@ absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
     const at::Tensor& images, const Objective& objective) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
   const int64_t count = images.size(0);
-  const at::Device device = originals_.device();
   // The objective knows nothing of the padding, which is cut off before it and
-  // put back after it. The source may be on another device than the batch.
-  absl::StatusOr<LogitsAndGradient> computed = source_.InputGradient(
-      Pad(images).to(source_.traits().device), [&](const at::Tensor& logits) {
-        return Pad(objective(logits.narrow(0, 0, count).to(device)))
-            .to(logits.device());
+  // put back after it.
+  absl::StatusOr<LogitsAndGradient> computed =
+      network_.InputGradient(Pad(images), [&](const at::Tensor& logits) {
+        return Pad(objective(logits.narrow(0, 0, count)));
       });
   if (!computed.ok()) return computed.status();
   LogitsAndGradient found = *std::move(computed);
-  found.logits = found.logits.narrow(0, 0, count).to(originals_.device());
-  found.gradient = found.gradient.narrow(0, 0, count).to(originals_.device());
+  found.logits = found.logits.narrow(0, 0, count);
+  found.gradient = found.gradient.narrow(0, 0, count);
   // NaN if there is one, so that one look finds both.
   const at::Tensor largest = found.gradient.abs().amax({1, 2, 3});
   if (absl::Status status = CheckFinite(found.logits, "logit"); !status.ok()) {
@@ -195,17 +198,21 @@ absl::StatusOr<AttackedModel::Checked> AttackedModel::UncountedGradient(
 }
 
 absl::StatusOr<at::Tensor> AttackedModel::UncountedLogits(
-    const Network& network, const at::Tensor& images) {
+    const at::Tensor& images) {
   if (absl::Status status = BeforePass(); !status.ok()) return status;
-  const absl::StatusOr<at::Tensor> computed =
-      network.Logits(Pad(images).to(network.traits().device));
+  const absl::StatusOr<at::Tensor> computed = network_.Logits(Pad(images));
   if (!computed.ok()) return computed.status();
-  const at::Tensor logits =
-      computed->narrow(0, 0, images.size(0)).to(originals_.device());
+  const at::Tensor logits = computed->narrow(0, 0, images.size(0));
   if (absl::Status status = CheckFinite(logits, "logit"); !status.ok()) {
     return status;
   }
   return logits;
+}
+
+at::Tensor AttackedModel::MadeUpLogits(const at::Tensor& classes) const {
+  return at::zeros({classes.size(0), this->classes()},
+                   originals_.options().memory_format(at::nullopt))
+      .scatter_(1, classes.unsqueeze(1), 1);
 }
 
 absl::Status AttackedModel::BeforePass() const {

@@ -11,9 +11,13 @@
 
 namespace adv {
 
-// The networks as an attack sees them, for one batch of N images. Before each
-// pass the caller's hook may end the run; after it, values that are not finite
-// do (INTERNAL). What a pass costs is counted for the images that are in it.
+// The network as an attack sees it, for one batch of N images. Before each pass
+// the caller's hook may end the run; after it, values that are not finite do
+// (INTERNAL). What a pass costs is counted for the images that are in it.
+//
+// For a transfer it is the source. The target gives its verdict later, so what
+// the attacker would learn from it is made up here: no clean image fools it,
+// and every other image does.
 //
 // `rows` [M] int64 says which images of the batch the M given ones are. One may
 // be there several times, as when its gradients for several classes share a
@@ -24,13 +28,13 @@ namespace adv {
 // Not thread-safe; lives as long as one run.
 class AttackedModel {
  public:
-  // Keeps references to all but `batch`, whose tensors it shares.
-  AttackedModel(const Network& target, const Network& source,
-                const AttackBatch& batch,
+  // Keeps references to all but `batch`, whose tensors it shares, on the
+  // network's device.
+  AttackedModel(const Network& network, bool transfer, const AttackBatch& batch,
                 const std::function<absl::Status()>& before_pass);
 
-  // Whether the gradients come from another network than the verdict.
-  bool transfer() const { return &target_ != &source_; }
+  // Whether the verdict comes from another network.
+  bool transfer() const { return transfer_; }
 
   // The gradient, with respect to logits [M, classes], of what an attack makes
   // larger, summed over images; a pure function of each row. The caller binds
@@ -44,7 +48,7 @@ class AttackedModel {
   // How many passes of `count` images fit into one, at least 1.
   int64_t PassesInOne(int64_t count) const;
 
-  int64_t classes() const { return target_.traits().classes; }
+  int64_t classes() const { return network_.traits().classes; }
 
   // Whether the goal is a class of its own for each image.
   bool targeted() const { return targeted_; }
@@ -52,11 +56,11 @@ class AttackedModel {
   // Of the images at `rows`: the loss L of the labels or, for a targeted
   // attack, minus that of the targets.
   Objective DefaultObjective(const at::Tensor& rows) const;
-  // Its value [M] at the target's logits.
+  // Its value [M] at these logits.
   at::Tensor ObjectiveValue(const at::Tensor& logits,
                             const at::Tensor& rows) const;
 
-  // The source's logits of the images, and the gradient of `objective`.
+  // The network's logits of the images, and the gradient of `objective`.
   absl::StatusOr<LogitsAndGradient> Gradient(const at::Tensor& images,
                                              const at::Tensor& rows,
                                              const Objective& objective);
@@ -64,18 +68,18 @@ class AttackedModel {
   // do not write to it, and ask with the same objective each time.
   absl::StatusOr<LogitsAndGradient> CleanGradient(const Objective& objective);
 
-  // The source's logits: what an attack that needs no gradients goes by. The
-  // target's themselves unless this is a transfer.
+  // The network's logits: what an attack that needs no gradients goes by.
   absl::StatusOr<at::Tensor> Scores(const at::Tensor& images,
                                     const at::Tensor& rows);
 
-  // The target's logits.
+  // The target's logits. For a transfer they are made up, but counted all the
+  // same: the target's verdict costs a forward.
   absl::StatusOr<at::Tensor> Logits(const at::Tensor& images,
                                     const at::Tensor& rows);
   // The same of the N clean images. Computed once, and not at all if the
   // caller or CleanGradient has them already; never counted.
   absl::StatusOr<at::Tensor> CleanLogits();
-  // The source's, by which an attack chooses classes. For a transfer they are
+  // The network's, by which an attack chooses classes. For a transfer they are
   // computed, and counted, once.
   absl::StatusOr<at::Tensor> CleanScores();
 
@@ -83,7 +87,7 @@ class AttackedModel {
   // as the target.
   at::Tensor Fooled(const at::Tensor& logits, const at::Tensor& rows) const;
 
-  // The same networks and hook for `part`, images of this batch; what it
+  // The same network and hook for `part`, images of this batch; what it
   // costs is its own. Where calls are padded, it is to the size of this one.
   AttackedModel Part(const AttackBatch& part) const;
   // The same for this batch `times` over, image i being rows i, N + i, 2 N + i
@@ -97,8 +101,7 @@ class AttackedModel {
   void ChargeTo(AttackResult& result);
 
  private:
-  AttackedModel(const Network& target, const Network& source,
-                const AttackBatch& batch,
+  AttackedModel(const Network& network, bool transfer, const AttackBatch& batch,
                 const std::function<absl::Status()>& before_pass,
                 int64_t padded_size);
 
@@ -108,22 +111,24 @@ class AttackedModel {
   };
   absl::StatusOr<Checked> UncountedGradient(const at::Tensor& images,
                                             const Objective& objective);
-  absl::StatusOr<at::Tensor> UncountedLogits(const Network& network,
-                                             const at::Tensor& images);
+  absl::StatusOr<at::Tensor> UncountedLogits(const at::Tensor& images);
+  // [M, classes], by which each of `classes` [M] is the network's verdict.
+  at::Tensor MadeUpLogits(const at::Tensor& classes) const;
   at::Tensor Pad(const at::Tensor& values) const;
   absl::Status BeforePass() const;
   void ResetCosts();
 
-  const Network& target_;
-  const Network& source_;
+  const Network& network_;
+  const bool transfer_;
   const std::function<absl::Status()>& before_pass_;
   const at::Tensor originals_;
   const int64_t padded_size_;
   const bool pads_;
   const bool targeted_;
+  const at::Tensor labels_;
   const at::Tensor classes_;  // [N], the targets or the labels
   Checked clean_gradient_;
-  at::Tensor clean_logits_, clean_scores_;  // the target's, the source's
+  at::Tensor clean_logits_, clean_scores_;  // the target's, the network's
   at::Tensor zero_gradient_, gradients_, forwards_;  // [N]
 };
 

@@ -71,19 +71,10 @@ class AutoAttack final : public Attack {
   const Members members_;
 };
 
-// What the front's worst images are for the target. `clean` are its logits.
-AttackResult ResultOf(const AttackBatch& batch, const at::Tensor& clean,
-                      Front& front) {
+AttackResult ResultOf(Front& front) {
   AttackResult result;
   front.worst.WriteTo(result);
-  const at::Tensor all =
-      at::arange(batch.labels.size(0), batch.labels.options());
-  // Whether a member fooled is for the target to say. Members of a transfer
-  // also attack images that fool it before.
-  result.member = front.member.masked_fill(
-      front.model.Fooled(clean, all)
-          .logical_or(front.model.Fooled(result.logits, all).logical_not()),
-      -1);
+  result.member = front.member;
   front.model.ChargeTo(result);
   return result;
 }
@@ -125,7 +116,7 @@ absl::StatusOr<std::vector<AttackResult>> AutoAttack::Perturb(
   std::vector<AttackResult> results;
   results.reserve(fronts.size());
   for (Front& front : fronts) {
-    results.push_back(ResultOf(batch, *clean, front));
+    results.push_back(ResultOf(front));
   }
   return results;
 }

@@ -47,13 +47,14 @@ absl::Status CheckImages(const Network& network, const Dataset& dataset,
 
 // The images at `indices`. Padding keeps the shape of the batch where an
 // image's bits may depend on it.
-Tile MakeTile(const Network& network, const Dataset& dataset,
-              std::vector<int64_t> indices, const EvaluationPlan& plan) {
+Tile MakeTile(const Network& network, const Network& source,
+              const Dataset& dataset, std::vector<int64_t> indices,
+              const EvaluationPlan& plan) {
   Tile tile;
   tile.count = static_cast<int64_t>(indices.size());
   tile.dataset = &dataset;
   tile.goal = plan.goal;
-  if (network.traits().padded()) {
+  if (network.traits().padded() || source.traits().padded()) {
     // Copies of a real image are valid input; MakeRecords leaves them out.
     indices.resize(plan.tile_size, indices.back());
   }
@@ -84,7 +85,8 @@ std::vector<SampleRecord> CleanRecords(const Tile& tile) {
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
-    const std::function<absl::Status()>& before_pass) {
+    const std::function<absl::Status()>& before_pass,
+    const CraftOnce& craft_once) {
   absl::Status status =
       Validate(plan, network.traits().image_shape, network.traits().classes);
   if (!status.ok()) return status;
@@ -96,7 +98,8 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
         absl::StrCat("indices: ", indices.size(),
                      " images are more than tile_size, ", plan.tile_size));
   }
-  Tile tile = MakeTile(network, dataset, indices, plan);
+  Tile tile = MakeTile(network, source, dataset, indices, plan);
+  tile.craft_once = craft_once;
   RunOptions options = RunOptionsOf(plan);
   options.before_pass = before_pass;
   // [attack and epsilon][image]; a record wants it the other way around.

@@ -12,17 +12,19 @@
 #include "engine/evaluation/plan.h"
 #include "engine/evaluation/records.h"
 #include "engine/evaluation/report.h"
+#include "engine/evaluation/tile.h"
 #include "engine/nn/network.h"
 
 namespace adv {
 
 // Returns the records of the images at `indices` (1 to plan.tile_size of them),
 // in that order. `before_pass` is that of RunOptions. `source` gives the
-// gradients.
+// gradients; `craft_once` is that of the tile.
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
-    const std::function<absl::Status()>& before_pass);
+    const std::function<absl::Status()>& before_pass,
+    const CraftOnce& craft_once = nullptr);
 
 // Evaluates all tiles and then makes the report. `progress` is called after
 // each tile with all records so far. A status of `before_pass` that is not OK

@@ -1,6 +1,7 @@
 #include "engine/evaluation/tile.h"
 
 #include <ATen/ATen.h>
+#include <absl/strings/str_cat.h>
 
 #include <memory>
 #include <utility>
@@ -93,6 +94,30 @@ std::vector<AttackRecord> MakeRecords(const AttackResult& result,
   return records;
 }
 
+// Attack::Run of the attack at this place of the plan; a transfer may be shown
+// what was crafted for another target.
+absl::StatusOr<AttackOutcome> RunAttack(const Network& network,
+                                        const Network& source, size_t place,
+                                        const Attack& attack,
+                                        const RunOptions& options,
+                                        const Tile& tile) {
+  const AttackBatch& batch = tile.batch;
+  if (&network == &source || !tile.craft_once) {
+    return attack.Run(network, source, batch, options);
+  }
+  // A padded tile is a larger batch.
+  std::string key = absl::StrCat(place, " ", batch.labels.size(0), " ");
+  if (batch.targets.defined()) {
+    const at::Tensor targets = batch.targets.cpu().contiguous();
+    key.append(reinterpret_cast<const char*>(targets.data_ptr<int64_t>()),
+               targets.nbytes());
+  }
+  const absl::StatusOr<Crafted> crafted = tile.craft_once(
+      key, [&] { return attack.Craft(source, batch, options); });
+  if (!crafted.ok()) return crafted.status();
+  return attack.Show(network, *crafted, batch, options);
+}
+
 }  // namespace
 
 absl::Status AttackTile(const Network& network, const Network& source,
@@ -102,9 +127,9 @@ absl::Status AttackTile(const Network& network, const Network& source,
   absl::Status status = FindTargets(network, options, tile);
   if (!status.ok()) return status;
   AttackBatch& batch = tile.batch;
-  for (const AttackConfig& config : attacks) {
+  for (size_t place = 0; place < attacks.size(); ++place) {
     const absl::StatusOr<std::unique_ptr<const Attack>> attack =
-        MakeAttack(config);
+        MakeAttack(attacks[place]);
     if (!attack.ok()) return attack.status();
     // Few attacks need examples, so they are read for the first one that does.
     if ((*attack)->traits().starts_at_examples && batch.targets.defined() &&
@@ -112,7 +137,7 @@ absl::Status AttackTile(const Network& network, const Network& source,
       AddExamples(*tile.dataset, network.traits().classes, batch);
     }
     const absl::StatusOr<AttackOutcome> outcome =
-        (*attack)->Run(network, source, batch, options);
+        RunAttack(network, source, place, **attack, options, tile);
     if (!outcome.ok()) return outcome.status();
     // The next attack then need not compute them again.
     batch.clean_logits = outcome->clean_logits;

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
+#include "engine/attacks/attack.h"
 #include "engine/attacks/attack_config.h"
 #include "engine/attacks/attack_run.h"
 #include "engine/attacks/threat_model.h"
@@ -15,6 +17,17 @@
 #include "engine/nn/network.h"
 
 namespace adv {
+
+// What Attack::Craft gave: a result for each epsilon.
+using Crafted = std::vector<AttackResult>;
+
+// Gives what `craft` once gave for the same `key`, or else calls it. The key
+// tells apart whatever one tile needs: its attacks, and the targets that each
+// attacked model sets. What else it depends on (source, images, options) is for
+// the giver to tell apart.
+using CraftOnce = std::function<absl::StatusOr<Crafted>(
+    const std::string& key,
+    const std::function<absl::StatusOr<Crafted>()>& craft)>;
 
 // Images that are attacked together.
 struct Tile {
@@ -26,6 +39,8 @@ struct Tile {
   // none, and these attacks start from noise.
   const Dataset* dataset = nullptr;
   Goal goal;
+  // Lets a transfer to several models craft once. Empty: it crafts each time.
+  CraftOnce craft_once;
 };
 
 // Called when one attack at one epsilon is done. `records` are those of the

@@ -4,12 +4,12 @@
 namespace adv {
 
 absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
-    const std::vector<Layer>& layers, const StateDict& parameters) {
+    const std::vector<Layer>&, const StateDict&) {
   return absl::UnimplementedError("this program was built without oneDNN");
 }
 
-std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers) {
-  return {};
-}
+std::string OnednnVersion() { return ""; }
+
+std::vector<std::string> OnednnKernels(const std::vector<Layer>&) { return {}; }
 
 }  // namespace adv

@@ -249,6 +249,11 @@ absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
                                            *std::move(chain));
 }
 
+std::string OnednnVersion() {
+  const dnnl::version_t* version = dnnl::version();
+  return absl::StrCat(version->major, ".", version->minor, ".", version->patch);
+}
+
 std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers) {
   const auto chain = MakeChain(layers, InitialParameters(layers, 1));
   if (!chain.ok()) return {};

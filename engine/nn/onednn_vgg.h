@@ -22,6 +22,9 @@ namespace adv {
 absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
     const std::vector<Layer>& layers, const StateDict& parameters);
 
+// Of the library, "2.7.2"; empty if the program was built without it.
+std::string OnednnVersion();
+
 // What computes each layer of such a network, one line each: "conv1: forward
 // <kernel>, backward <kernel>". Empty if there can be no such network.
 std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers);

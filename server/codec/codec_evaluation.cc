@@ -20,7 +20,7 @@ constexpr double kDefaultEpsilon = 8.0 / 255;
 constexpr uint32_t kMaxTileSize = 1024;
 // Grows whenever the same specification would give other records. It is part of
 // the id, so that records of two versions never meet in one evaluation.
-constexpr uint32_t kRecordVersion = 2;
+constexpr uint32_t kRecordVersion = 3;
 
 int64_t ValuesPerImage(const Network& network) {
   int64_t values = 1;

@@ -37,7 +37,8 @@ void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
 EvaluationRun::EvaluationRun(v1::Evaluation state,
                              ResolvedEvaluation evaluation,
                              StoredProgress before, int at_once, Speed speed,
-                             EvaluationStore* store, const Clock* clock)
+                             CraftedTiles* crafted, EvaluationStore* store,
+                             const Clock* clock)
     // The members take from `state` and `before` what they need before these
     // are moved away. Members are made in the order of their declaration.
     : id_(state.id()),
@@ -50,7 +51,7 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       at_once_(std::min(at_once, static_cast<int>(tiles_.size()))),
       store_(*store),
       clock_(*clock),
-      work_(id_, &evaluation_, cancel_, store, clock),
+      work_(id_, &evaluation_, cancel_, crafted, store, clock),
       state_(std::move(state)),
       schedule_(tiles_.size(), at_once),
       count_(std::move(before.count)) {

@@ -17,6 +17,7 @@
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
 #include "server/compute/speeds.h"
+#include "server/evaluations/crafted_tiles.h"
 #include "server/evaluations/evaluation_audience.h"
 #include "server/evaluations/evaluation_progress.h"
 #include "server/evaluations/evaluation_store.h"
@@ -39,16 +40,16 @@ void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation);
 // schedule, the work, the count and the audience together. Knows nothing of
 // the other runs, nor of the executor that calls it.
 //
-// Thread-safe. May outlive store and clock once no tile runs.
+// Thread-safe. May outlive what it does not own once no tile runs.
 class EvaluationRun {
  public:
   // `state`: as the store has it, QUEUED. `before`: what the store has of its
   // records. At most `at_once` tiles (at least 1) are computed at the same
-  // time, each at `speed`, as far as it is known. `store` and `clock` are not
-  // owned.
+  // time, each at `speed`, as far as it is known. The pointers are not owned.
   EvaluationRun(v1::Evaluation state, ResolvedEvaluation evaluation,
                 StoredProgress before, int at_once, Speed speed,
-                EvaluationStore* store, const Clock* clock);
+                CraftedTiles* crafted, EvaluationStore* store,
+                const Clock* clock);
   EvaluationRun(const EvaluationRun&) = delete;
   EvaluationRun& operator=(const EvaluationRun&) = delete;
 

@@ -30,6 +30,7 @@ EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
       store_(store),
       options_(std::move(options)),
       clock_(executor->clock()),
+      crafted_(options_.crafted_bytes),
       timer_(&clock_, options_.progress_interval, [this] { SendProgress(); }) {
   // If the store cannot be written now, the first Start will say so.
   store_->InterruptUnfinished(kServerStopped).IgnoreError();
@@ -109,7 +110,7 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
   const Speed speed = executor.SpeedOf(evaluation.model->full_name());
   auto run = std::make_shared<EvaluationRun>(
       *std::move(state), std::move(evaluation), *std::move(before),
-      executor.threads(), speed, store_, &clock_);
+      executor.threads(), speed, &crafted_, store_, &clock_);
   // The store could be written again: what it missed before is out of date.
   unsaved_.erase(id);
   runs_[id] = run;

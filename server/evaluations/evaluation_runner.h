@@ -13,6 +13,7 @@
 #include "server/compute/clock.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
+#include "server/evaluations/crafted_tiles.h"
 #include "server/evaluations/evaluation_audience.h"
 #include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/progress_timer.h"
@@ -24,6 +25,8 @@ namespace adv {
 class EvaluationRun;
 
 struct EvaluationRunnerOptions {
+  // Of images that transfers crafted, kept for the next target.
+  int64_t crafted_bytes = int64_t{256} << 20;
   // Evaluations that may run at once; more are RESOURCE_EXHAUSTED.
   int concurrent = 4;
   // Listeners hear at least so often.
@@ -148,6 +151,7 @@ class EvaluationRunner {
   EvaluationStore* const store_;
   const EvaluationRunnerOptions options_;
   Clock& clock_;
+  CraftedTiles crafted_;
 
   // Taken before any lock of a run. Never held while a listener runs.
   mutable Mutex mutex_;

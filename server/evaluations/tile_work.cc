@@ -29,11 +29,12 @@ class NetworkOf {
 }  // namespace
 
 TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
-                   CancelToken cancel, EvaluationStore* store,
-                   const Clock* clock)
+                   CancelToken cancel, CraftedTiles* crafted,
+                   EvaluationStore* store, const Clock* clock)
     : id_(std::move(id)),
       evaluation_(*evaluation),
       cancel_(std::move(cancel)),
+      crafted_(*crafted),
       store_(*store),
       clock_(*clock),
       last_tile_(clock->Now()) {}
@@ -54,15 +55,17 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
   // An attack takes two networks for a transfer, even two wrappers of one
   // model: without a transfer it gets one wrapper twice.
   const bool transfer = evaluation_.source_model != evaluation_.model;
-  return EvaluateTile(target.get(), transfer ? source.get() : target.get(),
-                      *evaluation_.dataset, tile, evaluation_.plan,
-                      [this, &before_pass] {
-                        // Counted before the pass: a pass that is refused ends
-                        // the tile, so at most one for each tile is counted too
-                        // much.
-                        ++passes_;
-                        return before_pass();
-                      });
+  return EvaluateTile(
+      target.get(), transfer ? source.get() : target.get(),
+      *evaluation_.dataset, tile, evaluation_.plan,
+      [this, &before_pass] {
+        // Counted before the pass: a pass that is refused ends
+        // the tile, so at most one for each tile is counted too
+        // much.
+        ++passes_;
+        return before_pass();
+      },
+      crafted_.ForTile(evaluation_, tile));
 }
 
 absl::Status TileWork::Store(const std::vector<SampleRecord>& records) {

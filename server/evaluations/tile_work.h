@@ -13,6 +13,7 @@
 #include "server/compute/clock.h"
 #include "server/compute/executor.h"
 #include "server/compute/mutex.h"
+#include "server/evaluations/crafted_tiles.h"
 #include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/tile_schedule.h"
@@ -25,11 +26,12 @@ namespace adv {
 // Thread-safe: several tiles may be computed at once.
 class TileWork {
  public:
-  // `id` is that of `evaluation` in `store`. `evaluation`, `store` and `clock`
-  // are not owned and must outlive the work. `cancel` ends waits for
-  // endpoints; passes are ended by Compute's `before_pass`.
+  // `id` is that of `evaluation` in `store`. The pointers are not owned and
+  // must outlive the work. `cancel` ends waits for endpoints; passes are ended
+  // by Compute's `before_pass`.
   TileWork(std::string id, const ResolvedEvaluation* evaluation,
-           CancelToken cancel, EvaluationStore* store, const Clock* clock);
+           CancelToken cancel, CraftedTiles* crafted, EvaluationStore* store,
+           const Clock* clock);
 
   // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
   // their records in one transaction. Returns the records, in the order of
@@ -58,6 +60,7 @@ class TileWork {
   const std::string id_;
   const ResolvedEvaluation& evaluation_;
   const CancelToken cancel_;
+  CraftedTiles& crafted_;
   EvaluationStore& store_;
   const Clock& clock_;
   std::atomic<int64_t> passes_{0};

@@ -165,6 +165,23 @@ TEST_P(MetamorphicTest, ImagesOfATransferDoNotDependOnTheTarget) {
   }
 }
 
+TEST_P(MetamorphicTest, WhatIsCraftedOnceMayBeShownToManyTargets) {
+  const auto crafted = attack_->Craft(network_, batch_, Options());
+  ASSERT_TRUE(crafted.ok()) << crafted.status();
+  for (uint64_t seed : {25, 26}) {
+    const auto target = RandomNetwork(seed);
+    const AttackOutcome alone =
+        attack_->Run(*target, network_, batch_, Options()).value();
+    const AttackOutcome shown =
+        attack_->Show(*target, *crafted, batch_, Options()).value();
+    EXPECT_TRUE(shown.clean_logits.equal(alone.clean_logits));
+    ASSERT_EQ(shown.results.size(), 1);
+    ExpectSameFindings(shown.results[0], alone.results[0]);
+    EXPECT_TRUE(shown.results[0].gradients.equal(alone.results[0].gradients));
+    EXPECT_TRUE(shown.results[0].forwards.equal(alone.results[0].forwards));
+  }
+}
+
 TEST_P(MetamorphicTest, EpsilonZeroIsTheIdentity) {
   const at::Tensor before = batch_.images.clone();
   const AttackResult result = RunOne(GetParam().config, network_, batch_,

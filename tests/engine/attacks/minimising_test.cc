@@ -97,8 +97,8 @@ TEST_F(MinimisingTest, TheSearchIsChargedOnce) {
   EXPECT_TRUE(results[2].forwards.equal(Longs({0, 0, 0})));
 }
 
-// The source is fooled at .6, the target at .8; each image is shown to the
-// target once, whatever the number of epsilons.
+// The source is fooled at .6, the target at .8; each image but the originals is
+// shown to the target once, whatever the number of epsilons.
 TEST_F(MinimisingTest, TheTargetGivesTheVerdict) {
   const CountingNetwork target(
       std::make_shared<ToyLinearNetwork>(Threshold(0.8)));
@@ -110,7 +110,7 @@ TEST_F(MinimisingTest, TheTargetGivesTheVerdict) {
       Scripted(found_)
           .Run(target, network_, batch_, AtEpsilons({0.6, 0.5, 0.1}))
           .value();
-  EXPECT_EQ(target.forwards, 3);
+  EXPECT_EQ(target.forwards, 2) << "the third is an original";
   // At the source: the originals, and two of the search.
   EXPECT_TRUE(outcome.results[0].forwards.equal(Longs({4, 4, 4})));
   EXPECT_TRUE(outcome.results[1].forwards.equal(Longs({0, 0, 0})));

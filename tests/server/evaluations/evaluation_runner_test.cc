@@ -1,11 +1,15 @@
 #include "server/evaluations/evaluation_runner.h"
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "server/codec/deterministic_bytes.h"
 #include "tests/server/evaluations/evaluation_runner_fixture.h"
@@ -106,6 +110,43 @@ TEST_F(EvaluationRunnerTest, NeitherTileOrderNorWorkersChangeTheRecords) {
     if (call == 60) gate.Open();
   };
   EXPECT_EQ(Run().report().records_sha256(), one);
+}
+
+TEST_F(EvaluationRunnerTest, ASourceCraftsOnceForAllTargets) {
+  std::atomic<int> gradients{0};
+  hook_ = [&gradients] { ++gradients; };
+  // Records of transfers to two targets, and the gradients after each.
+  const auto transfer = [&](int64_t crafted_bytes) {
+    EvaluationRunnerOptions options;
+    options.crafted_bytes = crafted_bytes;
+    StartServer(1, options);
+    gradients = 0;
+    std::pair<std::vector<std::string>, std::vector<int>> seen;
+    for (const double scale : {-4, 9}) {
+      ResolvedEvaluation evaluation = Toy();
+      auto target = std::make_shared<ServedModel>(*evaluation.model);
+      target->manifest.set_name(absl::StrCat("target", scale));
+      target->network = MakeChannelMeanNetwork({3, 2, 2}, scale);
+      evaluation.model = target;
+      evaluation.resolved.mutable_spec()->set_model(target->full_name());
+      *evaluation.resolved.mutable_source_model() =
+          evaluation.source_model->reference();
+      *evaluation.resolved.mutable_model() = target->reference();
+      Listener listener;
+      const auto started =
+          runner_->Start(std::move(evaluation), listener.AsFunction());
+      EXPECT_TRUE(started.ok()) << started.status();
+      seen.first.push_back(listener.AwaitEnd().report().records_sha256());
+      seen.second.push_back(gradients);
+    }
+    return seen;
+  };
+  const auto [records, counts] = transfer(int64_t{1} << 20);
+  EXPECT_NE(records[0], records[1]);
+  EXPECT_EQ(counts[1], counts[0]);
+  const auto [same_records, twice] = transfer(0);
+  EXPECT_EQ(same_records, records);
+  EXPECT_EQ(twice[1], 2 * twice[0]);
 }
 
 TEST_F(EvaluationRunnerTest, RefusesTooManyAtOnce) {
