@@ -4,11 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
-#include <system_error>
 
 #include "command_line/empty_value.h"
 #include "engine/attacks/attack_config.h"
@@ -239,19 +237,6 @@ std::string DefaultStateFolder() {
   if (state != nullptr && *state == '/') return absl::StrCat(state, "/adv");
   const char* const home = std::getenv("HOME");
   return absl::StrCat(home != nullptr ? home : "", "/.local/state/adv");
-}
-
-std::vector<std::string> ZooFolders() {
-  std::error_code error;
-  const std::filesystem::path program =
-      std::filesystem::read_symlink("/proc/self/exe", error);
-  std::vector<std::string> folders;
-  if (!error) {
-    // From PREFIX/bin/advserver to PREFIX/share/adv/zoo.
-    folders.push_back(program.parent_path().parent_path() / "share/adv/zoo");
-  }
-  folders.emplace_back(ADV_SOURCE_ZOO);
-  return folders;
 }
 
 }  // namespace adv

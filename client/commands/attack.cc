@@ -38,7 +38,7 @@ int CompareScale(const Image& image) {
 }
 
 // Sizes stay text until the norm is known, because their range depends on it.
-struct Flags {
+struct AttackFlags {
   std::string image;
   std::string model = "balanced";
   std::string source_model;
@@ -57,7 +57,7 @@ struct Flags {
 
 // Where the picture goes: by default beside --out, as "adv-compare.png" beside
 // "adv.png".
-std::string ComparePath(const Flags& flags) {
+std::string ComparePath(const AttackFlags& flags) {
   if (!flags.compare.empty()) return flags.compare;
   const std::filesystem::path out(flags.out);
   return (out.parent_path() / (out.stem().string() + "-compare.png")).string();
@@ -65,7 +65,8 @@ std::string ComparePath(const Flags& flags) {
 
 // The default depends on the norm, because an L2 size is of the whole image.
 absl::StatusOr<v1::Epsilon> ChosenEpsilon(
-    const Flags& flags, v1::Norm norm, const std::vector<v1::Attack>& attacks) {
+    const AttackFlags& flags, v1::Norm norm,
+    const std::vector<v1::Attack>& attacks) {
   const auto common = CommonNorm(norm, attacks);
   if (!common.ok()) return common.status();
   const char* by_default = *common == v1::NORM_L2 ? "0.5" : "8/255";
@@ -77,7 +78,8 @@ absl::StatusOr<v1::Epsilon> ChosenEpsilon(
 
 // The attack with --steps and --step-size applied. Errors of both flags are
 // told together.
-absl::StatusOr<v1::Attack> ChosenAttack(const Flags& flags, v1::Norm norm) {
+absl::StatusOr<v1::Attack> ChosenAttack(const AttackFlags& flags,
+                                        v1::Norm norm) {
   auto attack = ParseAttack(flags.attack, norm);
   absl::Status errors = FlagError("--attack", attack.status());
   StepFlags step_flags;
@@ -95,7 +97,8 @@ absl::StatusOr<v1::Attack> ChosenAttack(const Flags& flags, v1::Norm norm) {
 }
 
 // The parts of the request that need neither a server nor a file.
-absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
+absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(
+    const AttackFlags& flags) {
   v1::GenerateAdversarialRequest request;
   request.set_model(flags.model);
   if (!flags.source_model.empty()) {
@@ -126,7 +129,7 @@ absl::StatusOr<v1::GenerateAdversarialRequest> BaseRequest(const Flags& flags) {
 
 // Adds label and target. They may be class names, which only the model knows.
 ExitCode AddClasses(Context& context, const v1::ModelManifest& model,
-                    const Flags& flags,
+                    const AttackFlags& flags,
                     v1::GenerateAdversarialRequest* request) {
   const GoalText goal =
       flags.target.empty() ? GoalText{} : ParseTarget(flags.target);
@@ -144,8 +147,8 @@ ExitCode AddClasses(Context& context, const v1::ModelManifest& model,
 
 // One row for the one image.
 void PrintCsv(const v1::GenerateAdversarialResponse& response,
-              const v1::GenerateAdversarialRequest& request, const Flags& flags,
-              Context& context) {
+              const v1::GenerateAdversarialRequest& request,
+              const AttackFlags& flags, Context& context) {
   const v1::AdversarialResult& result = response.results(0);
   const v1::AttackRecord& record = result.record();
   // -1 stands for a server that listed no classes.
@@ -186,7 +189,7 @@ void PrintCsv(const v1::GenerateAdversarialResponse& response,
 // `scale` and `amplification` are those of the picture side by side.
 void Print(const v1::GenerateAdversarialResponse& response,
            const v1::GenerateAdversarialRequest& request, int scale,
-           int amplification, const Flags& flags, Context& context) {
+           int amplification, const AttackFlags& flags, Context& context) {
   if (context.options().output == OutputFormat::kCsv) {
     PrintCsv(response, request, flags, context);
     return;
@@ -220,7 +223,7 @@ void Print(const v1::GenerateAdversarialResponse& response,
 // The order saves work: the command line is checked before the files, the files
 // before the server is asked, and nothing is written before the answer is
 // checked.
-ExitCode Run(Context& context, const Flags& flags) {
+ExitCode Run(Context& context, const AttackFlags& flags) {
   auto request = BaseRequest(flags);
   if (!request.ok()) return context.Fail(request.status(), kUsage);
   // All files are checked before the server computes anything.
@@ -272,7 +275,7 @@ ExitCode Run(Context& context, const Flags& flags) {
 }
 
 // The options that name files and models.
-void AddWhat(CLI::App* command, Flags* flags) {
+void AddWhat(CLI::App* command, AttackFlags* flags) {
   command
       ->add_option("IMAGE", flags->image,
                    "PNG or JPEG file, at most 64 MB; resized to what the model "
@@ -298,7 +301,7 @@ void AddWhat(CLI::App* command, Flags* flags) {
 }
 
 // The options that say how the image is attacked.
-void AddHow(CLI::App* command, Flags* flags) {
+void AddHow(CLI::App* command, AttackFlags* flags) {
   command
       ->add_option("--attack", flags->attack,
                    "NAME or NAME:PARAMETER=VALUE:... (attacks list, attacks "
@@ -346,7 +349,7 @@ void AddAttack(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand(
       "attack", "Perturb an image so that a model is fooled, and save it");
   // The action runs after this function has returned, so it shares the flags.
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<AttackFlags>();
   AddWhat(command, flags.get());
   AddHow(command, flags.get());
   command->footer(

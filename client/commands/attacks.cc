@@ -25,7 +25,7 @@ std::vector<AttackDocs> DocsOf(const v1::GetServerInfoResponse& info) {
   return attacks;
 }
 
-ExitCode List(Context& context) {
+ExitCode ListAttacks(Context& context) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
   const auto call = server->NewCall(kQuickSeconds);
@@ -49,7 +49,7 @@ ExitCode List(Context& context) {
 }
 
 // Shows what this program knows of the attack, so no server is needed.
-ExitCode Show(Context& context, const std::string& name) {
+ExitCode ShowAttack(Context& context, const std::string& name) {
   const AttackDocs* attack = FindAttackDocs(name);
   if (attack == nullptr) {
     // The error of FindAttack lists all names.
@@ -102,7 +102,7 @@ void AddAttacks(CLI::App& app, Action* action) {
       "Examples:\n"
       "  advctl attacks list\n"
       "  advctl attacks list --output=csv");
-  list->callback([action] { *action = List; });
+  list->callback([action] { *action = ListAttacks; });
   CLI::App* show = group->add_subcommand(
       "show", "Explain an attack and its parameters; needs no server");
   auto name = std::make_shared<std::string>();
@@ -112,7 +112,7 @@ void AddAttacks(CLI::App& app, Action* action) {
       "  advctl attacks show pgd\n"
       "  advctl attacks show auto-attack --output=json");
   show->callback([action, name] {
-    *action = [name](Context& context) { return Show(context, *name); };
+    *action = [name](Context& context) { return ShowAttack(context, *name); };
   });
   CLI::App* reference = group->add_subcommand(
       "reference",

@@ -21,7 +21,7 @@ namespace {
 // Well under a server's default limit of 16 MiB a message.
 constexpr std::uint64_t kCallBytes = 4 << 20;
 
-struct Flags {
+struct ClassifyFlags {
   std::vector<std::string> images;
   std::string model = "balanced";
   std::uint32_t top_k = 3;
@@ -35,8 +35,8 @@ struct Results {
 
 // Reads the files in their order, each resized to `shape`. A wrong file does
 // not end the loop, so that all wrong files are told at once.
-ExitCode ReadAll(Context& context, const Flags& flags, const ImageShape& shape,
-                 std::vector<Image>* images) {
+ExitCode ReadAll(Context& context, const ClassifyFlags& flags,
+                 const ImageShape& shape, std::vector<Image>* images) {
   ExitCode code = kOk;
   for (const std::string& path : flags.images) {
     const auto image = ReadImage(path, shape.channels);
@@ -54,7 +54,8 @@ ExitCode ReadAll(Context& context, const Flags& flags, const ImageShape& shape,
   return code;
 }
 
-void PrintTable(const Flags& flags, const Results& results, Context& context) {
+void PrintTable(const ClassifyFlags& flags, const Results& results,
+                Context& context) {
   for (std::size_t i = 0; i < results.images.size(); ++i) {
     context.out() << (i > 0 ? "\n" : "")
                   << context.style().Bold(Visible(flags.images[i]))
@@ -66,7 +67,8 @@ void PrintTable(const Flags& flags, const Results& results, Context& context) {
 }
 
 // One row for each listed class of each image; rank 1 is the best.
-void PrintCsv(const Flags& flags, const Results& results, Context& context) {
+void PrintCsv(const ClassifyFlags& flags, const Results& results,
+              Context& context) {
   Table table({{"image"},
                {"model"},
                {"model_version"},
@@ -86,7 +88,8 @@ void PrintCsv(const Flags& flags, const Results& results, Context& context) {
   context.out() << table.ToCsv();
 }
 
-void PrintJson(const Flags& flags, const Results& results, Context& context) {
+void PrintJson(const ClassifyFlags& flags, const Results& results,
+               Context& context) {
   auto list = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < results.images.size(); ++i) {
     nlohmann::ordered_json one = {{"image", flags.images[i]}};
@@ -98,7 +101,7 @@ void PrintJson(const Flags& flags, const Results& results, Context& context) {
       {{"model", ToJson(results.model)}, {"results", list}});
 }
 
-ExitCode Run(Context& context, const Flags& flags) {
+ExitCode Run(Context& context, const ClassifyFlags& flags) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
   v1::ModelManifest model;
@@ -154,7 +157,7 @@ ExitCode Run(Context& context, const Flags& flags) {
 void AddClassify(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("classify", "Say what a model sees in image files");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ClassifyFlags>();
   command
       ->add_option("IMAGE", flags->images,
                    "PNG or JPEG files, at most 64 MB each; resized to what the "

@@ -43,7 +43,7 @@ nlohmann::ordered_json ListOf(const v1::Evaluation& evaluation) {
 }
 
 // Lists evaluations page by page until the limit or the end.
-ExitCode List(Context& context, const ListFlags& flags) {
+ExitCode ListEvaluations(Context& context, const ListFlags& flags) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
   std::vector<v1::Evaluation> evaluations;
@@ -94,7 +94,7 @@ ExitCode Get(Context& context, const std::string& id,
 }
 
 // CSV has the rows of the report, and its header alone if there is none.
-ExitCode Show(Context& context, const std::string& id) {
+ExitCode ShowEvaluation(Context& context, const std::string& id) {
   v1::Evaluation evaluation;
   const ExitCode code = Get(context, id, &evaluation);
   if (code != kOk) return code;
@@ -218,7 +218,7 @@ void AddWithId(CLI::App* group, Action* action, const char* name,
   });
 }
 
-void AddList(CLI::App* group, Action* action) {
+void AddListCommand(CLI::App* group, Action* action) {
   CLI::App* command =
       group->add_subcommand("list", "List evaluations, newest first");
   auto flags = std::make_shared<ListFlags>();
@@ -232,7 +232,9 @@ void AddList(CLI::App* group, Action* action) {
       "  advctl evaluations list\n"
       "  advctl evaluations list --model=no-cat --limit=5");
   command->callback([action, flags] {
-    *action = [flags](Context& context) { return List(context, *flags); };
+    *action = [flags](Context& context) {
+      return ListEvaluations(context, *flags);
+    };
   });
 }
 
@@ -269,13 +271,13 @@ void AddEvaluations(CLI::App& app, Action* action) {
       "  advctl evaluations list\n"
       "  advctl evaluations show 3f9a1c22d0e4\n"
       "  advctl evaluations records 3f9a1c22d0e4 --output=csv > records.csv");
-  AddList(group, action);
+  AddListCommand(group, action);
   AddWithId(group, action, "show",
             "Show an evaluation: its report, or how far it is",
             "Examples:\n"
             "  advctl evaluations show 3f9a1c22d0e4\n"
             "  advctl evaluations show 3f9a1c22d0e4 --output=csv",
-            Show);
+            ShowEvaluation);
   AddRecords(group, action);
   AddWithId(group, action, "cancel",
             "End a running evaluation; what is done so far is kept",

@@ -12,7 +12,7 @@
 namespace adv {
 namespace {
 
-ExitCode List(Context& context) {
+ExitCode ListModels(Context& context) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
   const auto call = server->NewCall(kQuickSeconds);
@@ -47,7 +47,7 @@ ExitCode List(Context& context) {
 }
 
 // CSV is one table, so it has the curves alone; JSON has everything.
-ExitCode Show(Context& context, const std::string& name) {
+ExitCode ShowModel(Context& context, const std::string& name) {
   Connection* server = context.Connect();
   if (server == nullptr) return context.connect_error();
   const auto call = server->NewCall(kQuickSeconds);
@@ -124,7 +124,7 @@ void AddModels(CLI::App& app, Action* action) {
   CLI::App* list =
       group->add_subcommand("list", "List the models with their test accuracy");
   list->footer("Example:\n  advctl models list");
-  list->callback([action] { *action = List; });
+  list->callback([action] { *action = ListModels; });
 
   CLI::App* show = group->add_subcommand("show",
                                          "Show how a model was trained and how "
@@ -136,7 +136,7 @@ void AddModels(CLI::App& app, Action* action) {
       "  advctl models show no-cat\n"
       "  advctl models show no-cat@1 --output=json");
   show->callback([action, name] {
-    *action = [name](Context& context) { return Show(context, *name); };
+    *action = [name](Context& context) { return ShowModel(context, *name); };
   });
 
   AddModelsTable(group, action);

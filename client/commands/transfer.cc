@@ -24,7 +24,7 @@ namespace {
 // As --sources or --targets alone it stands for all models that are ready.
 constexpr char kAll[] = "all";
 
-struct Flags {
+struct TransferFlags {
   std::vector<std::string> sources, targets;
   // The flags that `evaluate` has, too: attack, epsilon, data set and so on.
   EvaluateFlags evaluate;
@@ -34,8 +34,8 @@ struct Flags {
 // The state of one run of the command.
 class Transfer {
  public:
-  Transfer(Context& context, const Flags& flags, v1::EvaluationSpec spec,
-           TransferMeasure measure)
+  Transfer(Context& context, const TransferFlags& flags,
+           v1::EvaluationSpec spec, TransferMeasure measure)
       : context_(context),
         flags_(flags),
         spec_(std::move(spec)),
@@ -139,7 +139,7 @@ class Transfer {
   }
 
   Context& context_;
-  const Flags& flags_;
+  const TransferFlags& flags_;
   const v1::EvaluationSpec spec_;
   const TransferMeasure measure_;
   Interrupts interrupts_;  // must exist before gRPC's first thread
@@ -150,7 +150,7 @@ class Transfer {
 };
 
 // The specification of all pairs, without models.
-absl::StatusOr<v1::EvaluationSpec> Plan(const Flags& flags) {
+absl::StatusOr<v1::EvaluationSpec> Plan(const TransferFlags& flags) {
   EvaluateFlags one = flags.evaluate;
   // The plan is for any model; it only wants to know that there is one. A
   // matrix compares enough, so nothing is put beside it.
@@ -179,7 +179,7 @@ absl::StatusOr<v1::EvaluationSpec> Plan(const Flags& flags) {
   return spec;
 }
 
-ExitCode Run(Context& context, const Flags& flags) {
+ExitCode Run(Context& context, const TransferFlags& flags) {
   const auto measure = ParseMeasure(flags.measure);
   if (!measure.ok()) return context.Usage("--measure", measure.status());
   auto spec = Plan(flags);
@@ -187,7 +187,7 @@ ExitCode Run(Context& context, const Flags& flags) {
   return Transfer(context, flags, *std::move(spec), *measure).Run();
 }
 
-void AddOptions(CLI::App* command, Flags* flags) {
+void AddOptions(CLI::App* command, TransferFlags* flags) {
   AddList(command, "--sources", &flags->sources,
           "Models that give the gradients, with commas between, or "
           "all")
@@ -242,7 +242,7 @@ void AddOptions(CLI::App* command, Flags* flags) {
 void AddTransfer(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand(
       "transfer", "Measure how attacks on some models work on others");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TransferFlags>();
   AddOptions(command, flags.get());
   command->footer(
       "Examples:\n"

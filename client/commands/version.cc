@@ -5,7 +5,7 @@
 namespace adv {
 namespace {
 
-ExitCode Run(Context& context) {
+ExitCode PrintVersion(Context& context) {
   if (context.options().output == OutputFormat::kJson) {
     context.out() << JsonText(
         {{"advctl", ADV_VERSION}, {"grpc", grpc::Version()}});
@@ -24,7 +24,7 @@ ExitCode Run(Context& context) {
 void AddVersion(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand(
       "version", "Print the version of advctl (server info has the server's)");
-  command->callback([action] { *action = Run; });
+  command->callback([action] { *action = PrintVersion; });
 }
 
 }  // namespace adv
