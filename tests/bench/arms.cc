@@ -3,8 +3,9 @@
 //
 //   bench_arms ARCHITECTURE WEIGHTS.safetensors IMAGES.bin
 //
-// Standard input: one name of work a line. Standard output, for each: its
-// seconds, or for "peak" GFLOP/s and for "agreement" two differences.
+// Standard input: one name of work a line, which may be followed by the size of
+// a batch. Standard output, for each: its seconds, or for "peak" GFLOP/s and
+// for "agreement" two differences.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -20,6 +21,7 @@
 
 #include "engine/data/cifar10.h"
 #include "engine/nn/device.h"
+#include "engine/nn/libtorch_vgg.h"
 #include "engine/nn/vgg.h"
 #include "engine/nn/vgg_network.h"
 #include "tests/bench/fma_peak.h"
@@ -32,7 +34,7 @@ constexpr int64_t kBatch = 128;
 constexpr int64_t kBatches = 8;
 
 struct Bench {
-  std::shared_ptr<const Network> engine;
+  std::shared_ptr<const Network> engine, libtorch;
   std::unique_ptr<const PlainNetwork> plain;
   std::vector<at::Tensor> images;  // kBatches batches, channels-last
   std::vector<at::Tensor> labels;
@@ -43,6 +45,8 @@ Bench Prepare(const std::string& architecture, const std::string& weights,
   const StateDict parameters = ValueOrDie(ParseSafetensors(ReadFile(weights)));
   Bench bench;
   bench.engine = ValueOrDie(MakeVgg(architecture, parameters, at::kCPU));
+  bench.libtorch = MakeLibtorchVgg(ValueOrDie(VggLayers(architecture)),
+                                   parameters, at::kCPU);
   bench.plain = std::make_unique<const PlainNetwork>(
       ValueOrDie(VggLayers(architecture)), parameters, at::kCPU);
   const Dataset dataset = ValueOrDie(ReadCifar10File(data));
@@ -55,6 +59,25 @@ Bench Prepare(const std::string& architecture, const std::string& weights,
     bench.labels.push_back(dataset.Labels(indices));
   }
   return bench;
+}
+
+// Of the network's passes over all images, `batch` at a time.
+double SecondsOf(const Network& network, bool gradient, const Bench& bench,
+                 int64_t batch) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < kBatches; ++i) {
+    for (int64_t first = 0; first < kBatch; first += batch) {
+      const at::Tensor images = bench.images[i].narrow(0, first, batch);
+      if (gradient) {
+        network.LossGradient(images, bench.labels[i].narrow(0, first, batch))
+            .value();
+      } else {
+        network.Logits(images).value();
+      }
+    }
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 template <typename Work>
@@ -83,22 +106,26 @@ std::string Agreement(const Bench& bench) {
   return absl::StrCat(logits, " ", signs);
 }
 
-std::string Run(const Bench& bench, const std::string& work) {
+std::string Run(const Bench& bench, const std::string& line) {
   const at::NoGradGuard no_grad;
+  const size_t space = line.find(' ');
+  const std::string work = line.substr(0, space);
+  const int64_t batch =
+      space == std::string::npos ? kBatch : std::stoll(line.substr(space));
   if (work == "peak") return std::to_string(FmaPeakGflops());
   if (work == "agreement") return Agreement(bench);
-  if (work == "engine_forward") {
-    return std::to_string(Seconds(
-        [&](int64_t i) { bench.engine->Logits(bench.images[i]).value(); }));
+  for (const bool gradient : {false, true}) {
+    const char* suffix = gradient ? "gradient" : "forward";
+    if (work == absl::StrCat("engine_", suffix)) {
+      return std::to_string(SecondsOf(*bench.engine, gradient, bench, batch));
+    }
+    if (work == absl::StrCat("libtorch_", suffix)) {
+      return std::to_string(SecondsOf(*bench.libtorch, gradient, bench, batch));
+    }
   }
   if (work == "plain_forward") {
     return std::to_string(
         Seconds([&](int64_t i) { bench.plain->Logits(bench.images[i]); }));
-  }
-  if (work == "engine_gradient") {
-    return std::to_string(Seconds([&](int64_t i) {
-      bench.engine->LossGradient(bench.images[i], bench.labels[i]).value();
-    }));
   }
   if (work == "plain_gradient") {
     return std::to_string(Seconds([&](int64_t i) {

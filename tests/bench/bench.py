@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import paired  # noqa: E402
+import peers  # noqa: E402
 
 BATCH, BATCHES = 128, 8  # as in arms.cc
 IMAGES = BATCH * BATCHES
@@ -95,7 +96,8 @@ class Served:
         return (time.perf_counter() - start) * IMAGES / self._samples
 
 
-def report(title, comparison, mflop, peak, plain_mflop=None, images=IMAGES):
+def report(title, comparison, mflop=0, peak=None, plain_mflop=None,
+           images=IMAGES):
     """Prints one comparison; returns it for the JSON file."""
     sides = {}
     for name, seconds, work in (("ours", comparison.a, mflop),
@@ -127,6 +129,10 @@ class Scope:
 
     def addCleanup(self, function, *arguments, **named):  # noqa: N802
         self._cleanups.append((function, arguments, named))
+
+    def enter(self, context):
+        self.addCleanup(context.__exit__, None, None, None)
+        return context.__enter__()
 
     def close(self):
         while self._cleanups:
@@ -308,7 +314,40 @@ def print_attack_table(results):
                            for passes in one["passes_per_image"]))
 
 
+def bench_networks(build, pairs):
+    """Our networks on a CPU: oneDNN's own primitives beside LibTorch."""
+    from harness import SAMPLE, newest_version
+    folder, manifest = newest_version("balanced")
+    arms = Arms(build, "bench_arms", manifest["architecture"],
+                os.path.join(folder, "weights.safetensors"), SAMPLE)
+    try:
+        peak = max(arms.ask("peak")[0] for _ in range(3))
+        print(f"FMA peak of all cores {peak:.0f} GFLOP/s")
+        results = []
+        for work, passes in (("forward", 1), ("gradient", 2)):
+            for batch in (1, 16, 128):
+                results.append(report(
+                    f"{work}, batch {batch}: MakeVgg / MakeLibtorchVgg",
+                    paired.compare(
+                        arms.seconds(f"engine_{work} {batch}"),
+                        arms.seconds(f"libtorch_{work} {batch}"), pairs),
+                    passes * FORWARD_MFLOP, peak))
+        return {"fma_peak_gflops": peak, "comparisons": results}
+    finally:
+        arms.close()
+
+
+def bench_peers(build, pairs):
+    """Evaluations beside torchattacks and the original AutoAttack."""
+    scope = Scope()
+    try:
+        return peers.bench(pairs, report, scope)
+    finally:
+        scope.close()
+
+
 BENCHES = {"attacks": bench_attacks, "classify": bench_classify,
+           "networks": bench_networks, "peers": bench_peers,
            "train": bench_train}
 
 
@@ -326,6 +365,8 @@ def main():
     for name in [options.name] if options.name else sorted(BENCHES):
         print(f"== {name}")
         result = BENCHES[name](options.build, options.pairs)
+        if result is None:
+            continue
         path = os.path.join(options.build, "bench", name + ".json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1)
