@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <c10/core/GradMode.h>
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 #include <absl/memory/memory.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cstring>
