@@ -60,8 +60,8 @@ class OnednnChain {
                   const float* hidden, float* features_gradient) const;
   // Gradients of rows of features, which it changes, to those of the images,
   // contiguous or channels-last. `features` and `kept` are of ToFeatures for
-  // the same group.
-  void FromFeatures(OnednnWorker& worker, int64_t group,
+  // the same group, whose size is `images`.
+  void FromFeatures(OnednnWorker& worker, int64_t images,
                     float* features_gradient, const float* features,
                     const uint8_t* kept, bool channels_last,
                     float* image_gradient) const;
