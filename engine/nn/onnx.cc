@@ -35,14 +35,14 @@ Ort::SessionOptions Options() {
 }
 
 // What the model says of its input or output.
-struct Tensor {
+struct NamedTensor {
   std::string name;
   std::vector<int64_t> shape;  // -1: any size
   bool is_float = false;
 };
 
-Tensor DescribeTensor(std::string name, const Ort::TypeInfo& type) {
-  Tensor tensor{std::move(name), {}, false};
+NamedTensor DescribeTensor(std::string name, const Ort::TypeInfo& type) {
+  NamedTensor tensor{std::move(name), {}, false};
   // A sequence or a map has no shape to ask for. Without is_float it fits
   // nothing.
   if (type.GetONNXType() != ONNX_TYPE_TENSOR) return tensor;
@@ -55,7 +55,7 @@ Tensor DescribeTensor(std::string name, const Ort::TypeInfo& type) {
 
 // Whether it is a float32 tensor [any N, wanted...]. The model may leave sizes
 // open; then the first call decides.
-bool Fits(const Tensor& tensor, const std::vector<int64_t>& wanted) {
+bool Fits(const NamedTensor& tensor, const std::vector<int64_t>& wanted) {
   if (!tensor.is_float || tensor.shape.size() != wanted.size() + 1) {
     return false;
   }
@@ -66,7 +66,7 @@ bool Fits(const Tensor& tensor, const std::vector<int64_t>& wanted) {
   return true;
 }
 
-absl::Status WrongTensor(const char* what, const Tensor& tensor,
+absl::Status WrongTensor(const char* what, const NamedTensor& tensor,
                          const std::vector<int64_t>& wanted) {
   return absl::InvalidArgumentError(
       absl::StrCat("the model's first ", what, " is ", tensor.name, " [",
@@ -78,7 +78,7 @@ absl::Status WrongTensor(const char* what, const Tensor& tensor,
 class OnnxNetwork final : public Network {
  public:
   OnnxNetwork(const ForeignInterface& interface, Ort::Session session,
-              Tensor input, Tensor output)
+              NamedTensor input, NamedTensor output)
       : Network(TraitsOf(interface, at::kCPU)),
         interface_(interface),
         session_(std::move(session)),
@@ -129,7 +129,7 @@ class OnnxNetwork final : public Network {
 
   const ForeignInterface interface_;
   const Ort::Session session_;
-  const Tensor input_, output_;
+  const NamedTensor input_, output_;
 };
 
 // May throw what ONNX Runtime or LibTorch throws.
@@ -143,10 +143,10 @@ absl::StatusOr<std::unique_ptr<const Network>> LoadSession(
                      " outputs; must take images alone and give an output"));
   }
   Ort::AllocatorWithDefaultOptions allocator;
-  Tensor input =
+  NamedTensor input =
       DescribeTensor(session.GetInputNameAllocated(0, allocator).get(),
                      session.GetInputTypeInfo(0));
-  Tensor output =
+  NamedTensor output =
       DescribeTensor(session.GetOutputNameAllocated(0, allocator).get(),
                      session.GetOutputTypeInfo(0));
   if (!Fits(input, interface.image_shape)) {
