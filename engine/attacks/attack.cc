@@ -84,15 +84,6 @@ at::Tensor Differ(const at::Tensor& images, const at::Tensor& others) {
   return ValuesOf(images.ne(others)).any(1);
 }
 
-AttackResult To(at::Device device, AttackResult result) {
-  for (at::Tensor* values :
-       {&result.images, &result.iterations, &result.zero_gradient,
-        &result.gradients, &result.forwards, &result.member}) {
-    if (values->defined()) *values = values->to(device);
-  }
-  return result;
-}
-
 }  // namespace
 
 absl::Status ValidateRun(const AttackTraits& traits, const RunOptions& options,
@@ -192,7 +183,7 @@ absl::StatusOr<AttackOutcome> Attack::Show(
   AttackOutcome outcome{*clean_logits, {}};
   at::Tensor shown = ready.images, logits = *clean_logits;
   for (const AttackResult& one : crafted) {
-    outcome.results.push_back(To(device, one));
+    outcome.results.push_back(MovedTo(device, one));
     AttackResult& result = outcome.results.back();
     const at::Tensor moved = Differ(result.images, ready.images);
     const at::Tensor rows =

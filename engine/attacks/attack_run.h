@@ -90,6 +90,9 @@ struct AttackResult {
   at::Tensor member;
 };
 
+// The same with its tensors on `device`; those that are there are shared.
+AttackResult MovedTo(at::Device device, AttackResult result);
+
 struct AttackOutcome {
   at::Tensor clean_logits;            // [N, classes]
   std::vector<AttackResult> results;  // one for each of RunOptions::epsilons

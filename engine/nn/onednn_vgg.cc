@@ -234,7 +234,7 @@ absl::StatusOr<std::unique_ptr<const OnednnChain>> MakeChain(
         layers, parameters, VggTraits(at::kCPU).image_shape);
     if (!chain->is_slow()) return chain;
   } catch (const dnnl::error& error) {
-    return absl::UnimplementedError(absl::StrCat("oneDNN: ", error.what()));
+    return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
   }
   return absl::UnimplementedError("oneDNN has no fast kernels here");
 }

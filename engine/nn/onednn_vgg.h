@@ -18,7 +18,8 @@ namespace adv {
 // must fit `layers` (CheckParameters).
 //
 // UNIMPLEMENTED if the program was built without oneDNN or if the library has
-// no fast kernels for this processor; MakeVgg then takes LibTorch.
+// no fast kernels for this processor, INTERNAL if it fails; MakeVgg then takes
+// LibTorch.
 absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
     const std::vector<Layer>& layers, const StateDict& parameters);
 

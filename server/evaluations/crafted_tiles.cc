@@ -25,11 +25,7 @@ std::string TileKey(const ResolvedEvaluation& evaluation,
 
 Crafted OnCpu(Crafted crafted) {
   for (AttackResult& result : crafted) {
-    for (at::Tensor* values :
-         {&result.images, &result.iterations, &result.zero_gradient,
-          &result.gradients, &result.forwards, &result.member}) {
-      if (values->defined()) *values = values->cpu();
-    }
+    result = MovedTo(at::kCPU, std::move(result));
   }
   return crafted;
 }

@@ -74,7 +74,7 @@ class IndependentCheck(unittest.TestCase):
         for model in ("balanced", "no-cat"):
             network, exact = self.network(model), self.network(
                 model, torch.float64)
-            tiny, kinks, images, unexplained = 0, 0, 0, 0
+            tiny, kinks, images, rare, unexplained = 0, 0, 0, 0, 0
             for tile in self.tiles():
                 served, _ = self.served_attack(model, tile, "fgsm", 8)
                 x, labels = self.pixels[tile], self.labels[tile]
@@ -88,17 +88,22 @@ class IndependentCheck(unittest.TestCase):
                         exact, x[i:i + 1].double(), labels[i:i + 1], KINK)[0]
                     images += 1
                     kinks += (differs[i] & ~settled).sum().item()
-                    unexplained += (differs[i] & settled).sum().item()
+                    strays = (differs[i] & settled).sum().item()
+                    if settled.all():
+                        unexplained += strays
+                    else:
+                        rare += strays
             print(f"\n{model}: of {self.pixels.numel()} FGSM pixels {tiny} "
                   f"differ where the gradient is below {TINY:g}, {kinks} on "
                   f"{images} images where it jumps within {KINK:g}, "
-                  f"{unexplained} elsewhere")
+                  f"{rare} elsewhere on these, {unexplained} on others")
+            self.assertEqual(0, unexplained)
             # Other kernels than the reference's land on other sides of kinks:
             # one turns the signs of many pixels at once. Where many kinks
             # meet, as in a white patch, a few signs turn only by combinations
             # that settled_signs meets in some thousands of tries.
             self.assertLess(tiny + kinks, self.pixels.numel() / 1000)
-            self.assertLess(unexplained, self.pixels.numel() / 100000)
+            self.assertLess(rare, self.pixels.numel() / 100000)
 
     def test_igsm_verdicts(self):
         levels = 2

@@ -30,7 +30,9 @@ class OnednnVggTest : public testing::TestWithParam<std::string> {
 
   void SetUp() override {
     const auto made = MakeOnednnVgg(layers_, parameters_);
-    if (!made.ok()) GTEST_SKIP() << made.status();
+    // On this processor, or in this build, there is no such network.
+    if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+    ASSERT_TRUE(made.ok()) << made.status();
     network_ = *made;
   }
   void TearDown() override { at::set_num_threads(1); }

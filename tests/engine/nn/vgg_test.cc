@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -291,17 +290,36 @@ TEST(VggTest, LeavesTheImagesAloneAndReturnsNoGraph) {
   EXPECT_TRUE(at::equal(network->Logits(images).value(), result.logits));
 }
 
+// Whether the gradient in double precision at the image is another one within
+// the rounding of float32: some ReLU or pooling stands at its kink.
+bool Jumps(const std::vector<Layer>& layers, const StateDict& exact,
+           const at::Tensor& image, const at::Tensor& label) {
+  constexpr int64_t kTries = 6;
+  constexpr double kRounding = 3e-6;
+  const at::AutoGradMode enable(true);
+  const at::Tensor noise =
+      at::randn({kTries, 3, 32, 32}, at::kDouble) * kRounding;
+  noise[0].zero_();
+  const at::Tensor input = (image.to(at::kDouble) + noise).requires_grad_();
+  const at::Tensor loss =
+      AttackLoss(VggForward(layers, exact, input), label.expand({kTries}));
+  const at::Tensor found = torch::autograd::grad({loss.sum()}, {input})[0];
+  const double size = found.abs().max().item<double>();
+  return (found - found[0]).abs().max().item<double>() > 3e-5 * size;
+}
+
 // Central differences in double precision, through VggForward, at random
 // pixels. The gradient is float32: its error is some 1e-6 of the largest entry.
 // At an image where rounding decides which value a pooling takes, another
-// gradient is right, too.
+// gradient is right, too: the one in double precision jumps there.
 TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
   for (const std::string& architecture : VggArchitectures()) {
     const std::vector<Layer> layers = LayersOf(architecture);
     const StateDict parameters = InitialParameters(layers, 6);
     const auto network = MakeVgg(architecture, parameters, at::kCPU).value();
-    const at::Tensor images = RandomImages(5, 6);
-    const at::Tensor classes = at::tensor({3, 8, 0, 9, 3}, at::kLong);
+    constexpr int kCompared = 2;
+    const at::Tensor images = RandomImages(10, 6);
+    const at::Tensor classes = at::arange(10);
     const at::Tensor gradient =
         network->LossGradient(images, classes).value().gradient;
 
@@ -312,8 +330,10 @@ TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
     constexpr int64_t kPixels = 6;
     constexpr double kStep = 1e-5;
     const at::Tensor pixels = at::randint(3 * 32 * 32, {kPixels}, at::kLong);
-    std::vector<double> errors;
-    for (int64_t i = 0; i < images.size(0); ++i) {
+    int compared = 0;
+    for (int64_t i = 0; i < images.size(0) && compared < kCompared; ++i) {
+      if (Jumps(layers, exact, images[i], classes[i])) continue;
+      ++compared;
       const at::Tensor step = at::zeros({kPixels, 3 * 32 * 32}, at::kDouble)
                                   .scatter(1, pixels.unsqueeze(1), kStep)
                                   .view({kPixels, 3, 32, 32});
@@ -326,12 +346,13 @@ TEST(VggTest, LossGradientAgreesWithFiniteDifferences) {
           (2 * kStep);
       const at::Tensor found =
           gradient[i].flatten().index_select(0, pixels).to(at::kDouble);
-      errors.push_back((found - slope).abs().max().item<double>() /
-                       gradient[i].abs().max().item<double>());
+      EXPECT_LT((found - slope).abs().max().item<double>(),
+                1e-4 * gradient[i].abs().max().item<double>())
+          << architecture << "\n"
+          << found << "\n"
+          << slope;
     }
-    std::sort(errors.begin(), errors.end());
-    EXPECT_LT(errors[errors.size() - 2], 1e-4)
-        << architecture << ": " << testing::PrintToString(errors);
+    EXPECT_EQ(kCompared, compared) << architecture;
   }
 }
 
