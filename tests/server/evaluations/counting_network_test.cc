@@ -32,6 +32,19 @@ TEST(CountingNetworkTest, AddsUpPassesAndLeavesResultsAlone) {
   EXPECT_EQ(cost, 5 + 2 * 5);
 }
 
+TEST(CountingNetworkTest, FastPassesCountAsWell) {
+  const auto network = MakeChannelMeanNetwork({3, 2, 2});
+  std::atomic<int64_t> cost{0};
+  EXPECT_EQ(CountingNetwork(*network, &cost).Fast(), nullptr);
+  const WithFastPasses both(network, MakeChannelMeanNetwork({3, 2, 2}, 2));
+  const CountingNetwork counting(both, &cost);
+  ASSERT_NE(counting.Fast(), nullptr);
+  const at::Tensor images = at::rand({5, 3, 2, 2});
+  EXPECT_TRUE(
+      counting.Fast()->Logits(images)->equal(*both.Fast()->Logits(images)));
+  EXPECT_EQ(cost, 5);
+}
+
 // A network without gradients, whose call fails.
 class FailingNetwork final : public Network {
  public:

@@ -48,8 +48,8 @@ class HookedNetwork final : public Network {
   const std::function<void()> hook_;
 };
 
-// What a listener heard.
-class Listener {
+// What a follower heard.
+class Follower {
  public:
   EvaluationListener AsFunction() {
     return [this](const EvaluationEvent& event) {
@@ -150,14 +150,14 @@ class EvaluationRunnerTest : public ::testing::Test {
   double PlannedCost() {
     return static_cast<double>(kSamples * EvaluationCost(Toy().plan, 3));
   }
-  StartedEvaluation StartOrDie(Listener* listener, uint64_t seed = 0) {
+  StartedEvaluation StartOrDie(Follower* listener, uint64_t seed = 0) {
     auto started = runner_->Start(Toy(seed), listener->AsFunction());
     EXPECT_TRUE(started.ok()) << started.status();
     return *std::move(started);
   }
   // From the start to the end without disturbance.
   v1::Evaluation Run() {
-    Listener listener;
+    Follower listener;
     const StartedEvaluation started = StartOrDie(&listener);
     return listener.AwaitEnd();
   }

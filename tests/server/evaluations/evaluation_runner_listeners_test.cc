@@ -22,7 +22,7 @@ using ::testing::SizeIs;
 TEST_F(EvaluationRunnerTest, ProgressGrowsToTheReportsNumbers) {
   StartServer();
   hook_ = [this] { clock_.Advance(seconds(1)); };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   const v1::Evaluation end = listener.AwaitEnd();
   const auto progress = listener.progress();
@@ -52,7 +52,7 @@ TEST_F(EvaluationRunnerTest, LongTilesReportByTheClock) {
   hook_ = [&gate, &first] {
     if (!std::exchange(first, false)) gate.Pass();
   };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
   for (size_t i = 1; i <= 3; ++i) {
@@ -79,7 +79,7 @@ TEST_F(EvaluationRunnerTest, AnEarlierEvaluationForetellsTheEndOfTheNext) {
   ASSERT_TRUE(speed.of_model);
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener, /*seed=*/1);
   gate.AwaitArrivals(1);
   clock_.AwaitWaiter();
@@ -105,7 +105,7 @@ TEST_F(EvaluationRunnerTest, WhileNothingIsKnownTheEndIsNot) {
                       [](const absl::Status&) {})
                   .ok());
   busy.AwaitArrivals(1);
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   clock_.AwaitWaiter();
   clock_.Advance(seconds(2));
@@ -119,8 +119,8 @@ TEST_F(EvaluationRunnerTest, EndsWithTheLastOfThoseWhoWantThat) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener first, second;
-  const auto start = [this](Listener& listener, WhenLeft when_left) {
+  Follower first, second;
+  const auto start = [this](Follower& listener, WhenLeft when_left) {
     auto started = runner_->Start(Toy(), listener.AsFunction(), when_left);
     EXPECT_TRUE(started.ok()) << started.status();
     return std::move(started->subscription);
@@ -145,7 +145,7 @@ TEST_F(EvaluationRunnerTest, GoesOnIfOneOfThoseWhoAskedWantsThat) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener leaves, detaches, watches;
+  Follower leaves, detaches, watches;
   auto leaving =
       runner_->Start(Toy(), leaves.AsFunction(), WhenLeft::kIsCancelled);
   auto detaching = runner_->Start(Toy(), detaches.AsFunction());
@@ -164,7 +164,7 @@ TEST_F(EvaluationRunnerTest, AnUnsubscribedListenerHearsNothing) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener gone, stays;
+  Follower gone, stays;
   StartedEvaluation a = StartOrDie(&gone);
   const StartedEvaluation b = StartOrDie(&stays);
   a.subscription.reset();
@@ -177,7 +177,7 @@ TEST_F(EvaluationRunnerTest, AListenerMayUnsubscribeItself) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener stays;
+  Follower stays;
   std::unique_ptr<Subscription> own;
   int heard = 0;
   auto started = runner_->Start(Toy(), [&](const EvaluationEvent&) {
@@ -201,13 +201,13 @@ TEST_F(EvaluationRunnerTest, TellsOfEachReportOnceWhoeverListens) {
   StartServer(1, options);
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener gone, stays;
+  Follower gone, stays;
   // The one who asked has left; the other is there to wait for the end.
   StartOrDie(&gone).subscription.reset();
   const StartedEvaluation started = StartOrDie(&stays);
   gate.Open();
   const v1::Evaluation end = stays.AwaitEnd();
-  Listener again;
+  Follower again;
   StartOrDie(&again);  // as it is, from the store
   EXPECT_THAT(reports, ElementsAre(end.report().records_sha256()));
 }

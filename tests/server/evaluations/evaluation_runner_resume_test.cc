@@ -26,14 +26,14 @@ TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
   hook_ = [&] {
     if (++gradients == 30) gate.Pass();
   };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
   const auto cancelled = runner_->Cancel(ToyId().substr(0, 6));
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   EXPECT_EQ(cancelled->state(), v1::EVALUATION_STATE_CANCELLED);
   // Not gone yet.
-  Listener early;
+  Follower early;
   EXPECT_TRUE(
       absl::IsAborted(runner_->Start(Toy(), early.AsFunction()).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(runner_->Delete(ToyId())));
@@ -57,7 +57,7 @@ TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
   hook_ = [&] {
     if (++gradients == 100) gate.Pass();
   };
-  Listener listener;
+  Follower listener;
   StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
   ASSERT_TRUE(runner_->Cancel(ToyId()).ok());
@@ -66,7 +66,7 @@ TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
   EXPECT_GT(done, 0u);
   EXPECT_LT(done, uint64_t{kSamples});
 
-  Listener resumed;
+  Follower resumed;
   started = StartOrDie(&resumed);
   EXPECT_EQ(started.evaluation.samples_done(), done);
   const v1::Evaluation end = resumed.AwaitEnd();
@@ -91,12 +91,12 @@ TEST_F(EvaluationRunnerTest, ResumesAfterTheServerWasStopped) {
   hook_ = [&] {
     if (++gradients == 100) gate.Pass();
   };
-  Listener listener;
+  Follower listener;
   {
     const StartedEvaluation started = StartOrDie(&listener);
     gate.AwaitArrivals(1);
     runner_->Stop();
-    Listener late;
+    Follower late;
     EXPECT_TRUE(absl::IsUnavailable(
         runner_->Start(Toy(1), late.AsFunction()).status()));
     gate.Open();
@@ -145,7 +145,7 @@ TEST_F(EvaluationRunnerTest, ADamagedRecordFailsItWhenItResumes) {
   StopServer();
   Tamper(file.path, "UPDATE records SET bytes = x'ff' WHERE sample = 9");
   StartServer(1, {}, file);
-  Listener listener;
+  Follower listener;
   const absl::Status status =
       runner_->Start(Toy(), listener.AsFunction()).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;

@@ -26,7 +26,7 @@ using ::testing::SizeIs;
 TEST_F(EvaluationRunnerTest, RunsToItsReport) {
   StartServer();
   hook_ = [this] { clock_.Advance(seconds(1)); };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   EXPECT_EQ(started.evaluation.id(), ToyId());
   EXPECT_THAT(started.evaluation.id(), SizeIs(64));
@@ -56,8 +56,8 @@ TEST_F(EvaluationRunnerTest, TheSameSpecificationAttachesWhileItRuns) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener first;
-  Listener second;
+  Follower first;
+  Follower second;
   const StartedEvaluation a = StartOrDie(&first);
   gate.AwaitArrivals(1);
   const StartedEvaluation b = StartOrDie(&second);
@@ -73,7 +73,7 @@ TEST_F(EvaluationRunnerTest, TheSameSpecificationAttachesWhileItRuns) {
 TEST_F(EvaluationRunnerTest, TheSameSpecificationReturnsTheFinishedOne) {
   StartServer();
   const v1::Evaluation end = Run();
-  Listener again;
+  Follower again;
   const StartedEvaluation started = StartOrDie(&again);
   EXPECT_EQ(DeterministicBytes(started.evaluation), DeterministicBytes(end));
   EXPECT_EQ(started.subscription, nullptr);
@@ -83,7 +83,7 @@ TEST_F(EvaluationRunnerTest, TheSameSpecificationReturnsTheFinishedOne) {
 TEST_F(EvaluationRunnerTest, WhoeverReadsThatItSucceededReadsItsReport) {
   StartServer();
   for (uint64_t seed = 0; seed < 20; ++seed) {
-    Listener listener;
+    Follower listener;
     const StartedEvaluation started = StartOrDie(&listener, seed);
     absl::StatusOr<v1::Evaluation> seen;
     do {
@@ -132,7 +132,7 @@ TEST_F(EvaluationRunnerTest, ASourceCraftsOnceForAllTargets) {
       *evaluation.resolved.mutable_source_model() =
           evaluation.source_model->reference();
       *evaluation.resolved.mutable_model() = target->reference();
-      Listener listener;
+      Follower listener;
       const auto started =
           runner_->Start(std::move(evaluation), listener.AsFunction());
       EXPECT_TRUE(started.ok()) << started.status();
@@ -155,7 +155,7 @@ TEST_F(EvaluationRunnerTest, RefusesTooManyAtOnce) {
   StartServer(1, options);
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener a, b, c;
+  Follower a, b, c;
   const StartedEvaluation first = StartOrDie(&a, 1);
   const StartedEvaluation second = StartOrDie(&b, 2);
   const absl::Status status = runner_->Start(Toy(3), c.AsFunction()).status();
@@ -175,13 +175,13 @@ TEST_F(EvaluationRunnerTest, ConcurrentEvaluationsShareTheExecutor) {
   hook_ = [&] {
     if (first_call.exchange(false)) gate.Pass();
   };
-  Listener a, b;
+  Follower a, b;
   const StartedEvaluation first = StartOrDie(&a, 1);
   gate.AwaitArrivals(1);
   const StartedEvaluation second = StartOrDie(&b, 2);
   // When one ends, the other is not far behind.
   std::atomic<int64_t> others{-1};
-  Listener c;
+  Follower c;
   auto attached = runner_->Start(Toy(1), [&](const EvaluationEvent& event) {
     if (std::holds_alternative<EvaluationEnd>(event)) {
       others = runner_->Get(ToyId(2))->samples_done();
@@ -210,7 +210,7 @@ TEST_F(EvaluationRunnerTest, DestructionEndsWhatRuns) {
   StartServer();
   Gate gate;
   hook_ = [&gate] { gate.Pass(); };
-  Listener listener;
+  Follower listener;
   const StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
   gate.Open();
