@@ -197,4 +197,14 @@ absl::StatusOr<LogitsAndGradient> BatchingNetwork::InputGradient(
   return std::move(request.found);
 }
 
+const Network* BatchingNetwork::Fast() const {
+  std::call_once(fast_made_, [this] {
+    const Network* fast = network_->Fast();
+    if (fast == nullptr) return;
+    fast_ = std::make_unique<const BatchingNetwork>(
+        std::shared_ptr<const Network>(network_, fast), queue_, urgency_);
+  });
+  return fast_.get();
+}
+
 }  // namespace adv

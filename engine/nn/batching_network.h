@@ -84,11 +84,14 @@ class BatchingNetwork final : public Network {
   absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override;
+  const Network* Fast() const override;
 
  private:
   const std::shared_ptr<const Network> network_;
   const std::shared_ptr<PassQueue> queue_;
   const Urgency urgency_;
+  mutable std::once_flag fast_made_;
+  mutable std::unique_ptr<const BatchingNetwork> fast_;
 };
 
 }  // namespace adv

@@ -75,6 +75,10 @@ class Network {
   virtual absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images, const LogitGradient& loss_gradient) const;
 
+  // This network with passes of Precision::kFast, which belongs to it; null:
+  // nothing here is faster than float32. The first call may have to make it.
+  virtual const Network* Fast() const { return nullptr; }
+
   // Logits and the gradient of the attack loss L (see loss.h) of `classes`,
   // [N] int64: ascending it leads away from those classes, descending it
   // leads toward them.

@@ -10,6 +10,8 @@ absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
 
 std::string OnednnVersion() { return ""; }
 
-std::vector<std::string> OnednnKernels(const std::vector<Layer>&) { return {}; }
+std::vector<std::string> OnednnKernels(const std::vector<Layer>&, Precision) {
+  return {};
+}
 
 }  // namespace adv

@@ -42,10 +42,11 @@ at::Tensor PlainParameter(const StateDict& parameters,
 // `map` lies in memory.
 at::Tensor InMapOrder(const dnnl::engine& engine, const at::Tensor& weight,
                       const dnnl::memory::desc& map) {
-  TORCH_CHECK(map.get_size() == weight.size(1) * sizeof(float),
+  const int64_t images = map.dims().front();
+  TORCH_CHECK(map.get_size() == images * weight.size(1) * sizeof(float),
               "the last map is padded");
   // Each value's place in torch's order, brought to where the value lies.
-  at::Tensor order = at::arange(weight.size(1), at::kFloat);
+  at::Tensor order = at::arange(weight.size(1), at::kFloat).repeat({images});
   at::Tensor in_map = at::empty_like(order);
   dnnl::memory from(OnednnFloats(map.dims(), Tag::nchw), engine,
                     order.data_ptr());
@@ -53,15 +54,22 @@ at::Tensor InMapOrder(const dnnl::engine& engine, const at::Tensor& weight,
   dnnl::stream stream(engine);
   dnnl::reorder(from, to).execute(stream, from, to);
   stream.wait();
-  return weight.index_select(1, in_map.to(at::kLong)).contiguous();
+  const at::Tensor in_first = in_map.narrow(0, 0, weight.size(1));
+  return weight.index_select(1, in_first.to(at::kLong)).contiguous();
+}
+
+// The same layout of float32 values.
+dnnl::memory::desc AsFloats(dnnl::memory::desc map) {
+  map.data.data_type = dnnl_f32;
+  return map;
 }
 
 }  // namespace
 
 OnednnChain::OnednnChain(const std::vector<Layer>& layers,
                          const StateDict& parameters,
-                         const std::vector<int64_t>& image_shape)
-    : image_shape_(image_shape) {
+                         const std::vector<int64_t>& image_shape, Type type)
+    : image_shape_(image_shape), type_(type) {
   const ForOneThread one_thread;
   std::vector<Step> convolutions;
   std::vector<Step> dense;
@@ -100,7 +108,7 @@ void OnednnChain::AppendStep(const Layer& layer, const OnednnLayerShape& shape,
 }
 
 void OnednnChain::MakeGroups(const std::vector<Step>& steps) {
-  for (int64_t images = 1; images <= kMaxGroup; images *= 2) {
+  for (int64_t images = kMinGroup; images <= kMaxGroup; images *= 2) {
     Group group;
     group.images = images;
     std::vector<int64_t> shape = image_shape_;
@@ -110,18 +118,41 @@ void OnednnChain::MakeGroups(const std::vector<Step>& steps) {
     groups_.push_back(std::move(group));
   }
   for (const Step& step : steps) AppendConvolution(step);
-  for (Group& group : groups_) {
-    const auto from_gradient = [&](const dnnl::memory::desc& to) {
-      return dnnl::reorder(dnnl::reorder::primitive_desc(
-          engine_, group.layers.front().input_gradient(), engine_, to));
-    };
-    group.to_contiguous = from_gradient(group.contiguous);
-    group.to_channels_last = from_gradient(group.channels_last);
-  }
+  for (Group& group : groups_) MakeReorders(group);
+}
+
+void OnednnChain::MakeReorders(Group& group) const {
+  const dnnl::memory::desc gradient = group.layers.front().input_gradient();
+  const dnnl::memory::desc output = group.layers.back().output();
+  group.features = AsFloats(output);
+  group.to_contiguous = Reorder(gradient, group.contiguous);
+  group.to_channels_last = Reorder(gradient, group.channels_last);
+  if (type_ == Type::f32) return;
+  group.from_images = Reorder(group.contiguous, group.layers.front().input());
+  group.to_features = Reorder(output, group.features);
+  group.from_features = Reorder(group.features, output);
+}
+
+dnnl::reorder OnednnChain::Reorder(const dnnl::memory::desc& from,
+                                   const dnnl::memory::desc& to) const {
+  return dnnl::reorder({engine_, from, engine_, to});
+}
+
+void OnednnChain::Run(OnednnWorker& worker, const dnnl::reorder& reorder,
+                      const dnnl::memory::desc& from, const void* values,
+                      const dnnl::memory::desc& to, void* reordered) const {
+  // oneDNN takes what it only reads by a pointer to what it might change.
+  const dnnl::memory source(from, engine_, const_cast<void*>(values));
+  const dnnl::memory target(to, engine_, reordered);
+  reorder.execute(worker.stream,
+                  {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}});
 }
 
 void OnednnChain::AppendConvolution(const Step& step) {
+  // Winograd's form pays with enough channels, and has float32 kernels alone.
+  constexpr int64_t kEnough = 16;
   for (const bool winograd : {true, false}) {
+    if (winograd && (type_ != Type::f32 || step.shape.in < kEnough)) continue;
     OnednnParameters parameters(step.weight, step.bias);
     std::vector<OnednnLayer> layers =
         TryConvolution(step.shape, winograd, parameters);
@@ -142,11 +173,13 @@ std::vector<OnednnLayer> OnednnChain::TryConvolution(
   for (const Group& group : groups_) {
     const bool first = group.layers.empty();
     OnednnChoice choice;
-    choice.input = first ? group.contiguous : group.layers.back().output();
     // The first gradient leaves the chain, so its kernels may want a layout of
-    // their own.
-    choice.input_gradient =
-        first ? OnednnFloats(group.contiguous.dims(), Tag::any) : choice.input;
+    // their own; so does the input, if it is to be rounded anyway.
+    const dnnl::memory::desc any =
+        OnednnFloats(group.contiguous.dims(), Tag::any, type_);
+    choice.input = first ? (type_ == Type::f32 ? group.contiguous : any)
+                         : group.layers.back().output();
+    choice.input_gradient = first ? any : choice.input;
     choice.winograd = winograd;
     OnednnLayerShape of_group = shape;
     of_group.images = group.images;
@@ -167,20 +200,22 @@ void OnednnChain::FindPlaces() {
     kept_bytes_ += (bytes + kLine - 1) / kLine * kLine;
     return place;
   };
-  // The last output is the features. Without a ReLU the way back does not ask
-  // for the values.
+  // A last output that is float32 is the features. Without a ReLU the way back
+  // does not ask for the values.
   const std::vector<OnednnLayer>& layers = groups_.front().layers;
+  const int64_t images = groups_.front().images;
   for (size_t i = 0; i < layers.size(); ++i) {
-    const bool kept = layers[i].shape().relu && i + 1 < layers.size();
+    const bool is_features = i + 1 == layers.size() && type_ == Type::f32;
+    const bool kept = layers[i].shape().relu && !is_features;
     Place place;
-    place.output = kept ? keep(layers[i].output().get_size()) : -1;
-    place.workspace = keep(layers[i].workspace_bytes());
+    place.output = kept ? keep(layers[i].output().get_size() / images) : -1;
+    place.workspace = keep(layers[i].workspace_bytes() / images);
     places_.push_back(place);
   }
 }
 
 void OnednnChain::MakeDense(const std::vector<Step>& steps) {
-  const dnnl::memory::desc map = groups_.front().layers.back().output();
+  const dnnl::memory::desc& map = groups_.front().features;
   for (const Step& step : steps) {
     const at::Tensor weight =
         dense_.empty() ? InMapOrder(engine_, step.weight, map) : step.weight;
@@ -231,7 +266,7 @@ OnednnWorker OnednnChain::MakeWorker() const {
 }
 
 int64_t OnednnChain::GroupSize(int64_t images) const {
-  int64_t size = 1;
+  int64_t size = kMinGroup;
   for (const Group& group : groups_) {
     if (group.images <= images) size = group.images;
   }
@@ -247,11 +282,20 @@ const OnednnChain::Group& OnednnChain::GroupOf(int64_t images) const {
 void OnednnChain::ToFeatures(OnednnWorker& worker, int64_t group,
                              const float* images, uint8_t* kept,
                              float* features) const {
-  const std::vector<OnednnLayer>& layers = GroupOf(group).layers;
+  const Group& of = GroupOf(group);
+  const std::vector<OnednnLayer>& layers = of.layers;
+  const bool rounds = type_ != Type::f32;
   const void* input = images;
+  if (rounds) {
+    // The first layer writes to the other map.
+    void* rounded = worker.maps[1].data_ptr();
+    Run(worker, of.from_images, of.contiguous, images, layers.front().input(),
+        rounded);
+    input = rounded;
+  }
   for (size_t i = 0; i < layers.size(); ++i) {
     void* output = worker.maps[i % 2].data_ptr();
-    if (i + 1 == layers.size()) {
+    if (i + 1 == layers.size() && !rounds) {
       output = features;
     } else if (places_[i].output >= 0) {
       output = kept + group * places_[i].output;
@@ -259,6 +303,10 @@ void OnednnChain::ToFeatures(OnednnWorker& worker, int64_t group,
     layers[i].Forward(worker, input, output,
                       kept + group * places_[i].workspace);
     input = output;
+  }
+  if (rounds) {
+    Run(worker, of.to_features, layers.back().output(), input, of.features,
+        features);
   }
   worker.stream.wait();
 }
@@ -286,9 +334,16 @@ void OnednnChain::FromFeatures(OnednnWorker& worker, int64_t images,
                                const uint8_t* kept, bool channels_last,
                                float* image_gradient) const {
   const Group& group = GroupOf(images);
+  const size_t layers = group.layers.size();
   void* gradient = features_gradient;
   const void* output = features;
-  for (size_t i = group.layers.size(); i-- > 0;) {
+  if (type_ != Type::f32) {
+    gradient = worker.maps[layers % 2].data_ptr();
+    Run(worker, group.from_features, group.features, features_gradient,
+        group.layers.back().output(), gradient);
+    output = kept + images * places_.back().output;
+  }
+  for (size_t i = layers; i-- > 0;) {
     void* input_gradient = worker.maps[i % 2].data_ptr();
     group.layers[i].Backward(worker, output,
                              kept + images * places_[i].workspace, gradient,
@@ -296,13 +351,9 @@ void OnednnChain::FromFeatures(OnednnWorker& worker, int64_t images,
     gradient = input_gradient;
     if (i > 0) output = kept + images * places_[i - 1].output;
   }
-  const dnnl::memory from(group.layers.front().input_gradient(), engine_,
-                          gradient);
-  const dnnl::memory to(channels_last ? group.channels_last : group.contiguous,
-                        engine_, image_gradient);
-  const dnnl::reorder& reorder =
-      channels_last ? group.to_channels_last : group.to_contiguous;
-  reorder.execute(worker.stream, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  Run(worker, channels_last ? group.to_channels_last : group.to_contiguous,
+      group.layers.front().input_gradient(), gradient,
+      channels_last ? group.channels_last : group.contiguous, image_gradient);
   worker.stream.wait();
 }
 

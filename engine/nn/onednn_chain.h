@@ -12,7 +12,9 @@
 namespace adv {
 
 // A frozen network's layers from image to logits and back, as far as a single
-// thread goes: convolutions for groups of images, dense layers for tiles.
+// thread goes: convolutions for groups of images, dense layers for tiles. The
+// dense layers are float32, the convolutions that or bfloat16 (the network of
+// the same weights that is rounded to eight bits after each step).
 //
 // An image's values have the same bits in any group and tile. Tiles have one
 // shape. Groups have several, whose kernels are tried when the chain is made:
@@ -27,10 +29,16 @@ class OnednnChain {
   static constexpr int64_t kTile = 8;
   // The largest group. More would no longer find their maps in the cache.
   static constexpr int64_t kMaxGroup = 16;
+  // Rows of images and all else come in multiples of it: the float32 kernels
+  // for a single image sum in another order than those for groups.
+  static constexpr int64_t kMinGroup = 2;
 
-  // `image_shape` is {channels, rows, columns}.
+  using Type = dnnl::memory::data_type;
+
+  // `image_shape` is {channels, rows, columns}; `type` that of the
+  // convolutions, f32 or bf16.
   OnednnChain(const std::vector<Layer>& layers, const StateDict& parameters,
-              const std::vector<int64_t>& image_shape);
+              const std::vector<int64_t>& image_shape, Type type);
 
   // Whether the library has nothing better than its reference kernels for one
   // of the layers.
@@ -45,7 +53,7 @@ class OnednnChain {
   // Bytes of what an image's way back needs of its way there.
   int64_t kept_bytes() const { return kept_bytes_; }
 
-  // The largest size of a group that is at most `images`, at least 1.
+  // The largest size of a group that is at most `images`, at least kMinGroup.
   int64_t GroupSize(int64_t images) const;
 
   // A group of contiguous images to their rows of features. Fills `kept`,
@@ -81,8 +89,13 @@ class OnednnChain {
     std::vector<OnednnLayer> layers;
     dnnl::memory::desc contiguous;     // the images
     dnnl::memory::desc channels_last;  // the same
+    dnnl::memory::desc features;       // float32, as the last layer lays it out
     dnnl::reorder to_contiguous;       // from the layout of their gradient
     dnnl::reorder to_channels_last;
+    // Between float32 and bfloat16, for a chain that needs them.
+    dnnl::reorder from_images;
+    dnnl::reorder to_features;
+    dnnl::reorder from_features;
   };
 
   // A convolution or a dense layer before its kernels are chosen.
@@ -95,6 +108,13 @@ class OnednnChain {
   void AppendStep(const Layer& layer, const OnednnLayerShape& shape,
                   const StateDict& parameters, std::vector<Step>* steps);
   void MakeGroups(const std::vector<Step>& steps);
+  void MakeReorders(Group& group) const;
+  // From one layout to another, of this engine.
+  dnnl::reorder Reorder(const dnnl::memory::desc& from,
+                        const dnnl::memory::desc& to) const;
+  void Run(OnednnWorker& worker, const dnnl::reorder& reorder,
+           const dnnl::memory::desc& from, const void* values,
+           const dnnl::memory::desc& to, void* reordered) const;
   // The next layer of all groups, by the first algorithm that computes it and
   // gives the same bits in all of them.
   void AppendConvolution(const Step& step);
@@ -110,6 +130,7 @@ class OnednnChain {
 
   const dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   const std::vector<int64_t> image_shape_;
+  const Type type_;
   std::vector<std::string> names_;  // of convolutions, then of dense layers
   std::vector<Group> groups_;       // from small to large
   std::vector<Place> places_;       // of each convolution

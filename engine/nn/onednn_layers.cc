@@ -32,21 +32,23 @@ dnnl::algorithm AlgorithmOf(const OnednnChoice& choice) {
                          : dnnl::algorithm::convolution_direct;
 }
 
-dnnl::memory::desc WeightOf(const OnednnLayerShape& shape) {
-  return OnednnFloats({shape.out, shape.in, shape.kernel, shape.kernel},
-                      Tag::any);
+dnnl::memory::desc WeightOf(int64_t out, int64_t in, int64_t kernel,
+                            const OnednnChoice& choice) {
+  return OnednnFloats({out, in, kernel, kernel}, Tag::any,
+                      choice.input.data_type());
 }
 
 dnnl::convolution_forward::primitive_desc DescribeForward(
     const dnnl::engine& engine, const OnednnLayerShape& shape,
     const OnednnChoice& choice) {
   const int64_t padding = shape.kernel / 2;
-  const dnnl::memory::desc output = OnednnFloats(
-      {shape.images, shape.out, shape.rows, shape.columns}, choice.output);
-  return {{dnnl::prop_kind::forward_training,
+  const dnnl::memory::desc output =
+      OnednnFloats({shape.images, shape.out, shape.rows, shape.columns},
+                   choice.output, choice.input.data_type());
+  return {{dnnl::prop_kind::forward_inference,
            AlgorithmOf(choice),
            choice.input,
-           WeightOf(shape),
+           WeightOf(shape.out, shape.in, shape.kernel, choice),
            OnednnFloats({shape.out}, Tag::a),
            output,
            {1, 1},
@@ -56,21 +58,21 @@ dnnl::convolution_forward::primitive_desc DescribeForward(
           engine};
 }
 
-dnnl::convolution_backward_data::primitive_desc DescribeBackward(
+dnnl::convolution_forward::primitive_desc DescribeBackward(
     const dnnl::engine& engine, const OnednnLayerShape& shape,
     const OnednnChoice& choice,
     const dnnl::convolution_forward::primitive_desc& forward) {
   const int64_t padding = shape.kernel / 2;
-  return {{AlgorithmOf(choice),
-           choice.input_gradient,
-           WeightOf(shape),
+  return {{dnnl::prop_kind::forward_inference,
+           AlgorithmOf(choice),
            forward.dst_desc(),
+           WeightOf(shape.in, shape.out, shape.kernel, choice),
+           choice.input_gradient,
            {1, 1},
            {padding, padding},
            {padding, padding}},
           UserScratchpad(),
-          engine,
-          forward};
+          engine};
 }
 
 dnnl::memory PackedCopy(const dnnl::engine& engine, const at::Tensor& values,
@@ -90,8 +92,9 @@ at::Tensor Bytes(size_t size) {
 
 }  // namespace
 
-dnnl::memory::desc OnednnFloats(const std::vector<int64_t>& shape, Tag tag) {
-  return {shape, dnnl::memory::data_type::f32, tag};
+dnnl::memory::desc OnednnFloats(const std::vector<int64_t>& shape, Tag tag,
+                                dnnl::memory::data_type type) {
+  return {shape, type, tag};
 }
 
 OnednnWorker::OnednnWorker(const dnnl::engine& engine, size_t scratchpad_bytes,
@@ -101,19 +104,19 @@ OnednnWorker::OnednnWorker(const dnnl::engine& engine, size_t scratchpad_bytes,
       full(Bytes(map)),
       maps{Bytes(map), Bytes(map)} {}
 
-dnnl::memory OnednnParameters::Weight(const dnnl::engine& engine,
-                                      const dnnl::memory::desc& layout) {
+dnnl::memory OnednnWeights::In(const dnnl::engine& engine,
+                               const dnnl::memory::desc& layout) {
   for (const dnnl::memory& packed : packed_) {
     if (packed.get_desc() == layout) return packed;
   }
-  packed_.push_back(PackedCopy(engine, weight_, Tag::oihw, layout));
+  packed_.push_back(PackedCopy(engine, values_, Tag::oihw, layout));
   return packed_.back();
 }
 
-dnnl::memory OnednnParameters::Bias(const dnnl::engine& engine) {
-  return PackedCopy(engine, bias_, Tag::a,
-                    OnednnFloats(bias_.sizes().vec(), Tag::a));
-}
+OnednnParameters::OnednnParameters(const at::Tensor& weight, at::Tensor bias)
+    : forward(weight),
+      backward(weight.flip({2, 3}).transpose(0, 1).contiguous()),
+      bias(std::move(bias)) {}
 
 OnednnLayer::OnednnLayer(const dnnl::engine& engine,
                          const OnednnLayerShape& shape,
@@ -123,12 +126,14 @@ OnednnLayer::OnednnLayer(const dnnl::engine& engine,
       engine_(engine),
       forward_pd_(DescribeForward(engine, shape, choice)),
       forward_(forward_pd_),
-      forward_weights_(parameters.Weight(engine, forward_pd_.weights_desc())),
-      bias_(parameters.Bias(engine)),
+      forward_weights_(
+          parameters.forward.In(engine, forward_pd_.weights_desc())),
+      bias_(
+          PackedCopy(engine, parameters.bias, Tag::a, forward_pd_.bias_desc())),
       backward_pd_(DescribeBackward(engine, shape, choice, forward_pd_)),
       backward_(backward_pd_),
       backward_weights_(
-          parameters.Weight(engine, backward_pd_.weights_desc())) {
+          parameters.backward.In(engine, backward_pd_.weights_desc())) {
   if (shape.pool) MakePooling();
   if (shape.relu) MakeReluGradient();
 }
@@ -137,7 +142,7 @@ void OnednnLayer::MakePooling() {
   const dnnl::memory::desc full = forward_pd_.dst_desc();
   const dnnl::memory::desc pooled = OnednnFloats(
       {shape_.images, shape_.out, shape_.rows / 2, shape_.columns / 2},
-      Tag::any);
+      Tag::any, full.data_type());
   pool_forward_pd_ = {{dnnl::prop_kind::forward_training,
                        dnnl::algorithm::pooling_max,
                        full,
@@ -185,7 +190,7 @@ dnnl::memory::desc OnednnLayer::output() const {
 }
 
 dnnl::memory::desc OnednnLayer::input_gradient() const {
-  return backward_pd_.diff_src_desc();
+  return backward_pd_.dst_desc();
 }
 
 size_t OnednnLayer::scratchpad_bytes() const {
@@ -202,8 +207,9 @@ size_t OnednnLayer::scratchpad_bytes() const {
 }
 
 size_t OnednnLayer::largest_map_bytes() const {
-  return std::max(forward_pd_.dst_desc().get_size(),
-                  input_gradient().get_size());
+  return std::max({forward_pd_.src_desc().get_size(),
+                   forward_pd_.dst_desc().get_size(),
+                   input_gradient().get_size()});
 }
 
 size_t OnednnLayer::workspace_bytes() const {
@@ -270,30 +276,35 @@ void OnednnLayer::Backward(OnednnWorker& worker, const void* output,
           At(pool_backward_pd_.scratchpad_desc(), engine_, scratchpad)}});
     gradient = full;
   }
-  backward_.execute(worker.stream,
-                    {{DNNL_ARG_DIFF_DST, gradient},
-                     {DNNL_ARG_WEIGHTS, backward_weights_},
-                     {DNNL_ARG_DIFF_SRC, At(backward_pd_.diff_src_desc(),
-                                            engine_, input_gradient)},
-                     {DNNL_ARG_SCRATCHPAD, At(backward_pd_.scratchpad_desc(),
-                                              engine_, scratchpad)}});
+  backward_.execute(
+      worker.stream,
+      {{DNNL_ARG_SRC, gradient},
+       {DNNL_ARG_WEIGHTS, backward_weights_},
+       {DNNL_ARG_DST, At(backward_pd_.dst_desc(), engine_, input_gradient)},
+       {DNNL_ARG_SCRATCHPAD,
+        At(backward_pd_.scratchpad_desc(), engine_, scratchpad)}});
 }
 
 namespace {
 
-int64_t FloatsOf(const dnnl::memory::desc& map) {
-  return static_cast<int64_t>(map.get_size() / sizeof(float));
+at::ScalarType TypeOf(const dnnl::memory::desc& map) {
+  return map.data_type() == dnnl::memory::data_type::bf16 ? at::kBFloat16
+                                                          : at::kFloat;
 }
 
-at::Tensor RandomFloats(int64_t count) {
+int64_t ValuesIn(const dnnl::memory::desc& map) {
+  return static_cast<int64_t>(map.get_size() / c10::elementSize(TypeOf(map)));
+}
+
+at::Tensor RandomValues(const dnnl::memory::desc& map) {
   // The standard's generator, since torch's belongs to the caller.
   std::minstd_rand random(1);
-  at::Tensor values = at::empty({count}, at::kFloat);
+  at::Tensor values = at::empty({ValuesIn(map)}, at::kFloat);
   float* value = values.data_ptr<float>();
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < values.numel(); ++i) {
     value[i] = static_cast<float>(random()) / 0x1p31F - 0.5F;
   }
-  return values;
+  return values.to(TypeOf(map));
 }
 
 struct ThereAndBack {
@@ -307,13 +318,14 @@ ThereAndBack Compute(const dnnl::engine& engine, const OnednnLayer& layer,
                      const at::Tensor& output_gradient) {
   OnednnWorker worker(engine, layer.scratchpad_bytes(),
                       layer.largest_map_bytes());
-  const int64_t calls = input.numel() / FloatsOf(layer.input());
+  const int64_t calls = input.numel() / ValuesIn(layer.input());
   const at::Tensor inputs = input.view({calls, -1});
   // A call changes it.
   const at::Tensor gradients = output_gradient.clone().view({calls, -1});
   const at::Tensor output = at::empty_like(gradients);
   const at::Tensor input_gradient =
-      at::empty({calls, FloatsOf(layer.input_gradient())}, at::kFloat);
+      at::empty({calls, ValuesIn(layer.input_gradient())},
+                TypeOf(layer.input_gradient()));
   const at::Tensor workspace = Bytes(layer.workspace_bytes());
   for (int64_t i = 0; i < calls; ++i) {
     layer.Forward(worker, inputs[i].data_ptr(), output[i].data_ptr(),
@@ -330,8 +342,8 @@ ThereAndBack Compute(const dnnl::engine& engine, const OnednnLayer& layer,
 bool SameBits(const dnnl::engine& engine,
               const std::vector<OnednnLayer>& layers) {
   const OnednnLayer& largest = layers.back();
-  const at::Tensor input = RandomFloats(FloatsOf(largest.input()));
-  const at::Tensor gradient = RandomFloats(FloatsOf(largest.output()));
+  const at::Tensor input = RandomValues(largest.input());
+  const at::Tensor gradient = RandomValues(largest.output());
   const ThereAndBack expected = Compute(engine, largest, input, gradient);
   return std::all_of(layers.begin(), layers.end(), [&](const auto& layer) {
     const ThereAndBack found = Compute(engine, layer, input, gradient);

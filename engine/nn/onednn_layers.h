@@ -34,25 +34,34 @@ struct OnednnLayerShape {
   bool pool = false;    // after the ReLU: the maximum of 2x2
 };
 
-// A layer's frozen weights, in each layout that a kernel asked for.
-class OnednnParameters {
+// Frozen weights, in each layout that a kernel asked for.
+class OnednnWeights {
  public:
-  // `weight` [out, in, kernel, kernel] and `bias` [out], contiguous float32.
-  OnednnParameters(at::Tensor weight, at::Tensor bias)
-      : weight_(std::move(weight)), bias_(std::move(bias)) {}
+  // Contiguous float32, [out, in, kernel, kernel].
+  explicit OnednnWeights(at::Tensor values) : values_(std::move(values)) {}
 
   // Made at the first call for `layout`; later ones share it.
-  dnnl::memory Weight(const dnnl::engine& engine,
-                      const dnnl::memory::desc& layout);
-  dnnl::memory Bias(const dnnl::engine& engine);
+  dnnl::memory In(const dnnl::engine& engine, const dnnl::memory::desc& layout);
 
  private:
-  const at::Tensor weight_;
-  const at::Tensor bias_;
+  const at::Tensor values_;
   std::vector<dnnl::memory> packed_;
 };
 
-// Layouts and kernels of a layer. format_tag::any lets the library choose.
+struct OnednnParameters {
+  // `weight` [out, in, kernel, kernel] and `bias` [out], contiguous float32.
+  OnednnParameters(const at::Tensor& weight, at::Tensor bias);
+
+  OnednnWeights forward;
+  // [in, out, kernel, kernel]: the weights of the convolution that leads the
+  // gradient of the output to that of the input.
+  OnednnWeights backward;
+  at::Tensor bias;
+};
+
+// Layouts and kernels of a layer. format_tag::any lets the library choose. All
+// values and gradients have the type of `input`, float32 or bfloat16; sums are
+// float32.
 struct OnednnChoice {
   dnnl::memory::desc input;
   dnnl::memory::desc input_gradient;
@@ -62,7 +71,9 @@ struct OnednnChoice {
 };
 
 // A convolution of some maps with frozen weights, and the ReLU and pooling that
-// follow it.
+// follow it. The way back is a convolution, too, with the weights turned, so
+// that both have the library's kernels for inference, which lay out weights
+// (and transform them to Winograd's form) once.
 //
 // Thread-safe; of two calls at once, each must have a worker of its own.
 // Throws dnnl::error, also when there are no kernels of that choice.
@@ -104,8 +115,8 @@ class OnednnLayer {
   dnnl::convolution_forward forward_;
   dnnl::memory forward_weights_;
   dnnl::memory bias_;
-  dnnl::convolution_backward_data::primitive_desc backward_pd_;
-  dnnl::convolution_backward_data backward_;
+  dnnl::convolution_forward::primitive_desc backward_pd_;
+  dnnl::convolution_forward backward_;
   dnnl::memory backward_weights_;
 
   dnnl::pooling_forward::primitive_desc pool_forward_pd_;
@@ -122,9 +133,10 @@ class OnednnLayer {
 bool SameBits(const dnnl::engine& engine,
               const std::vector<OnednnLayer>& layers);
 
-// A description of float32 values.
-dnnl::memory::desc OnednnFloats(const std::vector<int64_t>& shape,
-                                dnnl::memory::format_tag tag);
+// A description of values, float32 if nothing else is said.
+dnnl::memory::desc OnednnFloats(
+    const std::vector<int64_t>& shape, dnnl::memory::format_tag tag,
+    dnnl::memory::data_type type = dnnl::memory::data_type::f32);
 
 }  // namespace adv
 

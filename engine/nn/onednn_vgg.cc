@@ -84,9 +84,12 @@ T* Row(const at::Tensor& tensor, int64_t row) {
 
 class OnednnVgg final : public Network {
  public:
-  OnednnVgg(NetworkTraits traits, std::unique_ptr<const OnednnChain> chain)
+  // `make_fast` makes what Fast gives, or null.
+  OnednnVgg(NetworkTraits traits, std::unique_ptr<const OnednnChain> chain,
+            std::function<std::unique_ptr<const Network>()> make_fast)
       : Network(std::move(traits)),
         chain_(std::move(chain)),
+        make_fast_(std::move(make_fast)),
         desks_(*chain_),
         rows_(*chain_) {}
 
@@ -95,7 +98,8 @@ class OnednnVgg final : public Network {
     const at::Tensor input = Prepare(images);
     return Try<at::Tensor>([&] {
       const std::shared_ptr<Rows> rows = RowsFor(input.size(0));
-      return Forward(input, Groups(input.size(0)), false, *rows);
+      return Forward(input, images.size(0), Groups(input.size(0)), false,
+                     *rows);
     });
   }
 
@@ -107,11 +111,19 @@ class OnednnVgg final : public Network {
     return Try<LogitsAndGradient>([&] {
       const std::vector<Group> groups = Groups(input.size(0));
       const std::shared_ptr<Rows> rows = RowsFor(input.size(0));
-      const at::Tensor logits = Forward(input, groups, true, *rows);
-      return LogitsAndGradient{logits,
-                               Backward(loss_gradient(logits), groups,
-                                        images.suggest_memory_format(), *rows)};
+      const at::Tensor logits =
+          Forward(input, images.size(0), groups, true, *rows);
+      return LogitsAndGradient{
+          logits, Backward(loss_gradient(logits), images.size(0), groups,
+                           images.suggest_memory_format(), *rows)};
     });
+  }
+
+  const Network* Fast() const override {
+    if (make_fast_) {
+      std::call_once(fast_made_, [this] { fast_ = make_fast_(); });
+    }
+    return fast_.get();
   }
 
  private:
@@ -120,10 +132,15 @@ class OnednnVgg final : public Network {
     int64_t size;
   };
 
-  // Checked, on the CPU, contiguous.
+  // Checked, on the CPU, contiguous, filled up to whole groups.
   static at::Tensor Prepare(const at::Tensor& images) {
     CheckVggImages(images);
-    return images.detach().to(at::kCPU).contiguous();
+    const at::Tensor input = images.detach().to(at::kCPU).contiguous();
+    const int64_t odd = images.size(0) % OnednnChain::kMinGroup;
+    if (odd == 0) return input;
+    const int64_t missing = OnednnChain::kMinGroup - odd;
+    return at::cat(
+        {input, input.narrow(0, 0, 1).expand({missing, -1, -1, -1})});
   }
 
   template <typename T>
@@ -163,14 +180,17 @@ class OnednnVgg final : public Network {
     });
   }
 
-  // The logits. With a way back, `rows` has all that Backward needs.
-  at::Tensor Forward(const at::Tensor& images, const std::vector<Group>& groups,
-                     bool way_back, Rows& rows) const {
-    const int64_t count = images.size(0);
+  // The logits of the first `count` images; the others fill up a group. With a
+  // way back, `rows` has all that Backward needs.
+  at::Tensor Forward(const at::Tensor& images, int64_t count,
+                     const std::vector<Group>& groups, bool way_back,
+                     Rows& rows) const {
     const int64_t tiles = Tiles(count);
     Fit(tiles * kTile, chain_->features(), at::kFloat, &rows.features);
     Fit(tiles * kTile, chain_->hidden(), at::kFloat, &rows.hidden);
-    if (way_back) Fit(count, chain_->kept_bytes(), at::kByte, &rows.kept);
+    if (way_back) {
+      Fit(images.size(0), chain_->kept_bytes(), at::kByte, &rows.kept);
+    }
     ForEach(groups.size(), [&](Desk& desk, int64_t i) {
       const auto [first, size] = groups[i];
       chain_->ToFeatures(desk.worker, size, Row(images, first),
@@ -190,10 +210,9 @@ class OnednnVgg final : public Network {
     return logits.narrow(0, 0, count);
   }
 
-  at::Tensor Backward(const at::Tensor& logits_gradient,
+  at::Tensor Backward(const at::Tensor& logits_gradient, int64_t count,
                       const std::vector<Group>& groups, at::MemoryFormat format,
                       Rows& rows) const {
-    const int64_t count = groups.back().first + groups.back().size;
     const int64_t tiles = Tiles(count);
     TORCH_CHECK(
         logits_gradient.sizes() == at::IntArrayRef({count, chain_->classes()}),
@@ -209,7 +228,7 @@ class OnednnVgg final : public Network {
                          Row(rows.features_gradient, tile * kTile));
     });
     std::vector<int64_t> shape = traits().image_shape;
-    shape.insert(shape.begin(), count);
+    shape.insert(shape.begin(), groups.back().first + groups.back().size);
     at::Tensor gradient =
         at::empty(shape, at::TensorOptions(at::kFloat).memory_format(format));
     ForEach(groups.size(), [&](Desk& desk, int64_t i) {
@@ -219,19 +238,31 @@ class OnednnVgg final : public Network {
           Row(rows.features, first), Row<uint8_t>(rows.kept, first),
           format == at::MemoryFormat::ChannelsLast, Row(gradient, first));
     });
-    return gradient;
+    return gradient.narrow(0, 0, count);
   }
 
   const std::unique_ptr<const OnednnChain> chain_;
+  const std::function<std::unique_ptr<const Network>()> make_fast_;
+  mutable std::once_flag fast_made_;
+  mutable std::unique_ptr<const Network> fast_;
   mutable Lent<Desk> desks_;
   mutable Lent<Rows> rows_;
 };
 
 absl::StatusOr<std::unique_ptr<const OnednnChain>> MakeChain(
-    const std::vector<Layer>& layers, const StateDict& parameters) {
+    const std::vector<Layer>& layers, const StateDict& parameters,
+    Precision precision) {
+  const bool fast = precision == Precision::kFast;
+  // The library has such kernels for older processors, too, slower than those
+  // of float32.
+  if (fast && dnnl::get_effective_cpu_isa() < dnnl::cpu_isa::avx512_core_bf16) {
+    return absl::UnimplementedError(
+        "this processor does not compute with bfloat16 (AVX512-BF16 or AMX)");
+  }
   try {
     auto chain = std::make_unique<const OnednnChain>(
-        layers, parameters, VggTraits(at::kCPU).image_shape);
+        layers, parameters, VggTraits(at::kCPU).image_shape,
+        fast ? OnednnChain::Type::bf16 : OnednnChain::Type::f32);
     if (!chain->is_slow()) return chain;
   } catch (const dnnl::error& error) {
     return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
@@ -243,10 +274,18 @@ absl::StatusOr<std::unique_ptr<const OnednnChain>> MakeChain(
 
 absl::StatusOr<std::shared_ptr<const Network>> MakeOnednnVgg(
     const std::vector<Layer>& layers, const StateDict& parameters) {
-  auto chain = MakeChain(layers, parameters);
+  auto chain = MakeChain(layers, parameters, Precision::kFloat32);
   if (!chain.ok()) return chain.status();
+  // Few networks are ever asked for it.
+  const auto make_fast = [layers,
+                          parameters]() -> std::unique_ptr<const Network> {
+    auto fast = MakeChain(layers, parameters, Precision::kFast);
+    if (!fast.ok()) return nullptr;
+    return std::make_unique<const OnednnVgg>(VggTraits(at::kCPU),
+                                             *std::move(fast), nullptr);
+  };
   return std::make_shared<const OnednnVgg>(VggTraits(at::kCPU),
-                                           *std::move(chain));
+                                           *std::move(chain), make_fast);
 }
 
 std::string OnednnVersion() {
@@ -254,8 +293,9 @@ std::string OnednnVersion() {
   return absl::StrCat(version->major, ".", version->minor, ".", version->patch);
 }
 
-std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers) {
-  const auto chain = MakeChain(layers, InitialParameters(layers, 1));
+std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers,
+                                       Precision precision) {
+  const auto chain = MakeChain(layers, InitialParameters(layers, 1), precision);
   if (!chain.ok()) return {};
   return (*chain)->Kernels();
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/nn/network.h"
+#include "engine/nn/precision.h"
 #include "engine/nn/vgg.h"
 
 namespace adv {
@@ -16,6 +17,9 @@ namespace adv {
 // LibTorch: weights are laid out once, maps keep the layout of the kernels from
 // the first convolution to the last, and no graph is recorded. `parameters`
 // must fit `layers` (CheckParameters).
+//
+// It has fast passes on a processor that computes with bfloat16 (AVX512-BF16 or
+// AMX).
 //
 // UNIMPLEMENTED if the program was built without oneDNN or if the library has
 // no fast kernels for this processor, INTERNAL if it fails; MakeVgg then takes
@@ -28,7 +32,9 @@ std::string OnednnVersion();
 
 // What computes each layer of such a network, one line each: "conv1: forward
 // <kernel>, backward <kernel>". Empty if there can be no such network.
-std::vector<std::string> OnednnKernels(const std::vector<Layer>& layers);
+std::vector<std::string> OnednnKernels(
+    const std::vector<Layer>& layers,
+    Precision precision = Precision::kFloat32);
 
 }  // namespace adv
 

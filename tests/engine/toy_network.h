@@ -89,6 +89,30 @@ inline std::shared_ptr<const Network> MakeChannelMeanNetwork(
                                             at::zeros({channels}));
 }
 
+// `network`, whose fast passes are those of `fast`.
+class WithFastPasses final : public Network {
+ public:
+  WithFastPasses(std::shared_ptr<const Network> network,
+                 std::shared_ptr<const Network> fast)
+      : Network(network->traits()),
+        network_(std::move(network)),
+        fast_(std::move(fast)) {}
+
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& images) const override {
+    return network_->Logits(images);
+  }
+  absl::StatusOr<LogitsAndGradient> InputGradient(
+      const at::Tensor& images,
+      const LogitGradient& loss_gradient) const override {
+    return network_->InputGradient(images, loss_gradient);
+  }
+  const Network* Fast() const override { return fast_.get(); }
+
+ private:
+  const std::shared_ptr<const Network> network_;
+  const std::shared_ptr<const Network> fast_;
+};
+
 }  // namespace adv
 
 #endif  // ADV_TESTS_ENGINE_TOY_NETWORK_H_

@@ -300,5 +300,18 @@ TEST(PassQueueTest, ManyThreadsGetTheirOwnResults) {
   EXPECT_EQ(queue->stats().asked, 400);
 }
 
+TEST_F(BatchingNetworkTest, FastPassesGoThroughTheQueue) {
+  const std::shared_ptr<const Network> toy = MakeChannelMeanNetwork(Shape());
+  const auto queue = std::make_shared<PassQueue>(1, 16);
+  EXPECT_EQ(BatchingNetwork(toy, queue).Fast(), nullptr);
+  const auto fast = MakeChannelMeanNetwork(Shape(), 2);
+  const BatchingNetwork network(std::make_shared<WithFastPasses>(toy, fast),
+                                queue);
+  ASSERT_NE(network.Fast(), nullptr);
+  EXPECT_TRUE(network.Fast()->Logits(Images(3)).value().equal(
+      fast->Logits(Images(3)).value()));
+  EXPECT_EQ(queue->stats().asked, 1);
+}
+
 }  // namespace
 }  // namespace adv
