@@ -334,6 +334,13 @@ void AddHow(CLI::App* command, EvaluateFlags* flags) {
   command->add_flag("--eight-bit", flags->eight_bit,
                     "Perturb on multiples of 1/255 and verify the bytes");
   command
+      ->add_option("--precision", flags->precision,
+                   "float32 (default), or fast: attack with faster passes, "
+                   "judge in float32, and attack again in float32 what is "
+                   "not fooled")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"float32", "fast"}));
+  command
       ->add_option("--tile-size", flags->tile_size,
                    "Images computed together, 1 to 1024; default 128, on "
                    "a server with a GPU 1000")

@@ -88,6 +88,7 @@ absl::StatusOr<v1::EvaluationSpec> Base(const EvaluateFlags& flags,
   spec.set_samples(flags.samples);
   spec.set_seed(flags.seed);
   spec.set_eight_bit(flags.eight_bit);
+  if (flags.precision == "fast") spec.set_precision(v1::PRECISION_FAST);
   spec.set_tile_size(flags.tile_size);
   spec.set_norm(norm);
   if (!flags.source_model.empty()) spec.set_source_model(flags.source_model);

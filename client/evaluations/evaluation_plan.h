@@ -29,6 +29,7 @@ struct EvaluateFlags {
   std::string step_size;
   bool thesis_mode = false;
   bool eight_bit = false;
+  std::string precision;  // float32, fast, or empty for the server's default
   std::uint32_t tile_size = 0;
   bool cancel_on_disconnect = false;
   std::string compare;

@@ -96,6 +96,8 @@ std::map<std::string, std::string> Metadata(const v1::Evaluation& evaluation,
           {"goal", GoalName(spec.goal(), report.class_names())},
           {"seed", absl::StrCat(spec.seed())},
           {"eight_bit", spec.eight_bit() ? "true" : "false"},
+          {"precision",
+           spec.precision() == v1::PRECISION_FAST ? "fast" : "float32"},
           {"layout", LayoutName(images)},
           {"class_names", classes.dump()}};
 }
@@ -133,6 +135,7 @@ v1::GenerateAdversarialRequest SavedImages::Request(std::size_t begin,
   *request.mutable_goal() = spec.goal();
   request.set_success(spec.success());
   request.set_eight_bit(spec.eight_bit());
+  request.set_precision(spec.precision());
   request.set_seed(spec.seed());
   request.mutable_dataset_images()->set_dataset(spec.dataset());
   // A fixed class is asked for image by image, as the records have it.

@@ -42,6 +42,9 @@ std::string Header(const ModelResults& results, const Style& style) {
   }
   if (resolved.spec().norm() == v1::NORM_L2) text += ", epsilon in L2";
   if (resolved.spec().eight_bit()) text += ", 8-bit images";
+  if (resolved.spec().precision() == v1::PRECISION_FAST) {
+    text += ", fast passes confirmed in float32";
+  }
   if (resolved.spec().success() == v1::SUCCESS_RULE_ANY_ITERATE) {
     text += ", any iterate counts";
   }

@@ -30,6 +30,7 @@ constexpr Mapping kMappings[] = {
     {"source_model", "--source-model"},
     {"cancel_on_disconnect", "--cancel-on-disconnect"},
     {"eight_bit", "--eight-bit"},
+    {"precision", "--precision"},
     {"tile_size", "--tile-size"},
     {"page_size", "--limit"},
     {"top_k", "--top-k"},
@@ -121,6 +122,8 @@ std::vector<std::pair<std::string, std::string>> MakeWords() {
       {"TARGET_RULE_NEXT", "next"},
       {"TARGET_RULE_RANDOM", "random"},
       {"source_model", "--source-model"},
+      {"PRECISION_FAST", "fast"},
+      {"PRECISION_FLOAT32", "float32"},
       {"eight_bit", "--eight-bit"}};
   for (const EnumDescriptor* values :
        {v1::Norm_descriptor(), v1::ApgdLoss_descriptor(),

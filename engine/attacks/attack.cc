@@ -57,6 +57,10 @@ absl::Status CheckRun(const AttackTraits& traits, const Network& target,
     return absl::InvalidArgumentError(
         "success: any_iterate needs source_model to be the model itself");
   }
+  if (options.precision == Precision::kFast && &target != &source) {
+    return absl::InvalidArgumentError(
+        "precision: fast needs source_model to be the model itself");
+  }
   return CheckBatch(target, source, batch, options.eight_bit);
 }
 
@@ -77,6 +81,40 @@ void SetVerdict(const AttackedModel& model, const at::Tensor& clean_logits,
   if (result.member.defined()) {
     result.member = result.member.masked_fill(clean.logical_or(failed), -1);
   }
+}
+
+// The images of `batch` at `rows` [M] int64 alone. With their clean logits,
+// they need not be computed again.
+AttackBatch PartOf(const AttackBatch& batch, const at::Tensor& clean_logits,
+                   const at::Tensor& rows) {
+  AttackBatch part;
+  part.images = SelectRows(batch.images, rows);
+  part.labels = batch.labels.index_select(0, rows);
+  part.samples = batch.samples.index_select(0, rows.cpu());
+  if (batch.targets.defined()) {
+    part.targets = batch.targets.index_select(0, rows);
+  }
+  part.clean_logits = clean_logits.index_select(0, rows);
+  // The examples are no images of the batch, so they all remain.
+  part.examples = batch.examples;
+  part.example_classes = batch.example_classes;
+  return part;
+}
+
+// Puts what `found` says of the images `chosen` [K] in place of what `result`
+// says of those at `rows` [K].
+void Replace(const at::Tensor& rows, const AttackResult& found,
+             const at::Tensor& chosen, AttackResult& result) {
+  // Epsilons may share a tensor, which is therefore not written to.
+  const auto replace = [&](const at::Tensor& by, at::Tensor& values) {
+    values = values.index_copy(0, rows, by.index_select(0, chosen));
+  };
+  result.images = AsNetworksCompute(
+      result.images.index_copy(0, rows, SelectRows(found.images, chosen)));
+  replace(found.logits, result.logits);
+  replace(found.success, result.success);
+  replace(found.iterations, result.iterations);
+  if (result.member.defined()) replace(found.member, result.member);
 }
 
 // [N] bool: which images differ in any pixel.
@@ -132,6 +170,9 @@ absl::StatusOr<AttackOutcome> Attack::Run(const Network& target,
                                           const RunOptions& options) const {
   absl::Status status = CheckRun(traits_, target, source, batch, options);
   if (!status.ok()) return status;
+  if (options.precision == Precision::kFast) {
+    return RunFast(target, batch, options);
+  }
   if (&target != &source) {
     const absl::StatusOr<std::vector<AttackResult>> crafted =
         Craft(source, batch, options);
@@ -202,6 +243,80 @@ absl::StatusOr<AttackOutcome> Attack::Show(
   return outcome;
 }
 
+absl::StatusOr<AttackOutcome> Attack::RunFast(const Network& target,
+                                              const AttackBatch& batch,
+                                              const RunOptions& options) const {
+  const Network* fast_target = target.Fast();
+  if (fast_target == nullptr) {
+    return absl::InvalidArgumentError(
+        "precision: the model has no passes here that are faster than float32");
+  }
+  RunOptions own = options;
+  own.precision = Precision::kFloat32;
+  AttackBatch ready = Prepare(batch, target.traits().device, options.eight_bit);
+  AttackedModel model(target, /*transfer=*/false, ready, options.before_pass);
+  const absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
+  if (!clean_logits.ok()) return clean_logits.status();
+  ready.clean_logits = *clean_logits;
+  AttackedModel fast(*fast_target, /*transfer=*/false, ready,
+                     options.before_pass);
+  const absl::StatusOr<std::vector<AttackResult>> found =
+      Propose(fast, ready, own);
+  if (!found.ok()) return found.status();
+  absl::StatusOr<AttackOutcome> outcome = Show(target, *found, ready, own);
+  if (!outcome.ok()) return outcome;
+  std::vector<std::vector<size_t>> together(1);
+  for (size_t e = 0; e < options.epsilons.size(); ++e) {
+    AttackResult& result = outcome->results[e];
+    const at::Tensor unnoticed =
+        result.success.logical_and(result.iterations.lt(0));
+    const at::Tensor passes = (result.gradients + result.forwards).clamp_min(1);
+    result.iterations = at::where(unnoticed, passes, result.iterations);
+    // As a search that ignores epsilon serves them all, one is enough.
+    if (e > 0 && !traits_.ignores_epsilon) together.emplace_back();
+    together.back().push_back(e);
+  }
+  for (const std::vector<size_t>& places : together) {
+    absl::Status status = AttackAgain(model, ready, own, places, *outcome);
+    if (!status.ok()) return status;
+  }
+  return outcome;
+}
+
+absl::Status Attack::AttackAgain(AttackedModel& model, const AttackBatch& batch,
+                                 const RunOptions& options,
+                                 const std::vector<size_t>& places,
+                                 AttackOutcome& outcome) const {
+  RunOptions within = options;
+  within.epsilons.clear();
+  std::vector<at::Tensor> failed;  // [N] bool at each place
+  for (const size_t place : places) {
+    within.epsilons.push_back(options.epsilons[place]);
+    failed.push_back(outcome.results[place].success.logical_not());
+  }
+  const at::Tensor rows = PositionsOf(at::stack(failed).any(0));
+  if (rows.numel() == 0) return absl::OkStatus();
+  const AttackBatch part = PartOf(batch, outcome.clean_logits, rows);
+  AttackedModel part_model = model.Part(part);
+  absl::StatusOr<std::vector<AttackResult>> found =
+      Propose(part_model, part, within);
+  if (!found.ok()) return found.status();
+  for (size_t i = 0; i < places.size(); ++i) {
+    AttackResult& result = outcome.results[places[i]];
+    AttackResult& again = (*found)[i];
+    SetVerdict(part_model, part.clean_logits, again);
+    const at::Tensor chosen = PositionsOf(failed[i].index_select(0, rows));
+    Replace(rows.index_select(0, chosen), again, chosen, result);
+    result.gradients = result.gradients.index_add(0, rows, again.gradients);
+    result.forwards = result.forwards.index_add(0, rows, again.forwards);
+    result.zero_gradient = result.zero_gradient.index_copy(
+        0, rows,
+        result.zero_gradient.index_select(0, rows).logical_or(
+            again.zero_gradient));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<AttackResult>> Attack::Propose(
     AttackedModel& model, const AttackBatch& ready,
     const RunOptions& options) const {
@@ -241,18 +356,7 @@ absl::StatusOr<std::vector<AttackResult>> Attack::PerturbRows(
     const at::Tensor& rows, const RunOptions& options) {
   const absl::StatusOr<at::Tensor> clean_logits = model.CleanLogits();
   if (!clean_logits.ok()) return clean_logits.status();
-  AttackBatch part;
-  part.images = SelectRows(batch.images, rows);
-  part.labels = batch.labels.index_select(0, rows);
-  part.samples = batch.samples.index_select(0, rows.cpu());
-  if (batch.targets.defined()) {
-    part.targets = batch.targets.index_select(0, rows);
-  }
-  // With these, the part need not compute clean logits again.
-  part.clean_logits = clean_logits->index_select(0, rows);
-  // The examples are no images of the batch, so they all remain.
-  part.examples = batch.examples;
-  part.example_classes = batch.example_classes;
+  const AttackBatch part = PartOf(batch, *clean_logits, rows);
   AttackedModel part_model = model.Part(part);
   return attack.Perturb(part_model, part, options);
 }

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -98,6 +99,16 @@ class Attack {
       const at::Tensor& rows, const RunOptions& options);
 
  private:
+  // Run with Precision::kFast. The arguments are checked.
+  absl::StatusOr<AttackOutcome> RunFast(const Network& target,
+                                        const AttackBatch& batch,
+                                        const RunOptions& options) const;
+  // Attacks again, at each of these places among the epsilons, the images that
+  // are not fooled there.
+  absl::Status AttackAgain(AttackedModel& model, const AttackBatch& batch,
+                           const RunOptions& options,
+                           const std::vector<size_t>& places,
+                           AttackOutcome& outcome) const;
   // Perturb, and checks of what it gave.
   absl::StatusOr<std::vector<AttackResult>> Propose(
       AttackedModel& model, const AttackBatch& ready,

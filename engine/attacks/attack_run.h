@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/attacks/threat_model.h"
+#include "engine/nn/precision.h"
 
 namespace adv {
 
@@ -52,6 +53,11 @@ struct RunOptions {
   bool eight_bit = false;
   // The seed of all random numbers, together with the images' `samples`.
   uint64_t seed = 0;
+  // kFast: the attack runs with the target's fast passes. The target's float32
+  // passes then judge what it found, and the attack runs again with these on
+  // the images that are not fooled. So each verdict is float32's. Not for
+  // transfers.
+  Precision precision = Precision::kFloat32;
   // Called before each forward or gradient pass. A status that is not OK ends
   // the run with that status. A caller can cancel here, or let more urgent work
   // go first.
@@ -72,7 +78,8 @@ struct AttackResult {
   // `success` is false. An attack of several runs (restarts, target classes,
   // members) counts the steps of the run that succeeded. With a source of its
   // own, the target sees the last iterate alone, so the number is 0, that of
-  // all steps, or -1.
+  // all steps, or -1. With Precision::kFast the steps are those after which the
+  // fast passes saw it fooled; where only float32 does, the passes spent on it.
   at::Tensor iterations;
   at::Tensor zero_gradient;  // [N] bool: some gradient was zero everywhere
   // [N] int64, the passes spent on each image. Their sum over the epsilons is

@@ -19,6 +19,7 @@ RunOptions RunOptionsOf(const EvaluationPlan& plan) {
   options.epsilons = plan.epsilons;
   options.success = plan.success;
   options.eight_bit = plan.eight_bit;
+  options.precision = plan.precision;
   options.seed = plan.seed;
   return options;
 }

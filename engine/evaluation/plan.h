@@ -20,6 +20,7 @@ struct EvaluationPlan {
   Goal goal;
   SuccessRule success = SuccessRule::kLastIterate;
   bool eight_bit = false;
+  Precision precision = Precision::kFloat32;
   uint64_t seed = 0;
   // The largest number of images that are attacked together, in [1, 1024]. On a
   // device other than the CPU it is always this number (the last tile is

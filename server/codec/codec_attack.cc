@@ -237,6 +237,29 @@ SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
   return SuccessRule::kAnyIterate;
 }
 
+Precision DecodePrecision(v1::Precision precision, absl::string_view field,
+                          const Network& network, bool transfer,
+                          FieldViolations* violations) {
+  if (!v1::Precision_IsValid(precision)) {
+    violations->Add(field,
+                    absl::StrCat("is ", static_cast<int>(precision),
+                                 "; must be a value of adv.v1.Precision"));
+  }
+  if (precision != v1::PRECISION_FAST) return Precision::kFloat32;
+  if (transfer) {
+    violations->Add(field,
+                    "is PRECISION_FAST; must be PRECISION_FLOAT32 with a "
+                    "source_model of its own");
+  } else if (network.Fast() == nullptr) {
+    violations->Add(field,
+                    "is PRECISION_FAST; must be PRECISION_FLOAT32, since "
+                    "nothing is faster for this model on this server (it would "
+                    "be for the project's own networks on a CPU with "
+                    "AVX512-BF16 or AMX)");
+  }
+  return Precision::kFast;
+}
+
 void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
                  const AttackSource& source, absl::string_view goal_field,
                  FieldViolations* violations) {
@@ -265,6 +288,11 @@ void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
 v1::SuccessRule EncodeSuccess(SuccessRule rule) {
   return rule == SuccessRule::kAnyIterate ? v1::SUCCESS_RULE_ANY_ITERATE
                                           : v1::SUCCESS_RULE_LAST_ITERATE;
+}
+
+v1::Precision EncodePrecision(Precision precision) {
+  return precision == Precision::kFast ? v1::PRECISION_FAST
+                                       : v1::PRECISION_FLOAT32;
 }
 
 }  // namespace adv

@@ -12,6 +12,8 @@
 #include "engine/attacks/attack.h"
 #include "engine/attacks/attack_config.h"
 #include "engine/attacks/threat_model.h"
+#include "engine/nn/network.h"
+#include "engine/nn/precision.h"
 #include "server/codec/codec_attack_config.h"
 #include "server/limits.h"
 #include "server/wire/errors.h"
@@ -74,7 +76,13 @@ void CheckAttack(const AttackConfig& config, bool targeted, int64_t classes,
 SuccessRule DecodeSuccess(v1::SuccessRule rule, absl::string_view field,
                           bool transfer, FieldViolations* violations);
 
+// `transfer` means that the source is another model than `network`'s.
+Precision DecodePrecision(v1::Precision precision, absl::string_view field,
+                          const Network& network, bool transfer,
+                          FieldViolations* violations);
+
 v1::SuccessRule EncodeSuccess(SuccessRule rule);
+v1::Precision EncodePrecision(Precision precision);
 
 }  // namespace adv
 

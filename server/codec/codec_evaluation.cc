@@ -167,6 +167,9 @@ EvaluationPlan DecodePlan(const v1::EvaluationSpec& spec,
                          violations);
   plan.success = DecodeSuccess(spec.success(), "spec.success",
                                inputs.source_model != inputs.model, violations);
+  plan.precision =
+      DecodePrecision(spec.precision(), "spec.precision", network,
+                      inputs.source_model != inputs.model, violations);
   plan.eight_bit = spec.eight_bit();
   plan.seed = spec.seed();
   DecodeTileSize(spec, network.traits().good_batch, &plan, violations);
@@ -225,6 +228,7 @@ v1::EvaluationSpec EncodeSpec(const ResolvedEvaluation& evaluation) {
   *spec.mutable_goal() = EncodeGoal(plan.goal);
   spec.set_success(EncodeSuccess(plan.success));
   spec.set_eight_bit(plan.eight_bit);
+  spec.set_precision(EncodePrecision(plan.precision));
   spec.set_tile_size(static_cast<uint32_t>(plan.tile_size));
   return spec;
 }

@@ -205,6 +205,9 @@ void DecodeTask(const v1::GenerateAdversarialRequest& request,
   task->options.success =
       DecodeSuccess(request.success(), "success",
                     task->model != task->source_model, violations);
+  task->options.precision =
+      DecodePrecision(request.precision(), "precision", *task->model->network,
+                      task->model != task->source_model, violations);
   task->target_field = "goal.targeted.target_class";
   if (!IsPerImage(request.goal())) {
     task->goal = DecodeGoal(request.goal(), "goal", classes, violations);
@@ -344,6 +347,7 @@ void EncodeGenerate(const v1::GenerateAdversarialRequest& request,
   plan.norm = task.options.norm;
   plan.epsilons = task.options.epsilons;
   plan.eight_bit = task.options.eight_bit;
+  plan.precision = task.options.precision;
   if (task.goal.kind == Goal::Kind::kTargeted && task.dataset == nullptr &&
       TraitsOf(task.attack).starts_at_examples) {
     response->add_warnings(absl::StrCat(

@@ -23,4 +23,13 @@ absl::StatusOr<LogitsAndGradient> CountingNetwork::InputGradient(
   return both;
 }
 
+const Network* CountingNetwork::Fast() const {
+  std::call_once(fast_made_, [this] {
+    const Network* fast = network_.Fast();
+    if (fast == nullptr) return;
+    fast_ = std::make_unique<const CountingNetwork>(*fast, &cost_);
+  });
+  return fast_.get();
+}
+
 }  // namespace adv

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 
 #include "engine/nn/network.h"
 
@@ -23,10 +25,13 @@ class CountingNetwork final : public Network {
   absl::StatusOr<LogitsAndGradient> InputGradient(
       const at::Tensor& images,
       const LogitGradient& loss_gradient) const override;
+  const Network* Fast() const override;
 
  private:
   const Network& network_;
   std::atomic<int64_t>& cost_;
+  mutable std::once_flag fast_made_;
+  mutable std::unique_ptr<const CountingNetwork> fast_;
 };
 
 }  // namespace adv

@@ -2,6 +2,7 @@
 // a few images, against what was recorded.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -138,6 +139,38 @@ TEST_P(ZooAttackTest, CountsWhatIsRecorded) {
   EXPECT_NEAR(GetParam().goal ? attack.target_hits : attack.overall.right_right,
               GetParam().count, kSlack)
       << "clean right: " << attack.overall.clean_right();
+}
+
+// What both say of the same images differs by .2 points at most; of these, by
+// one.
+TEST(ZooFastPrecisionTest, FindsWhatFloat32Finds) {
+  const ZooModel* const model = FindZooModel("balanced");
+  ASSERT_NE(model, nullptr);
+  if (model->network->Fast() == nullptr) {
+    GTEST_SKIP() << "this processor does not compute with bfloat16";
+  }
+  EvaluationPlan plan;
+  plan.attacks = {FgsmConfig{}, PgdConfig{{}, 10, 1, true}};
+  plan.epsilons = {1.0 / 255, 2.0 / 255};
+  const auto run = [&](Precision precision) {
+    plan.precision = precision;
+    return Evaluate(*model->network, *model->network, ZooSample(),
+                    SampleIndices(ZooSample().labels, 250, 1), plan, nullptr,
+                    nullptr)
+        .value();
+  };
+  const EvaluationReport reference = run(Precision::kFloat32);
+  const EvaluationReport fast = run(Precision::kFast);
+  ASSERT_EQ(fast.attacks.size(), 4);
+  for (size_t i = 0; i < fast.attacks.size(); ++i) {
+    const int64_t robust = reference.attacks[i].overall.right_right;
+    const int64_t found = fast.attacks[i].overall.right_right;
+    // An image that stands has stood float32's attack as well.
+    EXPECT_LE(found, robust);
+    EXPECT_GE(found, robust - 1);
+    std::printf("robust: %d in float32, %d by fast passes\n",
+                static_cast<int>(robust), static_cast<int>(found));
+  }
 }
 
 std::string Name(const testing::TestParamInfo<Recorded>& one) {

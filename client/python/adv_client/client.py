@@ -249,13 +249,14 @@ class Client:
     def generate_adversarial(self, images, model="balanced", labels=None,
                              attack="igsm", epsilon="8/255", target=None,
                              source_model=None, eight_bit=None, seed=0,
-                             timeout=CALL_SECONDS):
+                             precision="float32", timeout=CALL_SECONDS):
         """Perturbs images; labels default to the model's own predictions.
 
         attack is a name of advctl's ("pgd", "bim", "apgd-t"), or
         (name, {"steps": 20, "step_size": "1/255"}).
         target is None, a class, one class per image, "least_likely", "next"
         or "random". uint8 images are attacked on their lattice (eight_bit).
+        precision "fast" attacks with faster passes first; float32 judges.
         """
         batch = _batch(images)
         if eight_bit is None:
@@ -263,7 +264,8 @@ class Client:
         request = self._pb.GenerateAdversarialRequest(
             model=model, images=batch, attack=_attack(attack),
             epsilon=parse_epsilon(epsilon), goal=_goal(target),
-            eight_bit=bool(eight_bit), seed=seed)
+            eight_bit=bool(eight_bit), seed=seed,
+            precision="PRECISION_" + precision.upper())
         if labels is not None:
             request.labels.extend(_whole_numbers(labels, "label"))
         if source_model is not None:
@@ -279,17 +281,19 @@ class Client:
 
     def evaluate(self, model, attacks=("fgsm", "igsm"), epsilons=("8/255",),
                  dataset="", samples=0, seed=0, target=None, source_model=None,
-                 progress=None, timeout=EVALUATION_SECONDS):
+                 progress=None, precision="float32",
+                 timeout=EVALUATION_SECONDS):
         """Runs an evaluation, or attaches to it; returns the Evaluation
         message with its report. One attack or epsilon need not stand in a
         list. progress(EvaluationProgress) is called on the
-        way. Interrupting the call leaves the evaluation running.
+        way. Interrupting the call leaves the evaluation running. For
+        precision see generate_adversarial.
         """
         pb = stubs.load("evaluation_pb2")
         spec = pb.EvaluationSpec(
             model=model, dataset=dataset, samples=samples, seed=seed,
             attacks=_attacks(attacks), epsilons=_epsilons(epsilons),
-            goal=_goal(target))
+            goal=_goal(target), precision="PRECISION_" + precision.upper())
         if source_model is not None:
             spec.source_model = source_model
         evaluation = pb.Evaluation()

@@ -246,6 +246,32 @@ TEST_F(EvaluationCodecTest, DataSetAndSourceMustFitTheModel) {
                           Pair("spec.source_model", HasSubstr("{3, 2, 2}"))));
 }
 
+TEST_F(EvaluationCodecTest, FastNeedsFastPassesOfTheModelItself) {
+  spec_.set_precision(v1::PRECISION_FAST);
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.precision",
+                               HasSubstr("nothing is faster for this model"))));
+  auto fast = std::make_shared<ServedModel>(*inputs_.model);
+  fast->network =
+      std::make_shared<WithFastPasses>(fast->network, fast->network);
+  inputs_.model = fast;
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.precision", HasSubstr("source_model"))));
+  inputs_.source_model = fast;
+  const auto evaluation = Decode();
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_EQ(evaluation->plan.precision, Precision::kFast);
+  EXPECT_EQ(evaluation->resolved.spec().precision(), v1::PRECISION_FAST);
+  spec_.clear_precision();
+  const auto reference = Decode();
+  EXPECT_EQ(reference->resolved.spec().precision(), v1::PRECISION_FLOAT32);
+  EXPECT_NE(EvaluationId(reference->resolved),
+            EvaluationId(evaluation->resolved));
+  spec_.set_precision(static_cast<v1::Precision>(7));
+  EXPECT_THAT(Violations(),
+              ElementsAre(Pair("spec.precision", HasSubstr("is 7"))));
+}
+
 TEST_F(EvaluationCodecTest, EightBitAndThesisModeExcludeEachOther) {
   spec_.set_eight_bit(true);
   spec_.add_attacks()->mutable_fgsm()->set_thesis_mode(true);
