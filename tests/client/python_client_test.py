@@ -132,6 +132,16 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(2, request.attack.igsm.step_size.levels)
         self.assertEqual([5, 6], request.goal.targeted.target_classes)
 
+    def test_precision(self):
+        precisions = []
+        for precision in ("float32", "fast"):
+            self.client.generate_adversarial(self.images, precision=precision)
+            precisions.append(self.fake.request.precision)
+        self.assertEqual([attack_pb2.PRECISION_FLOAT32,
+                          attack_pb2.PRECISION_FAST], precisions)
+        with self.assertRaisesRegex(ValueError, "PRECISION_FASTER"):
+            self.client.generate_adversarial(self.images, precision="faster")
+
     def test_one_image_comes_back_as_one(self):
         got = self.client.generate_adversarial(self.images[0])
         self.assertEqual((32, 32, 3), got.images.shape)

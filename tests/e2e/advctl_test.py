@@ -46,6 +46,25 @@ class ServedTest(AdvctlTest):
         self.assertIn("records_sha256", text)
         self.assertIn("clean_right_adversarial_wrong", text)
 
+    def test_fast_passes_leave_float32_the_verdict(self):
+        command = ("evaluate", "--model=no-cat", "--samples=60",
+                   "--attack=pgd:steps=10", "--epsilon=2/255", "--no-compare")
+        done = advctl(*command, "--precision=fast",
+                      server=shared_server().address)
+        if done.returncode == REFUSED:
+            self.assertIn("--precision: is fast; must be float32", done.stderr)
+            self.skipTest("no fast passes on this processor")
+        self.assertIn("fast passes confirmed in float32", done.stdout)
+        robust = [
+            self.json_of(*command, f"--precision={precision}")
+            ["evaluations"][0]["report"]["results"][0]["overall"]
+            ["robust_accuracy"]["count"]
+            for precision in ("fast", "float32")]
+        # Protobuf's JSON has 64-bit numbers as text.
+        fast, float32 = (int(count) for count in robust)
+        self.assertLessEqual(fast, float32)
+        self.assertGreaterEqual(fast, float32 - 1)
+
     def test_noise_stands_beside_an_attack_at_its_epsilon(self):
         text = self.run_ok(
             "evaluate", "--model=no-cat", "--samples=20", "--attack=bim,noise",
