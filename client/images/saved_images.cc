@@ -208,7 +208,7 @@ absl::Status SavedImages::WritePngs(const std::string& folder) const {
   for (std::size_t i = 0; i < records_.size(); ++i) {
     const auto image = FromBatch(images_, static_cast<std::int64_t>(i));
     if (!image.ok()) return image.status();
-    const auto status = WritePng(
+    absl::Status status = WritePng(
         absl::StrFormat("%s/%05d-%s-%s.png", folder, records_[i].index(),
                         name(records_[i].label()),
                         name(records_[i].attacks(result_).prediction())),
@@ -220,7 +220,7 @@ absl::Status SavedImages::WritePngs(const std::string& folder) const {
 
 absl::Status SavedImages::Write(const std::string& folder) const {
   if (images_.data_type() == v1::DATA_TYPE_UINT8) {
-    const auto status = WritePngs(folder);
+    absl::Status status = WritePngs(folder);
     if (!status.ok()) return status;
   }
   std::vector<std::int64_t> indices, labels, predictions;
