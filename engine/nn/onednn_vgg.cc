@@ -135,7 +135,7 @@ class OnednnVgg final : public Network {
   // Checked, on the CPU, contiguous, filled up to whole groups.
   static at::Tensor Prepare(const at::Tensor& images) {
     CheckVggImages(images);
-    const at::Tensor input = images.detach().to(at::kCPU).contiguous();
+    at::Tensor input = images.detach().to(at::kCPU).contiguous();
     const int64_t odd = images.size(0) % OnednnChain::kMinGroup;
     if (odd == 0) return input;
     const int64_t missing = OnednnChain::kMinGroup - odd;
