@@ -8,8 +8,8 @@ enum class Precision {
   // The reference.
   kFloat32,
   // As fast as the device can: in bfloat16 on a CPU that has it. Logits and
-  // gradients are other ones in their third digit, so what is found with them
-  // must be confirmed with the reference.
+  // gradients are only near the reference's, so what is found with them must be
+  // confirmed with it.
   kFast,
 };
 
