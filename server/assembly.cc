@@ -130,7 +130,7 @@ EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
   // keep what they freed for good: a gigabyte after batches of twenty shapes.
   runner.on_end = [] { malloc_trim(0); };
   runner.on_report = [metrics](const v1::EvaluationReport& report) {
-    metrics->SetAccuracies(report);
+    metrics->reports().Set(report);
   };
   return runner;
 }

@@ -149,7 +149,8 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       model_service_(parts_),
       server_service_(parts_, MakeInfo(parts_, device)),
       inference_service_(parts_) {
-  metrics_.Watch(executor_, models_, evaluations_, *passes_, endpoints_);
+  metrics_.Watch({executor_, models_, evaluations_, *store_, *passes_,
+                  endpoints_, device});
 }
 
 absl::Status Server::LoadModels() {

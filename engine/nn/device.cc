@@ -7,6 +7,10 @@
 #include <absl/strings/strip.h>
 #include <sched.h>
 #include <torch/cuda.h>
+#ifdef ADV_CUDA
+#include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
+#endif
 
 #include <algorithm>
 #include <filesystem>
@@ -36,6 +40,14 @@ std::string LineOf(absl::string_view text, absl::string_view key) {
     }
   }
   return "";
+}
+
+// Reads "24689260 kB"; 0 for any other text.
+int64_t Kilobytes(absl::string_view text) {
+  int64_t kilobytes = 0;
+  return absl::ConsumeSuffix(&text, " kB") && absl::SimpleAtoi(text, &kilobytes)
+             ? kilobytes
+             : 0;
 }
 
 // Some processors other than x86 name no model and no flags in this file.
@@ -152,6 +164,23 @@ int64_t GoodBatch(c10::Device device) { return device.is_cpu() ? 128 : 1000; }
 
 std::string DescribeDevice(c10::Device device) {
   return device.is_cuda() ? DescribeCuda(device) : DescribeCpu();
+}
+
+DeviceMemory MemoryOf(c10::Device device) {
+#ifdef ADV_CUDA
+  if (device.is_cuda()) {
+    const c10::cuda::CUDAGuard current(device);
+    size_t free = 0;
+    size_t total = 0;
+    if (cudaMemGetInfo(&free, &total) != cudaSuccess) return {};
+    return {static_cast<int64_t>(total - free), static_cast<int64_t>(total)};
+  }
+#endif
+  if (!device.is_cpu()) return {};
+  const std::string text = ReadText("/proc/meminfo");
+  const int64_t total = Kilobytes(LineOf(text, "MemTotal"));
+  return {(total - Kilobytes(LineOf(text, "MemAvailable"))) * 1024,
+          total * 1024};
 }
 
 int UsableCores() {

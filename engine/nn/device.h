@@ -26,6 +26,13 @@ int64_t GoodBatch(c10::Device device);
 // What a report should say of it: "CPU: <model name>, AVX2" or "CUDA: H200".
 std::string DescribeDevice(c10::Device device);
 
+// Bytes of a device's memory, of all processes together.
+struct DeviceMemory {
+  int64_t used = 0;
+  int64_t total = 0;  // 0 if it is not known
+};
+DeviceMemory MemoryOf(c10::Device device);
+
 // Cores this process may use: the smaller of the affinity mask and the
 // cgroup's CPU quota (rounded down), at least 1.
 int UsableCores();

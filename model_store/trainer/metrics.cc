@@ -6,7 +6,11 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
+
+#include "net/process_metrics.h"
 
 namespace adv {
 namespace {
@@ -127,7 +131,10 @@ void TrainingMetrics::SetEpoch(const std::string& model, int64_t epoch,
 }
 
 std::string TrainingMetrics::Text() const {
-  return prometheus::TextSerializer().Serialize(registry_->Collect());
+  std::vector<prometheus::MetricFamily> families = registry_->Collect();
+  std::vector<prometheus::MetricFamily> process = CollectProcess();
+  std::move(process.begin(), process.end(), std::back_inserter(families));
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace adv

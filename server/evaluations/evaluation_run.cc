@@ -153,10 +153,12 @@ EvaluationEnd EvaluationRun::End(const google::protobuf::Timestamp& now) {
 void EvaluationRun::SendProgress() {
   // The audience calls this when it is the event's turn, so the numbers are
   // new.
-  audience_.SendProgress([this] {
-    MutexLock lock(mutex_);
-    return count_.Encode(Work(), clock_.Now());
-  });
+  audience_.SendProgress([this] { return Progress(); });
+}
+
+v1::EvaluationProgress EvaluationRun::Progress() const {
+  MutexLock lock(mutex_);
+  return count_.Encode(Work(), clock_.Now());
 }
 
 WorkSoFar EvaluationRun::Work() const {

@@ -86,6 +86,7 @@ class EvaluationRun {
   EvaluationEnd End(const google::protobuf::Timestamp& now)
       ADV_EXCLUDES(mutex_);
 
+  v1::EvaluationProgress Progress() const ADV_EXCLUDES(mutex_);
   void SendProgress() ADV_EXCLUDES(mutex_);
   // Images computed by this run.
   int64_t images() const ADV_EXCLUDES(mutex_);

@@ -44,8 +44,16 @@ struct EvaluationRunnerOptions {
   std::function<void()> on_end;
 };
 
+// The evaluations of one model that run now, together.
+struct RunningEvaluations {
+  int64_t images = 0;
+  int64_t images_done = 0;
+  double seconds_left = -1;  // until the last of them ends; -1: not known yet
+};
+
 struct EvaluationRunnerStats {
-  int64_t running = 0;  // now
+  int64_t running = 0;                                 // now
+  std::map<std::string, RunningEvaluations> by_model;  // of the running ones
   // Since the start.
   int64_t succeeded = 0;
   int64_t failed = 0;

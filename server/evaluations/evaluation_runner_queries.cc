@@ -103,8 +103,16 @@ EvaluationRunnerStats EvaluationRunner::stats() const {
   MutexLock lock(mutex_);
   EvaluationRunnerStats stats = stats_;
   stats.running = static_cast<int64_t>(runs_.size());
-  // `stats_` counts a run when it ends.
-  for (const auto& [id, run] : runs_) stats.images += run->images();
+  for (const auto& [id, run] : runs_) {
+    stats.images += run->images();  // `stats_` counts a run when it ends
+    const v1::EvaluationProgress progress = run->Progress();
+    const v1::ResolvedSpec& resolved = run->evaluation().resolved;
+    RunningEvaluations& of_model = stats.by_model[resolved.model().name()];
+    of_model.images += static_cast<int64_t>(progress.samples_total());
+    of_model.images_done += static_cast<int64_t>(progress.samples_done());
+    of_model.seconds_left =
+        std::max(of_model.seconds_left, progress.eta_seconds());
+  }
   return stats;
 }
 

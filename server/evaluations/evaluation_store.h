@@ -33,6 +33,12 @@ struct Effort {
   int64_t queries = 0;
 };
 
+// In bytes.
+struct StoreSize {
+  int64_t used = 0;
+  int64_t limit = 0;  // 0 for no limit
+};
+
 // Evaluations and their records. Each call is one transaction: it happens
 // whole or not at all, also through a kill. A full disk is RESOURCE_EXHAUSTED
 // and changes nothing; an id that is not there is NOT_FOUND.
@@ -87,6 +93,9 @@ class EvaluationStore {
   // Marks every evaluation that is QUEUED or RUNNING as CANCELLED with
   // `error`: what a server does at its start with what was left over.
   virtual absl::Status InterruptUnfinished(const std::string& error) = 0;
+
+  // Of what it keeps, without a journal and without room for what comes next.
+  virtual absl::StatusOr<StoreSize> Size() const = 0;
 };
 
 }  // namespace adv

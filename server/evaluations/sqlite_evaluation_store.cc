@@ -67,8 +67,8 @@ absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
 
 class SqliteEvaluationStore final : public EvaluationStore {
  public:
-  explicit SqliteEvaluationStore(std::unique_ptr<Database> database)
-      : database_(std::move(database)) {}
+  SqliteEvaluationStore(std::unique_ptr<Database> database, int64_t max_bytes)
+      : max_bytes_(max_bytes), database_(std::move(database)) {}
 
   absl::Status Create(const v1::Evaluation& evaluation) override;
   absl::StatusOr<std::string> ResolveId(absl::string_view id) const override;
@@ -90,12 +90,14 @@ class SqliteEvaluationStore final : public EvaluationStore {
   absl::StatusOr<Effort> Spent(const std::string& id) const override;
   absl::Status Delete(const std::string& id) override;
   absl::Status InterruptUnfinished(const std::string& error) override;
+  absl::StatusOr<StoreSize> Size() const override;
 
  private:
   // The row of `id`. NOT_FOUND.
   absl::StatusOr<int64_t> Find(const std::string& id) const
       ADV_REQUIRES(mutex_);
 
+  const int64_t max_bytes_;
   mutable Mutex mutex_;
   // Under mutex_, also in the transactions that a call hands over.
   const std::unique_ptr<Database> database_;
@@ -364,6 +366,18 @@ absl::Status SqliteEvaluationStore::InterruptUnfinished(
   return update.Run();
 }
 
+absl::StatusOr<StoreSize> SqliteEvaluationStore::Size() const {
+  MutexLock lock(mutex_);
+  const auto page = database_->Query("PRAGMA page_size");
+  if (!page.ok()) return page.status();
+  const auto pages = database_->Query("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  // Deleted rows leave pages in the file that the next ones fill.
+  const auto free = database_->Query("PRAGMA freelist_count");
+  if (!free.ok()) return free.status();
+  return StoreSize{(*pages - *free) * *page, max_bytes_};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenSqliteStore(
@@ -377,7 +391,8 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenSqliteStore(
         status.code(),
         absl::StrCat("evaluations in ", options.path, ": ", status.message()));
   }
-  return std::make_unique<SqliteEvaluationStore>(*std::move(database));
+  return std::make_unique<SqliteEvaluationStore>(*std::move(database),
+                                                 options.max_bytes);
 }
 
 }  // namespace adv

@@ -227,7 +227,23 @@ std::vector<MetricFamily> CollectEndpoints(
 
 std::vector<MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats) {
-  return {Gauge("adv_evaluations_running", "Evaluations that run now.")
+  Family images = Gauge("adv_evaluation_running_images",
+                        "Images of the evaluations that run now.");
+  Family done = Gauge("adv_evaluation_running_images_done",
+                      "Those of them that are done.");
+  Family left = Gauge("adv_evaluation_remaining_seconds",
+                      "Expected time until the last of them ends; not there "
+                      "while nothing is known.");
+  for (const auto& [model, of] : stats.by_model) {
+    const ClientMetric::Label label{"model", model};
+    images.Add({label}, of.images);
+    done.Add({label}, of.images_done);
+    if (of.seconds_left >= 0) left.Add({label}, of.seconds_left);
+  }
+  return {images,
+          done,
+          left,
+          Gauge("adv_evaluations_running", "Evaluations that run now.")
               .Add({}, stats.running),
           Counter("adv_evaluations_total", "Evaluations ended, by state.")
               .Add({{"state", "succeeded"}}, stats.succeeded)
@@ -238,6 +254,24 @@ std::vector<MetricFamily> CollectEvaluations(
           Histogram("adv_evaluation_duration_seconds",
                     "Computing time of evaluations that succeeded.")
               .Add({}, stats.seconds)};
+}
+
+std::vector<MetricFamily> CollectStore(const StoreSize& size) {
+  Family limit = Gauge("adv_state_limit_bytes",
+                       "Most that the evaluation store may keep.");
+  if (size.limit > 0) limit.Add({}, size.limit);
+  return {Gauge("adv_state_bytes", "What the evaluation store keeps.")
+              .Add({}, size.used),
+          limit};
+}
+
+std::vector<MetricFamily> CollectDevice(c10::Device device) {
+  const DeviceMemory memory = MemoryOf(device);
+  const ClientMetric::Label label{"device", device.str()};
+  return {Gauge("adv_device_memory_bytes",
+                "Memory of the device that computes, of all processes.")
+              .Add({label, {"state", "used"}}, memory.used)
+              .Add({label, {"state", "total"}}, memory.total)};
 }
 
 }  // namespace adv

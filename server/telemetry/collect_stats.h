@@ -1,6 +1,7 @@
 #ifndef ADV_SERVER_TELEMETRY_COLLECT_STATS_H_
 #define ADV_SERVER_TELEMETRY_COLLECT_STATS_H_
 
+#include <c10/core/Device.h>
 #include <prometheus/metric_family.h>
 
 #include <map>
@@ -9,9 +10,11 @@
 
 #include "adv/v1/model.pb.h"
 #include "engine/nn/batching_network.h"
+#include "engine/nn/device.h"
 #include "server/compute/endpoint.h"
 #include "server/compute/executor.h"
 #include "server/evaluations/evaluation_runner.h"
+#include "server/evaluations/evaluation_store.h"
 #include "server/models/model_registry.h"
 
 namespace adv {
@@ -29,6 +32,8 @@ std::vector<prometheus::MetricFamily> CollectEndpoints(
     const std::map<std::string, EndpointStats>& stats);
 std::vector<prometheus::MetricFamily> CollectEvaluations(
     const EvaluationRunnerStats& stats);
+std::vector<prometheus::MetricFamily> CollectStore(const StoreSize& size);
+std::vector<prometheus::MetricFamily> CollectDevice(c10::Device device);
 
 }  // namespace adv
 

@@ -2,11 +2,11 @@
 
 #include <prometheus/text_serializer.h>
 
-#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <vector>
 
+#include "net/process_metrics.h"
 #include "server/telemetry/collect_stats.h"
 
 namespace adv {
@@ -41,15 +41,7 @@ Metrics::Metrics(const std::map<std::string, std::string>& build)
                      .Help("Gradient passes of requests that were answered, "
                            "counted per image.")
                      .Register(registry_)),
-      clean_accuracy_(prometheus::BuildGauge()
-                          .Name("adv_evaluation_clean_accuracy_ratio")
-                          .Help("Clean accuracy of the last report.")
-                          .Register(registry_)),
-      robust_accuracy_(prometheus::BuildGauge()
-                           .Name("adv_evaluation_robust_accuracy_ratio")
-                           .Help("Lowest robust accuracy over the epsilons of "
-                                 "the last report.")
-                           .Register(registry_)) {
+      reports_(registry_) {
   prometheus::BuildGauge()
       .Name("adv_build_info")
       .Help("Versions; always 1.")
@@ -80,56 +72,28 @@ void Metrics::CountAttacked(const std::string& model, const std::string& attack,
   gradients_.Add(labels).Increment(static_cast<double>(gradients));
 }
 
-void Metrics::SetAccuracies(const v1::EvaluationReport& report) {
-  // Names without versions: each version would be a label of its own.
-  const std::string& model = report.resolved().model().name();
-  clean_accuracy_.Add({{"model", model}}).Set(report.clean_accuracy().value());
-  std::map<std::string, double> lowest;
-  for (const v1::AttackResult& result : report.results()) {
-    const double robust = result.overall().robust_accuracy().value();
-    // An attack may stand in the plan several times; it has one gauge.
-    const auto [entry, added] = lowest.emplace(result.attack_name(), robust);
-    if (!added) entry->second = std::min(entry->second, robust);
-  }
-  for (const auto& [attack, robust] : lowest) {
-    robust_accuracy_.Add({{"model", model}, {"attack", attack}}).Set(robust);
-  }
-}
-
-void Metrics::Watch(const Executor& executor, const ModelRegistry& models,
-                    const EvaluationRunner& evaluations,
-                    const PassQueue& passes, const Endpoints& endpoints) {
-  // The parts report to the metrics, so the metrics are made first and learn of
-  // the parts later.
-  executor_ = &executor;
-  models_ = &models;
-  evaluations_ = &evaluations;
-  passes_ = &passes;
-  endpoints_ = &endpoints;
-}
-
 std::string Metrics::Text() const {
   std::vector<prometheus::MetricFamily> families = registry_.Collect();
   const auto append = [&](std::vector<prometheus::MetricFamily> more) {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
-  // These parts keep their numbers themselves and are asked at each scrape.
-  // They are null until Watch was called.
-  if (passes_ != nullptr) append(CollectPasses(passes_->stats()));
-  if (endpoints_ != nullptr) {
-    std::map<std::string, EndpointStats> stats;
-    for (const auto& [name, endpoint] : *endpoints_) {
-      stats[name] = endpoint->stats();
+  append(CollectProcess());
+  if (watched_) {
+    append(CollectPasses(watched_->passes.stats()));
+    std::map<std::string, EndpointStats> endpoints;
+    for (const auto& [name, endpoint] : watched_->endpoints) {
+      endpoints[name] = endpoint->stats();
     }
-    append(CollectEndpoints(stats));
-  }
-  if (executor_ != nullptr) append(CollectExecutor(executor_->stats()));
-  if (models_ != nullptr) {
-    append(
-        CollectModels(models_->stats(), models_->List(), models_->Serving()));
-  }
-  if (evaluations_ != nullptr) {
-    append(CollectEvaluations(evaluations_->stats()));
+    append(CollectEndpoints(endpoints));
+    append(CollectExecutor(watched_->executor.stats()));
+    const ModelRegistry& models = watched_->models;
+    append(CollectModels(models.stats(), models.List(), models.Serving()));
+    append(CollectEvaluations(watched_->evaluations.stats()));
+    // A store that does not answer has no size.
+    if (const auto size = watched_->store.Size(); size.ok()) {
+      append(CollectStore(*size));
+    }
+    append(CollectDevice(watched_->device));
   }
   return prometheus::TextSerializer().Serialize(families);
 }

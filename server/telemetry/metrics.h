@@ -1,20 +1,35 @@
 #ifndef ADV_SERVER_TELEMETRY_METRICS_H_
 #define ADV_SERVER_TELEMETRY_METRICS_H_
 
+#include <c10/core/Device.h>
 #include <prometheus/registry.h>
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "engine/nn/batching_network.h"
 #include "server/compute/endpoint.h"
 #include "server/compute/executor.h"
 #include "server/evaluations/evaluation_runner.h"
+#include "server/evaluations/evaluation_store.h"
 #include "server/models/model_registry.h"
+#include "server/telemetry/report_metrics.h"
 #include "server/telemetry/rpc_metrics.h"
 
 namespace adv {
+
+// All must outlive the metrics.
+struct WatchedParts {
+  const Executor& executor;
+  const ModelRegistry& models;
+  const EvaluationRunner& evaluations;
+  const EvaluationStore& store;
+  const PassQueue& passes;
+  const Endpoints& endpoints;
+  c10::Device device;
+};
 
 // All metrics of the server, named adv_*, in Prometheus's text form. Labels are
 // bounded: services, methods, codes, lanes, operations, model names and attack
@@ -33,14 +48,12 @@ class Metrics {
   // `gradients` are the passes of all images.
   void CountAttacked(const std::string& model, const std::string& attack,
                      int64_t images, int64_t gradients);
-  // Sets the gauges from the newest report: clean accuracy, and for each attack
-  // the lowest robust accuracy over its epsilons.
-  void SetAccuracies(const v1::EvaluationReport& report);
+  ReportMetrics& reports() { return reports_; }
 
-  // Names the parts that Text asks for numbers. All must outlive this object.
-  void Watch(const Executor& executor, const ModelRegistry& models,
-             const EvaluationRunner& evaluations, const PassQueue& passes,
-             const Endpoints& endpoints);
+  // From now on Text asks these parts for their numbers, which they keep
+  // themselves. The parts report to the metrics, so the metrics are made first
+  // and learn of the parts later.
+  void Watch(const WatchedParts& parts) { watched_.emplace(parts); }
 
   std::string Text() const;
 
@@ -50,13 +63,8 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& request_images_;
   prometheus::Family<prometheus::Counter>& images_;
   prometheus::Family<prometheus::Counter>& gradients_;
-  prometheus::Family<prometheus::Gauge>& clean_accuracy_;
-  prometheus::Family<prometheus::Gauge>& robust_accuracy_;
-  const Executor* executor_ = nullptr;
-  const ModelRegistry* models_ = nullptr;
-  const EvaluationRunner* evaluations_ = nullptr;
-  const PassQueue* passes_ = nullptr;
-  const Endpoints* endpoints_ = nullptr;
+  ReportMetrics reports_;
+  std::optional<WatchedParts> watched_;
 };
 
 }  // namespace adv

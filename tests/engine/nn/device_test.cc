@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
@@ -39,6 +40,14 @@ TEST(DeviceTest, DescriptionNamesTheProcessor) {
   const std::string text = DescribeDevice(c10::kCPU);
   EXPECT_THAT(text, StartsWith("CPU: "));
   EXPECT_GT(text.size(), std::string("CPU: ").size());
+}
+
+TEST(DeviceTest, TheCpusMemoryIsTheMachines) {
+  const DeviceMemory memory = MemoryOf(c10::kCPU);
+  const auto pages = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES));
+  EXPECT_EQ(memory.total, pages * sysconf(_SC_PAGESIZE));
+  EXPECT_GT(memory.used, 0);
+  EXPECT_LT(memory.used, memory.total);
 }
 
 TEST(UsableCoresTest, FollowsTheAffinityMask) {

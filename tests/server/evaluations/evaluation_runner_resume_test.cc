@@ -60,11 +60,15 @@ TEST_F(EvaluationRunnerTest, ResumesAfterCancelWithTheSameRecords) {
   Follower listener;
   StartedEvaluation started = StartOrDie(&listener);
   gate.AwaitArrivals(1);
+  const RunningEvaluations now = runner_->stats().by_model.at("toy");
+  EXPECT_EQ(now.images, kSamples);
   ASSERT_TRUE(runner_->Cancel(ToyId()).ok());
   gate.Open();
   const uint64_t done = listener.AwaitEnd().samples_done();
   EXPECT_GT(done, 0u);
   EXPECT_LT(done, uint64_t{kSamples});
+  EXPECT_EQ(now.images_done, static_cast<int64_t>(done));
+  EXPECT_TRUE(runner_->stats().by_model.empty());
 
   Follower resumed;
   started = StartOrDie(&resumed);

@@ -299,6 +299,9 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
     EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("no room"));
     EXPECT_THAT(*store->DoneIndices(id), SizeIs(stored));
+    EXPECT_EQ(store->Size()->limit, options.max_bytes);
+    EXPECT_LE(store->Size()->used, options.max_bytes);
+    EXPECT_GT(store->Size()->used, options.max_bytes * 3 / 4);
   }
   EXPECT_LE(std::filesystem::file_size(options.path), options.max_bytes);
   // With room again it goes on.
@@ -306,6 +309,11 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
   const auto store = OpenOrDie(options);
   EXPECT_THAT(*store->DoneIndices(id), SizeIs(stored));
   EXPECT_TRUE(store->Append(id, MakeRecords({stored}), {1}).ok());
+  // What is deleted makes room, though the file stays as large.
+  const int64_t full = store->Size()->used;
+  ASSERT_TRUE(store->Delete(id).ok());
+  EXPECT_LT(store->Size()->used, full / 2);
+  EXPECT_EQ(store->Size()->limit, 0);
 }
 
 }  // namespace

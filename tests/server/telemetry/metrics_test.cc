@@ -30,25 +30,6 @@ TEST(MetricsTest, CallsAreCountedByMethodAndCode) {
                               ",le=\"0.01\"} 0\n"));
 }
 
-TEST(MetricsTest, TheLowestRobustAccuracyOfAReportIsKept) {
-  v1::EvaluationReport report;
-  report.mutable_resolved()->mutable_model()->set_name("no-cat");
-  report.mutable_clean_accuracy()->set_value(.75);
-  for (const double robust : {.5, .25}) {
-    v1::AttackResult* result = report.add_results();
-    result->set_attack_name("fgsm");
-    result->mutable_overall()->mutable_robust_accuracy()->set_value(robust);
-  }
-  Metrics metrics(Build{{"version", "1"}});
-  metrics.SetAccuracies(report);
-  EXPECT_THAT(metrics.Text(),
-              HasSubstr("adv_evaluation_clean_accuracy_ratio{model=\"no-cat\"} "
-                        "0.75\n"));
-  EXPECT_THAT(metrics.Text(),
-              HasSubstr("adv_evaluation_robust_accuracy_ratio{attack=\"fgsm\","
-                        "model=\"no-cat\"} 0.25\n"));
-}
-
 TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
   ExecutorOptions options;
   options.threads = 1;
@@ -64,7 +45,7 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
           .ok());
   executor.Drain(std::chrono::seconds(10));
   ModelRegistry models{ModelRegistryOptions()};
-  auto store = OpenSqliteStore({});
+  auto store = OpenSqliteStore({/*path=*/"", /*max_bytes=*/1'000'000});
   ASSERT_TRUE(store.ok());
   EvaluationRunner runner(&executor, store->get(), {});
   Metrics metrics(Build{{"version", "1"}});
@@ -73,7 +54,8 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
   lab.name = "lab";
   lab.target = "localhost:1";
   const Endpoints endpoints = {{"lab", std::make_shared<Endpoint>(lab)}};
-  metrics.Watch(executor, models, runner, passes, endpoints);
+  metrics.Watch(
+      {executor, models, runner, **store, passes, endpoints, c10::kCPU});
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("adv_compute_jobs_total{op=\"classify\",result="
                               "\"ok\"} 1\n"));
@@ -83,6 +65,11 @@ TEST(MetricsTest, TheExecutorsNumbersAreAdded) {
   EXPECT_THAT(text, HasSubstr("adv_evaluations_running 0\n"));
   EXPECT_THAT(text, HasSubstr("adv_pass_images_total 0\n"));
   EXPECT_THAT(text, HasSubstr("adv_model_versions{state=\"failed\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nadv_state_bytes "));
+  EXPECT_THAT(text, HasSubstr("adv_state_limit_bytes 1000000\n"));
+  EXPECT_THAT(text, HasSubstr("adv_device_memory_bytes{device=\"cpu\",state="
+                              "\"used\"} "));
+  EXPECT_THAT(text, HasSubstr("\nprocess_resident_memory_bytes "));
 }
 
 }  // namespace
