@@ -26,6 +26,8 @@ void AddEvaluations(CLI::App& app, Action* action);
 // Add `models table` and `models import` to the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
 void AddModelsImport(CLI::App* models, Action* action);
+// Adds `server ready` to the group `server`.
+void AddServerReady(CLI::App* server, Action* action);
 // Its script lists all commands that `app` has when the action runs.
 void AddCompletion(CLI::App& app, Action* action);
 

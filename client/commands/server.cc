@@ -132,6 +132,7 @@ void AddServer(CLI::App& app, Action* action) {
       "  advctl server info\n"
       "  advctl --server=gpu-1:50051 server info --output=json");
   info->callback([action] { *action = Info; });
+  AddServerReady(group, action);
 }
 
 }  // namespace adv

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "client/session/channel.h"
 #include "client/session/local_server.h"
-#include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/channel.h"
 
 namespace adv {
@@ -125,6 +124,7 @@ absl::Status Connection::Connect(const GlobalOptions& options) {
   evaluation_ = v1::AttackEvaluationService::NewStub(channel);
   models_ = v1::ModelService::NewStub(channel);
   server_ = v1::ServerService::NewStub(channel);
+  health_ = grpc::health::v1::Health::NewStub(channel);
   return absl::OkStatus();
 }
 

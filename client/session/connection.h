@@ -9,6 +9,7 @@
 #include "adv/v1/model_service.grpc.pb.h"
 #include "adv/v1/server_service.grpc.pb.h"
 #include "client/options.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/client_context.h"
 
 namespace adv {
@@ -38,6 +39,7 @@ class Connection {
   v1::AttackEvaluationService::Stub& evaluation() { return *evaluation_; }
   v1::ModelService::Stub& models() { return *models_; }
   v1::ServerService::Stub& server() { return *server_; }
+  grpc::health::v1::Health::Stub& health() { return *health_; }
 
   // True if the server ends with this process.
   bool is_private() const { return local_ != nullptr; }
@@ -57,6 +59,7 @@ class Connection {
   std::unique_ptr<v1::AttackEvaluationService::Stub> evaluation_;
   std::unique_ptr<v1::ModelService::Stub> models_;
   std::unique_ptr<v1::ServerService::Stub> server_;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };
 
 }  // namespace adv

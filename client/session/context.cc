@@ -9,16 +9,6 @@
 #include "client/session/errors.h"
 
 namespace adv {
-namespace {
-
-// The exit code for a connection that could not be made. DEADLINE_EXCEEDED
-// means that the user's --timeout ran out, not that there is no server.
-ExitCode CodeOf(const absl::Status& status) {
-  if (absl::IsInvalidArgument(status)) return kUsage;
-  return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
-}
-
-}  // namespace
 
 Context::Context(GlobalOptions options, std::ostream& out, std::ostream& err)
     : options_(std::move(options)),
@@ -32,7 +22,8 @@ Connection* Context::Connect() {
   if (connection_ != nullptr) return connection_.get();
   auto connection = Connection::Open(options_);
   if (!connection.ok()) {
-    connect_error_ = Fail(connection.status(), CodeOf(connection.status()));
+    connect_error_ =
+        Fail(connection.status(), ConnectErrorCode(connection.status()));
     return nullptr;
   }
   connection_ = *std::move(connection);

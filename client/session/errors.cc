@@ -229,6 +229,11 @@ std::string FlagOf(const std::string& field) {
   return "";
 }
 
+ExitCode ConnectErrorCode(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return kUsage;
+  return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
+}
+
 std::string ReasonOf(const grpc::Status& status) {
   google::rpc::Status rich;
   google::rpc::ErrorInfo info;

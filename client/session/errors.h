@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "client/exit_code.h"
 #include "grpcpp/support/status.h"
 
@@ -10,6 +11,11 @@ namespace adv {
 
 // The exit status for a failed call.
 ExitCode ExitCodeOf(grpc::StatusCode code);
+
+// The exit status for a connection that Connection::Open could not make.
+// DEADLINE_EXCEEDED means that the user's --timeout ran out, not that there is
+// no server.
+ExitCode ConnectErrorCode(const absl::Status& status);
 
 // ErrorInfo.reason of a failed call; empty if it has none.
 std::string ReasonOf(const grpc::Status& status);

@@ -36,8 +36,9 @@ class CliTest : public FolderTest {
     StartServer({});
   }
 
-  void StartServer(const testing::FakeOptions& options) {
-    server_ = std::make_unique<testing::FakeServer>(options);
+  void StartServer(const testing::FakeOptions& options,
+                   const std::string& address = "127.0.0.1:0") {
+    server_ = std::make_unique<testing::FakeServer>(options, address);
   }
 
   std::vector<std::string> Command(std::vector<std::string> arguments) {

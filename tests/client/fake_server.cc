@@ -360,7 +360,7 @@ class FakeServer::Info final : public v1::ServerService::Service {
   const FakeOptions& options_;
 };
 
-FakeServer::FakeServer(FakeOptions options)
+FakeServer::FakeServer(FakeOptions options, const std::string& address)
     : options_(std::move(options)),
       evaluations_(std::make_unique<Evaluations>(*this)),
       models_(std::make_unique<Models>(*this)),
@@ -368,12 +368,14 @@ FakeServer::FakeServer(FakeOptions options)
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
-                           &port);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(evaluations_.get());
   builder.RegisterService(models_.get());
   builder.RegisterService(info_.get());
   server_ = builder.BuildAndStart();
+  for (const char* name : {"adv.v1.AttackEvaluationService", "model/no-cat"}) {
+    server_->GetHealthCheckService()->SetServingStatus(name, options_.ready);
+  }
   address_ = absl::StrCat("127.0.0.1:", port);
 }
 

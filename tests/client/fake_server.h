@@ -53,6 +53,8 @@ struct FakeOptions {
   // was wrong before anything was changed.
   std::vector<std::string> attack_warnings;
   bool wrong_from_the_start = false;
+  // What health checks hear of the whole server, and of the model "no-cat".
+  bool ready = true;
   // Stands at the end of every text of every answer.
   std::string tail;
   // Listed without curves, as the server does it; asked for by name, the last
@@ -72,7 +74,9 @@ struct FakeLog {
 // An in-process server with the three services and canned answers. Thread-safe.
 class FakeServer {
  public:
-  explicit FakeServer(FakeOptions options = {});
+  // Port 0 picks a free one.
+  explicit FakeServer(FakeOptions options = {},
+                      const std::string& address = "127.0.0.1:0");
   ~FakeServer();
 
   // 127.0.0.1:PORT.
