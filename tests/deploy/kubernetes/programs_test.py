@@ -17,8 +17,8 @@ from tools import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 import wire  # noqa: E402
-from harness import (ADVCTL, ADVSERVER, BUILD, Server, free_port,  # noqa: E402
-                     main, needs_zoo, stubs, temporary_folder)
+from harness import (ADVCTL, ADVSERVER, BUILD, Server, advctl,  # noqa: E402
+                     free_port, main, needs_zoo, stubs, temporary_folder)
 
 ADVTRAIN = os.path.join(BUILD, "model_store", "trainer", "advtrain")
 # What only a container has, and a wait for balancers that a test can spare.
@@ -101,6 +101,15 @@ class ServerTest(unittest.TestCase):
         self.assertLess(
             time.monotonic() - started,
             template(workload)["spec"]["terminationGracePeriodSeconds"])
+
+    def test_the_client_evaluates_on_it(self):
+        args = first_container("cpu", "Job", "adv-client")["args"]
+        there = ["--samples=8" if a.startswith("--samples=") else
+                 a.replace("adv-server:50051", self.server.address)
+                 for a in args]
+        done = advctl(*there)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("no-cat", done.stdout)
 
     def test_it_has_the_series_that_the_adapter_reads(self):
         with urllib.request.urlopen(f"http://{self.metrics}/metrics",
