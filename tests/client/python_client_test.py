@@ -3,32 +3,21 @@
 import json
 import os
 import subprocess
-import sys
-import tempfile
 import unittest
 from concurrent import futures
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(_ROOT, "client", "python"))
-_CACHE = tempfile.TemporaryDirectory(prefix="adv-client-")
-os.environ["XDG_CACHE_HOME"] = _CACHE.name
+import python_package
 
-try:
-    import grpc
-    import numpy
-except ImportError:
-    print("skipped: grpc or numpy is not installed")
-    sys.exit(77)
+python_package.import_from_wheel()
+
+import grpc
+import numpy
 
 import adv_client
-from adv_client import stubs
-
-attack_pb2 = stubs.load("attack_pb2")
-evaluation_pb2 = stubs.load("evaluation_pb2")
-image_pb2 = stubs.load("image_pb2")
-service_pb2 = stubs.load("attack_evaluation_service_pb2")
-service_grpc = stubs.load("attack_evaluation_service_pb2_grpc")
+from adv_client import values
+from adv_client.v1 import (attack_evaluation_service_pb2 as service_pb2,
+                           attack_evaluation_service_pb2_grpc as service_grpc,
+                           attack_pb2, evaluation_pb2, image_pb2)
 
 
 class Fake(service_grpc.AttackEvaluationServiceServicer):
@@ -139,7 +128,7 @@ class ClientTest(unittest.TestCase):
             precisions.append(self.fake.request.precision)
         self.assertEqual([attack_pb2.PRECISION_FLOAT32,
                           attack_pb2.PRECISION_FAST], precisions)
-        with self.assertRaisesRegex(ValueError, "PRECISION_FASTER"):
+        with self.assertRaisesRegex(ValueError, "known are float32, fast"):
             self.client.generate_adversarial(self.images, precision="faster")
 
     def test_one_image_comes_back_as_one(self):
@@ -164,15 +153,29 @@ class ClientTest(unittest.TestCase):
         with self.assertRaises(grpc.RpcError) as caught:
             self.client.classify(self.images, model="lion")
         self.assertEqual(grpc.StatusCode.NOT_FOUND, caught.exception.code())
+        self.assertEqual("known are balanced", caught.exception.details())
 
     def test_wrong_values_name_the_allowed_ones(self):
         with self.assertRaisesRegex(ValueError, "2/255"):
             adv_client.parse_epsilon(2)
         with self.assertRaisesRegex(ValueError, "N/255"):
             adv_client.parse_epsilon("1/8")
-        with self.assertRaisesRegex(ValueError, "fgsm, igsm"):
-            self.client.generate_adversarial(self.images, attack="fgms")
-
+        for wrong, known in (
+                ({"attack": "fgms"}, "fgsm, igsm"),
+                ({"attack": ("pgd", {"step": 3})}, "step_size, steps"),
+                ({"attack": ("pgd", {"steps": "many"})}, "'pgd'"),
+                ({"target": "cat"}, "least_likely, next, random"),
+                ({"norm": "l3"}, "linf, l2, l1"),
+                ({"success": "first"}, "last_iterate, any_iterate")):
+            with self.subTest(wrong=wrong):
+                with self.assertRaisesRegex(ValueError, known):
+                    self.client.generate_adversarial(self.images, **wrong)
+        with self.assertRaisesRegex(ValueError, "images, or indices"):
+            self.client.generate_adversarial()
+        with self.assertRaisesRegex(ValueError, "localhost:50051"):
+            adv_client.connect("localhost")
+        with self.assertRaisesRegex(ValueError, "1 to 5"):
+            adv_client.connect("localhost:50051", attempts=0)
 
     def test_fractions_are_no_classes(self):
         for wrong in ({"labels": [1.7, 2.2]}, {"labels": 1.5},
@@ -245,7 +248,7 @@ class ClientTest(unittest.TestCase):
                 check=True, capture_output=True).stdout)
             theirs.update({a["name"]: a["attack"] for a in shown["aliases"]})
         ours = {}
-        for alias, (attack, parameters) in adv_client.client.ALIASES.items():
+        for alias, (attack, parameters) in values.ALIASES.items():
             ours[alias] = attack + "".join(
                 f":{key.replace('_', '-')}=" + str(value).replace(
                     "APGD_LOSS_", "").replace("_", "-").lower()
@@ -258,15 +261,6 @@ class ClientTest(unittest.TestCase):
             with self.subTest(wrong=wrong):
                 with self.assertRaisesRegex(ValueError, "write N/255"):
                     adv_client.parse_epsilon(wrong)
-
-
-class StubsTest(unittest.TestCase):
-
-    def test_they_are_made_once(self):
-        first = stubs.generate()
-        before = os.stat(first).st_mtime_ns
-        self.assertEqual(first, stubs.generate())
-        self.assertEqual(before, os.stat(first).st_mtime_ns)
 
 
 if __name__ == "__main__":
