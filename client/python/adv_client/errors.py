@@ -21,7 +21,7 @@ class Violation(NamedTuple):
 
 class Resource(NamedTuple):
     """A thing that is missing or in the way."""
-    type: str  # "model", "dataset", "evaluation"
+    type: str  # its message: "adv.v1.Model", "adv.v1.Evaluation"
     name: str
 
 
