@@ -23,7 +23,7 @@ PLACES = (HERE / "proto", HERE.parents[1] / "proto")
 
 API = "adv/v1/*.proto"
 # Messages of other owners. Under their own names they could not be loaded
-# beside the owners' packages (googleapis-common-protos, grpcio-health-checking).
+# beside the owners' packages, such as googleapis-common-protos.
 PUBLIC = ("google/rpc/status.proto", "google/rpc/error_details.proto",
           "grpc/health/v1/health.proto")
 
