@@ -143,9 +143,10 @@ test('models, server and health answer', async () => {
   }
 });
 
-test('a refused call is repeated when the server says', async () => {
+test('a refused call is repeated when the server says', async (t) => {
   const times = [];
   const fake = new grpc.Server();
+  t.after(() => fake.forceShutdown());
   fake.addService(definitions['adv.v1.AttackEvaluationService'], {
     Classify(call, done) {
       times.push(Date.now());
@@ -158,11 +159,10 @@ test('a refused call is repeated when the server says', async () => {
   const port = await promisify(fake.bindAsync.bind(fake))(
     '127.0.0.1:0', grpc.ServerCredentials.createInsecure());
   const away = connect(`127.0.0.1:${port}`);
+  t.after(() => away.close());
   await away.classify({ model: 'balanced', images: images(400) }); // 1.2 MB
   assert.equal(times.length, 3);
   assert.ok(times[1] - times[0] > 0.9 * PUSHBACK);
-  away.close();
-  fake.forceShutdown();
 });
 
 test('the example runs', async () => {

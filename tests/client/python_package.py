@@ -25,6 +25,14 @@ def skip_reason():
     return None
 
 
+def exit_unless_buildable():
+    """Ends a test program as skipped where the package cannot be built."""
+    reason = skip_reason()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+
+
 def run(*command, **options):
     """Runs a command; an AssertionError with its output if it fails."""
     done = subprocess.run(
@@ -57,10 +65,7 @@ def build_wheel(source, folder, **options):
 
 def import_from_wheel():
     """Makes adv_client importable, for the module's tests."""
-    reason = skip_reason()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
+    exit_unless_buildable()
     folder = tempfile.mkdtemp(prefix="adv-client-")
     unittest.addModuleCleanup(shutil.rmtree, folder)
     wheel = build_wheel(copy_sources(folder), os.path.join(folder, "wheel"))

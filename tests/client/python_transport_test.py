@@ -4,6 +4,7 @@ the same methods, errors, repetitions, deadlines and ends of streams."""
 import asyncio
 import inspect
 import os
+import pickle
 import shutil
 import tempfile
 import threading
@@ -205,6 +206,17 @@ class TransportTest(unittest.TestCase):
             error = self.failure(adv_client.AdvError, ask, "list_models")
             self.assertEqual(grpc.StatusCode.UNIMPLEMENTED, error.status)
             self.assertEqual("", error.reason)
+
+    def test_errors_and_messages_reach_other_processes(self):
+        for _, ask in self.cases():
+            error = self.failure(adv_client.NotFound, ask, "get_evaluation",
+                                 "x")
+            other = pickle.loads(pickle.dumps(error))
+            self.assertIs(adv_client.NotFound, type(other))
+            self.assertEqual((str(error), error.reason, error.resource),
+                             (str(other), other.reason, other.resource))
+            done = ask("evaluate", "no-cat")
+            self.assertEqual(done, pickle.loads(pickle.dumps(done)))
 
     def test_without_a_server_the_address_is_named(self):
         for ask in (blocking, awaited):

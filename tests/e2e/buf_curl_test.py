@@ -37,10 +37,9 @@ def messages(text):
 @needs_zoo
 class BufCurlTest(unittest.TestCase):
 
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         modules = npm_packages.install({"@bufbuild/buf": buf_version()})
-        cls.buf = os.path.join(modules, ".bin", "buf")
+        self.buf = os.path.join(modules, ".bin", "buf")
 
     def curl(self, path, request=None, *flags):
         """(exit code, what it printed, its errors)"""

@@ -41,9 +41,6 @@ MISUSE = ("client.classify(images, topk=3)\n",
 
 
 def setUpModule():
-    reason = python_package.skip_reason()
-    if reason:
-        raise unittest.SkipTest(reason)
     global folder, source, wheel
     folder = pathlib.Path(temporary_folder(ModuleScope))
     source = python_package.copy_sources(folder)
@@ -155,4 +152,5 @@ class InstalledTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    python_package.exit_unless_buildable()
     main()

@@ -69,6 +69,10 @@ class AdvError(grpc.RpcError):  # type: ignore[misc]
                 self.retry_after = (retry.retry_delay.seconds
                                     + retry.retry_delay.nanos / 1e9)
 
+    # Workers of a pool send it to another process.
+    def __reduce__(self) -> Any:
+        return type(self), (self.status, self.message, self._trailers)
+
     # As the errors of grpc have them.
     def code(self) -> Any:
         return self.status
@@ -138,5 +142,6 @@ def told_apart() -> Iterator[None]:
         raise
     except grpc.RpcError as error:
         kind = _KINDS.get(error.code(), AdvError)
-        raise kind(error.code(), error.details() or "",
-                   tuple(error.trailing_metadata() or ())) from None
+        trailers = [(key, value) for key, value
+                    in error.trailing_metadata() or ()]
+        raise kind(error.code(), error.details() or "", trailers) from None
