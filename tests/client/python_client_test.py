@@ -163,13 +163,25 @@ class ClientTest(unittest.TestCase):
         for wrong, known in (
                 ({"attack": "fgms"}, "fgsm, igsm"),
                 ({"attack": ("pgd", {"step": 3})}, "step_size, steps"),
-                ({"attack": ("pgd", {"steps": "many"})}, "'pgd'"),
+                ({"attack": ("pgd", {"steps": "many"})},
+                 "'pgd': steps 'many': "),
+                ({"attack": ("pgd", {"steps": -1})}, "'pgd': steps -1: "),
+                ({"seed": -1}, "^seed -1: "), ({"model": 7}, "^model 7: "),
                 ({"target": "cat"}, "least_likely, next, random"),
                 ({"norm": "l3"}, "linf, l2, l1"),
                 ({"success": "first"}, "last_iterate, any_iterate")):
             with self.subTest(wrong=wrong):
                 with self.assertRaisesRegex(ValueError, known):
                     self.client.generate_adversarial(self.images, **wrong)
+        for call, wrong in ((self.client.classify, {"top_k": -1}),
+                            (self.client.classify, {"top_k": 1.5}),
+                            (self.client.evaluate, {"samples": -1})):
+            (name, value), = wrong.items()
+            with self.assertRaisesRegex(ValueError, f"^{name} {value}: "):
+                call(self.images if call == self.client.classify else "no-cat",
+                     **wrong)
+        with self.assertRaisesRegex(ValueError, "^id 7: "):
+            self.client.get_evaluation(7)
         with self.assertRaisesRegex(ValueError, "images, or indices"):
             self.client.generate_adversarial()
         with self.assertRaisesRegex(ValueError, "localhost:50051"):

@@ -18,6 +18,7 @@ from adv_client.results import Adversarial, Classes, Event
 from adv_client.v1 import (attack_evaluation_service_pb2 as pb, attack_pb2,
                            evaluation_pb2, model_pb2, model_service_pb2,
                            server_service_pb2)
+from adv_client.values import message
 
 CALL_SECONDS = 60.0
 EVALUATION_SECONDS = 24 * 3600.0
@@ -66,8 +67,8 @@ def classify(images: values.Images, model: str = "balanced", top_k: int = 3,
     """The top_k best classes (0: all) of each image."""
     return _call(
         _EVALUATIONS + "Classify",
-        pb.ClassifyRequest(model=model, images=values.batch(images),
-                           top_k=top_k, include_logits=include_logits),
+        message(pb.ClassifyRequest, model=model, images=values.batch(images),
+                top_k=top_k, include_logits=include_logits),
         pb.ClassifyResponse, results.classes, timeout)
 
 
@@ -93,8 +94,8 @@ def generate_adversarial(
     dataset at the indices are taken; sample_indices are what random draws of
     own images are keyed by.
     """
-    request = pb.GenerateAdversarialRequest(
-        model=model, attack=values.parse_attack(attack),
+    request = message(
+        pb.GenerateAdversarialRequest, model=model, attack=values.parse_attack(attack),
         epsilon=values.parse_epsilon(epsilon), goal=values.parse_goal(target),
         seed=seed, source_model=source_model,
         precision=values.named(attack_pb2.Precision, "PRECISION_", precision,
@@ -111,7 +112,7 @@ def generate_adversarial(
             eight_bit = numpy.asarray(images).dtype == numpy.uint8
     if indices is not None:
         request.dataset_images.CopyFrom(
-            pb.DatasetImages(dataset=dataset, indices=indices))
+            message(pb.DatasetImages, dataset=dataset, indices=indices))
     elif images is None or dataset:
         raise ValueError("either images, or indices of the dataset's images "
                          "are needed")
@@ -148,9 +149,9 @@ def evaluate(
     leaves the evaluation running, unless cancel_on_disconnect is set. For the
     other arguments see generate_adversarial.
     """
-    spec = evaluation_pb2.EvaluationSpec(
-        model=model, dataset=dataset, samples=samples, seed=seed,
-        source_model=source_model, eight_bit=eight_bit, tile_size=tile_size,
+    spec = message(
+        evaluation_pb2.EvaluationSpec, model=model, dataset=dataset,
+        samples=samples, seed=seed, source_model=source_model, eight_bit=eight_bit, tile_size=tile_size,
         attacks=values.attacks(attacks), epsilons=values.epsilons(epsilons),
         goal=values.parse_goal(target),
         precision=values.named(attack_pb2.Precision, "PRECISION_", precision,
@@ -170,18 +171,18 @@ def _events(listener: Optional[Progress]
     """Puts the messages of one stream together."""
     evaluation = evaluation_pb2.Evaluation()
 
-    def event(message: pb.EvaluateRobustnessResponse) -> Event:
-        kind = message.WhichOneof("event")
+    def event(reply: pb.EvaluateRobustnessResponse) -> Event:
+        kind = reply.WhichOneof("event")
         if kind == "evaluation":
-            evaluation.CopyFrom(message.evaluation)
+            evaluation.CopyFrom(reply.evaluation)
         elif kind == "report":
-            evaluation.report.CopyFrom(message.report)
+            evaluation.report.CopyFrom(reply.report)
             evaluation.state = evaluation_pb2.EVALUATION_STATE_SUCCEEDED
         elif kind == "progress":
-            evaluation.samples_done = message.progress.samples_done
+            evaluation.samples_done = reply.progress.samples_done
             if listener is not None:
-                listener(message.progress)
-            return Event(evaluation, message.progress)
+                listener(reply.progress)
+            return Event(evaluation, reply.progress)
         return Event(evaluation, None)
 
     return event
@@ -194,7 +195,8 @@ def get_evaluation(id: str, timeout: Optional[float] = CALL_SECONDS
     id is its id, or a beginning of it that is unique, at least 6 digits.
     """
     return _call(_EVALUATIONS + "GetEvaluation",
-                 pb.GetEvaluationRequest(id=id), pb.GetEvaluationResponse,
+                 message(pb.GetEvaluationRequest, id=id),
+                 pb.GetEvaluationResponse,
                  lambda reply: reply.evaluation, timeout)
 
 
@@ -213,8 +215,8 @@ def list_evaluations(model: str = "", page_size: int = 0, page_token: str = "",
             model, page_size, following, timeout) if following else None)
 
     return _call(_EVALUATIONS + "ListEvaluations",
-                 pb.ListEvaluationsRequest(page_size=page_size, model=model,
-                                           page_token=page_token),
+                 message(pb.ListEvaluationsRequest, page_size=page_size,
+                         model=model, page_token=page_token),
                  pb.ListEvaluationsResponse, page, timeout)
 
 
@@ -223,7 +225,7 @@ def cancel_evaluation(id: str, timeout: Optional[float] = CALL_SECONDS
     """Ends a running evaluation and keeps what is done so far; no effect on
     one that has ended. Returns the evaluation."""
     return _call(_EVALUATIONS + "CancelEvaluation",
-                 pb.CancelEvaluationRequest(id=id),
+                 message(pb.CancelEvaluationRequest, id=id),
                  pb.CancelEvaluationResponse,
                  lambda reply: reply.evaluation, timeout)
 
@@ -232,7 +234,7 @@ def delete_evaluation(id: str, timeout: Optional[float] = CALL_SECONDS
                       ) -> Call[None]:
     """Forgets an evaluation that has ended, with its records."""
     return _call(_EVALUATIONS + "DeleteEvaluation",
-                 pb.DeleteEvaluationRequest(id=id),
+                 message(pb.DeleteEvaluationRequest, id=id),
                  pb.DeleteEvaluationResponse, lambda reply: None, timeout)
 
 
@@ -248,8 +250,8 @@ def list_evaluation_records(id: str, page_size: int = 0, page_token: str = "",
             id, page_size, following, timeout) if following else None)
 
     return _call(_EVALUATIONS + "ListEvaluationRecords",
-                 pb.ListEvaluationRecordsRequest(id=id, page_size=page_size,
-                                                 page_token=page_token),
+                 message(pb.ListEvaluationRecordsRequest, id=id,
+                         page_size=page_size, page_token=page_token),
                  pb.ListEvaluationRecordsResponse, page, timeout)
 
 
@@ -265,7 +267,7 @@ def get_model(model: str, timeout: Optional[float] = CALL_SECONDS
               ) -> Call[model_pb2.Model]:
     """One model, "name" or "name@version", with its whole manifest."""
     return _call(_MODELS + "GetModel",
-                 model_service_pb2.GetModelRequest(model=model),
+                 message(model_service_pb2.GetModelRequest, model=model),
                  model_service_pb2.GetModelResponse,
                  lambda reply: reply.model, timeout)
 
@@ -298,7 +300,7 @@ def check_health(service: str = READY,
     """Whether the server is ready; "" asks whether it lives, "model/NAME"
     whether it serves that model. NotFound: no such service or model."""
     return _call(_HEALTH + "Check",
-                 health_pb2.HealthCheckRequest(service=service),
+                 message(health_pb2.HealthCheckRequest, service=service),
                  health_pb2.HealthCheckResponse, _serves, timeout)
 
 
@@ -306,5 +308,5 @@ def watch_health(service: str = READY, timeout: Optional[float] = None
                  ) -> Stream[bool]:
     """As check_health: yields it now and at each change, without end."""
     return Stream(_HEALTH + "Watch",
-                  health_pb2.HealthCheckRequest(service=service),
+                  message(health_pb2.HealthCheckRequest, service=service),
                   health_pb2.HealthCheckResponse, _serves, timeout)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Iterable, Mapping, Sequence, Union
+from typing import (Any, Callable, Iterable, Mapping, ParamSpec, Sequence,
+                    TypeVar, Union)
 
 import numpy
 import numpy.typing
 
 from adv_client.v1 import attack_pb2, image_pb2
+
+P = ParamSpec("P")
+Message = TypeVar("Message")
 
 # uint8 (0 to 255) or float32 (0 to 1): [N, H, W, C] or [N, C, H, W] with 1 or 3
 # channels, or one image without N.
@@ -34,6 +38,22 @@ ALIASES: dict[str, tuple[str, dict[str, Any]]] = {
     "fab-t": ("fab", {"target_classes": 9}),
     "hsj": ("hop-skip-jump", {}),
 }
+
+
+def message(kind: Callable[P, Message], *args: P.args, **fields: P.kwargs
+            ) -> Message:
+    """A message of these fields. Protobuf's errors do not say which field is
+    wrong; these do."""
+    try:
+        return kind(*args, **fields)
+    except (TypeError, ValueError):
+        loose: Callable[..., Any] = kind
+        for name, value in fields.items():
+            try:
+                loose(**{name: value})
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} {value!r}: {error}") from None
+        raise
 
 
 def parse_epsilon(value: EpsilonLike) -> attack_pb2.Epsilon:
@@ -139,10 +159,10 @@ def parse_attack(attack: AttackLike) -> attack_pb2.Attack:
         parameters["step_size"] = parse_epsilon(parameters["step_size"])
     if "members" in parameters:
         parameters["members"] = attacks(parameters["members"])
-    message = getattr(attack_pb2, field.message_type.name)
+    kind = getattr(attack_pb2, field.message_type.name)
     try:
-        return attack_pb2.Attack(**{field.name: message(**parameters)})
-    except TypeError as error:
+        return attack_pb2.Attack(**{field.name: message(kind, **parameters)})
+    except ValueError as error:
         raise ValueError(f"attack {name!r}: {error}") from None
 
 
