@@ -95,7 +95,8 @@ def generate_adversarial(
     own images are keyed by.
     """
     request = message(
-        pb.GenerateAdversarialRequest, model=model, attack=values.parse_attack(attack),
+        pb.GenerateAdversarialRequest, model=model,
+        attack=values.parse_attack(attack),
         epsilon=values.parse_epsilon(epsilon), goal=values.parse_goal(target),
         seed=seed, source_model=source_model,
         precision=values.named(attack_pb2.Precision, "PRECISION_", precision,
@@ -151,7 +152,8 @@ def evaluate(
     """
     spec = message(
         evaluation_pb2.EvaluationSpec, model=model, dataset=dataset,
-        samples=samples, seed=seed, source_model=source_model, eight_bit=eight_bit, tile_size=tile_size,
+        samples=samples, seed=seed, source_model=source_model,
+        eight_bit=eight_bit, tile_size=tile_size,
         attacks=values.attacks(attacks), epsilons=values.epsilons(epsilons),
         goal=values.parse_goal(target),
         precision=values.named(attack_pb2.Precision, "PRECISION_", precision,
