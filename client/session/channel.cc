@@ -26,6 +26,9 @@ using nlohmann::json;
 constexpr int kDefaultPort = 50051;
 // Pages of records and saved images may be larger than gRPC's default of 4 MiB.
 constexpr int kMaxReplyBytes = 256 << 20;
+// gRPC repeats only calls whose request it has kept. Its default of 256 KiB
+// holds 85 small images.
+constexpr int kRepeatedRequestBytes = 16 << 20;
 
 // The calls that may be repeated. DeleteEvaluation is not among them: a second
 // delete gives NOT_FOUND.
@@ -165,6 +168,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(balance));
   arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRepeatedRequestBytes);
   arguments.SetUserAgentPrefix("advctl/" ADV_VERSION);
   // A web proxy could not reach this machine.
   if (IsOfThisMachine(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

@@ -25,6 +25,11 @@ std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
 
 }  // namespace
 
+absl::Status JustEnding(const std::string& id) {
+  return absl::AbortedError(absl::StrCat(
+      "evaluation \"", id, "\" is just ending: ask again in a moment"));
+}
+
 void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
   const bool stopped = absl::IsUnavailable(outcome);
   evaluation->set_state(stopped || absl::IsCancelled(outcome)

@@ -36,6 +36,10 @@ inline constexpr char kServerStopped[] = "server stopped";
 // cancelled or the server stopped (UNAVAILABLE), FAILED otherwise.
 void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation);
 
+// What is asked of an evaluation has to wait until its running tiles are over:
+// ABORTED.
+absl::Status JustEnding(const std::string& id);
+
 // One evaluation that runs, from its first tile to its report. Ties the
 // schedule, the work, the count and the audience together. Knows nothing of
 // the other runs, nor of the executor that calls it.

@@ -60,8 +60,7 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
     // The lock keeps the run from ending between the look at it and Join.
     started.evaluation = (*run)->Snapshot();
     if ((*run)->ends_early()) {
-      return absl::AbortedError(absl::StrCat(
-          "evaluation \"", id, "\" is just ending: ask again in a moment"));
+      return JustEnding(id);
     }
     (*run)->audience().Join(channel, when_left);
     started.subscription = std::make_unique<Subscription>(std::move(channel));

@@ -115,7 +115,7 @@ class EvaluationRunner {
       ADV_EXCLUDES(mutex_);
   absl::StatusOr<RecordPage> Records(const std::string& id, int64_t page_size,
                                      const std::string& page_token) const;
-  // FAILED_PRECONDITION while it runs.
+  // FAILED_PRECONDITION while it runs, ABORTED while it is being cancelled.
   absl::Status Delete(const std::string& id) ADV_EXCLUDES(mutex_);
 
   // Starts no evaluation and no tile from now on. Tiles that run may finish

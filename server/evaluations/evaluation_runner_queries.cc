@@ -81,7 +81,8 @@ absl::Status EvaluationRunner::Delete(const std::string& id) {
   if (!whole.ok()) return whole.status();
   MutexLock lock(mutex_);
   // The lock keeps the evaluation from starting again before it is deleted.
-  if (runs_.count(*whole) != 0) {
+  if (const auto run = runs_.find(*whole); run != runs_.end()) {
+    if (run->second->ends_early()) return JustEnding(*whole);
     return absl::FailedPreconditionError(absl::StrCat(
         "evaluation \"", *whole, "\" runs: cancel it before deleting it"));
   }

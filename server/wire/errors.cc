@@ -122,7 +122,8 @@ const std::vector<ReasonRow>& ErrorTable() {
       {Reason::kEvaluationCancelled, "EVALUATION_CANCELLED", Code::kAborted,
        "someone cancelled the evaluation whose stream this was"},
       {Reason::kEvaluationEnding, "EVALUATION_ENDING", Code::kAborted,
-       "the same evaluation is just being cancelled; ask again in a moment"},
+       "the same evaluation is just being cancelled; ask again in a moment, "
+       "RetryInfo says when"},
       {Reason::kEvaluationFailed, "EVALUATION_FAILED", Code::kInternal,
        "the evaluation whose stream this was failed; the message says why"},
       {Reason::kDraining, "DRAINING", Code::kUnavailable,

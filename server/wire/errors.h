@@ -59,7 +59,7 @@ absl::Status Error(Reason reason, absl::string_view message,
 absl::Status NotFound(Reason reason, absl::string_view type,
                       absl::string_view name, absl::string_view message);
 
-// An error for a lack of room that will pass; it adds google.rpc.RetryInfo.
+// An error for what will pass, as a lack of room; it adds google.rpc.RetryInfo.
 absl::Status Overloaded(Reason reason, absl::string_view message,
                         absl::Duration retry_after);
 

@@ -11,9 +11,15 @@ namespace {
 
 constexpr absl::Duration kDiskRetry = absl::Seconds(1);
 constexpr absl::Duration kEvaluationRetry = absl::Seconds(10);
+constexpr absl::Duration kEndingRetry = absl::Seconds(1);
 
 absl::string_view Message(const absl::Status& status) {
   return status.message();
+}
+
+// The tiles that run are over within a pass or so.
+absl::Status Ending(const absl::Status& status) {
+  return Overloaded(Reason::kEvaluationEnding, Message(status), kEndingRetry);
 }
 
 // INVALID_ARGUMENT for one field, in the form that all faults of requests have.
@@ -85,7 +91,7 @@ absl::Status ExplainEvaluation(const absl::Status& status, bool full) {
                                kEvaluationRetry)
                   : Error(Reason::kStorageFull, Message(status));
     case absl::StatusCode::kAborted:
-      return Error(Reason::kEvaluationEnding, Message(status));
+      return Ending(status);
     default:
       return status;
   }
@@ -124,6 +130,8 @@ absl::Status ExplainEvaluationId(const absl::Status& status,
       return Invalid("id", status);
     case absl::StatusCode::kFailedPrecondition:
       return Error(Reason::kEvaluationRunning, Message(status));
+    case absl::StatusCode::kAborted:
+      return Ending(status);
     case absl::StatusCode::kResourceExhausted:
       return Error(Reason::kStorageFull, Message(status));
     default:

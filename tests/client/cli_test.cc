@@ -312,6 +312,19 @@ TEST_F(CliTest, LargeImagesGoInSeveralCalls) {
   EXPECT_EQ(requests[1].images().shape(0), 3);
 }
 
+TEST_F(CliTest, ALargeRequestThatAQueueRefusedIsRepeated) {
+  FakeOptions options;
+  options.refused = 1;
+  options.models[0].mutable_manifest()->set_image_shape(1, 224);
+  options.models[0].mutable_manifest()->set_image_shape(2, 224);
+  StartServer(options);
+  std::vector<std::string> command(20, MakeImage("a.png"));  // 3 MB of pixels
+  command.insert(command.begin(), "classify");
+  const Outcome outcome = Run(command);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(server_->log().classifications.size(), 2u);
+}
+
 TEST_F(CliTest, TellsOfEveryWrongImageAndSendsNone) {
   std::ofstream(Path("text.png")) << "hello";
   const Outcome outcome = Run(

@@ -100,6 +100,9 @@ class FakeServer::Evaluations final
                         v1::ClassifyResponse* response) override {
     const std::lock_guard<std::mutex> lock(fake_.mutex_);
     fake_.log_.classifications.push_back(*request);
+    if (fake_.log_.classifications.size() <= fake_.options_.refused) {
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue is full"};
+    }
     if (!fake_.options_.fail.ok()) return fake_.options_.fail;
     response->mutable_model()->set_name(request->model());
     response->mutable_model()->set_version(1);

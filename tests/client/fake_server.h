@@ -40,6 +40,8 @@ void AppendToTexts(const std::string& tail, google::protobuf::Message* message);
 struct FakeOptions {
   // Every call fails with this, if it is not OK.
   grpc::Status fail;
+  // So many classifications are refused first, as by a full queue.
+  std::size_t refused = 0;
   // An evaluation stays at half until it is cancelled.
   bool hold_evaluations = false;
   // Records of an evaluation.

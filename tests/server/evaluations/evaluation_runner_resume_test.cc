@@ -36,7 +36,7 @@ TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
   Follower early;
   EXPECT_TRUE(
       absl::IsAborted(runner_->Start(Toy(), early.AsFunction()).status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(runner_->Delete(ToyId())));
+  EXPECT_TRUE(absl::IsAborted(runner_->Delete(ToyId())));
   gate.Open();
   const v1::Evaluation end = listener.AwaitEnd();
   EXPECT_EQ(end.state(), v1::EVALUATION_STATE_CANCELLED);

@@ -35,6 +35,9 @@ TEST(ExplainTest, EachErrorGetsItsReason) {
   EXPECT_EQ(
       ReasonName(ExplainEvaluationId(absl::FailedPreconditionError("x"), "i")),
       "EVALUATION_RUNNING");
+  const absl::Status ending = ExplainEvaluationId(absl::AbortedError("x"), "i");
+  EXPECT_EQ(ReasonName(ending), "EVALUATION_ENDING");
+  EXPECT_EQ(RetryPushback(ending), "1000");
 }
 
 TEST(ExplainTest, InvalidArgumentsNameTheRequestsField) {
