@@ -74,7 +74,10 @@ ReturnToService=2
 NodeName=DEFAULT CPUs=1 RealMemory=8000
 NodeName=n1 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$2
 NodeName=n2 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$3
-PartitionName=test Nodes=n1,n2 Default=YES MaxTime=60 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=test Nodes=n1,n2 Default=YES PriorityTier=1
+PartitionName=urgent Nodes=n1,n2 PriorityTier=2
 END
   echo "CgroupPlugin=cgroup/v1" >"$CLUSTER/cgroup.conf"
   # Else the packages' file is read, which includes another folder.
@@ -88,7 +91,8 @@ run_daemon() {
 }
 
 nodes_idle() {
-  [[ $(sinfo --noheader --Node --format=%t 2>&1) == $'idle\nidle' ]]
+  [[ $(sinfo --noheader --Node --partition=test --format=%t 2>&1) == \
+    $'idle\nidle' ]]
 }
 
 stop_cluster() {

@@ -64,6 +64,15 @@ submit() {
   MERGE=$(awk '/^merge/ { print $2 }' <<<"$text")
 }
 
+# out_of_time JOB: what #SBATCH --signal sends before the time is up.
+out_of_time() { scancel --batch --signal=USR1 "$1"; }
+
+# pre_empt JOB: by one that has a right to its node.
+pre_empt() {
+  sbatch --quiet --partition=urgent --output=/dev/null --wrap=true \
+    --nodelist="$(squeue --noheader --format=%N --jobs="$1")"
+}
+
 log_of() { echo "$ADV_RESULTS/logs/$1-${ARRAY}_$2.log"; }
 
 weights() { sha256sum <"$1/$2/1/weights.safetensors" | cut -c1-64; }
@@ -87,19 +96,23 @@ advtrain.write_cifar10(sys.argv[1],
   advtrain --models=balanced,no-airplane --data="$data" --threads=1 \
     --store="$WORK/undisturbed" "${tiny[@]}" >"$WORK/undisturbed.log" 2>&1
 
-  say "training as an array; task 3 is requeued in its middle"
+  say "training as an array; 2 runs out of time, 3 is pre-empted"
   printf '%s\n' "# two models" "balanced ${tiny[*]}" \
     "no-airplane ${tiny[*]}" >"$WORK/sweep.txt"
   export ADV_DATA=$data ADV_STORE=$WORK/store ADV_RESULTS=$WORK/sweep
   submit train "$WORK/sweep.txt"
+  until_true $TASK_SECONDS test -s "$ADV_STORE/.training/balanced.checkpoint"
+  out_of_time "${ARRAY}_2"
   until_true $TASK_SECONDS test -s \
     "$ADV_STORE/.training/no-airplane.checkpoint"
-  scontrol requeue "${ARRAY}_3"
+  pre_empt "${ARRAY}_3"
   local task model
-  for task in 2 3; do until_true $TASK_SECONDS completed "${ARRAY}_$task"; done
-  grep -E 'line 3|stopped|continues|published' "$(log_of adv-train 3)"
-  grep -q 'continues after step' "$(log_of adv-train 3)" ||
-    die "the requeued training began anew"
+  for task in 2 3; do
+    until_true $TASK_SECONDS completed "${ARRAY}_$task"
+    grep -E '^20|stopped|continues|published' "$(log_of adv-train $task)"
+    grep -q 'continues after step' "$(log_of adv-train $task)" ||
+      die "the training of line $task began anew"
+  done
   for model in balanced no-airplane; do
     same "weights of $model" "$(weights "$WORK/undisturbed" $model)" \
       "$(weights "$ADV_STORE" $model)"
@@ -187,8 +200,7 @@ END
   disturb 2 kill_server
   goes_on 2
   scontrol release "${ARRAY}_4"
-  # What #SBATCH --signal sends before the time is up.
-  disturb 4 scancel --batch --signal=USR1 "${ARRAY}_4"
+  disturb 4 out_of_time "${ARRAY}_4"
   goes_on 4
   scontrol release "${ARRAY}_5"
   disturb 5 scancel --batch --signal=KILL "${ARRAY}_5"
