@@ -146,27 +146,28 @@ import json, sys
 print(one["samples_done"])' 2>/dev/null
 }
 
-# under_way LINE OLD: whether a server other than OLD has kept some of its
-# images; sets SERVER and KEPT.
+# under_way LINE LEAST: whether its server has kept so many images; sets SERVER
+# and KEPT.
 under_way() {
-  SERVER=$(server_of "$1") && [[ $SERVER != "$2" ]] &&
-    KEPT=$(images_kept "$1") && ((KEPT > 0))
+  SERVER=$(server_of "$1") && KEPT=$(images_kept "$1") && ((KEPT >= $2))
 }
+
+# begun_again LINE OLD: whether another server than OLD knows the evaluation.
+begun_again() { under_way "$1" 0 && [[ $SERVER != "$2" ]]; }
 
 # disturb LINE COMMAND...: stops its task in the middle, in this way.
 disturb() {
-  until_true $TASK_SECONDS under_way "$1" none
+  until_true $TASK_SECONDS under_way "$1" 1
   "${@:2}"
   echo "line $1: '${*:2}' after $KEPT of $SAMPLES images"
 }
 
 kill_server() { kill -KILL "$SERVER"; }
 
-# goes_on LINE: its new server starts with all that the one before it kept. One
-# that began anew would be seen with fewer images first.
+# goes_on LINE: its new server starts with all that the one before it kept.
 goes_on() {
   local -r before=$KEPT
-  until_true $TASK_SECONDS under_way "$1" "$SERVER"
+  until_true $TASK_SECONDS begun_again "$1" "$SERVER"
   ((KEPT >= before)) || die "line $1 began anew: $KEPT images"
   echo "line $1: goes on with $KEPT images"
 }
