@@ -120,8 +120,7 @@ need_results() {
 train() {
   need_results
   need_folder ADV_DATA "the folder of CIFAR-10's binary files"
-  need ADV_STORE "the model store to publish into"
-  mkdir -p "$ADV_STORE"
+  [[ ${ADV_STORE:-} != /* ]] || mkdir -p "$ADV_STORE"
   need_folder ADV_STORE "the model store to publish into"
   need_programs sbatch advtrain
   check_lines "$1" check_training

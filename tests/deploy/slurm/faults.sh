@@ -32,6 +32,8 @@ test_variables() {
   refuses "ADV_AT_ONCE: 0 must be a whole number" env ADV_AT_ONCE=0 "${run[@]}"
   refuses "ADV_DATA is not set" \
     env -u ADV_DATA "$SUBMIT" train "$WORK/sweep.txt"
+  refuses "ADV_STORE: store must begin with /" \
+    env ADV_STORE=store "$SUBMIT" train "$WORK/sweep.txt"
   refuses "advserver is not on PATH" env PATH=/usr/bin:/bin "${run[@]}"
   refuses "ADV_SLURM: is not set" env -u ADV_SLURM bash deploy/slurm/evaluate.sbatch
 }

@@ -34,9 +34,10 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
     "${missing[@]}"
   # This test starts its own; the packages' services are not wanted.
-  if [[ -d /run/systemd/system ]]; then
-    systemctl disable --now "${missing[@]/slurm-client/munge}"
-  fi
+  [[ -d /run/systemd/system ]] || return 0
+  for package in "${missing[@]}"; do
+    [[ $package == slurm-client ]] || systemctl disable --now "$package"
+  done
 }
 
 # state JOB: of one task, in Slurm's words.
