@@ -1,7 +1,7 @@
 # Installs a unit, its settings and its user. A unit names folders below the
 # prefix, which is known only now. Takes `component`, `program`, `unit`.
 set(source "${CMAKE_CURRENT_LIST_DIR}")
-set(prefix "${CMAKE_INSTALL_PREFIX}")
+get_filename_component(prefix "${CMAKE_INSTALL_PREFIX}" ABSOLUTE)
 # GNUInstallDirs' rule for a prefix that came late.
 if(prefix STREQUAL "/usr")
   set(etc /etc)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# `./dev package-test`: makes Debian packages of the build folder that is named
-# (build/release if none is), installs them in a clean Debian 12, boots that with
-# systemd as its first process, and looks at the services: readiness, an
-# evaluation, sandbox, a crash, training, bad usage, stop, removal and purge.
-# The system is a folder with a network of its own. Needs root.
+# `./dev package-test`: makes Debian packages of a build folder (its argument,
+# or build/release), installs them in a clean Debian 12, boots that with systemd
+# as its first process, and looks at the services: readiness, an evaluation,
+# sandbox, a crash, training, bad usage, stop, removal and purge. The system is
+# a folder with a network of its own. Needs root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
@@ -105,7 +105,12 @@ install_packages() {
   grep 'additional disk space' "$FOLDER/apt.log"
 }
 
-# Of the process that runs, what the kernel says.
+# status_of FIELD: what the kernel says of the server's process.
+status_of() {
+  inside cat "/proc/$(shown advserver MainPID)/status" |
+    awk -v field="$1:" '$1 == field { print $2 }'
+}
+
 check_sandbox() {
   local unit exposure
   inside systemd-analyze verify advserver.service advtrain@no-cat.service
@@ -116,12 +121,10 @@ check_sandbox() {
       'BEGIN { exit !(is < most) }' || die "exposure of $unit is $exposure"
     echo "exposure of $unit: $exposure"
   done
-  local status
-  status=$(inside cat "/proc/$(shown advserver MainPID)/status")
-  expect "capabilities" 0000000000000000 "$(awk '/^CapBnd/ { print $2 }' <<<"$status")"
-  expect "no new privileges" 1 "$(awk '/^NoNewPrivs/ { print $2 }' <<<"$status")"
-  expect "seccomp" 2 "$(awk '/^Seccomp:/ { print $2 }' <<<"$status")"
-  expect "user" "$(inside id -u adv)" "$(awk '/^Uid/ { print $2 }' <<<"$status")"
+  expect "user" "$(inside id -u adv)" "$(status_of Uid)"
+  expect "capabilities" 0000000000000000 "$(status_of CapBnd)"
+  expect "no new privileges" 1 "$(status_of NoNewPrivs)"
+  expect "seccomp (2: a filter)" 2 "$(status_of Seccomp)"
 }
 
 evaluations() { inside advctl evaluations list --output csv | tail -n +2; }
@@ -152,7 +155,8 @@ ADVTRAIN_ARGS="--quick --epochs=1 --train-images=128 --name-suffix=tiny"
 END
   inside systemctl start advtrain@balanced
   until_true is_shown advtrain@balanced ActiveState inactive
-  expect "result of advtrain@balanced" success "$(shown advtrain@balanced Result)"
+  expect "result of advtrain@balanced" success \
+    "$(shown advtrain@balanced Result)"
   inside systemctl reload advserver
   until_true inside advctl models show balanced-tiny
   echo "the server serves balanced-tiny, without a restart"
@@ -162,8 +166,8 @@ END
 check_bad_usage() {
   inside systemctl start advtrain@no-unicorn
   until_true is_shown advtrain@no-unicorn ActiveState failed
-  expect "exit of advtrain@no-unicorn" 2 "$(shown advtrain@no-unicorn ExecMainStatus)"
-  expect "restarts of it" 0 "$(shown advtrain@no-unicorn NRestarts)"
+  expect "its exit status" 2 "$(shown advtrain@no-unicorn ExecMainStatus)"
+  expect "its restarts" 0 "$(shown advtrain@no-unicorn NRestarts)"
   inside journalctl --no-pager -o cat -u advtrain@no-unicorn | grep advtrain:
 }
 
@@ -176,7 +180,7 @@ check_stop() {
 
 # ours: paths that name the project.
 ours() {
-  find "$SYSTEM" -xdev \( -path "$SYSTEM/proc" -o -path "$SYSTEM/opt" \) -prune -o \
+  find "$SYSTEM" -xdev -path "$SYSTEM/opt" -prune -o \
     -iregex '.*/[_.]?adv\(ctl\|server\|train\|-\|$\|[.@]\).*' -print
 }
 
