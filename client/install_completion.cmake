@@ -1,4 +1,5 @@
 # Installs what `advctl` says of itself to shells. Takes `advctl`, its path.
+cmake_policy(VERSION 3.25)
 set(share "${CMAKE_INSTALL_PREFIX}/share")
 # Debian's zsh looks for packages' completions elsewhere than for local ones.
 set(zsh "${share}/zsh/site-functions")

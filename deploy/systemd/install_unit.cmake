@@ -1,5 +1,7 @@
 # Installs a unit, its settings and its user. A unit names folders below the
-# prefix, which is known only now. Takes `component`, `program`, `unit`.
+# prefix, which is known only now. Takes `component`, `program`, `unit` and
+# `build`, a folder for what is made.
+cmake_policy(VERSION 3.25)
 set(source "${CMAKE_CURRENT_LIST_DIR}")
 get_filename_component(prefix "${CMAKE_INSTALL_PREFIX}" ABSOLUTE)
 # GNUInstallDirs' rule for a prefix that came late.

@@ -90,6 +90,12 @@ make_packages() {
   lintian --allow-root --fail-on error "$BUILD"/packages/*.deb
 }
 
+# ours: paths that name the project.
+ours() {
+  find "$SYSTEM" -xdev -path "$SYSTEM/opt" -prune -o \
+    -iregex '.*/[_.]?adv\(ctl\|server\|train\|-\|$\|[.@]\).*' -print
+}
+
 install_packages() {
   rm -rf "$SYSTEM"
   cp -a "$BASE" "$SYSTEM"
@@ -103,6 +109,7 @@ install_packages() {
     >>"$FOLDER/apt.log" 2>&1 || die "apt-get: $(tail -5 "$FOLDER/apt.log")"
   echo "all four: $(grep 'newly installed' "$FOLDER/apt.log")"
   grep 'additional disk space' "$FOLDER/apt.log"
+  echo "paths that name the project: $(ours | grep -c .)"
 }
 
 # status_of FIELD: what the kernel says of the server's process.
@@ -162,13 +169,36 @@ END
   echo "the server serves balanced-tiny, without a restart"
 }
 
-# Usage that is wrong is told once, and is no loop.
+# refused UNIT: what is wrong is told once, and is no loop.
+refused() {
+  until_true is_shown "$1" ActiveState failed
+  expect "exit status of $1" 2 "$(shown "$1" ExecMainStatus)"
+  expect "its restarts" 0 "$(shown "$1" NRestarts)"
+  inside journalctl --no-pager -o cat -n 5 -u "$1" | grep -v "$1"
+}
+
 check_bad_usage() {
   inside systemctl start advtrain@no-unicorn
-  until_true is_shown advtrain@no-unicorn ActiveState failed
-  expect "its exit status" 2 "$(shown advtrain@no-unicorn ExecMainStatus)"
-  expect "its restarts" 0 "$(shown advtrain@no-unicorn NRestarts)"
-  inside journalctl --no-pager -o cat -u advtrain@no-unicorn | grep advtrain:
+  refused advtrain@no-unicorn.service
+  inside systemctl stop advserver
+  echo 'ADVSERVER_ARGS=--workers=none' >"$SYSTEM/etc/default/advserver"
+  inside systemctl start advserver
+  refused advserver.service
+  echo 'ADVSERVER_ARGS=--workers=1' >"$SYSTEM/etc/default/advserver"
+  inside systemctl start advserver
+  until_true inside advctl server info
+}
+
+# What an upgrade does: the files anew, and the new program runs.
+check_upgrade() {
+  local before
+  before=$(shown advserver MainPID)
+  inside sh -c 'apt-get install -qy --reinstall /opt/adv-server_*.deb' \
+    >>"$FOLDER/apt.log" 2>&1
+  [[ $(shown advserver MainPID) != "$before" ]] || die "the old program runs on"
+  until_true inside advctl server info
+  expect "settings after an upgrade" 'ADVSERVER_ARGS=--workers=1' \
+    "$(<"$SYSTEM/etc/default/advserver")"
 }
 
 check_stop() {
@@ -176,12 +206,6 @@ check_stop() {
   expect "result after SIGTERM" success "$(shown advserver Result)"
   expect "exit status" 0 "$(shown advserver ExecMainStatus)"
   inside systemctl start advserver
-}
-
-# ours: paths that name the project.
-ours() {
-  find "$SYSTEM" -xdev -path "$SYSTEM/opt" -prune -o \
-    -iregex '.*/[_.]?adv\(ctl\|server\|train\|-\|$\|[.@]\).*' -print
 }
 
 check_removal() {
@@ -215,6 +239,8 @@ say "training"
 check_training
 say "bad usage"
 check_bad_usage
+say "upgrade"
+check_upgrade
 say "stop"
 check_stop
 say "removal and purge"
