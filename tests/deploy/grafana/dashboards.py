@@ -55,7 +55,7 @@ def expressions(name, dashboard):
     found = [Expression(f"{name}: {panel['title']} {target['refId']}",
                         target["expr"], target.get("instant", False))
              for panel in panels(dashboard) for target in panel["targets"]]
-    return found + [Expression(f"{name}: annotation {a['name']}", a["expr"],
+    return found + [Expression(f"{name}: annotation {a['name']}", a["target"]["expr"],
                                False)
                     for a in dashboard["annotations"]["list"]]
 
