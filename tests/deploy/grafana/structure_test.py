@@ -71,8 +71,7 @@ class DashboardsTest(unittest.TestCase):
     def each_panel(self):
         for name, dashboard in self.dashboards.items():
             for panel in dashboards.panels(dashboard):
-                with self.subTest(f"{name}: {panel['title']}"):
-                    yield panel
+                yield f"{name}: {panel['title']}", panel
 
     def test_uids_ids_and_titles_are_unique(self):
         uids = [d["uid"] for d in self.dashboards.values()]
@@ -84,13 +83,14 @@ class DashboardsTest(unittest.TestCase):
             self.assertEqual(len(titles), len(set(titles)), name)
 
     def test_each_panel_says_what_it_shows_and_in_which_unit(self):
-        for panel in self.each_panel():
-            self.assertRegex(panel["description"], r"^[A-Z19].*\.$")
-            self.assertTrue(panel["fieldConfig"]["defaults"]["unit"])
+        for place, panel in self.each_panel():
+            with self.subTest(place):
+                self.assertRegex(panel["description"], r"^[A-Z19].*\.$")
+                self.assertTrue(panel["fieldConfig"]["defaults"]["unit"])
 
     def test_each_panel_asks_the_source_that_is_chosen(self):
-        for panel in self.each_panel():
-            self.assertEqual(SOURCE, panel["datasource"])
+        for place, panel in self.each_panel():
+            self.assertEqual(SOURCE, panel["datasource"], place)
         for dashboard in self.dashboards.values():
             first, *others = dashboard["templating"]["list"]
             self.assertEqual(("datasource", "prometheus"),
