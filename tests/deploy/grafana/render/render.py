@@ -68,13 +68,13 @@ def live(stack, minutes):
         print(f"evaluated {samples} images of each of {MODELS}", flush=True)
     time.sleep(max(0, end - time.monotonic()))
     for number, model in enumerate(MODELS, start=1):
-        evaluate(model, f"--samples={300 * number}", "--epsilon=2/255")
+        evaluate(model, f"--samples={400 * number}", "--epsilon=2/255")
     poll(lambda: stack.query(PROGRESS, instant=True), "progress")
 
 
-def answers(stack, name, dashboard, minutes):
+def answers(stack, dashboard):
     """{panel: {query: series}}"""
-    values = dict(BUILT_IN, __range=f"{round(60 * minutes)}s")
+    values = dict(BUILT_IN, __range=f"{round(time.time() - stack.start)}s")
     for variable, selector, label in dashboards.variables(dashboard):
         values[variable] = dashboards.any_of(stack.ask(
             f"label/{label}/values",
@@ -121,7 +121,7 @@ def main():
             picture(name, dashboard, {
                 "dashboard": dashboard, "width": WIDTH,
                 "from": stack.start * 1000, "to": time.time() * 1000,
-                "answers": answers(stack, name, dashboard, minutes)})
+                "answers": answers(stack, dashboard)})
 
 
 if __name__ == "__main__":
