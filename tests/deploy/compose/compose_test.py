@@ -130,9 +130,9 @@ class ComposeTest(unittest.TestCase):
         os.environ.update({
             "ADV_PORT": "50251", "ADV_BALANCER_PORT": "50250",
             "ADV_PROMETHEUS_PORT": "9290", "ADV_ALERTMANAGER_PORT": "9293",
-            "ADV_DATA": cls.data, "ADV_TRAIN_MODELS": "only-cat",
+            "ADV_DATA": cls.data, "ADV_TRAIN_MODELS": "balanced",
             "ADV_TRAIN_FLAGS":
-                "--quick --epochs=1 --train-images=640 --threads=1",
+                "--quick --epochs=4 --train-images=2000 --threads=1",
             "ADV_LOG_DRIVER": "k8s-file"})
         cls.addClassCleanup(compose, "down", "--volumes",
                             profiles=("train", "replicas"))
@@ -186,13 +186,13 @@ class ComposeTest(unittest.TestCase):
     def train_and_serve(self):
         compose("up", "--detach", "--no-build", "trainer", profiles=("train",))
         self.see_the_targets(("advtrain",))
-        wait_until(lambda: "only-cat-trained" in advctl("models", "list"),
+        wait_until(lambda: "balanced-trained" in advctl("models", "list"),
                    "the trained model")
         self.assertEqual(0, inspect("server")["RestartCount"])
-        out = advctl("evaluate", "--model=only-cat-trained", "--no-compare",
+        out = advctl("evaluate", "--model=balanced-trained", "--no-compare",
                      "--attack=fgsm", "--epsilon=2/255", "--samples=20",
                      "--output=json")
-        say("trained only-cat-trained; the server serves it without a restart: "
+        say("trained balanced-trained; the server serves it without a restart: "
             "records " + digest_of(out)[:12])
 
     def kill_in_the_middle(self):
@@ -243,7 +243,7 @@ class ComposeTest(unittest.TestCase):
         wait_until(lambda: advctl("server", "ready"), "the server")
         began = time.monotonic()
         self.assertEqual(digest, digest_of(advctl(*EVALUATE)))
-        self.assertIn("only-cat-trained", advctl("models", "list"))
+        self.assertIn("balanced-trained", advctl("models", "list"))
         say("up again: the evaluation is still there, told in "
             f"{time.monotonic() - began:.1f} s, and so is the trained model")
 

@@ -68,8 +68,10 @@ make_base() {
 build() {
   say "building $1"
   mkdir -p "$FOLDER/ccache"
+  echo 'cache_dir = /ccache' >"$FOLDER/ccache.conf"
   podman build --quiet --isolation=chroot --network=host --pull=never --layers \
-    --volume "$FOLDER/ccache:/root/.cache/ccache" \
+    --volume "$FOLDER/ccache:/ccache" \
+    --volume "$FOLDER/ccache.conf:/etc/ccache.conf:ro" \
     --build-arg "DEBIAN=$PREFIX/debian" \
     --build-arg "ADV_VERSION=$(sed -n 's/^project(adv VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)" \
     --build-arg "ADV_COMMIT=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \

@@ -60,6 +60,7 @@ class Stack:
             "--max-queued-cost=40000", metrics=self.metrics)
         self.api = self._start_prometheus()
         self._start_training()
+        poll(lambda: self.get("/-/ready"), "Prometheus")
         # A rate needs a value from before what it counts.
         poll(lambda: self.query("adv_build_info", instant=True),
              "the first scrape")
