@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -54,11 +56,11 @@ json RetriedNames() {
 
 // Whether gRPC knows the target as it is.
 bool HasScheme(const std::string& server) {
-  for (const char* scheme :
-       {"dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:"}) {
-    if (absl::StartsWith(server, scheme)) return true;
-  }
-  return false;
+  constexpr const char* kSchemes[] = {
+      "dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:"};
+  return std::any_of(
+      std::begin(kSchemes), std::end(kSchemes),
+      [&](const char* scheme) { return absl::StartsWith(server, scheme); });
 }
 
 absl::StatusOr<Address> ParseServer(absl::string_view text) {
@@ -105,11 +107,11 @@ bool IsOfThisMachine(absl::string_view target) {
   for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
     if (absl::ConsumePrefix(&target, scheme)) break;
   }
-  for (const absl::string_view piece : absl::StrSplit(target, ',')) {
+  const std::vector<absl::string_view> pieces = absl::StrSplit(target, ',');
+  return std::all_of(pieces.begin(), pieces.end(), [](absl::string_view piece) {
     const auto address = ParseAddress(piece);
-    if (!address.ok() || !IsLoopback(*address)) return false;
-  }
-  return true;
+    return address.ok() && IsLoopback(*address);
+  });
 }
 
 }  // namespace

@@ -139,10 +139,11 @@ double CgroupCores(const std::string& membership, const std::string& mount) {
 }
 
 std::vector<std::string> AvailableDevices() {
+  const size_t count = torch::cuda::device_count();
   std::vector<std::string> names;
-  const int count = static_cast<int>(torch::cuda::device_count());
-  for (int i = 0; i < count; ++i) names.push_back(absl::StrCat("cuda:", i));
-  names.push_back("cpu");
+  names.reserve(count + 1);
+  for (size_t i = 0; i < count; ++i) names.push_back(absl::StrCat("cuda:", i));
+  names.emplace_back("cpu");
   return names;
 }
 
