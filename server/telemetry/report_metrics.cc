@@ -1,6 +1,9 @@
 #include "server/telemetry/report_metrics.h"
 
+#include <prometheus/gauge.h>
+
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
