@@ -59,6 +59,7 @@ class Family {
   }
 
   // A conversion, so that the functions below can list families in braces.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   operator MetricFamily() const { return family_; }
 
  private:
