@@ -69,7 +69,8 @@ build() {
   say "building $1"
   mkdir -p "$FOLDER/ccache"
   echo 'cache_dir = /ccache' >"$FOLDER/ccache.conf"
-  podman build --quiet --isolation=chroot --network=host --pull=never --layers \
+  podman build --quiet --format=docker --isolation=chroot --network=host \
+    --pull=never --layers \
     --volume "$FOLDER/ccache:/ccache" \
     --volume "$FOLDER/ccache.conf:/etc/ccache.conf:ro" \
     --build-arg "DEBIAN=$PREFIX/debian" \
