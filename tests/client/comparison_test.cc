@@ -105,7 +105,7 @@ TEST(ComparisonTest, RowsAreInTheOrderOfTheThesis) {
 
 TEST(ComparisonTest, AModelStandsBesideTheThesisAndTheBalancedOne) {
   const auto rows = Zoo();
-  const ComparisonRow& row = Row(rows, "no-cat");
+  const ComparisonRow row = Row(rows, "no-cat");
   EXPECT_EQ(row.thesis->accuracy, .7931);
   EXPECT_EQ(row.accuracy->total(), 10000);
   EXPECT_EQ(row.class_accuracy->count(), 260);
@@ -122,7 +122,7 @@ TEST(ComparisonTest, OldManifestsLeaveGaps) {
   v1::Model model = CannedModel("no-cat");
   model.mutable_manifest()->clear_training();
   const auto rows = CompareWithThesis({model});
-  const ComparisonRow& row = Row(rows, "no-cat");
+  const ComparisonRow row = Row(rows, "no-cat");
   EXPECT_TRUE(row.model);
   EXPECT_FALSE(row.accuracy);
   EXPECT_FALSE(row.loss);
