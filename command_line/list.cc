@@ -27,6 +27,8 @@ CLI::Option* AddList(CLI::App* app, const std::string& flag,
     // What the list holds by default must not stay beside the user's values.
     list->clear();
     for (const std::string& value : values) {
+      // What newer versions of CLI11 put behind "{}".
+      if (value == "%%") continue;
       auto members = SplitList(value);
       // In CLI11 only an exception carries a message of ours.
       if (!members.ok()) {
