@@ -3,10 +3,10 @@
 #include <string>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
 #include "client/printers/json.h"
-#include "client/printers/visible.h"
 #include "client/session/errors.h"
 
 namespace adv {

@@ -3,8 +3,10 @@
 #include <absl/memory/memory.h>
 #include <absl/strings/str_cat.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "server/wire/errors.h"
 
@@ -61,7 +63,13 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
       nullptr);
   if (code != SQLITE_OK) {
-    const absl::Status status = FromSqlite(code, handle);
+    absl::Status status = FromSqlite(code, handle);
+    // SQLite does not say why it cannot make a file.
+    const std::filesystem::path folder =
+        std::filesystem::absolute(path).parent_path();
+    if (access(folder.c_str(), W_OK) != 0) {
+      status = absl::ErrnoToStatus(errno, "the folder cannot be written");
+    }
     // SQLite gives a handle even if it cannot open: it holds the message.
     sqlite3_close(handle);
     return status;

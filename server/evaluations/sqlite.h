@@ -14,9 +14,10 @@ struct sqlite3_stmt;
 namespace adv {
 
 // The little of SQLite that the evaluation store needs. Errors:
-// RESOURCE_EXHAUSTED for a full disk, FAILED_PRECONDITION for a file in use,
-// PERMISSION_DENIED for one that must not be written, NOT_FOUND for one that
-// cannot be opened, DATA_LOSS for a damaged one, INTERNAL for the rest.
+// RESOURCE_EXHAUSTED for a full disk, FAILED_PRECONDITION for a file in use or
+// on a read-only file system, PERMISSION_DENIED for one that must not be
+// written, NOT_FOUND for one that cannot be opened, DATA_LOSS for a damaged
+// one, INTERNAL for the rest.
 //
 // Not thread-safe: one thread at a time, for the statements too.
 class Database {

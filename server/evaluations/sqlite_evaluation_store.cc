@@ -4,12 +4,9 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/util/time_util.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <filesystem>
 #include <utility>
 
 #include "server/codec/deterministic_bytes.h"
@@ -381,23 +378,12 @@ absl::StatusOr<StoreSize> SqliteEvaluationStore::Size() const {
   return StoreSize{(*pages - *free) * *page, max_bytes_};
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(
-    const std::string& path) {
-  if (path.empty()) return Database::Open(":memory:");
-  // SQLite does not say why it cannot make a file.
-  const std::filesystem::path folder =
-      std::filesystem::absolute(path).parent_path();
-  if (access(folder.c_str(), W_OK) != 0) {
-    return absl::ErrnoToStatus(errno, "the folder cannot be written");
-  }
-  return Database::Open(path);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenSqliteStore(
     const SqliteStoreOptions& options) {
-  auto database = OpenDatabase(options.path);
+  auto database =
+      Database::Open(options.path.empty() ? ":memory:" : options.path);
   absl::Status status = database.status();
   if (status.ok()) status = PrepareSchema(**database, options.max_bytes);
   if (!status.ok()) {
