@@ -42,6 +42,7 @@ AttackTraits Of(const PgdConfig&) { return {}; }
 AttackTraits Of(const MiFgsmConfig&) { return LinfAlone(); }
 AttackTraits Of(const ApgdConfig& config) {
   AttackTraits traits;
+  traits.epsilons_apart = true;
   // Plain DLR has no target in it.
   traits.takes_targets = config.loss != ApgdConfig::Loss::kDlr;
   // DLR reads the third largest logit, and targeted DLR the fourth, too.
@@ -72,6 +73,7 @@ AttackTraits Of(const FabConfig& config) {
 AttackTraits Of(const SquareConfig&) {
   AttackTraits traits;
   traits.access = Access::kScores;
+  traits.epsilons_apart = true;
   return traits;
 }
 AttackTraits Of(const HopSkipJumpConfig&) { return ByDecisions(); }
@@ -83,6 +85,7 @@ AttackTraits Of(const BoundaryConfig&) {
 AttackTraits Of(const NoiseConfig&) {
   AttackTraits traits;
   traits.access = Access::kNone;
+  traits.epsilons_apart = true;
   return traits;
 }
 AttackTraits Of(const AutoAttackConfig& config) {

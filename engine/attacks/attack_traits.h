@@ -20,6 +20,10 @@ struct AttackTraits {
   // Whether what it does is the same at every epsilon, so that one run for
   // several gives what a run for each would.
   bool ignores_epsilon = false;
+  // Whether it works at each epsilon apart, so that a run for each costs and
+  // gives what one run for several does; but for a transfer, which shares what
+  // the source says of the clean images.
+  bool epsilons_apart = false;
   // Whether it can lead to a class that the caller chose.
   bool takes_targets = true;
   // The fewest classes that its loss is defined for.

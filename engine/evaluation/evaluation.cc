@@ -64,6 +64,22 @@ Tile MakeTile(const Network& network, const Network& source,
   return tile;
 }
 
+absl::Status CheckKnown(const UnfinishedRecords& known,
+                        const std::vector<int64_t>& indices,
+                        const EvaluationPlan& plan) {
+  if (known.empty()) return absl::OkStatus();
+  const size_t results = known.front().attacks.size();
+  bool fits = known.size() == indices.size() &&
+              results <= plan.attacks.size() * plan.epsilons.size();
+  for (size_t i = 0; fits && i < known.size(); ++i) {
+    fits = known[i].index == indices[i] && known[i].attacks.size() == results;
+  }
+  return fits ? absl::OkStatus()
+              : absl::InvalidArgumentError(
+                    "known: are no records of these images under the first "
+                    "attacks of the plan");
+}
+
 // The records of the clean images. Their attacks are added later.
 std::vector<SampleRecord> CleanRecords(const Tile& tile) {
   const std::vector<Verdict> verdicts =
@@ -86,7 +102,7 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
     const std::function<absl::Status()>& before_pass,
-    const CraftOnce& craft_once) {
+    TileOptions tile_options) {
   absl::Status status =
       Validate(plan, network.traits().image_shape, network.traits().classes);
   if (!status.ok()) return status;
@@ -98,25 +114,28 @@ absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
         absl::StrCat("indices: ", indices.size(),
                      " images are more than tile_size, ", plan.tile_size));
   }
+  std::vector<SampleRecord> records = std::move(tile_options.known);
+  status = CheckKnown(records, indices, plan);
+  if (!status.ok()) return status;
   Tile tile = MakeTile(network, source, dataset, indices, plan);
-  tile.craft_once = craft_once;
+  tile.craft_once = std::move(tile_options.craft_once);
+  tile.known = records.empty() ? 0 : records.front().attacks.size();
   RunOptions options = RunOptionsOf(plan);
   options.before_pass = before_pass;
-  // [attack and epsilon][image]; a record wants it the other way around.
-  std::vector<std::vector<AttackRecord>> attacks;
-  status =
-      AttackTile(network, source, plan.attacks, options, tile,
-                 [&](const AttackResult&, std::vector<AttackRecord> found) {
-                   attacks.push_back(std::move(found));
-                 });
+  status = AttackTile(network, source, plan.attacks, options, tile,
+                      [&](const std::vector<EpsilonResult>& results) {
+                        // The first attack has computed the clean logits.
+                        if (records.empty()) records = CleanRecords(tile);
+                        for (const EpsilonResult& result : results) {
+                          for (int64_t i = 0; i < tile.count; ++i) {
+                            records[i].attacks.push_back(result.records[i]);
+                          }
+                        }
+                        return tile_options.on_results
+                                   ? tile_options.on_results(records)
+                                   : absl::OkStatus();
+                      });
   if (!status.ok()) return status;
-  // Only now has the tile its clean logits.
-  std::vector<SampleRecord> records = CleanRecords(tile);
-  for (const std::vector<AttackRecord>& found : attacks) {
-    for (int64_t i = 0; i < tile.count; ++i) {
-      records[i].attacks.push_back(found[i]);
-    }
-  }
   return records;
 }
 

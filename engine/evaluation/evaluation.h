@@ -17,14 +17,31 @@
 
 namespace adv {
 
+// Records of a tile whose attacks are a beginning of the plan's, as long for
+// each image.
+using UnfinishedRecords = std::vector<SampleRecord>;
+
+// What the evaluation of a tile may be given.
+struct TileOptions {
+  // That of the tile.
+  CraftOnce craft_once;
+  // What is known of the images at `indices`, in that order; empty: nothing.
+  // It is not computed again.
+  UnfinishedRecords known;
+  // Called whenever an attack has added to the records. A failure ends the tile
+  // with that status. May be empty.
+  std::function<absl::Status(const UnfinishedRecords& records)> on_results;
+};
+
 // Returns the records of the images at `indices` (1 to plan.tile_size of them),
 // in that order. `before_pass` is that of RunOptions. `source` gives the
-// gradients; `craft_once` is that of the tile.
+// gradients. INVALID_ARGUMENT if `known` is of other images or has more than
+// the plan's results.
 absl::StatusOr<std::vector<SampleRecord>> EvaluateTile(
     const Network& network, const Network& source, const Dataset& dataset,
     const std::vector<int64_t>& indices, const EvaluationPlan& plan,
     const std::function<absl::Status()>& before_pass,
-    const CraftOnce& craft_once = nullptr);
+    TileOptions tile_options = {});
 
 // Evaluates all tiles and then makes the report. `progress` is called after
 // each tile with all records so far. A status of `before_pass` that is not OK

@@ -118,33 +118,66 @@ absl::StatusOr<AttackOutcome> RunAttack(const Network& network,
   return attack.Show(network, *crafted, batch, options);
 }
 
+// What a run does: all epsilons, or each in a run of its own.
+std::vector<RunOptions> Parts(const RunOptions& options, bool apart) {
+  if (!apart) return {options};
+  std::vector<RunOptions> parts(options.epsilons.size(), options);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    parts[i].epsilons = {options.epsilons[i]};
+  }
+  return parts;
+}
+
+// Runs the attack at `place` of the plan and hands over its results, the first
+// of which is number `first` of the tile.
+absl::Status RunPart(const Network& network, const Network& source,
+                     size_t place, const Attack& attack,
+                     const RunOptions& options, size_t first, Tile& tile,
+                     const OnAttackResults& on_results) {
+  AttackBatch& batch = tile.batch;
+  // Few attacks need examples, so they are read for the first one that does.
+  if (attack.traits().starts_at_examples && batch.targets.defined() &&
+      tile.dataset != nullptr && !batch.examples.defined()) {
+    AddExamples(*tile.dataset, network.traits().classes, batch);
+  }
+  absl::StatusOr<AttackOutcome> outcome =
+      RunAttack(network, source, place, attack, options, tile);
+  if (!outcome.ok()) return outcome.status();
+  // The next attack then need not compute them again.
+  batch.clean_logits = outcome->clean_logits;
+  std::vector<EpsilonResult> results;
+  for (size_t i = 0; i < outcome->results.size(); ++i) {
+    if (first + i < tile.known) continue;
+    AttackResult& result = outcome->results[i];
+    std::vector<AttackRecord> records = MakeRecords(result, tile);
+    results.push_back({std::move(result), std::move(records)});
+  }
+  return on_results(std::move(results));
+}
+
 }  // namespace
 
 absl::Status AttackTile(const Network& network, const Network& source,
                         const std::vector<AttackConfig>& attacks,
                         const RunOptions& options, Tile& tile,
-                        const OnAttackResult& on_result) {
+                        const OnAttackResults& on_results) {
   absl::Status status = FindTargets(network, options, tile);
   if (!status.ok()) return status;
-  AttackBatch& batch = tile.batch;
+  size_t first = 0;  // the place of the next run's first result
   for (size_t place = 0; place < attacks.size(); ++place) {
     const absl::StatusOr<std::unique_ptr<const Attack>> attack =
         MakeAttack(attacks[place]);
     if (!attack.ok()) return attack.status();
-    // Few attacks need examples, so they are read for the first one that does.
-    if ((*attack)->traits().starts_at_examples && batch.targets.defined() &&
-        tile.dataset != nullptr && !batch.examples.defined()) {
-      AddExamples(*tile.dataset, network.traits().classes, batch);
-    }
-    const absl::StatusOr<AttackOutcome> outcome =
-        RunAttack(network, source, place, **attack, options, tile);
-    if (!outcome.ok()) return outcome.status();
-    // The next attack then need not compute them again.
-    batch.clean_logits = outcome->clean_logits;
-    // One result for each epsilon, in their order: so the calls come in the
-    // order of SampleRecord::attacks.
-    for (const AttackResult& result : outcome->results) {
-      on_result(result, MakeRecords(result, tile));
+    const bool apart =
+        (*attack)->traits().epsilons_apart && &network == &source;
+    for (const RunOptions& part : Parts(options, apart)) {
+      const size_t count = part.epsilons.size();
+      if (first + count > tile.known) {
+        status = RunPart(network, source, place, **attack, part, first, tile,
+                         on_results);
+        if (!status.ok()) return status;
+      }
+      first += count;
     }
   }
   return absl::OkStatus();

@@ -41,20 +41,30 @@ struct Tile {
   Goal goal;
   // Lets a transfer to several models craft once. Empty: it crafts each time.
   CraftOnce craft_once;
+  // The number of results that are known already, in the order in which they
+  // come; what would give these alone is not run.
+  size_t known = 0;
 };
 
-// Called when one attack at one epsilon is done. `records` are those of the
-// tile's images.
-using OnAttackResult = std::function<void(const AttackResult& result,
-                                          std::vector<AttackRecord> records)>;
+// What one run of an attack gave at one epsilon.
+struct EpsilonResult {
+  AttackResult result;
+  std::vector<AttackRecord> records;  // of the tile's images
+};
 
-// Runs every attack at every epsilon of `options`, in order. Afterwards the
-// batch has its targets and its clean logits. `source` gives the gradients;
-// the rest is as Attack::Run says.
+// Called when a run is over, with its results that were not known, in the order
+// of SampleRecord::attacks. A failure ends the tile with that status.
+using OnAttackResults =
+    std::function<absl::Status(std::vector<EpsilonResult> results)>;
+
+// Runs every attack at every epsilon of `options`, in order: an attack that
+// works at each epsilon apart in a run for each, any other in one run for all.
+// Afterwards the batch has its targets and, if a run was needed, its clean
+// logits. `source` gives the gradients; the rest is as Attack::Run says.
 absl::Status AttackTile(const Network& network, const Network& source,
                         const std::vector<AttackConfig>& attacks,
                         const RunOptions& options, Tile& tile,
-                        const OnAttackResult& on_result);
+                        const OnAttackResults& on_results);
 
 }  // namespace adv
 

@@ -87,11 +87,14 @@ absl::StatusOr<AdversarialImages> Perturb(const AdversarialTask& task,
   options.before_pass = before_pass;
   // There is one attack at one epsilon, so each tile gives one result.
   std::vector<at::Tensor> images, logits;
-  const auto keep = [&](const AttackResult& result,
-                        const std::vector<AttackRecord>& records) {
-    images.push_back(result.images.cpu());
-    logits.push_back(result.logits.cpu());
-    all.records.insert(all.records.end(), records.begin(), records.end());
+  const auto keep = [&](const std::vector<EpsilonResult>& results) {
+    for (const EpsilonResult& one : results) {
+      images.push_back(one.result.images.cpu());
+      logits.push_back(one.result.logits.cpu());
+      all.records.insert(all.records.end(), one.records.begin(),
+                         one.records.end());
+    }
+    return absl::OkStatus();
   };
   for (int64_t begin = 0; begin < task.images.size(0); begin += kTileSize) {
     Tile tile = MakeTile(task, all, *targets, begin);

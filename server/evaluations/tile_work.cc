@@ -65,7 +65,7 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
         ++passes_;
         return before_pass();
       },
-      transfer ? crafted_.ForTile(evaluation_, tile) : nullptr);
+      {transfer ? crafted_.ForTile(evaluation_, tile) : nullptr, {}, nullptr});
 }
 
 absl::Status TileWork::Store(const std::vector<SampleRecord>& records) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "tests/engine/attacks/test_networks.h"
 #include "tests/engine/evaluation/record_text.h"
@@ -212,6 +213,84 @@ TEST_F(EvaluationTest, TileByTileIsTheWhole) {
     for (std::string& text : Texts(tile.value())) parts.push_back(text);
   }
   EXPECT_EQ(parts, whole);
+}
+
+// Attacks whose epsilons go together, apart, and not at all.
+std::vector<AttackConfig> SeveralKinds() {
+  ApgdConfig apgd;
+  apgd.steps = 5;
+  SquareConfig square;
+  square.queries = 10;
+  return {FgsmConfig{}, apgd, DeepFoolConfig{}, square, NoiseConfig{}};
+}
+
+TEST_F(EvaluationTest, GoesOnAfterWhatIsKnown) {
+  plan_.attacks = SeveralKinds();
+  const std::vector<int64_t> tile = {4, 9, 17, 30};
+  std::vector<UnfinishedRecords> parts;
+  int64_t passes = 0;
+  const auto count = [&passes] {
+    ++passes;
+    return absl::OkStatus();
+  };
+  const auto whole =
+      EvaluateTile(*network_, *network_, dataset_, tile, plan_, count,
+                   {nullptr, {}, [&parts](const UnfinishedRecords& records) {
+                      parts.push_back(records);
+                      return absl::OkStatus();
+                    }});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  // Two epsilons of APGD, Square and noise come apart, those of the others
+  // together.
+  ASSERT_EQ(parts.size(), 8);
+  EXPECT_EQ(parts[1].front().attacks.size(), 3);
+  for (const UnfinishedRecords& known : parts) {
+    const int64_t before = std::exchange(passes, 0);
+    const auto rest = EvaluateTile(*network_, *network_, dataset_, tile, plan_,
+                                   count, {nullptr, known, nullptr});
+    ASSERT_TRUE(rest.ok()) << rest.status();
+    EXPECT_EQ(Texts(*rest), Texts(*whole));
+    EXPECT_LT(passes, before);
+  }
+  EXPECT_EQ(passes, 0);
+}
+
+TEST_F(EvaluationTest, GoesOnWithinAnAttackWhoseEpsilonsGoTogether) {
+  const std::vector<int64_t> tile = {4, 9};
+  const auto whole =
+      EvaluateTile(*network_, *network_, dataset_, tile, plan_, nullptr);
+  UnfinishedRecords known = *whole;
+  for (SampleRecord& record : known) record.attacks.resize(3);
+  const auto rest = EvaluateTile(*network_, *network_, dataset_, tile, plan_,
+                                 nullptr, {nullptr, known, nullptr});
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(Texts(*rest), Texts(*whole));
+}
+
+TEST_F(EvaluationTest, EndsWhenItsResultsAreNotTaken) {
+  const absl::Status full = absl::ResourceExhaustedError("full");
+  EXPECT_EQ(EvaluateTile(
+                *network_, *network_, dataset_, {4, 9}, plan_, nullptr,
+                {nullptr, {}, [&](const UnfinishedRecords&) { return full; }})
+                .status(),
+            full);
+}
+
+TEST_F(EvaluationTest, RefusesToGoOnAfterOtherImages) {
+  const auto known =
+      EvaluateTile(*network_, *network_, dataset_, {4, 9}, plan_, nullptr);
+  for (const std::vector<int64_t>& tile :
+       {std::vector<int64_t>{4, 10}, std::vector<int64_t>{4}}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(
+        EvaluateTile(*network_, *network_, dataset_, tile, plan_, nullptr,
+                     {nullptr, *known, nullptr})
+            .status()));
+  }
+  plan_.attacks.pop_back();
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      EvaluateTile(*network_, *network_, dataset_, {4, 9}, plan_, nullptr,
+                   {nullptr, *known, nullptr})
+          .status()));
 }
 
 // Not even in the last tile, which is not full.
