@@ -18,6 +18,7 @@
 #include "server/assembly.h"
 #include "server/endpoints.h"
 #include "server/telemetry/reload_log.h"
+#include "server/wire/resolve_evaluation.h"
 
 namespace adv {
 namespace {
@@ -160,6 +161,7 @@ absl::Status Server::LoadModels() {
     // One model is enough to serve. The others are in the log, and the polling
     // may find them later.
     models_.StartPolling();
+    GoOnWithEvaluations();
     return absl::OkStatus();
   }
   std::vector<std::string> problems = result.store_errors;
@@ -173,6 +175,16 @@ absl::Status Server::LoadModels() {
       "no model could be loaded from ", absl::StrJoin(looked, ", "),
       problems.empty() ? "" : ": ", absl::StrJoin(problems, "; "),
       ". Give --store=FOLDER with models that advtrain published"));
+}
+
+void Server::GoOnWithEvaluations() {
+  evaluations_.GoOn([this](const v1::EvaluationSpec& spec) {
+    return ResolveEvaluation(spec, models_, datasets_, options_.limits);
+  });
+  // None ran before.
+  if (const int64_t running = evaluations_.stats().running; running > 0) {
+    log_.Info("evaluations_go_on", {{"count", running}});
+  }
 }
 
 absl::Status Server::Listen() {

@@ -58,6 +58,8 @@ class Server {
   struct Stores;
   Server(const Options& options, at::Device device, Stores stores, Log* log);
   absl::Status LoadModels();
+  // With what an earlier server did not end. Needs the models.
+  void GoOnWithEvaluations();
   absl::Status Listen();
   absl::Status ListenForMetrics();
 

@@ -13,6 +13,11 @@ void EvaluationAudience::Join(std::shared_ptr<EvaluationChannel> channel,
   if (when_left == WhenLeft::kGoesOn) goes_on_when_left_ = true;
 }
 
+void EvaluationAudience::GoOnWhenLeft() {
+  MutexLock lock(mutex_);
+  goes_on_when_left_ = true;
+}
+
 bool EvaluationAudience::left() const {
   MutexLock lock(mutex_);
   // Channels that were closed may be forgotten already, so none left is like

@@ -24,6 +24,9 @@ class EvaluationAudience {
   void Join(std::shared_ptr<EvaluationChannel> channel, WhenLeft when_left)
       ADV_EXCLUDES(mutex_);
 
+  // As if somebody who said `kGoesOn` had joined and left.
+  void GoOnWhenLeft() ADV_EXCLUDES(mutex_);
+
   // Whether all who joined have left and all of them said `kIsCancelled`.
   bool left() const ADV_EXCLUDES(mutex_);
 

@@ -1,6 +1,7 @@
 #include "server/evaluations/evaluation_run.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -12,12 +13,25 @@ namespace {
 
 // The tiles of the samples that have no record yet, at least one.
 std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
-                                 const std::set<int64_t>& done, int at_once) {
+                                 const StoredProgress& before, int at_once) {
+  // Those of which as much is known go together, the most first.
+  std::map<size_t, TileIndices, std::greater<>> by_known;
+  for (const int64_t index : evaluation.indices) {
+    if (before.done.count(index) > 0) continue;
+    const auto found = before.unfinished.find(index);
+    const size_t known =
+        found == before.unfinished.end() ? 0 : found->second.attacks.size();
+    by_known[known].push_back(index);
+  }
   // Padded tiles cost a full tile whatever they hold: small ones gain nothing.
-  const bool padded = evaluation.model->network->traits().padded();
-  std::vector<TileIndices> tiles =
-      RemainingTiles(evaluation.indices, evaluation.plan.tile_size,
-                     padded ? 1 : at_once, done);
+  if (evaluation.model->network->traits().padded()) at_once = 1;
+  std::vector<TileIndices> tiles;
+  for (const auto& [known, indices] : by_known) {
+    for (TileIndices& tile :
+         SplitIntoTiles(indices, evaluation.plan.tile_size, at_once)) {
+      tiles.push_back(std::move(tile));
+    }
+  }
   // The report is made on the executor, even if it alone is missing.
   if (tiles.empty()) tiles.emplace_back();
   return tiles;
@@ -50,7 +64,8 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       evaluation_(std::move(evaluation)),
       cost_per_image_(EvaluationCost(
           evaluation_.plan, evaluation_.model->network->traits().classes)),
-      tiles_(TilesOf(evaluation_, before.done, at_once)),
+      unfinished_(before.unfinished),
+      tiles_(TilesOf(evaluation_, before, at_once)),
       speed_(speed),
       // There may be fewer tiles than threads.
       at_once_(std::min(at_once, static_cast<int>(tiles_.size()))),
@@ -71,7 +86,7 @@ std::optional<size_t> EvaluationRun::NextTile() {
 void EvaluationRun::Describe(size_t tile, JobOptions* job) const {
   // The empty tile of a report that is missing costs 0, which the executor
   // makes 1.
-  job->cost = cost_per_image_ * static_cast<int64_t>(tiles_[tile].size());
+  job->cost = CostOf(tile);
   job->cancel = cancel_;
   job->model = evaluation_.model->full_name();
 }
@@ -81,7 +96,8 @@ absl::Status EvaluationRun::ComputeTile(size_t tile,
                                         const v1::Environment& environment) {
   SetRunning();
   if (!tiles_[tile].empty()) {
-    const auto records = work_.Compute(tiles_[tile], before_pass);
+    const auto records =
+        work_.Compute(tiles_[tile], KnownOf(tile), before_pass);
     if (!records.ok()) return records.status();
     // An image counts once the store has its record, so nothing is told that a
     // kill could take back.
@@ -171,13 +187,43 @@ WorkSoFar EvaluationRun::Work() const {
   work.passes = work_.passes();
   work.cost = work_.cost();
   // As doubles, since a product of large options overflows integers.
-  for (const TileIndices& tile : tiles_) {
-    work.planned +=
-        static_cast<double>(cost_per_image_) * static_cast<double>(tile.size());
+  for (size_t tile = 0; tile < tiles_.size(); ++tile) {
+    work.planned += static_cast<double>(CostOf(tile));
   }
   work.speed = speed_;
   work.at_once = at_once_;
   return work;
+}
+
+UnfinishedRecords EvaluationRun::KnownOf(size_t tile) const {
+  UnfinishedRecords known;
+  for (const int64_t index : tiles_[tile]) {
+    const auto found = unfinished_.find(index);
+    // What is known of one image of the tile is known of all.
+    if (found == unfinished_.end()) return {};
+    known.push_back(found->second);
+  }
+  return known;
+}
+
+int64_t EvaluationRun::CostOf(size_t tile) const {
+  if (tiles_[tile].empty()) return 0;
+  const auto found = unfinished_.find(tiles_[tile].front());
+  const size_t known =
+      found == unfinished_.end() ? 0 : found->second.attacks.size();
+  const auto results = static_cast<double>(evaluation_.results());
+  // As if all results cost the same.
+  const double share = 1 - static_cast<double>(known) / results;
+  return static_cast<int64_t>(static_cast<double>(cost_per_image_) * share) *
+         static_cast<int64_t>(tiles_[tile].size());
+}
+
+bool EvaluationRun::OutliveListeners() {
+  audience_.GoOnWhenLeft();
+  MutexLock lock(mutex_);
+  const bool before = state_.cancel_on_disconnect();
+  state_.set_cancel_on_disconnect(false);
+  return before;
 }
 
 int64_t EvaluationRun::images() const {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +34,8 @@ namespace adv {
 inline constexpr char kServerStopped[] = "server stopped";
 
 // Writes why an evaluation ended without a report: CANCELLED if it was
-// cancelled or the server stopped (UNAVAILABLE), FAILED otherwise.
+// cancelled or the server stopped (UNAVAILABLE), FAILED otherwise. This is what
+// listeners hear; the store keeps one that the server's end cut off as QUEUED.
 void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation);
 
 // What is asked of an evaluation has to wait until its running tiles are over:
@@ -48,8 +50,9 @@ absl::Status JustEnding(const std::string& id);
 class EvaluationRun {
  public:
   // `state`: as the store has it, QUEUED. `before`: what the store has of its
-  // records. At most `at_once` tiles (at least 1) are computed at the same
-  // time, each at `speed`, as far as it is known. The pointers are not owned.
+  // records, whole and unfinished. At most `at_once` tiles (at least 1) are
+  // computed at the same time, each at `speed`, as far as it is known. The
+  // pointers are not owned.
   EvaluationRun(v1::Evaluation state, ResolvedEvaluation evaluation,
                 StoredProgress before, int at_once, Speed speed,
                 CraftedTiles* crafted, EvaluationStore* store,
@@ -60,6 +63,9 @@ class EvaluationRun {
   const std::string& id() const { return id_; }
   const ResolvedEvaluation& evaluation() const { return evaluation_; }
   EvaluationAudience& audience() { return audience_; }
+  // It goes on when all listeners have left, from now on. False if it would
+  // have done so before.
+  bool OutliveListeners() ADV_EXCLUDES(mutex_);
 
   // As TileSchedule's, but for the job that computes the tile.
   std::optional<size_t> NextTile() ADV_EXCLUDES(mutex_);
@@ -99,14 +105,20 @@ class EvaluationRun {
   void SetRunning() ADV_EXCLUDES(mutex_);
   void Count(const std::vector<SampleRecord>& records) ADV_EXCLUDES(mutex_);
   WorkSoFar Work() const;
+  // What is known of the images of the tile; empty: nothing.
+  UnfinishedRecords KnownOf(size_t tile) const;
+  // What is left to compute of it, in cost.h's unit.
+  int64_t CostOf(size_t tile) const;
   // True once: for the tile that completes the records.
   bool TakeReport() ADV_EXCLUDES(mutex_);
 
   const std::string id_;
   const ResolvedEvaluation evaluation_;
   const int64_t cost_per_image_;
-  // Of the samples without records. One empty tile if only the report is
-  // missing.
+  // Records that have a beginning of their attacks.
+  const std::map<int64_t, SampleRecord> unfinished_;
+  // Of the samples without records. As much is known of each image of a tile.
+  // One empty tile if only the report is missing.
   const std::vector<TileIndices> tiles_;
   // When it began: while a tile is computed, other jobs would not tell more.
   const Speed speed_;

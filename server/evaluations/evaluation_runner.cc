@@ -22,6 +22,32 @@ void Withdraw(const absl::Status& failure, EvaluationEnd* end) {
   end->evaluation.clear_report();
 }
 
+// Whether the server's end cut the evaluation off.
+bool ServerStopped(const EvaluationEnd& end) {
+  return absl::IsUnavailable(end.outcome);
+}
+
+// As the next server is to find it.
+v1::Evaluation Queued(v1::Evaluation evaluation) {
+  evaluation.set_state(v1::EVALUATION_STATE_QUEUED);
+  evaluation.clear_error();
+  evaluation.clear_finished_at();
+  return evaluation;
+}
+
+// Why an evaluation `left` by an earlier server is another one now.
+absl::Status Changed(const v1::Evaluation& left,
+                     const v1::ResolvedSpec& resolved) {
+  const auto digests = [](const v1::ResolvedSpec& spec) {
+    return absl::StrCat("model ", spec.model().digest(), ", source model ",
+                        spec.source_model().digest(), ", data set ",
+                        spec.dataset_sha256());
+  };
+  return absl::FailedPreconditionError(absl::StrCat(
+      "cannot go on: what it measures has changed. It began with digests ",
+      digests(left.resolved()), "; here they are ", digests(resolved)));
+}
+
 }  // namespace
 
 EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
@@ -31,10 +57,7 @@ EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
       options_(std::move(options)),
       clock_(executor->clock()),
       crafted_(options_.crafted_bytes),
-      timer_(&clock_, options_.progress_interval, [this] { SendProgress(); }) {
-  // If the store cannot be written now, the first Start will say so.
-  store_->InterruptUnfinished(kServerStopped).IgnoreError();
-}
+      timer_(&clock_, options_.progress_interval, [this] { SendProgress(); }) {}
 
 EvaluationRunner::~EvaluationRunner() {
   // Stop comes first: the reason that a listener hears is "server stopped".
@@ -54,7 +77,8 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
   absl::StatusOr<RunPointer> run;
   {
     MutexLock lock(mutex_);
-    run = FindOrBegin(id, std::move(evaluation), &started.evaluation);
+    run =
+        FindOrBegin(id, std::move(evaluation), when_left, &started.evaluation);
     if (!run.ok()) return run.status();
     if (*run == nullptr) return started;
     // The lock keeps the run from ending between the look at it and Join.
@@ -63,6 +87,11 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
       return JustEnding(id);
     }
     (*run)->audience().Join(channel, when_left);
+    if (when_left == WhenLeft::kGoesOn && (*run)->OutliveListeners()) {
+      // If it cannot be stored, a restart takes the evaluation for one that
+      // nobody waits for: asking again resumes it.
+      store_->OutliveCallers(id).IgnoreError();
+    }
     started.subscription = std::make_unique<Subscription>(std::move(channel));
   }
   // Without the lock, which the end of a run takes: a tile that the executor
@@ -71,8 +100,43 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
   return started;
 }
 
+void EvaluationRunner::GoOn(const EvaluationResolver& resolve) {
+  const auto underway = store_->Underway();
+  // A store that cannot be read says so at the next call.
+  if (!underway.ok()) return;
+  for (v1::Evaluation left : *underway) {
+    const absl::StatusOr<RunPointer> run = BeginAgain(left, resolve);
+    if (run.ok()) {
+      Continue(*run);
+      continue;
+    }
+    SetEarlyEnd(run.status(), &left);
+    *left.mutable_finished_at() = Date();
+    store_->Update(left).IgnoreError();
+  }
+}
+
+absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::BeginAgain(
+    const v1::Evaluation& left, const EvaluationResolver& resolve) {
+  if (left.cancel_on_disconnect()) {
+    return absl::UnavailableError("its callers are gone");
+  }
+  auto evaluation = resolve(left.resolved().spec());
+  if (!evaluation.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot go on: ", evaluation.status().message()));
+  }
+  if (EvaluationId(evaluation->resolved) != left.id()) {
+    return Changed(left, evaluation->resolved);
+  }
+  MutexLock lock(mutex_);
+  auto run = Begin(left.id(), *std::move(evaluation), WhenLeft::kGoesOn);
+  if (run.ok()) (*run)->OutliveListeners();
+  return run;
+}
+
 absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::FindOrBegin(
-    const std::string& id, ResolvedEvaluation evaluation,
+    const std::string& id, ResolvedEvaluation evaluation, WhenLeft when_left,
     v1::Evaluation* stored) {
   if (stopping_) return absl::UnavailableError("the server is stopping");
   const auto running = runs_.find(id);
@@ -83,19 +147,20 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::FindOrBegin(
     *stored = *std::move(before);
     return RunPointer();
   }
-  return Begin(id, std::move(evaluation));
-}
-
-absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
-    const std::string& id, ResolvedEvaluation evaluation) {
   if (static_cast<int>(runs_.size()) >= options_.concurrent) {
     return absl::ResourceExhaustedError(
         absl::StrCat(runs_.size(), " evaluations run, at most ",
                      options_.concurrent, " may"));
   }
+  return Begin(id, std::move(evaluation), when_left);
+}
+
+absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
+    const std::string& id, ResolvedEvaluation evaluation, WhenLeft when_left) {
   // The store comes first, so that a full disk refuses the evaluation before it
   // computes anything.
-  auto state = EnterQueued(*store_, id, evaluation, Date());
+  auto state = EnterQueued(*store_, id, evaluation,
+                           when_left == WhenLeft::kIsCancelled, Date());
   if (!state.ok()) return state.status();
   auto before = ReadProgress(*store_, id, evaluation);
   if (!before.ok()) {
@@ -151,7 +216,10 @@ absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile) {
 void EvaluationRunner::End(EvaluationRun& run) {
   EvaluationEnd end = run.End(Date());
   // Stored first and told last: whoever hears of the end finds it in the store.
-  const absl::Status saved = store_->Update(end.evaluation);
+  const absl::Status saved = store_->Update(
+      ServerStopped(end) && !end.evaluation.cancel_on_disconnect()
+          ? Queued(end.evaluation)
+          : end.evaluation);
   if (saved.ok() && end.evaluation.has_report() && options_.on_report) {
     options_.on_report(end.evaluation.report());
   }

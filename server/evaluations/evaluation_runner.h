@@ -24,6 +24,10 @@ namespace adv {
 
 class EvaluationRun;
 
+// Finds what a specification names. The error says what is wrong.
+using EvaluationResolver = std::function<absl::StatusOr<ResolvedEvaluation>(
+    const v1::EvaluationSpec&)>;
+
 struct EvaluationRunnerOptions {
   // Of images that transfers crafted, kept for the next target.
   int64_t crafted_bytes = int64_t{256} << 20;
@@ -75,14 +79,21 @@ struct StartedEvaluation {
 // Thread-safe.
 class EvaluationRunner {
  public:
-  // Neither is owned; both must outlive the runner. Whatever the store holds
-  // as unfinished becomes CANCELLED, "server stopped".
+  // Neither is owned; both must outlive the runner.
   EvaluationRunner(Executor* executor, EvaluationStore* store,
                    EvaluationRunnerOptions options);
   // Cancels what runs and waits for it.
   ~EvaluationRunner();
   EvaluationRunner(const EvaluationRunner&) = delete;
   EvaluationRunner& operator=(const EvaluationRunner&) = delete;
+
+  // Goes on with what the store has as QUEUED or RUNNING: what an earlier
+  // server did not end, however it stopped. The limit on evaluations does not
+  // hold it up. One that was to end with its callers, who are gone, ends as
+  // CANCELLED, "server stopped"; one whose model, data set or limits are no
+  // longer what they were, as FAILED with the reason. To be called once, before
+  // Start.
+  void GoOn(const EvaluationResolver& resolve) ADV_EXCLUDES(mutex_);
 
   // Attaches to the evaluation if it runs, returns it if it SUCCEEDED, resumes
   // it after the tiles that are stored if it was interrupted (CANCELLED or
@@ -119,8 +130,9 @@ class EvaluationRunner {
   absl::Status Delete(const std::string& id) ADV_EXCLUDES(mutex_);
 
   // Starts no evaluation and no tile from now on. Tiles that run may finish
-  // (Executor::Drain bounds how long); then their evaluations end as
-  // CANCELLED, "server stopped". Does not wait: Executor::Drain does.
+  // (Executor::Drain bounds how long); then listeners hear that their
+  // evaluations ended as CANCELLED, "server stopped", and the store has these
+  // as QUEUED for the next server. Does not wait: Executor::Drain does.
   void Stop() ADV_EXCLUDES(mutex_);
 
   EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
@@ -132,11 +144,16 @@ class EvaluationRunner {
   // before, and `stored` has it.
   absl::StatusOr<RunPointer> FindOrBegin(const std::string& id,
                                          ResolvedEvaluation evaluation,
+                                         WhenLeft when_left,
                                          v1::Evaluation* stored)
       ADV_REQUIRES(mutex_);
   absl::StatusOr<RunPointer> Begin(const std::string& id,
-                                   ResolvedEvaluation evaluation)
-      ADV_REQUIRES(mutex_);
+                                   ResolvedEvaluation evaluation,
+                                   WhenLeft when_left) ADV_REQUIRES(mutex_);
+  // The run that goes on with `left`. The error is why it cannot.
+  absl::StatusOr<RunPointer> BeginAgain(const v1::Evaluation& left,
+                                        const EvaluationResolver& resolve)
+      ADV_EXCLUDES(mutex_);
   absl::StatusOr<v1::Evaluation> Stored(const std::string& id) const
       ADV_REQUIRES(mutex_);
   // Fills in what is known of a run that the store does not know yet.

@@ -48,7 +48,8 @@ class EvaluationStore {
  public:
   virtual ~EvaluationStore() = default;
 
-  // Keeps id, resolved, state, created_at and samples_total. ALREADY_EXISTS.
+  // Keeps id, resolved, state, created_at, samples_total and
+  // cancel_on_disconnect. ALREADY_EXISTS.
   virtual absl::Status Create(const v1::Evaluation& evaluation) = 0;
 
   // `id` is a whole id or a beginning of one, at least 6 characters of
@@ -66,17 +67,27 @@ class EvaluationStore {
       int64_t page_size, const std::string& page_token,
       const std::string& model) const = 0;
 
-  // Sets state, error, finished_at (if set) and report (if set).
+  // Sets state, error, cancel_on_disconnect, finished_at (if set) and report
+  // (if set).
   virtual absl::Status Update(const v1::Evaluation& evaluation) = 0;
 
-  // The records of one tile, and what it cost.
+  // Sets cancel_on_disconnect to false and nothing else, whatever else changes
+  // at the same time.
+  virtual absl::Status OutliveCallers(const std::string& id) = 0;
+
+  // The records of one tile, and what was not told yet of its cost. They take
+  // the place of what was kept of them.
   virtual absl::Status Append(const std::string& id,
                               const std::vector<v1::EvaluationRecord>& records,
                               const Effort& effort) = 0;
 
-  // The indices that have a record, in rising order.
-  virtual absl::StatusOr<std::vector<int64_t>> DoneIndices(
-      const std::string& id) const = 0;
+  // Keeps records whose attacks are a beginning of the whole, in place of what
+  // was kept of these samples before, and what was not told yet of their cost.
+  // Records and their counts do not show them.
+  virtual absl::Status Keep(const std::string& id,
+                            const std::vector<v1::EvaluationRecord>& unfinished,
+                            const Effort& effort) = 0;
+
   // Records in index order: at most `page_size`, and no more than fit
   // kMaxPageBytes, but at least one if there is one. Token as in List.
   virtual absl::StatusOr<RecordPage> Records(
@@ -85,14 +96,16 @@ class EvaluationStore {
   // Serialized, all of them, in index order.
   virtual absl::StatusOr<std::vector<std::string>> RecordBytes(
       const std::string& id) const = 0;
-  // The sum over Append.
+  // The same of what Keep kept and Append has not replaced.
+  virtual absl::StatusOr<std::vector<std::string>> UnfinishedBytes(
+      const std::string& id) const = 0;
+  // The sum over Append and Keep.
   virtual absl::StatusOr<Effort> Spent(const std::string& id) const = 0;
 
   virtual absl::Status Delete(const std::string& id) = 0;
 
-  // Marks every evaluation that is QUEUED or RUNNING as CANCELLED with
-  // `error`: what a server does at its start with what was left over.
-  virtual absl::Status InterruptUnfinished(const std::string& error) = 0;
+  // Those that are QUEUED or RUNNING, oldest first, without reports.
+  virtual absl::StatusOr<std::vector<v1::Evaluation>> Underway() const = 0;
 
   // Of what it keeps, without a journal and without room for what comes next.
   virtual absl::StatusOr<StoreSize> Size() const = 0;

@@ -1,6 +1,7 @@
 #ifndef ADV_SERVER_EVALUATIONS_RESOLVED_EVALUATION_H_
 #define ADV_SERVER_EVALUATIONS_RESOLVED_EVALUATION_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ struct ResolvedEvaluation {
   std::shared_ptr<const Dataset> dataset;
   std::vector<int64_t> indices;  // in the data set, in rising order
   EvaluationPlan plan;
+
+  // Of each image: one for each attack and epsilon.
+  size_t results() const { return plan.attacks.size() * plan.epsilons.size(); }
 };
 
 // SHA-256 of the specification's deterministic bytes, 64 hexadecimal digits.

@@ -13,6 +13,7 @@ namespace {
 absl::StatusOr<v1::Evaluation> Create(EvaluationStore& store,
                                       const std::string& id,
                                       const ResolvedEvaluation& evaluation,
+                                      bool cancel_on_disconnect,
                                       const google::protobuf::Timestamp& now) {
   v1::Evaluation created;
   created.set_id(id);
@@ -20,6 +21,7 @@ absl::StatusOr<v1::Evaluation> Create(EvaluationStore& store,
   created.set_state(v1::EVALUATION_STATE_QUEUED);
   *created.mutable_created_at() = now;
   created.set_samples_total(evaluation.indices.size());
+  created.set_cancel_on_disconnect(cancel_on_disconnect);
   if (absl::Status status = store.Create(created); !status.ok()) return status;
   return created;
 }
@@ -28,17 +30,18 @@ absl::StatusOr<v1::Evaluation> Create(EvaluationStore& store,
 
 absl::StatusOr<v1::Evaluation> EnterQueued(
     EvaluationStore& store, const std::string& id,
-    const ResolvedEvaluation& evaluation,
+    const ResolvedEvaluation& evaluation, bool cancel_on_disconnect,
     const google::protobuf::Timestamp& now) {
   absl::StatusOr<v1::Evaluation> stored = store.Get(id);
   if (absl::IsNotFound(stored.status())) {
-    return Create(store, id, evaluation, now);
+    return Create(store, id, evaluation, cancel_on_disconnect, now);
   }
   if (!stored.ok()) return stored;
   // It ended without a report and begins again. Its first date stays.
   stored->set_state(v1::EVALUATION_STATE_QUEUED);
   stored->clear_error();
   stored->clear_finished_at();
+  stored->set_cancel_on_disconnect(cancel_on_disconnect);
   absl::Status status = store.Update(*stored);
   if (!status.ok()) return status;
   return stored;
@@ -49,11 +52,13 @@ absl::StatusOr<StoredProgress> ReadProgress(
     const ResolvedEvaluation& evaluation) {
   const auto records = store.RecordBytes(id);
   if (!records.ok()) return records.status();
-  const EvaluationPlan& plan = evaluation.plan;
+  const auto unfinished = store.UnfinishedBytes(id);
+  if (!unfinished.ok()) return unfinished.status();
+  const size_t results = evaluation.results();
   StoredProgress progress{
       {},
-      ProgressCount(static_cast<int64_t>(evaluation.indices.size()),
-                    plan.attacks.size() * plan.epsilons.size())};
+      ProgressCount(static_cast<int64_t>(evaluation.indices.size()), results),
+      {}};
   for (const std::string& bytes : *records) {
     v1::EvaluationRecord record;
     if (!record.ParseFromString(bytes)) {
@@ -62,6 +67,13 @@ absl::StatusOr<StoredProgress> ReadProgress(
     }
     progress.done.insert(record.index());
     progress.count.Add(DecodeRecord(record));
+  }
+  for (const std::string& bytes : *unfinished) {
+    v1::EvaluationRecord record;
+    if (!record.ParseFromString(bytes)) continue;
+    const auto known = static_cast<size_t>(record.attacks_size());
+    if (known == 0 || known >= results) continue;
+    progress.unfinished[record.index()] = DecodeRecord(record);
   }
   return progress;
 }

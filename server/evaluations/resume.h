@@ -5,10 +5,12 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 
 #include "adv/v1/evaluation.pb.h"
+#include "engine/evaluation/records.h"
 #include "server/evaluations/evaluation_progress.h"
 #include "server/evaluations/evaluation_store.h"
 #include "server/evaluations/resolved_evaluation.h"
@@ -19,16 +21,19 @@ namespace adv {
 struct StoredProgress {
   std::set<int64_t> done;  // dataset indices that have a record
   ProgressCount count;     // of these records; Begin is still to be called
+  // Records that have a beginning of their attacks, by dataset index.
+  std::map<int64_t, SampleRecord> unfinished;
 };
 
 // Enters the evaluation as QUEUED: creates it with the date `now`, or takes
 // back its earlier end, and leaves its records. Returns it as it is stored.
 absl::StatusOr<v1::Evaluation> EnterQueued(
     EvaluationStore& store, const std::string& id,
-    const ResolvedEvaluation& evaluation,
+    const ResolvedEvaluation& evaluation, bool cancel_on_disconnect,
     const google::protobuf::Timestamp& now);
 
-// DATA_LOSS if a record is damaged.
+// DATA_LOSS if a record is damaged. Damaged unfinished records are left out, so
+// that they are made again.
 absl::StatusOr<StoredProgress> ReadProgress(
     const EvaluationStore& store, const std::string& id,
     const ResolvedEvaluation& evaluation);

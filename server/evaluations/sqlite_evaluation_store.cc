@@ -12,6 +12,7 @@
 #include "server/codec/deterministic_bytes.h"
 #include "server/compute/mutex.h"
 #include "server/evaluations/sqlite.h"
+#include "server/evaluations/sqlite_records.h"
 #include "server/evaluations/sqlite_schema.h"
 
 namespace adv {
@@ -23,7 +24,7 @@ constexpr size_t kIdLength = 64;
 // What ReadEvaluation reads, and last the token for the next page.
 constexpr char kColumns[] =
     "SELECT id, resolved, state, error, created_ms, finished_ms, "
-    "samples_done, samples_total, seq";
+    "samples_done, samples_total, cancel_on_disconnect, seq";
 
 absl::Status UnknownEvaluation(absl::string_view id) {
   return absl::NotFoundError(
@@ -62,6 +63,7 @@ absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
   }
   evaluation.set_samples_done(row.Int(6));
   evaluation.set_samples_total(row.Int(7));
+  evaluation.set_cancel_on_disconnect(row.Int(8) != 0);
   return evaluation;
 }
 
@@ -77,19 +79,23 @@ class SqliteEvaluationStore final : public EvaluationStore {
                                       const std::string& page_token,
                                       const std::string& model) const override;
   absl::Status Update(const v1::Evaluation& evaluation) override;
+  absl::Status OutliveCallers(const std::string& id) override;
   absl::Status Append(const std::string& id,
                       const std::vector<v1::EvaluationRecord>& records,
                       const Effort& effort) override;
-  absl::StatusOr<std::vector<int64_t>> DoneIndices(
-      const std::string& id) const override;
+  absl::Status Keep(const std::string& id,
+                    const std::vector<v1::EvaluationRecord>& unfinished,
+                    const Effort& effort) override;
   absl::StatusOr<RecordPage> Records(
       const std::string& id, int64_t page_size,
       const std::string& page_token) const override;
   absl::StatusOr<std::vector<std::string>> RecordBytes(
       const std::string& id) const override;
+  absl::StatusOr<std::vector<std::string>> UnfinishedBytes(
+      const std::string& id) const override;
   absl::StatusOr<Effort> Spent(const std::string& id) const override;
   absl::Status Delete(const std::string& id) override;
-  absl::Status InterruptUnfinished(const std::string& error) override;
+  absl::StatusOr<std::vector<v1::Evaluation>> Underway() const override;
   absl::StatusOr<StoreSize> Size() const override;
 
  private:
@@ -112,8 +118,9 @@ absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
   }
   Statement insert(*database_,
                    "INSERT INTO evaluations (id, model, resolved, state, "
-                   "error, created_ms, samples_done, samples_total, seconds) "
-                   "VALUES (?, ?, ?, ?, '', ?, 0, ?, 0)");
+                   "error, created_ms, samples_done, samples_total, seconds, "
+                   "cancel_on_disconnect) "
+                   "VALUES (?, ?, ?, ?, '', ?, 0, ?, 0, ?)");
   insert.Bind(evaluation.id());
   // A column of its own, so that List can filter by it.
   insert.Bind(evaluation.resolved().model().name());
@@ -121,6 +128,7 @@ absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
   insert.Bind(static_cast<int64_t>(evaluation.state()));
   insert.Bind(TimeUtil::TimestampToMilliseconds(evaluation.created_at()));
   insert.Bind(static_cast<int64_t>(evaluation.samples_total()));
+  insert.Bind(static_cast<int64_t>(evaluation.cancel_on_disconnect()));
   return insert.Run();
 }
 
@@ -174,8 +182,8 @@ absl::StatusOr<v1::Evaluation> SqliteEvaluationStore::Get(
     return select.status().ok() ? UnknownEvaluation(id) : select.status();
   }
   absl::StatusOr<v1::Evaluation> evaluation = ReadEvaluation(select);
-  if (evaluation.ok() && !select.IsNull(9) &&
-      !evaluation->mutable_report()->ParseFromString(select.Text(9))) {
+  if (evaluation.ok() && !select.IsNull(10) &&
+      !evaluation->mutable_report()->ParseFromString(select.Text(10))) {
     return absl::DataLossError(
         absl::StrCat("evaluation ", id, ": its report is damaged"));
   }
@@ -209,7 +217,7 @@ absl::StatusOr<EvaluationPage> SqliteEvaluationStore::List(
     absl::StatusOr<v1::Evaluation> evaluation = ReadEvaluation(select);
     if (!evaluation.ok()) return evaluation.status();
     page.evaluations.push_back(*std::move(evaluation));
-    last = select.Int(8);
+    last = select.Int(9);
   }
   if (!select.status().ok()) return select.status();
   return page;
@@ -220,7 +228,8 @@ absl::Status SqliteEvaluationStore::Update(const v1::Evaluation& evaluation) {
   MutexLock lock(mutex_);
   Statement update(*database_,
                    "UPDATE evaluations SET state = ?, error = ?, "
-                   "finished_ms = ?, report = ? WHERE id = ?");
+                   "finished_ms = ?, report = ?, cancel_on_disconnect = ? "
+                   "WHERE id = ?");
   update.Bind(static_cast<int64_t>(evaluation.state()));
   update.Bind(evaluation.error());
   // What is absent becomes null: an evaluation that runs again has no end.
@@ -234,10 +243,21 @@ absl::Status SqliteEvaluationStore::Update(const v1::Evaluation& evaluation) {
   } else {
     update.BindNull();
   }
+  update.Bind(static_cast<int64_t>(evaluation.cancel_on_disconnect()));
   update.Bind(evaluation.id());
   if (absl::Status status = update.Run(); !status.ok()) return status;
   return database_->changes() == 0 ? UnknownEvaluation(evaluation.id())
                                    : absl::OkStatus();
+}
+
+absl::Status SqliteEvaluationStore::OutliveCallers(const std::string& id) {
+  MutexLock lock(mutex_);
+  Statement update(*database_,
+                   "UPDATE evaluations SET cancel_on_disconnect = 0 "
+                   "WHERE id = ?");
+  update.Bind(id);
+  if (absl::Status status = update.Run(); !status.ok()) return status;
+  return database_->changes() == 0 ? UnknownEvaluation(id) : absl::OkStatus();
 }
 
 absl::Status SqliteEvaluationStore::Append(
@@ -248,39 +268,21 @@ absl::Status SqliteEvaluationStore::Append(
   if (!seq.ok()) return seq.status();
   // Together, since a kill in between would leave counts that are wrong.
   return InTransaction(*database_, [&] {
-    // A second record of one sample breaks the primary key, and the tile fails.
-    Statement insert(*database_, "INSERT INTO records VALUES (?, ?, ?)");
-    for (const v1::EvaluationRecord& record : records) {
-      insert.Bind(*seq);
-      insert.Bind(record.index());
-      insert.BindBytes(DeterministicBytes(record));
-      if (absl::Status status = insert.Run(); !status.ok()) return status;
-    }
-    Statement update(*database_,
-                     "UPDATE evaluations SET samples_done = samples_done + ?, "
-                     "seconds = seconds + ?, queries = queries + ? "
-                     "WHERE seq = ?");
-    update.Bind(static_cast<int64_t>(records.size()));
-    update.Bind(effort.seconds);
-    update.Bind(effort.queries);
-    update.Bind(*seq);
-    return update.Run();
+    absl::Status status = InsertRecords(*database_, *seq, records);
+    return status.ok() ? AddEffort(*database_, *seq, effort) : status;
   });
 }
 
-absl::StatusOr<std::vector<int64_t>> SqliteEvaluationStore::DoneIndices(
-    const std::string& id) const {
+absl::Status SqliteEvaluationStore::Keep(
+    const std::string& id, const std::vector<v1::EvaluationRecord>& unfinished,
+    const Effort& effort) {
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
-  Statement select(*database_,
-                   "SELECT sample FROM records WHERE evaluation = ? "
-                   "ORDER BY sample");
-  select.Bind(*seq);
-  std::vector<int64_t> indices;
-  while (select.Step()) indices.push_back(select.Int(0));
-  if (!select.status().ok()) return select.status();
-  return indices;
+  return InTransaction(*database_, [&] {
+    absl::Status status = KeepUnfinished(*database_, *seq, unfinished);
+    return status.ok() ? AddEffort(*database_, *seq, effort) : status;
+  });
 }
 
 absl::StatusOr<RecordPage> SqliteEvaluationStore::Records(
@@ -292,31 +294,7 @@ absl::StatusOr<RecordPage> SqliteEvaluationStore::Records(
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
-  Statement select(*database_,
-                   "SELECT sample, bytes FROM records WHERE evaluation = ? "
-                   "AND sample >= ? ORDER BY sample LIMIT ?");
-  select.Bind(*seq);
-  select.Bind(*from);
-  // One more than asked for tells whether a page follows.
-  select.Bind(page_size + 1);
-  RecordPage page;
-  size_t page_bytes = 0;
-  while (select.Step()) {
-    const std::string bytes = select.Text(1);
-    // A page holds at least one record, however large.
-    page_bytes += bytes.size();
-    const auto count = static_cast<int64_t>(page.records.size());
-    if (count == page_size || (count > 0 && page_bytes > kMaxPageBytes)) {
-      page.next_page_token = absl::StrCat(select.Int(0));
-      break;
-    }
-    if (!page.records.emplace_back().ParseFromString(bytes)) {
-      return absl::DataLossError(absl::StrCat("evaluation ", id, ": record ",
-                                              select.Int(0), " is damaged"));
-    }
-  }
-  if (!select.status().ok()) return select.status();
-  return page;
+  return ReadRecordPage(*database_, *seq, *from, page_size);
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteEvaluationStore::RecordBytes(
@@ -324,14 +302,15 @@ absl::StatusOr<std::vector<std::string>> SqliteEvaluationStore::RecordBytes(
   MutexLock lock(mutex_);
   const absl::StatusOr<int64_t> seq = Find(id);
   if (!seq.ok()) return seq.status();
-  Statement select(*database_,
-                   "SELECT bytes FROM records WHERE evaluation = ? "
-                   "ORDER BY sample");
-  select.Bind(*seq);
-  std::vector<std::string> records;
-  while (select.Step()) records.push_back(select.Text(0));
-  if (!select.status().ok()) return select.status();
-  return records;
+  return ReadRecordBytes(*database_, *seq);
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteEvaluationStore::UnfinishedBytes(
+    const std::string& id) const {
+  MutexLock lock(mutex_);
+  const absl::StatusOr<int64_t> seq = Find(id);
+  if (!seq.ok()) return seq.status();
+  return ReadUnfinishedBytes(*database_, *seq);
 }
 
 absl::StatusOr<Effort> SqliteEvaluationStore::Spent(
@@ -353,17 +332,23 @@ absl::Status SqliteEvaluationStore::Delete(const std::string& id) {
   return database_->changes() == 0 ? UnknownEvaluation(id) : absl::OkStatus();
 }
 
-absl::Status SqliteEvaluationStore::InterruptUnfinished(
-    const std::string& error) {
+absl::StatusOr<std::vector<v1::Evaluation>> SqliteEvaluationStore::Underway()
+    const {
   MutexLock lock(mutex_);
-  Statement update(*database_,
-                   "UPDATE evaluations SET state = ?, error = ? "
-                   "WHERE state IN (?, ?)");
-  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_CANCELLED));
-  update.Bind(error);
-  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_QUEUED));
-  update.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_RUNNING));
-  return update.Run();
+  Statement select(*database_,
+                   absl::StrCat(kColumns,
+                                " FROM evaluations WHERE state IN (?, ?) "
+                                "ORDER BY seq"));
+  select.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_QUEUED));
+  select.Bind(static_cast<int64_t>(v1::EVALUATION_STATE_RUNNING));
+  std::vector<v1::Evaluation> underway;
+  while (select.Step()) {
+    absl::StatusOr<v1::Evaluation> evaluation = ReadEvaluation(select);
+    if (!evaluation.ok()) return evaluation.status();
+    underway.push_back(*std::move(evaluation));
+  }
+  if (!select.status().ok()) return select.status();
+  return underway;
 }
 
 absl::StatusOr<StoreSize> SqliteEvaluationStore::Size() const {

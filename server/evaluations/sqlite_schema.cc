@@ -40,6 +40,16 @@ CREATE TABLE records (
 constexpr const char* kSteps[] = {
     kFirstSchema,
     "ALTER TABLE evaluations ADD COLUMN queries INTEGER NOT NULL DEFAULT 0;",
+    R"(
+ALTER TABLE evaluations
+  ADD COLUMN cancel_on_disconnect INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE unfinished (
+  evaluation INTEGER NOT NULL REFERENCES evaluations ON DELETE CASCADE,
+  sample INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (evaluation, sample)
+) WITHOUT ROWID;
+)",
 };
 constexpr int64_t kVersion = std::size(kSteps);
 

@@ -1,27 +1,22 @@
 #include "server/evaluations/tile_schedule.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace adv {
 
-std::vector<TileIndices> RemainingTiles(const std::vector<int64_t>& indices,
-                                        int64_t tile_size, int at_once,
-                                        const std::set<int64_t>& done) {
+std::vector<TileIndices> SplitIntoTiles(const TileIndices& indices,
+                                        int64_t tile_size, int at_once) {
   // Below this many images the fixed cost of a pass outweighs what another
   // thread gains.
   constexpr int64_t kLeast = 8;
-  TileIndices remaining;
-  std::copy_if(indices.begin(), indices.end(), std::back_inserter(remaining),
-               [&done](int64_t index) { return done.count(index) == 0; });
-  const auto count = static_cast<int64_t>(remaining.size());
+  const auto count = static_cast<int64_t>(indices.size());
   // An equal share for each job, so that all have work.
   const int64_t share = (count + at_once - 1) / at_once;
   const int64_t size = std::min(tile_size, std::max(share, kLeast));
   std::vector<TileIndices> tiles;
   for (int64_t begin = 0; begin < count; begin += size) {
-    tiles.emplace_back(remaining.begin() + begin,
-                       remaining.begin() + std::min(begin + size, count));
+    tiles.emplace_back(indices.begin() + begin,
+                       indices.begin() + std::min(begin + size, count));
   }
   return tiles;
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace adv {
@@ -14,12 +13,11 @@ namespace adv {
 // Dataset indices of the images that are attacked together.
 using TileIndices = std::vector<int64_t>;
 
-// The tiles of the `indices` that are not in `done`, in order. A tile holds at
-// most `tile_size` indices. Tiles are smaller if that gives work to more of
-// `at_once` jobs, but no smaller than a pass is worth.
-std::vector<TileIndices> RemainingTiles(const std::vector<int64_t>& indices,
-                                        int64_t tile_size, int at_once,
-                                        const std::set<int64_t>& done);
+// The tiles of the `indices`, in order. A tile holds at most `tile_size`
+// indices. Tiles are smaller if that gives work to more of `at_once` jobs, but
+// no smaller than a pass is worth.
+std::vector<TileIndices> SplitIntoTiles(const TileIndices& indices,
+                                        int64_t tile_size, int at_once);
 
 // Decides which tile is computed next and when the last one is over. Knows
 // tiles by their numbers alone, not what they hold or where they are computed.

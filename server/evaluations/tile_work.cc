@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "engine/evaluation/evaluation.h"
 #include "server/codec/codec.h"
 #include "server/evaluations/counting_network.h"
 
@@ -37,24 +36,39 @@ TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
       crafted_(*crafted),
       store_(*store),
       clock_(*clock),
-      last_tile_(clock->Now()) {}
+      last_stored_(clock->Now()) {}
 
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
-    const TileIndices& tile, const BeforePass& before_pass) {
-  auto records = Attack(tile, before_pass);
+    const TileIndices& tile, UnfinishedRecords known,
+    const BeforePass& before_pass) {
+  auto records = Attack(tile, std::move(known), before_pass);
   if (!records.ok()) return records;
-  if (absl::Status status = Store(*records); !status.ok()) return status;
+  absl::Status status = Store(&EvaluationStore::Append, *records);
+  if (!status.ok()) return status;
   return records;
 }
 
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
-    const TileIndices& tile, const BeforePass& before_pass) {
+    const TileIndices& tile, UnfinishedRecords known,
+    const BeforePass& before_pass) {
   const Asker asker{&new_queries_, cancel_};
   const NetworkOf target(*evaluation_.model, asker, &cost_);
   const NetworkOf source(*evaluation_.source_model, asker, &cost_);
   // An attack takes two networks for a transfer, even two wrappers of one
   // model: without a transfer it gets one wrapper twice.
   const bool transfer = evaluation_.source_model != evaluation_.model;
+  TileOptions options;
+  if (transfer) options.craft_once = crafted_.ForTile(evaluation_, tile);
+  options.known = std::move(known);
+  options.on_results = [this, kept = clock_.Now()](
+                           const UnfinishedRecords& records) mutable {
+    const bool whole = records.front().attacks.size() == evaluation_.results();
+    if (whole || clock_.Now() - kept < kWorkWorthKeeping) {
+      return absl::OkStatus();
+    }
+    kept = clock_.Now();
+    return Store(&EvaluationStore::Keep, records);
+  };
   return EvaluateTile(
       target.get(), transfer ? source.get() : target.get(),
       *evaluation_.dataset, tile, evaluation_.plan,
@@ -65,31 +79,33 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
         ++passes_;
         return before_pass();
       },
-      {transfer ? crafted_.ForTile(evaluation_, tile) : nullptr, {}, nullptr});
+      std::move(options));
 }
 
-absl::Status TileWork::Store(const std::vector<SampleRecord>& records) {
+absl::Status TileWork::Store(Storing storing,
+                             const std::vector<SampleRecord>& records) {
   std::vector<v1::EvaluationRecord> encoded;
   encoded.reserve(records.size());
   for (const SampleRecord& record : records) {
     encoded.push_back(EncodeRecord(record));
   }
-  const double seconds = SecondsSinceLastTile();
+  const double seconds = SecondsSinceLastStored();
   // Whoever takes the queries out of the counter stores them, so that tiles
   // that end at the same time do not store them twice.
   const int64_t queries = new_queries_.exchange(0);
-  absl::Status status = store_.Append(id_, encoded, {seconds, queries});
-  // They go with the next tile: the images were sent, whatever the disk says.
+  absl::Status status = (store_.*storing)(id_, encoded, {seconds, queries});
+  // They go with the next records: the images were sent, whatever the disk
+  // says.
   if (!status.ok()) new_queries_ += queries;
   return status;
 }
 
-double TileWork::SecondsSinceLastTile() {
-  // Tiles overlap: the time between two ends, not each tile's own duration,
-  // adds up to the time that the evaluation took.
+double TileWork::SecondsSinceLastStored() {
+  // Tiles overlap: the time between two transactions, not each tile's own
+  // duration, adds up to the time that the evaluation took.
   MutexLock lock(mutex_);
   const Clock::Time now = clock_.Now();
-  return Seconds(now - std::exchange(last_tile_, now));
+  return Seconds(now - std::exchange(last_stored_, now));
 }
 
 void TileWork::StoreLostQueries() {

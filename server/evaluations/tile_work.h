@@ -4,10 +4,13 @@
 #include <absl/status/statusor.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "adv/v1/evaluation.pb.h"
+#include "engine/evaluation/evaluation.h"
 #include "engine/evaluation/records.h"
 #include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
@@ -19,6 +22,11 @@
 #include "server/evaluations/tile_schedule.h"
 
 namespace adv {
+
+// What a kill may cost of a tile: records of attacks that took longer are kept
+// before the tile is done. Shorter work is not worth a transaction.
+inline constexpr Clock::Duration kWorkWorthKeeping =
+    std::chrono::milliseconds(250);
 
 // Computes tiles of one evaluation and stores their records. Knows nothing of
 // which tile comes when, nor of who listens.
@@ -34,12 +42,13 @@ class TileWork {
            const Clock* clock);
 
   // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
-  // their records in one transaction. Returns the records, in the order of
-  // `tile`. On failure nothing is stored, and the queries that were sent are
-  // stored with the next tile.
+  // their records in one transaction. `known` is TileOptions'. Returns the
+  // records, in the order of `tile`. On failure the tile has no records; what
+  // was kept of them meanwhile stays, and the queries that were sent are stored
+  // with the next tile.
   absl::StatusOr<std::vector<SampleRecord>> Compute(
-      const TileIndices& tile, const BeforePass& before_pass)
-      ADV_EXCLUDES(mutex_);
+      const TileIndices& tile, UnfinishedRecords known,
+      const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
 
   // Stores the queries of tiles that failed. To be called when no tile will
   // be computed any more. If the store cannot take them, they stay uncounted.
@@ -51,11 +60,17 @@ class TileWork {
   int64_t cost() const { return cost_; }
 
  private:
+  // EvaluationStore's Append or Keep.
+  using Storing = absl::Status (EvaluationStore::*)(
+      const std::string& id, const std::vector<v1::EvaluationRecord>& records,
+      const Effort& effort);
+
   absl::StatusOr<std::vector<SampleRecord>> Attack(
-      const TileIndices& tile, const BeforePass& before_pass);
-  absl::Status Store(const std::vector<SampleRecord>& records)
+      const TileIndices& tile, UnfinishedRecords known,
+      const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
+  absl::Status Store(Storing storing, const std::vector<SampleRecord>& records)
       ADV_EXCLUDES(mutex_);
-  double SecondsSinceLastTile() ADV_EXCLUDES(mutex_);
+  double SecondsSinceLastStored() ADV_EXCLUDES(mutex_);
 
   const std::string id_;
   const ResolvedEvaluation& evaluation_;
@@ -68,7 +83,7 @@ class TileWork {
   // Images sent to endpoints that the store does not know of yet.
   std::atomic<int64_t> new_queries_{0};
   Mutex mutex_;
-  Clock::Time last_tile_ ADV_GUARDED_BY(mutex_);
+  Clock::Time last_stored_ ADV_GUARDED_BY(mutex_);
 };
 
 }  // namespace adv

@@ -3,10 +3,10 @@
 #include <utility>
 #include <variant>
 
-#include "server/codec/codec_evaluation.h"
 #include "server/compute/exceptions.h"
 #include "server/wire/errors.h"
 #include "server/wire/explain.h"
+#include "server/wire/resolve_evaluation.h"
 
 namespace adv {
 
@@ -59,36 +59,12 @@ void EvaluationStream::Refuse(const absl::Status& status) {
   Proceed();
 }
 
-absl::StatusOr<ResolvedEvaluation> EvaluationStream::Resolve() const {
-  const v1::EvaluationSpec& spec = request_.spec();
-  EvaluationInputs inputs;
-  auto model = parts_.models.Borrow(spec.model());
-  if (!model.ok()) {
-    return ExplainModel(model.status(), spec.model(), "spec.model");
-  }
-  // Without a source_model both are one object, by which the codec knows that
-  // this is no transfer.
-  inputs.model = inputs.source_model = *std::move(model);
-  if (spec.has_source_model()) {
-    auto source = parts_.models.Borrow(spec.source_model());
-    if (!source.ok()) {
-      return ExplainModel(source.status(), spec.source_model(),
-                          "spec.source_model");
-    }
-    inputs.source_model = *std::move(source);
-  }
-  auto dataset = parts_.datasets.Find(spec.dataset().empty() ? kBuiltInDataset
-                                                             : spec.dataset());
-  if (!dataset.ok()) return ExplainDataset(dataset.status(), spec.dataset());
-  inputs.dataset = *std::move(dataset);
-  return DecodeEvaluationSpec(spec, inputs, parts_.limits);
-}
-
 absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   // The call waited for the worker. If its caller has left meanwhile, no
   // evaluation must start for it.
   if (frame_.cancel().cancelled()) return frame_.Cancelled();
-  absl::StatusOr<ResolvedEvaluation> resolved = Resolve();
+  absl::StatusOr<ResolvedEvaluation> resolved = ResolveEvaluation(
+      request_.spec(), parts_.models, parts_.datasets, parts_.limits);
   if (!resolved.ok()) return resolved.status();
   auto started = parts_.evaluations.Start(
       *std::move(resolved),

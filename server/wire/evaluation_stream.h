@@ -41,7 +41,6 @@ class EvaluationStream final
   void OnCancel() override ADV_EXCLUDES(mutex_);
   void OnDone() override;
 
-  absl::StatusOr<ResolvedEvaluation> Resolve() const;
   absl::StatusOr<StartedEvaluation> Start();
   void OnEvent(const EvaluationEvent& event) ADV_EXCLUDES(mutex_);
   void TakeEnd(const EvaluationEnd& end) ADV_REQUIRES(mutex_);

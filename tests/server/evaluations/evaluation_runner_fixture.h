@@ -113,6 +113,14 @@ class EvaluationRunnerTest : public ::testing::Test {
     runner_ = std::make_unique<EvaluationRunner>(executor_.get(), store_.get(),
                                                  options);
   }
+  // Finds the toy evaluation that a specification names.
+  EvaluationResolver Resolver() {
+    return [this](const v1::EvaluationSpec& spec)
+               -> absl::StatusOr<ResolvedEvaluation> {
+      if (spec.model() != "toy@1") return absl::NotFoundError("no such model");
+      return Toy(spec.seed());
+    };
+  }
   void StopServer() {
     runner_.reset();
     executor_.reset();

@@ -8,6 +8,7 @@
 
 #include "server/codec/deterministic_bytes.h"
 #include "server/evaluations/evaluation_runner.h"
+#include "server/evaluations/tile_work.h"
 #include "tests/server/evaluations/evaluation_runner_fixture.h"
 #include "tests/server/evaluations/tamper.h"
 #include "tests/server/gate.h"
@@ -18,6 +19,8 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 TEST_F(EvaluationRunnerTest, CancelEndsItBeforeItsNextPass) {
   StartServer();
@@ -111,9 +114,16 @@ TEST_F(EvaluationRunnerTest, ResumesAfterTheServerWasStopped) {
     EXPECT_EQ(end.samples_done() % kTile, 0u);
   }
   StartServer(1, {}, file);
-  EXPECT_EQ(runner_->Get(ToyId())->error(), "server stopped");
-  const v1::Evaluation end = Run();
-  EXPECT_EQ(end.report().records_sha256(), whole);
+  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_QUEUED);
+  EXPECT_EQ(runner_->Get(ToyId())->error(), "");
+  // Nobody asks for it again.
+  Gate again;
+  hook_ = [&] { again.Pass(); };
+  runner_->GoOn(Resolver());
+  again.AwaitArrivals(1);
+  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_RUNNING);
+  again.Open();
+  EXPECT_EQ(Run().report().records_sha256(), whole);
   EXPECT_LT(runner_->stats().images, kSamples);
 }
 
@@ -130,11 +140,133 @@ TEST_F(EvaluationRunnerTest, WritesAReportThatAKillPrevented) {
   killed.clear_finished_at();
   ASSERT_TRUE(store_->Update(killed).ok());
   StartServer(1, {}, file);
-  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_CANCELLED);
+  runner_->GoOn(Resolver());
   const v1::Evaluation again = Run();
   EXPECT_EQ(DeterministicBytes(again.report()),
             DeterministicBytes(end.report()));
   EXPECT_EQ(runner_->stats().images, 0);
+}
+
+// Each attack of a tile takes longer than what is worth keeping.
+TEST_F(EvaluationRunnerTest, KeepsWhatTheAttacksOfATileCost) {
+  StartServer();
+  const std::string whole = Run().report().records_sha256();
+  std::atomic<int> gradients{0};
+  const int in_all = [&] {
+    hook_ = [&] { ++gradients; };
+    StartServer();
+    Run();
+    return gradients.exchange(0);
+  }();
+
+  const TemporaryFolder folder;
+  const SqliteStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  Gate gate;
+  // In the first tile FGSM takes one gradient, and IGSM those after it.
+  hook_ = [&] {
+    clock_.Advance(kWorkWorthKeeping);
+    if (++gradients == 3) gate.Pass();
+  };
+  Follower listener;
+  const StartedEvaluation started = StartOrDie(&listener);
+  gate.AwaitArrivals(1);
+  EXPECT_THAT(*store_->UnfinishedBytes(ToyId()), SizeIs(kTile));
+  ASSERT_TRUE(runner_->Cancel(ToyId()).ok());
+  gate.Open();
+  EXPECT_EQ(listener.AwaitEnd().samples_done(), 0);
+  EXPECT_GT(store_->Spent(ToyId())->seconds, 0);
+
+  gradients = 0;
+  hook_ = [&] { ++gradients; };
+  const v1::Evaluation end = Run();
+  EXPECT_EQ(end.report().records_sha256(), whole);
+  EXPECT_EQ(gradients, in_all - 1);  // FGSM's in the first tile
+  EXPECT_THAT(*store_->UnfinishedBytes(ToyId()), IsEmpty());
+}
+
+TEST_F(EvaluationRunnerTest, MakesDamagedUnfinishedRecordsAgain) {
+  StartServer();
+  const std::string whole = Run().report().records_sha256();
+  const TemporaryFolder folder;
+  const SqliteStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  v1::Evaluation cut_off = Run();
+  cut_off.set_state(v1::EVALUATION_STATE_RUNNING);
+  cut_off.clear_report();
+  ASSERT_TRUE(store_->Update(cut_off).ok());
+  StopServer();
+  // Sample 7 is no record, sample 8 has too many attacks.
+  Tamper(file.path,
+         "INSERT INTO unfinished SELECT evaluation, sample, "
+         "CASE sample WHEN 7 THEN x'ff' ELSE bytes || x'3200' END "
+         "FROM records WHERE sample < 9;"
+         "DELETE FROM records WHERE sample < 9;"
+         "UPDATE evaluations SET samples_done = samples_done - 2");
+  StartServer(1, {}, file);
+  runner_->GoOn(Resolver());
+  EXPECT_EQ(Run().report().records_sha256(), whole);
+  EXPECT_EQ(runner_->stats().images, 2);
+}
+
+TEST_F(EvaluationRunnerTest, DoesNotGoOnWithoutThoseWhoAskedForThat) {
+  const TemporaryFolder folder;
+  const SqliteStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  Gate gate;
+  std::atomic<int> gradients{0};
+  hook_ = [&] {
+    if (++gradients == 1) gate.Pass();
+  };
+  Follower caller, other, patient;
+  const auto started =
+      runner_->Start(Toy(), caller.AsFunction(), WhenLeft::kIsCancelled);
+  const auto kept =
+      runner_->Start(Toy(1), other.AsFunction(), WhenLeft::kIsCancelled);
+  // One who wants it to go on is enough.
+  const auto joined = runner_->Start(Toy(1), patient.AsFunction());
+  gate.AwaitArrivals(1);
+  runner_->Stop();
+  gate.Open();
+  StopServer();
+  StartServer(1, {}, file);
+  Gate again;
+  hook_ = [&] { again.Pass(); };
+  runner_->GoOn(Resolver());
+  EXPECT_EQ(runner_->Get(ToyId())->state(), v1::EVALUATION_STATE_CANCELLED);
+  EXPECT_EQ(runner_->Get(ToyId())->error(), "server stopped");
+  again.AwaitArrivals(1);
+  EXPECT_EQ(runner_->Get(ToyId(1))->state(), v1::EVALUATION_STATE_RUNNING);
+  again.Open();
+  Follower last;
+  const StartedEvaluation attached = StartOrDie(&last, 1);
+  EXPECT_EQ(last.AwaitEnd().state(), v1::EVALUATION_STATE_SUCCEEDED);
+}
+
+TEST_F(EvaluationRunnerTest, FailsWhatCannotGoOn) {
+  const TemporaryFolder folder;
+  const SqliteStoreOptions file{folder / "evaluations.db"};
+  StartServer(1, {}, file);
+  v1::Evaluation left;
+  left.set_state(v1::EVALUATION_STATE_RUNNING);
+  *left.mutable_resolved() = Toy(1).resolved;
+  left.set_id(ToyId(1));
+  left.mutable_resolved()->mutable_model()->set_digest("0ld");
+  left.set_id(EvaluationId(left.resolved()));
+  ASSERT_TRUE(store_->Create(left).ok());
+  v1::Evaluation gone = left;
+  gone.mutable_resolved()->mutable_spec()->set_model("gone@3");
+  gone.set_id(EvaluationId(gone.resolved()));
+  ASSERT_TRUE(store_->Create(gone).ok());
+  StartServer(1, {}, file);
+  runner_->GoOn(Resolver());
+  const auto changed = runner_->Get(left.id());
+  EXPECT_EQ(changed->state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_TRUE(changed->has_finished_at());
+  EXPECT_THAT(changed->error(),
+              AllOf(HasSubstr("has changed"), HasSubstr("model 0ld")));
+  EXPECT_EQ(runner_->Get(gone.id())->state(), v1::EVALUATION_STATE_FAILED);
+  EXPECT_EQ(runner_->Get(gone.id())->error(), "cannot go on: no such model");
 }
 
 // QUEUED would say that somebody computes it.

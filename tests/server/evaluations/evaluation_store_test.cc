@@ -58,6 +58,20 @@ std::unique_ptr<EvaluationStore> OpenOrDie(SqliteStoreOptions options) {
   return *std::move(store);
 }
 
+// Of the records that the store has.
+std::vector<int64_t> Indices(const EvaluationStore& store,
+                             const std::string& id) {
+  const auto records = store.RecordBytes(id);
+  EXPECT_TRUE(records.ok()) << records.status();
+  std::vector<int64_t> indices;
+  for (const std::string& bytes : *records) {
+    v1::EvaluationRecord record;
+    EXPECT_TRUE(record.ParseFromString(bytes));
+    indices.push_back(record.index());
+  }
+  return indices;
+}
+
 TEST(EvaluationStoreTest, GivesBackWhatWasCreated) {
   const auto store = OpenOrDie({});
   const v1::Evaluation evaluation = MakeEvaluation(Id("abc"));
@@ -134,7 +148,7 @@ TEST(EvaluationStoreTest, RecordsComeInIndexOrderWhateverTheirTiles) {
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
   ASSERT_TRUE(store->Append(id, MakeRecords({7, 9}), {1.5}).ok());
   ASSERT_TRUE(store->Append(id, MakeRecords({1, 3, 5}), {.5}).ok());
-  EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1, 3, 5, 7, 9));
+  EXPECT_THAT(Indices(*store, id), ElementsAre(1, 3, 5, 7, 9));
   EXPECT_EQ(store->Spent(id)->seconds, 2);
   EXPECT_EQ(store->Get(id)->samples_done(), 5);
 
@@ -185,7 +199,7 @@ TEST(EvaluationStoreTest, ATileIsStoredWholeOrNotAtAll) {
   ASSERT_TRUE(store->Append(id, MakeRecords({1}), {1}).ok());
   // Sample 1 is there already, so 2 must not come in either.
   EXPECT_FALSE(store->Append(id, MakeRecords({2, 1}), {1}).ok());
-  EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1));
+  EXPECT_THAT(Indices(*store, id), ElementsAre(1));
   EXPECT_EQ(store->Spent(id)->seconds, 1);
 }
 
@@ -194,14 +208,16 @@ TEST(EvaluationStoreTest, DeleteForgetsTheRecordsToo) {
   const std::string id = Id("abc");
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
   ASSERT_TRUE(store->Append(id, MakeRecords({1, 2}), {1}).ok());
+  ASSERT_TRUE(store->Keep(id, MakeRecords({3}), {1}).ok());
   ASSERT_TRUE(store->Delete(id).ok());
   EXPECT_TRUE(absl::IsNotFound(store->Get(id).status()));
   EXPECT_TRUE(absl::IsNotFound(store->Delete(id)));
   ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
-  EXPECT_THAT(*store->DoneIndices(id), IsEmpty());
+  EXPECT_THAT(Indices(*store, id), IsEmpty());
+  EXPECT_THAT(*store->UnfinishedBytes(id), IsEmpty());
 }
 
-TEST(EvaluationStoreTest, AFileKeepsEverythingAndMarksTheUnfinished) {
+TEST(EvaluationStoreTest, AFileKeepsEverythingAndTellsWhatIsUnderway) {
   const TemporaryFolder folder;
   const SqliteStoreOptions options{folder / "evaluations.db"};
   const std::string id = Id("abc");
@@ -213,13 +229,58 @@ TEST(EvaluationStoreTest, AFileKeepsEverythingAndMarksTheUnfinished) {
     ASSERT_TRUE(store->Create(done).ok());
     done.set_state(v1::EVALUATION_STATE_SUCCEEDED);
     ASSERT_TRUE(store->Update(done).ok());
+    v1::Evaluation running = MakeEvaluation(Id("e"));
+    running.set_cancel_on_disconnect(true);
+    ASSERT_TRUE(store->Create(running).ok());
+    running.set_state(v1::EVALUATION_STATE_RUNNING);
+    ASSERT_TRUE(store->Update(running).ok());
   }
   const auto store = OpenOrDie(options);
-  EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1, 2));
-  ASSERT_TRUE(store->InterruptUnfinished("server stopped").ok());
-  EXPECT_EQ(store->Get(id)->state(), v1::EVALUATION_STATE_CANCELLED);
-  EXPECT_EQ(store->Get(id)->error(), "server stopped");
-  EXPECT_EQ(store->Get(Id("d"))->state(), v1::EVALUATION_STATE_SUCCEEDED);
+  EXPECT_THAT(Indices(*store, id), ElementsAre(1, 2));
+  const auto underway = store->Underway();
+  ASSERT_TRUE(underway.ok()) << underway.status();
+  ASSERT_THAT(*underway, SizeIs(2));
+  EXPECT_EQ(underway->at(0).id(), id);
+  EXPECT_EQ(underway->at(0).samples_done(), 2);
+  EXPECT_FALSE(underway->at(0).cancel_on_disconnect());
+  EXPECT_EQ(underway->at(1).id(), Id("e"));
+  EXPECT_TRUE(underway->at(1).cancel_on_disconnect());
+}
+
+TEST(EvaluationStoreTest, OutliveCallersChangesNothingElse) {
+  const auto store = OpenOrDie({});
+  v1::Evaluation evaluation = MakeEvaluation(Id("abc"));
+  evaluation.set_cancel_on_disconnect(true);
+  ASSERT_TRUE(store->Create(evaluation).ok());
+  ASSERT_TRUE(store->OutliveCallers(evaluation.id()).ok());
+  evaluation.clear_cancel_on_disconnect();
+  EXPECT_EQ(DeterministicBytes(*store->Get(evaluation.id())),
+            DeterministicBytes(evaluation));
+  EXPECT_TRUE(absl::IsNotFound(store->OutliveCallers(Id("f"))));
+}
+
+TEST(EvaluationStoreTest, UnfinishedRecordsAreKeptApart) {
+  const auto store = OpenOrDie({});
+  const std::string id = Id("abc");
+  ASSERT_TRUE(store->Create(MakeEvaluation(id)).ok());
+  ASSERT_TRUE(store->Keep(id, MakeRecords({5, 1}), {2, 10}).ok());
+  v1::EvaluationRecord longer = MakeRecord(5);
+  longer.add_attacks();
+  ASSERT_TRUE(store->Keep(id, {longer}, {1, 1}).ok());
+  EXPECT_THAT(*store->UnfinishedBytes(id),
+              ElementsAre(DeterministicBytes(MakeRecord(1)),
+                          DeterministicBytes(longer)));
+  EXPECT_THAT(*store->RecordBytes(id), IsEmpty());
+  EXPECT_EQ(store->Get(id)->samples_done(), 0);
+  EXPECT_EQ(store->Spent(id)->seconds, 3);
+  EXPECT_EQ(store->Spent(id)->queries, 11);
+  // A whole record takes the place of the beginning.
+  ASSERT_TRUE(store->Append(id, MakeRecords({5}), {1}).ok());
+  EXPECT_THAT(*store->UnfinishedBytes(id),
+              ElementsAre(DeterministicBytes(MakeRecord(1))));
+  EXPECT_THAT(Indices(*store, id), ElementsAre(5));
+  EXPECT_TRUE(absl::IsNotFound(store->Keep(Id("f"), {}, {})));
+  EXPECT_TRUE(absl::IsNotFound(store->UnfinishedBytes(Id("f")).status()));
 }
 
 TEST(EvaluationStoreTest, OneUserAtATime) {
@@ -241,7 +302,7 @@ TEST(EvaluationStoreTest, RefusesFilesOfOtherSchemas) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr(options.path), HasSubstr("schema version 7"),
-                    HasSubstr("versions 1 to 2")));
+                    HasSubstr("versions 1 to 3")));
 
   const SqliteStoreOptions foreign{folder / "foreign.db"};
   Tamper(foreign.path, "CREATE TABLE birds (name TEXT)");
@@ -261,9 +322,11 @@ TEST(EvaluationStoreTest, BringsOlderFilesUpToDate) {
   }
   Tamper(options.path,
          "ALTER TABLE evaluations DROP COLUMN queries;"
+         "ALTER TABLE evaluations DROP COLUMN cancel_on_disconnect;"
+         "DROP TABLE unfinished;"
          "PRAGMA user_version = 1");
   const auto store = OpenOrDie(options);
-  EXPECT_THAT(*store->DoneIndices(id), ElementsAre(1, 2));
+  EXPECT_THAT(Indices(*store, id), ElementsAre(1, 2));
   ASSERT_TRUE(store->Append(id, MakeRecords({3}), {.5, 70}).ok());
   ASSERT_TRUE(store->Append(id, MakeRecords({4}), {.5, 7}).ok());
   EXPECT_EQ(store->Spent(id)->seconds, 2.5);
@@ -298,7 +361,7 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
     }
     EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("no room"));
-    EXPECT_THAT(*store->DoneIndices(id), SizeIs(stored));
+    EXPECT_THAT(Indices(*store, id), SizeIs(stored));
     EXPECT_EQ(store->Size()->limit, options.max_bytes);
     EXPECT_LE(store->Size()->used, options.max_bytes);
     EXPECT_GT(store->Size()->used, options.max_bytes * 3 / 4);
@@ -307,7 +370,7 @@ TEST(EvaluationStoreTest, AFullDiskLosesNothing) {
   // With room again it goes on.
   options.max_bytes = 0;
   const auto store = OpenOrDie(options);
-  EXPECT_THAT(*store->DoneIndices(id), SizeIs(stored));
+  EXPECT_THAT(Indices(*store, id), SizeIs(stored));
   EXPECT_TRUE(store->Append(id, MakeRecords({stored}), {1}).ok());
   // What is deleted makes room, though the file stays as large.
   const int64_t full = store->Size()->used;

@@ -20,30 +20,26 @@ std::vector<int64_t> UpTo(int64_t count) {
   return indices;
 }
 
-TEST(RemainingTilesTest, CoverWhatIsNotDoneInOrder) {
-  EXPECT_THAT(RemainingTiles({2, 3, 5, 7, 11}, 2, 1, {3}),
-              ElementsAre(ElementsAre(2, 5), ElementsAre(7, 11)));
-  EXPECT_THAT(RemainingTiles({2, 3, 5}, 2, 1, {}),
+TEST(SplitIntoTilesTest, CoverTheIndicesInOrder) {
+  EXPECT_THAT(SplitIntoTiles({2, 3, 5}, 2, 1),
               ElementsAre(ElementsAre(2, 3), ElementsAre(5)));
-  EXPECT_THAT(RemainingTiles({2, 3}, 2, 1, {2, 3}), IsEmpty());
+  EXPECT_THAT(SplitIntoTiles({}, 2, 1), IsEmpty());
 }
 
-TEST(RemainingTilesTest, FewImagesAreDividedAmongTheJobs) {
-  EXPECT_THAT(RemainingTiles(UpTo(100), 128, 4, {}),
+TEST(SplitIntoTilesTest, FewImagesAreDividedAmongTheJobs) {
+  EXPECT_THAT(SplitIntoTiles(UpTo(100), 128, 4),
               ElementsAre(SizeIs(25), SizeIs(25), SizeIs(25), SizeIs(25)));
-  EXPECT_THAT(RemainingTiles(UpTo(100), 128, 4, {0, 1, 2, 3}),
-              ElementsAre(SizeIs(24), SizeIs(24), SizeIs(24), SizeIs(24)));
   // Of many images each job has full tiles.
-  EXPECT_THAT(RemainingTiles(UpTo(600), 128, 4, {}),
+  EXPECT_THAT(SplitIntoTiles(UpTo(600), 128, 4),
               ElementsAre(SizeIs(128), SizeIs(128), SizeIs(128), SizeIs(128),
                           SizeIs(88)));
 }
 
-TEST(RemainingTilesTest, NoTileIsSmallerThanAPassIsWorth) {
-  EXPECT_THAT(RemainingTiles(UpTo(20), 128, 16, {}),
+TEST(SplitIntoTilesTest, NoTileIsSmallerThanAPassIsWorth) {
+  EXPECT_THAT(SplitIntoTiles(UpTo(20), 128, 16),
               ElementsAre(SizeIs(8), SizeIs(8), SizeIs(4)));
   // Unless that was asked for.
-  EXPECT_THAT(RemainingTiles(UpTo(3), 1, 16, {}),
+  EXPECT_THAT(SplitIntoTiles(UpTo(3), 1, 16),
               ElementsAre(SizeIs(1), SizeIs(1), SizeIs(1)));
 }
 
