@@ -161,6 +161,14 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device) {
   return info;
 }
 
+absl::StatusOr<std::unique_ptr<Tls>> OpenTls(const Options& options, Log* log) {
+  if (options.tls_certificate.empty()) return nullptr;
+  return Tls::Open(
+      {options.tls_certificate, options.tls_key, options.tls_client_ca,
+       options.tls_crl, options.tls_require_client_certificate},
+      log);
+}
+
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server) {
   SqliteStoreOptions options;

@@ -13,6 +13,7 @@
 #include "server/compute/endpoint.h"
 #include "server/options.h"
 #include "server/parts.h"
+#include "server/security/tls.h"
 
 // What each part of a server is to be like, by the server's options.
 namespace adv {
@@ -42,6 +43,9 @@ EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
                                       Metrics* metrics);
 
 v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device);
+
+// Null without TLS. The error names the flag.
+absl::StatusOr<std::unique_ptr<Tls>> OpenTls(const Options& options, Log* log);
 
 // The error names --state.
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(

@@ -80,7 +80,7 @@ int Fail(adv::Log& log, const absl::Status& status) {
 
 // Serves until a signal asks for the end.
 void ServeUntilAsked(adv::Server& server, bool has_terminal) {
-  while (adv::NextSignal() == SIGHUP && !has_terminal) server.ReloadModels();
+  while (adv::NextSignal() == SIGHUP && !has_terminal) server.Reload();
 }
 
 int Serve(const adv::Options& options) {

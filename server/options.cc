@@ -24,6 +24,25 @@ std::string AddressFault(const std::string& text, const AddressRules& rules) {
   return std::string(ParseAddress(text, rules).status().message());
 }
 
+void AddTls(CLI::App& app, Options* options) {
+  const auto add = [&app](const char* name, std::string* value,
+                          const char* help) {
+    app.add_option(name, *value, help)->group("Security");
+  };
+  add("--tls-certificate", &options->tls_certificate,
+      "PEM file: the certificate to show and the chain to its authority, with "
+      "--tls-key. Read again when it changes, as all files of this group are");
+  add("--tls-key", &options->tls_key, "PEM file: its key");
+  add("--tls-client-ca", &options->tls_client_ca,
+      "PEM file: the authorities whose certificates clients may show");
+  add("--tls-crl", &options->tls_crl,
+      "PEM file: the revocation lists of these authorities");
+  app.add_flag("--tls-require-client-certificate",
+               options->tls_require_client_certificate,
+               "Turn away clients that show no certificate")
+      ->group("Security");
+}
+
 // A flag that may be repeated takes one value each time (allow_extra_args), or
 // it would take the words behind it, too.
 void AddServing(CLI::App& app, Options* options) {
@@ -35,6 +54,7 @@ void AddServing(CLI::App& app, Options* options) {
                  "Write the address into this file once it serves");
   app.add_flag("--insecure", options->insecure,
                "Allow --listen on other addresses than loopback, without TLS");
+  AddTls(app, options);
   app.add_option("--store", options->stores,
                  "Model store folder; may be repeated. Default: the zoo that "
                  "ships with the program")
@@ -223,12 +243,40 @@ absl::Status CheckAddresses(const Options& options) {
     const auto metrics = ParseAddress(options.metrics_listen, kTcpAlone);
     if (!metrics.ok()) return Prefixed("--metrics-listen: ", metrics.status());
   }
-  if (options.insecure || IsLoopback(*listen)) return absl::OkStatus();
+  if (options.insecure || !options.tls_certificate.empty() ||
+      IsLoopback(*listen)) {
+    return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(absl::StrCat(
       "--listen=", options.listen,
-      " is not a loopback address and this server has no TLS yet: whoever "
-      "reaches it could use it and read along. Listen on 127.0.0.1, or give "
-      "--insecure where the network is trusted"));
+      " is not a loopback address and there is no TLS: whoever reaches it "
+      "could use it and read along. Give --tls-certificate and --tls-key, "
+      "listen on 127.0.0.1, or give --insecure where the network is trusted"));
+}
+
+absl::Status CheckTlsOptions(const Options& options) {
+  const auto needs = [](const char* flag, bool given, const char* other,
+                        bool other_given) {
+    return !given || other_given ? absl::OkStatus()
+                                 : absl::InvalidArgumentError(
+                                       absl::StrCat(flag, " needs ", other));
+  };
+  const bool certificate = !options.tls_certificate.empty();
+  const bool client_ca = !options.tls_client_ca.empty();
+  for (const absl::Status& status :
+       {needs("--tls-certificate", certificate, "--tls-key",
+              !options.tls_key.empty()),
+        needs("--tls-key", !options.tls_key.empty(), "--tls-certificate",
+              certificate),
+        needs("--tls-client-ca", client_ca, "--tls-certificate", certificate),
+        needs("--tls-crl", !options.tls_crl.empty(), "--tls-client-ca",
+              client_ca),
+        needs("--tls-require-client-certificate",
+              options.tls_require_client_certificate, "--tls-client-ca",
+              client_ca)}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 std::string DefaultStateFolder() {

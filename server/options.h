@@ -14,8 +14,8 @@ namespace adv {
 
 // How a server is run. Flags of the same names set them, in main alone.
 struct Options {
-  // HOST:PORT of gRPC; port 0 picks a free one. Loopback, because there is no
-  // TLS yet.
+  // HOST:PORT of gRPC; port 0 picks a free one. Other addresses than loopback
+  // need TLS, or `insecure`.
   std::string listen = "127.0.0.1:50051";
   // Where to write the address once it serves; empty: nowhere. For scripts.
   std::string address_file;
@@ -23,6 +23,16 @@ struct Options {
   bool allow_code_models = false;
   // Allows `listen` to be another address than loopback, in the clear.
   bool insecure = false;
+  // PEM files, read again when they change. With TLS: the server's chain and
+  // key, both or neither.
+  std::string tls_certificate;
+  std::string tls_key;
+  // Whom to trust for clients' certificates; empty: none is asked for.
+  std::string tls_client_ca;
+  // Revocation lists of these authorities; empty: nothing is revoked.
+  std::string tls_crl;
+  // Turns away clients without a certificate.
+  bool tls_require_client_certificate = false;
   // Model store folders. Empty: the zoo that ships with the program.
   std::vector<std::string> stores;
   // "NAME=PATH" of further data sets.
@@ -85,6 +95,9 @@ ParsedOptions ParseOptions(int argc, const char* const* argv);
 // INVALID_ARGUMENT if an address is none, or if the server would listen in the
 // clear where others can reach it; names the option.
 absl::Status CheckAddresses(const Options& options);
+
+// INVALID_ARGUMENT if an option of TLS needs another one that is missing.
+absl::Status CheckTlsOptions(const Options& options);
 
 // $XDG_STATE_HOME/adv, otherwise ~/.local/state/adv.
 std::string DefaultStateFolder();

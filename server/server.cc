@@ -28,6 +28,8 @@ constexpr size_t kTasksThatMayWait = 1000;
 // Calls that wait for a model hold their images, outside --max-queued-bytes.
 constexpr size_t kLoadsThatMayWait = 8;
 constexpr std::chrono::milliseconds kCutOffInterval{100};
+// Between two looks at the files of TLS and identities.
+constexpr std::chrono::seconds kSecurityInterval{1};
 
 // How long a peer may leave what it is sent unacknowledged.
 std::chrono::seconds Patience(const Options& options) {
@@ -74,14 +76,17 @@ struct Server::Stores {
   DatasetRegistry datasets;
   std::unique_ptr<EvaluationStore> evaluations;
   Endpoints endpoints;
+  std::unique_ptr<Tls> tls;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
                                                       Log* log) {
   // Quick checks go first: a wrong flag is told before models load.
-  if (absl::Status status = CheckAddresses(options); !status.ok()) {
-    return status;
+  for (const auto check : {&CheckAddresses, &CheckTlsOptions}) {
+    if (absl::Status status = check(options); !status.ok()) return status;
   }
+  auto tls = OpenTls(options, log);
+  if (!tls.ok()) return tls.status();
   const auto device = ParseDevice(options.device);
   if (!device.ok()) {
     return absl::InvalidArgumentError(
@@ -99,9 +104,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   if (!endpoints.ok()) return endpoints.status();
   auto store = OpenStore(options);
   if (!store.ok()) return store.status();
-  std::unique_ptr<Server> server(new Server(
-      options, *device,
-      {*std::move(datasets), *std::move(store), *std::move(endpoints)}, log));
+  std::unique_ptr<Server> server(
+      new Server(options, *device,
+                 {*std::move(datasets), *std::move(store),
+                  *std::move(endpoints), *std::move(tls)},
+                 log));
   for (const auto step :
        // Models load before the server listens, so that the first call finds
        // them.
@@ -125,6 +132,7 @@ Server::Server(const Options& options, at::Device device, Stores stores,
     : options_(options),
       log_(*log),
       metrics_(BuildInfo()),
+      tls_(std::move(stores.tls)),
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
       endpoints_(std::move(stores.endpoints)),
@@ -201,7 +209,8 @@ absl::Status Server::Listen() {
   grpc::ServerBuilder builder;
   connections_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+      tls_ == nullptr ? grpc::InsecureServerCredentials()
+                      : tls_->Credentials());
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(options_.limits.message_bytes));
   // No limit: an answer may be larger than its request.
@@ -231,6 +240,8 @@ absl::Status Server::Listen() {
   address_ = ToString(address);
   health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_,
                                      acceptor_.get());
+  security_timer_ = std::make_unique<ProgressTimer>(
+      &clock_, kSecurityInterval, [this] { ReloadSecurity(); });
   return absl::OkStatus();
 }
 
@@ -269,7 +280,14 @@ std::string Server::metrics_address() const {
   return http_ == nullptr ? "" : ToString(http_->address());
 }
 
-void Server::ReloadModels() { LogReload(models_.Reload(), &log_); }
+void Server::Reload() {
+  ReloadSecurity();
+  LogReload(models_.Reload(), &log_);
+}
+
+void Server::ReloadSecurity() {
+  if (tls_ != nullptr) tls_->Refresh();
+}
 
 void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   drained_ = true;

@@ -12,8 +12,10 @@
 #include "engine/nn/batching_network.h"
 #include "net/page_server.h"
 #include "server/compute/endpoint.h"
+#include "server/evaluations/progress_timer.h"
 #include "server/options.h"
 #include "server/parts.h"
+#include "server/security/tls.h"
 #include "server/wire/acceptor.h"
 #include "server/wire/attack_evaluation_service.h"
 #include "server/wire/health.h"
@@ -41,8 +43,9 @@ class Server {
   // Of the metrics; empty if there are none.
   std::string metrics_address() const;
 
-  // Looks at the model stores at once, as the call ReloadModels does.
-  void ReloadModels();
+  // Looks at the model stores at once, as the call ReloadModels does, and at
+  // the files of TLS and identities.
+  void Reload();
 
   // Not ready from now on; serves on for `wait`; then takes no more calls,
   // gives those that run `grace`, and cuts off what is left. What never ends
@@ -62,14 +65,17 @@ class Server {
   void GoOnWithEvaluations();
   absl::Status Listen();
   absl::Status ListenForMetrics();
+  void ReloadSecurity();
 
   const Options options_;
   Log& log_;
+  RealClock clock_;
   std::atomic<bool> draining_{false};
   bool drained_ = false;
   std::string address_;
 
-  Metrics metrics_;  // the parts below report to it
+  Metrics metrics_;                 // the parts below report to it
+  const std::unique_ptr<Tls> tls_;  // null: no TLS
   const DatasetRegistry datasets_;
   const std::unique_ptr<EvaluationStore> store_;
   const Endpoints endpoints_;
@@ -91,6 +97,7 @@ class Server {
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<PageServer> http_;
+  std::unique_ptr<ProgressTimer> security_timer_;  // looks at files
 };
 
 }  // namespace adv
