@@ -169,6 +169,20 @@ absl::StatusOr<std::unique_ptr<Tls>> OpenTls(const Options& options, Log* log) {
       log);
 }
 
+absl::StatusOr<std::unique_ptr<Gate>> OpenGate(const Options& options,
+                                               const Tls* tls, Log* log) {
+  // Lives as long as the process, as it has nothing to take down.
+  static auto& clock = *new RealClock;
+  Gate::CheckClient check_client;
+  if (tls != nullptr) {
+    check_client = [tls](const std::string& certificate,
+                         const std::string& chain) {
+      return tls->CheckClient(certificate, chain);
+    };
+  }
+  return Gate::Open(options.identities, std::move(check_client), &clock, log);
+}
+
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server) {
   SqliteStoreOptions options;

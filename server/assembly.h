@@ -13,6 +13,7 @@
 #include "server/compute/endpoint.h"
 #include "server/options.h"
 #include "server/parts.h"
+#include "server/security/gate.h"
 #include "server/security/tls.h"
 
 // What each part of a server is to be like, by the server's options.
@@ -46,6 +47,10 @@ v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device);
 
 // Null without TLS. The error names the flag.
 absl::StatusOr<std::unique_ptr<Tls>> OpenTls(const Options& options, Log* log);
+
+// `tls` may be null, and must outlive the gate. The error names the flag.
+absl::StatusOr<std::unique_ptr<Gate>> OpenGate(const Options& options,
+                                               const Tls* tls, Log* log);
 
 // The error names --state.
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(

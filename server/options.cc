@@ -11,6 +11,9 @@
 #include "command_line/empty_value.h"
 #include "engine/attacks/attack_config.h"
 #include "net/address.h"
+#include "server/security/identities.h"
+#include "server/security/rules.h"
+#include "server/security/token.h"
 
 namespace adv {
 namespace {
@@ -24,7 +27,7 @@ std::string AddressFault(const std::string& text, const AddressRules& rules) {
   return std::string(ParseAddress(text, rules).status().message());
 }
 
-void AddTls(CLI::App& app, Options* options) {
+void AddSecurity(CLI::App& app, Options* options) {
   const auto add = [&app](const char* name, std::string* value,
                           const char* help) {
     app.add_option(name, *value, help)->group("Security");
@@ -41,6 +44,46 @@ void AddTls(CLI::App& app, Options* options) {
                options->tls_require_client_certificate,
                "Turn away clients that show no certificate")
       ->group("Security");
+  add("--identities", &options->identities,
+      "JSON file of who may do what, by token or certificate. Without it "
+      "everybody may do everything");
+  add("--audit-log", &options->audit_log,
+      "File to which a line for each attack is added. Default: the log");
+}
+
+struct TokenOptions {
+  std::string name = "new";
+  std::string role = RoleName(Role::kViewer);
+};
+
+// The command `token new`.
+CLI::App* AddToken(CLI::App& app, TokenOptions* options) {
+  CLI::App* const token =
+      app.add_subcommand("token", "Tokens for the file of --identities")
+          ->require_subcommand(1);
+  CLI::App* const make = token->add_subcommand(
+      "new",
+      "Print a new token, which is kept nowhere, and below it the entry for "
+      "the file of --identities, which has only its hash");
+  make->add_option("--name", options->name, "Of the identity")
+      ->capture_default_str();
+  make->add_option("--role", options->role, "viewer, evaluator or admin")
+      ->check(CLI::IsMember({"viewer", "evaluator", "admin"}))
+      ->capture_default_str();
+  return make;
+}
+
+// What Identities would say of it, or 0.
+int PrintToken(const TokenOptions& options) {
+  const std::string token = NewToken();
+  const std::string entry = IdentityEntry(options.name, options.role, token);
+  const auto identities = Identities::Parse(absl::StrCat("[", entry, "]"));
+  if (!identities.ok()) {
+    std::cerr << "advserver: " << identities.status().message() << std::endl;
+    return 2;
+  }
+  std::cout << token << "\n" << entry << std::endl;
+  return 0;
 }
 
 // A flag that may be repeated takes one value each time (allow_extra_args), or
@@ -54,7 +97,7 @@ void AddServing(CLI::App& app, Options* options) {
                  "Write the address into this file once it serves");
   app.add_flag("--insecure", options->insecure,
                "Allow --listen on other addresses than loopback, without TLS");
-  AddTls(app, options);
+  AddSecurity(app, options);
   app.add_option("--store", options->stores,
                  "Model store folder; may be repeated. Default: the zoo that "
                  "ships with the program")
@@ -213,6 +256,8 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   AddComputing(app, &options);
   AddLimits(app, &options.limits);
   AddOperating(app, &options, &metrics_port);
+  TokenOptions token;
+  const CLI::App* const token_command = AddToken(app, &token);
   // CLI11 would read an empty value as 0, or take the next word for it.
   if (auto status = CheckNoEmptyValue(argc, argv); !status.ok()) {
     std::cerr << "advserver: " << status.message() << std::endl;
@@ -226,6 +271,7 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
     const int code = app.exit(error);
     return {std::nullopt, code == 0 ? 0 : 2};
   }
+  if (token_command->parsed()) return {std::nullopt, PrintToken(token)};
   if (options.metrics_listen == "off") options.metrics_listen.clear();
   // The short form wins over --metrics-listen.
   if (metrics_port >= 0) {

@@ -33,6 +33,11 @@ struct Options {
   std::string tls_crl;
   // Turns away clients without a certificate.
   bool tls_require_client_certificate = false;
+  // JSON file of who may do what (server/security/identities.h); empty:
+  // everybody may do everything.
+  std::string identities;
+  // Where the lines of the audit go; empty: into the log.
+  std::string audit_log;
   // Model store folders. Empty: the zoo that ships with the program.
   std::vector<std::string> stores;
   // "NAME=PATH" of further data sets.
@@ -84,8 +89,8 @@ struct Options {
 
 inline constexpr char kInMemory[] = ":memory:";
 
-// The options of a command line; or, if it asked for help or was wrong (both
-// told on the terminal), the exit code.
+// The options of a command line; or, if it asked for help or a token or was
+// wrong (all told on the terminal), the exit code.
 struct ParsedOptions {
   std::optional<Options> options;
   int exit_code = 0;

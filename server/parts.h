@@ -9,6 +9,8 @@
 #include "server/limits.h"
 #include "server/models/dataset_registry.h"
 #include "server/models/model_registry.h"
+#include "server/security/audit.h"
+#include "server/security/gate.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 #include "server/wire/call_count.h"
@@ -27,6 +29,8 @@ struct Parts {
   const EvaluationStore& store;
   Worker& loader;   // loads models
   Worker& storage;  // waits for the evaluation store
+  Gate& gate;
+  Audit& audit;
   CallCount& calls;
   Metrics& metrics;
   Log& log;

@@ -4,7 +4,6 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <grpc/grpc.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -61,12 +60,11 @@ void SetKeepalive(const Options& options, grpc::ServerBuilder* builder) {
                               kHandshake * kMilliseconds);
 }
 
-// To be called before a ServerBuilder is made, which takes the plugins then.
-void EnablePlugins() {
+// To be called before a ServerBuilder is made.
+void EnableHealth() {
   // Linked in for reflection to describe what gRPC itself serves.
   grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 }
 
 }  // namespace
@@ -77,6 +75,8 @@ struct Server::Stores {
   std::unique_ptr<EvaluationStore> evaluations;
   Endpoints endpoints;
   std::unique_ptr<Tls> tls;
+  std::unique_ptr<Gate> gate;
+  std::unique_ptr<Audit> audit;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
@@ -87,6 +87,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   }
   auto tls = OpenTls(options, log);
   if (!tls.ok()) return tls.status();
+  auto gate = OpenGate(options, tls->get(), log);
+  if (!gate.ok()) return gate.status();
+  auto audit = Audit::Open(options.audit_log, options.log_format, log);
+  if (!audit.ok()) return audit.status();
   const auto device = ParseDevice(options.device);
   if (!device.ok()) {
     return absl::InvalidArgumentError(
@@ -104,11 +108,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   if (!endpoints.ok()) return endpoints.status();
   auto store = OpenStore(options);
   if (!store.ok()) return store.status();
-  std::unique_ptr<Server> server(
-      new Server(options, *device,
-                 {*std::move(datasets), *std::move(store),
-                  *std::move(endpoints), *std::move(tls)},
-                 log));
+  std::unique_ptr<Server> server(new Server(
+      options, *device,
+      {*std::move(datasets), *std::move(store), *std::move(endpoints),
+       *std::move(tls), *std::move(gate), *std::move(audit)},
+      log));
   for (const auto step :
        // Models load before the server listens, so that the first call finds
        // them.
@@ -133,6 +137,8 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       log_(*log),
       metrics_(BuildInfo()),
       tls_(std::move(stores.tls)),
+      gate_(std::move(stores.gate)),
+      audit_(std::move(stores.audit)),
       datasets_(std::move(stores.datasets)),
       store_(std::move(stores.evaluations)),
       endpoints_(std::move(stores.endpoints)),
@@ -151,13 +157,16 @@ Server::Server(const Options& options, at::Device device, Stores stores,
              models_,      datasets_,
              evaluations_, *store_,
              loader_,      storage_,
+             *gate_,       *audit_,
              calls_,       metrics_,
              log_,         options_.limits,
              draining_},
       attack_evaluation_service_(parts_),
       model_service_(parts_),
       server_service_(parts_, MakeInfo(parts_, device)),
-      inference_service_(parts_) {
+      inference_service_(parts_),
+      reflection_v1_(parts_),
+      reflection_v1alpha_(parts_) {
   metrics_.Watch({executor_, models_, evaluations_, *store_, *passes_,
                   endpoints_, device});
 }
@@ -196,7 +205,7 @@ void Server::GoOnWithEvaluations() {
 }
 
 absl::Status Server::Listen() {
-  EnablePlugins();
+  EnableHealth();
   auto listener = Listener::Open(options_.listen, Patience(options_));
   if (!listener.ok()) {
     return absl::UnavailableError(absl::StrCat("--listen: cannot listen on ",
@@ -222,6 +231,8 @@ absl::Status Server::Listen() {
   builder.RegisterService(&model_service_);
   builder.RegisterService(&server_service_);
   builder.RegisterService(&inference_service_);
+  builder.RegisterService(&reflection_v1_);
+  builder.RegisterService(&reflection_v1alpha_);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
   // gRPC has started by now, as a connection may come at once.
@@ -240,6 +251,7 @@ absl::Status Server::Listen() {
   address_ = ToString(address);
   health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_,
                                      acceptor_.get());
+  ReloadSecurity();
   security_timer_ = std::make_unique<ProgressTimer>(
       &clock_, kSecurityInterval, [this] { ReloadSecurity(); });
   return absl::OkStatus();
@@ -286,7 +298,12 @@ void Server::Reload() {
 }
 
 void Server::ReloadSecurity() {
-  if (tls_ != nullptr) tls_->Refresh();
+  if (tls_ != nullptr) {
+    tls_->Refresh();
+    metrics_.security().Set(tls_->stats());
+  }
+  gate_->Refresh();
+  if (!options_.identities.empty()) metrics_.security().Set(gate_->stats());
 }
 
 void Server::Drain(Clock::Duration wait, Clock::Duration grace) {

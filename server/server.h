@@ -15,12 +15,15 @@
 #include "server/evaluations/progress_timer.h"
 #include "server/options.h"
 #include "server/parts.h"
+#include "server/security/audit.h"
+#include "server/security/gate.h"
 #include "server/security/tls.h"
 #include "server/wire/acceptor.h"
 #include "server/wire/attack_evaluation_service.h"
 #include "server/wire/health.h"
 #include "server/wire/inference_service.h"
 #include "server/wire/model_service.h"
+#include "server/wire/reflection_service.h"
 #include "server/wire/server_service.h"
 
 namespace adv {
@@ -76,6 +79,8 @@ class Server {
 
   Metrics metrics_;                 // the parts below report to it
   const std::unique_ptr<Tls> tls_;  // null: no TLS
+  const std::unique_ptr<Gate> gate_;
+  const std::unique_ptr<Audit> audit_;
   const DatasetRegistry datasets_;
   const std::unique_ptr<EvaluationStore> store_;
   const Endpoints endpoints_;
@@ -92,6 +97,8 @@ class Server {
   ModelService model_service_;
   ServerService server_service_;
   InferenceService inference_service_;
+  ReflectionV1 reflection_v1_;
+  ReflectionV1Alpha reflection_v1alpha_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Acceptor> acceptor_;

@@ -19,6 +19,11 @@
 namespace adv {
 namespace {
 
+// A check takes as long as a small call, and clients make many calls with one
+// certificate.
+constexpr std::chrono::seconds kVerdictLasts{10};
+constexpr size_t kMostVerdicts = 4096;
+
 template <auto Free>
 struct Freed {
   template <typename T>
@@ -130,6 +135,23 @@ absl::StatusOr<std::shared_ptr<const ClientCheck>> ClientCheck::Make(
 
 absl::Status ClientCheck::Check(const std::string& certificate,
                                 const std::string& chain) const {
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const MutexLock lock(mutex_);
+    const auto known = verdicts_.find(certificate);
+    if (known != verdicts_.end() && now < known->second.until) {
+      return known->second.status;
+    }
+  }
+  const absl::Status status = Verify(certificate, chain);
+  const MutexLock lock(mutex_);
+  if (verdicts_.size() >= kMostVerdicts) verdicts_.clear();
+  verdicts_[certificate] = {now + kVerdictLasts, status};
+  return status;
+}
+
+absl::Status ClientCheck::Verify(const std::string& certificate,
+                                 const std::string& chain) const {
   const auto leaf = ReadCertificates(certificate);
   if (leaf.empty()) return BadPem("no certificate");
   const auto others = ReadCertificates(chain);

@@ -6,8 +6,13 @@
 #include <absl/time/time.h>
 #include <openssl/types.h>
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+
+#include "server/compute/mutex.h"
 
 namespace adv {
 
@@ -36,15 +41,25 @@ class ClientCheck {
       const std::string& authorities, const std::string& revoked);
 
   // OK, or why `certificate` is not good, as OpenSSL says it. `chain`: what
-  // its client sent beside it.
+  // its client sent beside it. The answer may be 10 s old.
   absl::Status Check(const std::string& certificate,
-                     const std::string& chain) const;
+                     const std::string& chain) const ADV_EXCLUDES(mutex_);
 
  private:
+  struct Verdict {
+    std::chrono::steady_clock::time_point until;
+    absl::Status status;
+  };
+
+  absl::Status Verify(const std::string& certificate,
+                      const std::string& chain) const;
   explicit ClientCheck(std::shared_ptr<X509_STORE> store)
       : store_(std::move(store)) {}
 
   const std::shared_ptr<X509_STORE> store_;
+  mutable Mutex mutex_;
+  // By certificate.
+  mutable std::map<std::string, Verdict> verdicts_ ADV_GUARDED_BY(mutex_);
 };
 
 }  // namespace adv

@@ -41,7 +41,8 @@ Metrics::Metrics(const std::map<std::string, std::string>& build)
                      .Help("Gradient passes of requests that were answered, "
                            "counted per image.")
                      .Register(registry_)),
-      reports_(registry_) {
+      reports_(registry_),
+      security_(registry_) {
   prometheus::BuildGauge()
       .Name("adv_build_info")
       .Help("Versions; always 1.")

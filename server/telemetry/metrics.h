@@ -17,6 +17,7 @@
 #include "server/models/model_registry.h"
 #include "server/telemetry/report_metrics.h"
 #include "server/telemetry/rpc_metrics.h"
+#include "server/telemetry/security_metrics.h"
 
 namespace adv {
 
@@ -49,6 +50,7 @@ class Metrics {
   void CountAttacked(const std::string& model, const std::string& attack,
                      int64_t images, int64_t gradients);
   ReportMetrics& reports() { return reports_; }
+  SecurityMetrics& security() { return security_; }
 
   // From now on Text asks these parts for their numbers, which they keep
   // themselves. The parts report to the metrics, so the metrics are made first
@@ -64,6 +66,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& images_;
   prometheus::Family<prometheus::Counter>& gradients_;
   ReportMetrics reports_;
+  SecurityMetrics security_;
   std::optional<WatchedParts> watched_;
 };
 

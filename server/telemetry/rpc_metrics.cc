@@ -71,6 +71,7 @@ RpcMetrics& RpcMetricsFamily::Add(const std::string& service,
   methods_.push_back(RpcMetrics());
   RpcMetrics& metrics = methods_.back();
   metrics.method_ = method;
+  metrics.full_method_ = service + "/" + method;
   metrics.started_ = &started_.Add(labels);
   for (int code = 0; code < kGrpcCodes; ++code) {
     // All codes exist from the start, so that rates begin at 0 and a call takes

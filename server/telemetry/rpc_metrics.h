@@ -23,6 +23,8 @@ inline constexpr int kGrpcCodes = 17;
 class RpcMetrics {
  public:
   const std::string& method() const { return method_; }
+  // With its service: "adv.v1.ModelService/ListModels".
+  const std::string& full_method() const { return full_method_; }
   void Start();
   void End(grpc::StatusCode code, double seconds);
 
@@ -31,6 +33,7 @@ class RpcMetrics {
   RpcMetrics() = default;
 
   std::string method_;
+  std::string full_method_;
   prometheus::Counter* started_ = nullptr;
   std::array<prometheus::Counter*, kGrpcCodes> handled_{};
   prometheus::Histogram* seconds_ = nullptr;

@@ -136,6 +136,7 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
 void AttackEvaluationService::OnGenerateAdversarial(
     UnaryCall* call, const v1::GenerateAdversarialRequest& request,
     v1::GenerateAdversarialResponse* response) {
+  call->frame().SetAttack(DescribeAttack(request));
   BorrowModels(
       parts_, call, request.model(),
       request.has_source_model() ? request.source_model() : request.model(),
@@ -203,7 +204,7 @@ AttackEvaluationService::EvaluateRobustness(
   auto* stream = new EvaluationStream(context, parts_, evaluate_robustness_);
   // gRPC's thread only reads the request. Open may wait for disks, so the
   // storage worker runs it.
-  const absl::Status status = stream->Read(Released(request));
+  const absl::Status status = stream->Read(request);
   if (!status.ok()) {
     stream->Refuse(status);
   } else if (!parts_.storage.Run([stream] { stream->Open(); })) {

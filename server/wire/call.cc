@@ -2,13 +2,17 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/escaping.h>
+#include <grpc/grpc_security_constants.h>
 #include <grpc/support/time.h>
+#include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_context.h>
 
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 
+#include "server/security/rules.h"
 #include "server/wire/errors.h"
 
 namespace adv {
@@ -42,20 +46,77 @@ std::string RequestId(const grpc::CallbackServerContext& context) {
              : MakeRequestId();
 }
 
+std::string Text(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+// The first value of a property of the connection; empty if there is none.
+std::string Property(const grpc::AuthContext& connection, const char* name) {
+  const auto values = connection.FindPropertyValues(name);
+  return values.empty() ? "" : Text(values.front());
+}
+
+Shown WhatIsShown(const grpc::CallbackServerContext& context) {
+  Shown shown;
+  const auto [first, last] =
+      context.client_metadata().equal_range("authorization");
+  for (auto each = first; each != last; ++each) {
+    shown.authorization.push_back(Text(each->second));
+  }
+  const auto connection = context.auth_context();
+  shown.certificate = Property(*connection, GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  shown.chain = Property(*connection, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
+  for (const grpc::string_ref& name :
+       connection->FindPropertyValues(GRPC_X509_SAN_PROPERTY_NAME)) {
+    shown.names.push_back(Text(name));
+  }
+  return shown;
+}
+
 }  // namespace
 
 CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
-                     const Parts& parts)
+                     const Parts& parts, WhileDraining while_draining)
     : context_(context),
       metrics_(metrics),
       parts_(parts),
       request_id_(RequestId(*context)),
-      start_(std::chrono::steady_clock::now()) {
+      start_(std::chrono::steady_clock::now()),
+      awaited_(while_draining == WhileDraining::kIsAwaited),
+      caller_(UnknownIdentity()) {
   metrics_.Start();
-  parts_.calls.Begin();
+  if (awaited_) parts_.calls.Begin();
 }
 
-CallFrame::~CallFrame() { parts_.calls.End(); }
+CallFrame::~CallFrame() {
+  if (awaited_) parts_.calls.End();
+}
+
+absl::Status CallFrame::Admit() {
+  Admission admission =
+      parts_.gate.Admit(metrics_.full_method(), WhatIsShown(*context_));
+  caller_ = std::move(admission.identity);
+  return admission.status;
+}
+
+absl::Status CallFrame::Receive(const grpc::ByteBuffer* bytes,
+                                google::protobuf::Message* message) {
+  if (!admitted_) {
+    if (absl::Status status = Admit(); !status.ok()) return status;
+    admitted_ = true;
+  }
+  // gRPC keeps a request's bytes until the end of the call, and nothing else
+  // reads them. Many calls wait, so the bytes are released as soon as they are
+  // read.
+  return ReadMessage(const_cast<grpc::ByteBuffer*>(bytes),
+                     parts_.limits.message_bytes, message);
+}
+
+void CallFrame::WriteAudit(grpc::StatusCode code) {
+  const Rule* const rule = FindRule(metrics_.full_method());
+  if (audited_ || rule == nullptr || !rule->audited) return;
+  audited_ = true;
+  parts_.audit.Write({caller(), context_->peer(), metrics_.method(), attack_,
+                      request_id_, CodeName(code)});
+}
 
 std::optional<Clock::Time> CallFrame::deadline() const {
   // gRPC's own conversion to a time_point overflows for far deadlines.
@@ -89,11 +150,14 @@ grpc::Status CallFrame::End(const absl::Status& status) {
   if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
     context_->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
   }
+  WriteAudit(wire.error_code());
+  parts_.metrics.security().CountRefusal(ReasonName(status));
   const char* const code = CodeName(wire.error_code());
   if (wire.ok()) {
     parts_.log.Info("rpc", {{"method", metrics_.method()},
                             {"code", code},
                             {"seconds", seconds},
+                            {"identity", caller().name},
                             {"request_id", request_id_}});
     return wire;
   }
@@ -104,6 +168,7 @@ grpc::Status CallFrame::End(const absl::Status& status) {
   (parts_.log.*write)("rpc", {{"method", metrics_.method()},
                               {"code", code},
                               {"seconds", seconds},
+                              {"identity", caller().name},
                               {"request_id", request_id_},
                               {"peer", context_->peer()},
                               {"message", wire.error_message()}});

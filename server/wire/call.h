@@ -2,11 +2,14 @@
 #define ADV_SERVER_WIRE_CALL_H_
 
 #include <absl/status/status.h>
+#include <google/protobuf/message.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/compute/cancel_token.h"
 #include "server/compute/clock.h"
@@ -16,15 +19,19 @@
 
 namespace adv {
 
-// The common part of all calls: a request id (the caller's x-request-id, or one
-// made here), a deadline and a cancel flag; and, at the end of a call, one log
-// line, the counters and the trailers.
+// Whether a drain waits for the end of a call.
+enum class WhileDraining { kIsAwaited, kIsCutOff };
+
+// The common part of all calls: who calls, a request id (the caller's
+// x-request-id, or one made here), a deadline and a cancel flag; and, at the
+// end of a call, one log line, the counters and the trailers.
 class CallFrame {
  public:
-  // All arguments must outlive it. It counts as a call until its destruction,
-  // when gRPC has sent the last of it.
+  // All arguments must outlive it. If it is awaited, it counts as a call until
+  // its destruction, when gRPC has sent the last of it.
   CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
-            const Parts& parts);
+            const Parts& parts,
+            WhileDraining while_draining = WhileDraining::kIsAwaited);
   ~CallFrame();
   CallFrame(const CallFrame&) = delete;
   CallFrame& operator=(const CallFrame&) = delete;
@@ -34,6 +41,27 @@ class CallFrame {
   std::optional<Clock::Time> deadline() const;
   const std::string& request_id() const { return request_id_; }
 
+  // Asks the gate whether the call may be, the first time, and reads a message
+  // of it. Requests are read in no other way, so no call gets past the gate.
+  // Releases `bytes`.
+  absl::Status Receive(const grpc::ByteBuffer* bytes,
+                       google::protobuf::Message* message);
+  // "unknown" before Receive.
+  const Identity& caller() const { return *caller_; }
+
+  // Charges the caller for work. What was not done after all is refunded.
+  absl::Status Charge(int64_t cost) const {
+    return parts_.gate.quotas().Charge(caller(), cost);
+  }
+  void Refund(int64_t cost) const {
+    parts_.gate.quotas().Refund(caller(), cost);
+  }
+
+  // For the audit line of this call, if it gets one.
+  void SetAttack(AuditedAttack attack) { attack_ = std::move(attack); }
+  // Writes the line before the end of the call, for one that takes long.
+  void AuditNow() { WriteAudit(grpc::StatusCode::OK); }
+
   // The status for a call that no caller waits for any more.
   absl::Status Cancelled() const;
 
@@ -41,20 +69,21 @@ class CallFrame {
   grpc::Status End(const absl::Status& status);
 
  private:
+  absl::Status Admit();
+  void WriteAudit(grpc::StatusCode code);
+
   grpc::CallbackServerContext* const context_;
   RpcMetrics& metrics_;
   const Parts& parts_;
   const CancelToken cancel_;
   const std::string request_id_;
   const Clock::Time start_;
+  const bool awaited_;
+  bool admitted_ = false;
+  IdentityPtr caller_;
+  AuditedAttack attack_;
+  bool audited_ = false;
 };
-
-// gRPC keeps a request's bytes until the end of the call, and nothing else
-// reads them. Many calls wait, so the bytes are released as soon as they are
-// read.
-inline grpc::ByteBuffer* Released(const grpc::ByteBuffer* bytes) {
-  return const_cast<grpc::ByteBuffer*>(bytes);
-}
 
 // A unary call. The holder of the work calls Finish, once, from any thread. The
 // call then deletes itself and its messages.
@@ -67,6 +96,7 @@ class UnaryCall : private grpc::ServerUnaryReactor {
   // The reactor that the service returns to gRPC.
   grpc::ServerUnaryReactor* reactor() { return this; }
   const CallFrame& frame() const { return frame_; }
+  CallFrame& frame() { return frame_; }
 
   void Finish(const absl::Status& status) {
     const absl::Status end = status.ok() ? Encode() : status;
@@ -136,8 +166,7 @@ grpc::ServerUnaryReactor* Receive(const RawCall& raw, Service* service,
                                                            Response*)) {
   auto* call = new MessageCall<Request, Response>(raw.context, raw.metrics,
                                                   raw.parts, raw.reply);
-  const absl::Status status = ReadMessage(
-      Released(raw.bytes), raw.parts.limits.message_bytes, &call->request);
+  const absl::Status status = call->frame().Receive(raw.bytes, &call->request);
   if (status.ok()) {
     (service->*handler)(call, call->request, &call->response);
   } else {

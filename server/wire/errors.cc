@@ -114,6 +114,13 @@ const std::vector<ReasonRow>& ErrorTable() {
        "images at once need less"},
       {Reason::kMessageTooLarge, "MESSAGE_TOO_LARGE", Code::kResourceExhausted,
        "a compressed request is larger than --max-message-bytes when inflated"},
+      {Reason::kUnauthenticated, "UNAUTHENTICATED", Code::kUnauthenticated,
+       "the server does not know who calls; the message says what is missing"},
+      {Reason::kPermissionDenied, "PERMISSION_DENIED", Code::kPermissionDenied,
+       "the caller's role may not call this method; the message names both"},
+      {Reason::kQuotaExceeded, "QUOTA_EXCEEDED", Code::kResourceExhausted,
+       "the caller has used up its quota; RetryInfo and "
+       "grpc-retry-pushback-ms say when to try again"},
       {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
        "refused at once: the queue alone would take longer than the deadline"},
       {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,

@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "server/compute/cost.h"
 #include "server/compute/exceptions.h"
 #include "server/wire/errors.h"
 #include "server/wire/explain.h"
@@ -14,8 +15,10 @@ EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
                                    const Parts& parts, RpcMetrics& metrics)
     : parts_(parts), frame_(context, metrics, parts) {}
 
-absl::Status EvaluationStream::Read(grpc::ByteBuffer* request) {
-  return ReadMessage(request, parts_.limits.message_bytes, &request_);
+absl::Status EvaluationStream::Read(const grpc::ByteBuffer* request) {
+  const absl::Status status = frame_.Receive(request, &request_);
+  if (status.ok()) frame_.SetAttack(DescribeAttack(request_.spec()));
+  return status;
 }
 
 void EvaluationStream::Open() {
@@ -35,6 +38,11 @@ void EvaluationStream::Open() {
       subscription_ = std::move(started->subscription);
       v1::Evaluation& evaluation = started->evaluation;
       id_ = evaluation.id();
+      AuditedAttack attack = DescribeAttack(evaluation.resolved().spec());
+      attack.images = static_cast<int64_t>(evaluation.resolved().samples());
+      attack.evaluation_id = evaluation.id();
+      frame_.SetAttack(std::move(attack));
+      frame_.AuditNow();
       // Without a subscription the evaluation had ended before, and its end is
       // known already.
       if (subscription_ == nullptr) TakeEnd({evaluation, absl::OkStatus()});
@@ -66,6 +74,7 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   absl::StatusOr<ResolvedEvaluation> resolved = ResolveEvaluation(
       request_.spec(), parts_.models, parts_.datasets, parts_.limits);
   if (!resolved.ok()) return resolved.status();
+  if (absl::Status status = UseQuota(*resolved); !status.ok()) return status;
   auto started = parts_.evaluations.Start(
       *std::move(resolved),
       [this](const EvaluationEvent& event) { OnEvent(event); },
@@ -77,6 +86,31 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
                                  parts_.limits.concurrent_evaluations);
   }
   return started;
+}
+
+absl::Status EvaluationStream::UseQuota(
+    const ResolvedEvaluation& evaluation) const {
+  const std::string id = EvaluationId(evaluation.resolved);
+  const auto runs = [this](const std::string& other) {
+    const auto known = parts_.evaluations.Get(other);
+    return known.ok() && (known->state() == v1::EVALUATION_STATE_QUEUED ||
+                          known->state() == v1::EVALUATION_STATE_RUNNING);
+  };
+  const auto known = parts_.evaluations.Get(id);
+  // Who joins one that runs, or asks for the report again, uses nothing.
+  if (runs(id) ||
+      (known.ok() && known->state() == v1::EVALUATION_STATE_SUCCEEDED)) {
+    return absl::OkStatus();
+  }
+  Quotas& quotas = parts_.gate.quotas();
+  // Streams are opened on one thread, so the evaluation runs before the next
+  // one is counted.
+  absl::Status status = quotas.AddEvaluation(frame_.caller(), id, runs);
+  if (!status.ok()) return status;
+  const int64_t classes = evaluation.model->network->traits().classes;
+  const auto images = static_cast<int64_t>(
+      evaluation.indices.size() - (known.ok() ? known->samples_done() : 0));
+  return frame_.Charge(images * EvaluationCost(evaluation.plan, classes));
 }
 
 void EvaluationStream::OnEvent(const EvaluationEvent& event) {

@@ -26,7 +26,7 @@ class EvaluationStream final
                    RpcMetrics& metrics);
 
   // Reads the request. It is called first; after a failure Refuse must be next.
-  absl::Status Read(grpc::ByteBuffer* request);
+  absl::Status Read(const grpc::ByteBuffer* request);
 
   // Resolves the specification, and starts the evaluation or attaches to it.
   // May wait for disks. Either Open or Refuse is called, once; Refuse ends the
@@ -42,6 +42,8 @@ class EvaluationStream final
   void OnDone() override;
 
   absl::StatusOr<StartedEvaluation> Start();
+  // Whether the caller's quota allows what is left of the evaluation.
+  absl::Status UseQuota(const ResolvedEvaluation& evaluation) const;
   void OnEvent(const EvaluationEvent& event) ADV_EXCLUDES(mutex_);
   void TakeEnd(const EvaluationEnd& end) ADV_REQUIRES(mutex_);
   // Writes the next message or finishes, if it is time for either. The caller

@@ -79,11 +79,16 @@ absl::Status ComputeParts(UnaryCall* call, Executor& executor,
   options.cancel = call->frame().cancel();
   options.deadline = call->frame().deadline();
   const Lane lane = options.lane;
+  const int64_t cost = options.cost;
+  if (absl::Status charged = call->frame().Charge(cost); !charged.ok()) {
+    return charged;
+  }
   const absl::Status status = executor.SubmitParts(
       std::move(options), std::move(parts),
       [call](const absl::Status& end) { call->Finish(end); });
   // If the executor refuses, it never calls `done`, and the caller finishes the
   // call.
+  if (!status.ok()) call->frame().Refund(cost);
   return ExplainJob(status, executor, lane);
 }
 

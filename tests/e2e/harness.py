@@ -194,7 +194,11 @@ class Stubs:
                   "health_pb2_grpc": "grpc.health.v1.",
                   "open_inference_pb2": "inference.",
                   "open_inference_pb2_grpc": "inference."}
-        module = importlib.import_module(places.get(name, "adv.v1.") + name)
+        # Two versions of one file.
+        version = re.match(r"reflection_(v\w+?)_(pb2\w*)$", name)
+        module = importlib.import_module(
+            f"grpc.reflection.{version[1]}.reflection_{version[2]}" if version
+            else places.get(name, "adv.v1.") + name)
         setattr(self, name, module)
         return module
 

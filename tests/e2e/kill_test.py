@@ -17,9 +17,9 @@ END_SECONDS = 300
 
 def spec(seed):
     return stubs.evaluation_pb2.EvaluationSpec(
-        model="no-cat", samples=96, tile_size=32, seed=seed,
-        attacks=[wire.attack("pgd", steps=20), wire.attack("apgd", steps=20),
-                 wire.attack("square", queries=100)],
+        model="no-cat", samples=96, tile_size=16, seed=seed,
+        attacks=[wire.attack("pgd", steps=4), wire.attack("apgd", steps=5),
+                 wire.attack("square", queries=20)],
         epsilons=[wire.levels(1), wire.levels(2)])
 
 

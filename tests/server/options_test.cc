@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace adv {
 namespace {
@@ -82,6 +85,36 @@ TEST(OptionsTest, OtherAddressesThanLoopbackNeedInsecure) {
     options.insecure = true;
     EXPECT_TRUE(CheckAddresses(options).ok());
   }
+}
+
+TEST(OptionsTest, WithTlsItMayListenAnywhere) {
+  Options options;
+  options.listen = "0.0.0.0:1";
+  options.tls_certificate = "a";
+  EXPECT_TRUE(CheckAddresses(options).ok());
+}
+
+TEST(OptionsTest, FlagsOfTlsThatNeedOthersNameThem) {
+  const std::vector<std::pair<std::vector<const char*>, std::string>> faults = {
+      {{"--tls-certificate=a"}, "--tls-certificate needs --tls-key"},
+      {{"--tls-key=a"}, "--tls-key needs --tls-certificate"},
+      {{"--tls-client-ca=a"}, "--tls-client-ca needs --tls-certificate"},
+      {{"--tls-certificate=a", "--tls-key=b", "--tls-crl=c"},
+       "--tls-crl needs --tls-client-ca"},
+      {{"--tls-certificate=a", "--tls-key=b",
+        "--tls-require-client-certificate"},
+       "--tls-require-client-certificate needs --tls-client-ca"}};
+  for (const auto& [flags, fault] : faults) {
+    const ParsedOptions parsed = Parse(flags);
+    ASSERT_TRUE(parsed.options);
+    EXPECT_EQ(std::string(CheckTlsOptions(*parsed.options).message()), fault);
+  }
+  const ParsedOptions whole =
+      Parse({"--tls-certificate=a", "--tls-key=b", "--tls-client-ca=c",
+             "--tls-crl=d", "--tls-require-client-certificate"});
+  ASSERT_TRUE(whole.options);
+  EXPECT_TRUE(CheckTlsOptions(*whole.options).ok());
+  EXPECT_TRUE(CheckTlsOptions(Options()).ok());
 }
 
 TEST(OptionsTest, TheStateFolderFollowsTheStandard) {

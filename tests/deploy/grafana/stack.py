@@ -17,6 +17,7 @@ from dashboards import DEPLOY, ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 # pylint: disable=wrong-import-position
+import certificates  # noqa: E402
 import wire  # noqa: E402
 from harness import (ADVCTL, BUILD, SAMPLE, Server,  # noqa: E402
                      environment, free_port, read_sample, stubs,
@@ -58,6 +59,8 @@ class Stack:
             test, f"--store={self.store}", "--poll-seconds=1",
             f"--endpoint=lab=grpc://127.0.0.1:{free_port()}",
             "--max-queued-cost=40000", metrics=self.metrics)
+        self.secured_metrics = f"127.0.0.1:{free_port()}"
+        self._start_secured()
         self.api = self._start_prometheus()
         self._start_training()
         poll(lambda: self.get("/-/ready"), "Prometheus")
@@ -71,6 +74,17 @@ class Stack:
         with open(os.path.join(folder, "manifest.json"), "w",
                   encoding="utf-8") as file:
             file.write("{}")
+
+    def _start_secured(self):
+        """Nobody calls it: for what only TLS and identities have."""
+        certificate, key = certificates.Authority(self.folder, "ca").issue(
+            "server", "DNS:localhost", 1)
+        identities = os.path.join(self.folder, "identities.json")
+        with open(identities, "w", encoding="utf-8") as file:
+            file.write('[{"name": "ops", "role": "admin", "certificate": "x"}]')
+        Server(self.test, f"--tls-certificate={certificate}",
+               f"--tls-key={key}", f"--identities={identities}",
+               metrics=self.secured_metrics)
 
     def run(self, *command):
         """Starts a program that is killed when the test ends."""
@@ -90,7 +104,8 @@ class Stack:
             config = file.read()
         rules = os.path.join(DEPLOY, "prometheus", "rules")
         for there, here in {
-                DISCOVERY: f"static_configs: [{{targets: ['{self.metrics}']}}]",
+                DISCOVERY: f"static_configs: [{{targets: ['{self.metrics}', "
+                           f"'{self.secured_metrics}']}}]",
                 "trainer:9465": self.training_metrics,
                 "alertmanager:9093": f"127.0.0.1:{free_port()}",
                 "scrape_interval: 15s": f"scrape_interval: {SCRAPES}\n"
