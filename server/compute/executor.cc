@@ -98,6 +98,11 @@ Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
   lane.tasks.pop_front();
   Unqueue(*task);
   ++stats_.running_jobs;
+  // Work for an answer that comes too late would make others late, too.
+  const JobOptions& options = task->options;
+  task->hopeless = options.deadline && !lane.tasks.empty() &&
+                   clock_->Now() + ExpectedRun(options.model, options.cost) >=
+                       *options.deadline;
   return task;
 }
 
@@ -120,6 +125,11 @@ void Executor::Unqueue(const Task& task) {
 // others through this function on the same stack.
 void Executor::RunTask(Task& task) {
   absl::Status status = Liveness(task.options);
+  if (status.ok() && task.hopeless) {
+    status = absl::DeadlineExceededError(
+        "the deadline would pass before the "
+        "end, and others wait");
+  }
   double seconds = 0;
   if (status.ok()) {
     const Clock::Time start = clock_->Now();
@@ -228,8 +238,8 @@ void Executor::CountEnd(const Task& task, const absl::Status& status,
   stats_.busy_seconds += seconds;
   // A job that ended early did not do the work that its cost stands for.
   if (status.ok() && seconds > 0) {
-    speeds_.Measure(task.options.model,
-                    static_cast<double>(task.options.cost) / seconds);
+    speeds_.Measure(task.options.model, static_cast<double>(task.options.cost),
+                    seconds);
   }
 }
 

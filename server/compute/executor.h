@@ -148,12 +148,14 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // OK: `job` will run, or not if it is cancelled, late or the executor stops
-  // before, and then `done` is called exactly once, on an owner thread, with
-  // the job's status, without a lock held. Otherwise neither is ever called:
+  // OK: `job` will run, or not if it is cancelled or the executor stops before,
+  // or if it would end too late and others wait; and then `done` is called
+  // exactly once, on an owner thread, with the job's status, without a lock
+  // held. Otherwise neither is ever called:
   //   RESOURCE_EXHAUSTED  the lane is full; ask again after RetryAfter(lane)
   //   INVALID_ARGUMENT    it is larger than the lane will ever hold
-  //   DEADLINE_EXCEEDED   the deadline lies before the expected start
+  //   DEADLINE_EXCEEDED   others wait, and the deadline lies before its
+  //                       expected end; ask again after RetryAfter(lane)
   //   CANCELLED           its token is cancelled already
   //   UNAVAILABLE         draining
   absl::Status Submit(JobOptions options, Job job, Done done)
@@ -166,6 +168,11 @@ class Executor {
   // one ends the others with CANCELLED before their next pass.
   absl::Status SubmitParts(JobOptions options, std::vector<Job> parts,
                            Done done) ADV_EXCLUDES(mutex_);
+
+  // What Submit would answer now for want of room or time, or while draining;
+  // OK otherwise. For callers to whom making the job costs time. Counts as a
+  // refusal.
+  absl::Status Offer(const JobOptions& options) ADV_EXCLUDES(mutex_);
 
   // The workers that no job keeps busy now, neither a running nor a waiting
   // one.
@@ -199,6 +206,7 @@ class Executor {
     Job job;
     Done done;
     Clock::Time submitted;
+    bool hopeless = false;  // it would end too late, and others wait
     // While it runs, touched by its thread alone.
     bool in_pass = false;
     Clock::Time pass_start;
@@ -213,7 +221,7 @@ class Executor {
   };
 
   // Submit in steps.
-  absl::Status Admit(const JobOptions& options, LaneQueue& lane)
+  absl::Status Admit(const JobOptions& options, size_t parts, LaneQueue& lane)
       ADV_REQUIRES(mutex_);
   void Queue(TaskPtr task, LaneQueue& lane) ADV_REQUIRES(mutex_);
   void MoveDead(LaneQueue& lane) ADV_REQUIRES(mutex_);
@@ -237,6 +245,10 @@ class Executor {
       ADV_EXCLUDES(mutex_);
 
   Clock::Duration ExpectedWaitLocked(Lane lane) const ADV_REQUIRES(mutex_);
+  Clock::Duration ExpectedEnd(const JobOptions& options, size_t parts) const
+      ADV_REQUIRES(mutex_);
+  Clock::Duration ExpectedRun(const std::string& model, int64_t cost) const
+      ADV_REQUIRES(mutex_);
   bool idle() const ADV_REQUIRES(mutex_);
 
   ExecutorOptions options_;

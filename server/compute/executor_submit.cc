@@ -16,9 +16,19 @@ namespace {
 constexpr auto kLeastRetry = std::chrono::milliseconds(50);
 constexpr auto kMostRetry = std::chrono::seconds(30);
 
+Clock::Duration ToDuration(double seconds) {
+  constexpr double kMost = 1e6;  // keeps sums of times in range
+  return std::chrono::duration_cast<Clock::Duration>(
+      std::chrono::duration<double>(std::min(seconds, kMost)));
+}
+
 absl::Status TooLarge(absl::string_view what, int64_t value, int64_t limit) {
   return absl::InvalidArgumentError(absl::StrCat(
       what, " of this request is ", value, ", must be at most ", limit));
+}
+
+bool NeverFits(const JobOptions& options, const LaneLimits& limits) {
+  return options.cost > limits.cost || options.bytes > limits.bytes;
 }
 
 // The end of a job in parts. The parts share it.
@@ -94,7 +104,7 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
   {
     MutexLock lock(mutex_);
     LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
-    if (absl::Status status = Admit(options, lane); !status.ok()) {
+    if (absl::Status status = Admit(options, count, lane); !status.ok()) {
       return status;
     }
     for (size_t i = 0; i < count; ++i) {
@@ -113,6 +123,14 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
   // After unlocking, so that the threads that wake up get the lock.
   for (size_t i = 0; i < count; ++i) work_.NotifyOne();
   return absl::OkStatus();
+}
+
+absl::Status Executor::Offer(const JobOptions& options) {
+  MutexLock lock(mutex_);
+  LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
+  // Submit is to tell that, with all else that is wrong with the request.
+  if (NeverFits(options, lane.stats.limits)) return absl::OkStatus();
+  return Admit(options, /*parts=*/1, lane);
 }
 
 void Executor::Queue(TaskPtr task, LaneQueue& lane) {
@@ -136,23 +154,24 @@ int Executor::IdleWorkers() const {
   return static_cast<int>(std::max<int64_t>(idle, 0));
 }
 
-absl::Status Executor::Admit(const JobOptions& options, LaneQueue& lane) {
+absl::Status Executor::Admit(const JobOptions& options, size_t parts,
+                             LaneQueue& lane) {
   LaneStats& stats = lane.stats;
   if (draining_) {
     ++stats.rejected_draining;
     return absl::UnavailableError("the server is stopping");
   }
-  const Clock::Duration wait = ExpectedWaitLocked(options.lane);
-  if (options.deadline && clock_->Now() + wait >= *options.deadline) {
+  if (const Clock::Duration end = ExpectedEnd(options, parts);
+      options.deadline && clock_->Now() + end >= *options.deadline) {
     ++stats.rejected_deadline;
     return absl::DeadlineExceededError(
-        absl::StrCat("the deadline would pass before the expected start in ",
-                     Seconds(wait), " s"));
+        absl::StrCat("the deadline would pass before the expected end in ",
+                     Seconds(end), " s"));
   }
   // Exempt jobs still obey draining and their deadline.
   if (options.exempt) return absl::OkStatus();
   const LaneLimits& limits = stats.limits;
-  if (options.cost > limits.cost || options.bytes > limits.bytes) {
+  if (NeverFits(options, limits)) {
     ++stats.rejected_too_large;
     return options.cost > limits.cost
                ? TooLarge("cost (images times passes)", options.cost,
@@ -200,10 +219,25 @@ Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
       if (speed > 0) seconds += static_cast<double>(cost) / speed;
     }
   }
-  constexpr double kMost = 1e6;  // keeps sums of times in range
-  const std::chrono::duration<double> wait(
-      std::min(seconds / options_.threads, kMost));
-  return std::chrono::duration_cast<Clock::Duration>(wait);
+  return ToDuration(seconds / options_.threads);
+}
+
+// From now on, for a job in equal parts that is submitted now.
+Clock::Duration Executor::ExpectedEnd(const JobOptions& options,
+                                      size_t parts) const {
+  const Clock::Duration wait = ExpectedWaitLocked(options.lane);
+  // Where nobody waits, the job takes nobody's time. Whether it ends in time is
+  // found out by running it.
+  if (wait == Clock::Duration::zero()) return wait;
+  return wait +
+         ExpectedRun(options.model, options.cost / static_cast<int64_t>(parts));
+}
+
+Clock::Duration Executor::ExpectedRun(const std::string& model,
+                                      int64_t cost) const {
+  const double speed = speeds_.Of(model).cost_per_second;
+  if (speed == 0) return Clock::Duration::zero();
+  return ToDuration(static_cast<double>(cost) / speed);
 }
 
 Clock::Duration Executor::ExpectedWait(Lane lane) const {

@@ -11,27 +11,28 @@ constexpr double kNewest = .2;
 // without end.
 constexpr size_t kMostModels = 1000;
 
-// Moves the mean towards `newest`. 0 means that nothing was measured yet.
-void Blend(double newest, double* speed) {
-  *speed = *speed == 0 ? newest : (1 - kNewest) * *speed + kNewest * newest;
-}
-
 }  // namespace
 
-void Speeds::Measure(const std::string& model, double cost_per_second) {
-  Blend(cost_per_second, &all_);
+void Speeds::Mean::Add(double new_cost, double new_seconds) {
+  const double weight = seconds == 0 ? 1 : kNewest;
+  cost += weight * (new_cost - cost);
+  seconds += weight * (new_seconds - seconds);
+}
+
+void Speeds::Measure(const std::string& model, double cost, double seconds) {
+  all_.Add(cost, seconds);
   // Speeds that are forgotten are soon measured again.
   if (by_model_.size() == kMostModels && by_model_.count(model) == 0) {
     by_model_.clear();
   }
-  Blend(cost_per_second, &by_model_[model]);
+  by_model_[model].Add(cost, seconds);
 }
 
 Speed Speeds::Of(const std::string& model) const {
   const auto found = by_model_.find(model);
   // A model that was never measured is taken to be as fast as the others.
-  return found == by_model_.end() ? Speed{all_, false}
-                                  : Speed{found->second, true};
+  return found == by_model_.end() ? Speed{all_.speed(), false}
+                                  : Speed{found->second.speed(), true};
 }
 
 }  // namespace adv

@@ -19,17 +19,26 @@ struct Speed {
 // Not thread-safe.
 class Speeds {
  public:
-  // A job of `model` has ended. Newer jobs weigh more. `cost_per_second` is
-  // above 0.
-  void Measure(const std::string& model, double cost_per_second);
+  // A job of `model` has ended. Newer jobs weigh more, and so do longer ones:
+  // a small job that waited for others tells little. Both are above 0.
+  void Measure(const std::string& model, double cost, double seconds);
 
   // Of `model`, or of all jobs so far if none of its own has ended; not known
   // if none has ended at all.
   Speed Of(const std::string& model) const;
 
  private:
-  double all_ = 0;
-  std::map<std::string, double> by_model_;
+  // Means over jobs.
+  struct Mean {
+    double cost = 0;
+    double seconds = 0;  // 0: no job yet
+
+    void Add(double new_cost, double new_seconds);
+    double speed() const { return seconds == 0 ? 0 : cost / seconds; }
+  };
+
+  Mean all_;
+  std::map<std::string, Mean> by_model_;
 };
 
 }  // namespace adv

@@ -109,6 +109,12 @@ void AttackEvaluationService::OnClassify(UnaryCall* call,
       // Request and response belong to the call and live until Finish, so the
       // work may refer to them from other threads.
       [this, call, &request, response](ModelPtr model, const ModelPtr&) {
+        const auto& shape = request.images().shape();
+        if (absl::Status status = OfferClassify(parts_, *call, *model,
+                                                shape.empty() ? 0 : shape[0]);
+            !status.ok()) {
+          return status;
+        }
         absl::StatusOr<ClassifyTask> task =
             DecodeClassify(request, std::move(model), parts_.limits);
         if (!task.ok()) return task.status();

@@ -122,7 +122,8 @@ const std::vector<ReasonRow>& ErrorTable() {
        "the caller has used up its quota; RetryInfo and "
        "grpc-retry-pushback-ms say when to try again"},
       {Reason::kDeadlineTooShort, "DEADLINE_TOO_SHORT", Code::kDeadlineExceeded,
-       "refused at once: the queue alone would take longer than the deadline"},
+       "refused at once, or when its turn comes: the queue and the work would "
+       "take longer than the deadline; RetryInfo as above"},
       {Reason::kDeadlineExceeded, "DEADLINE_EXCEEDED", Code::kDeadlineExceeded,
        "the deadline passed during the work"},
       {Reason::kCancelled, "CANCELLED", Code::kCancelled, "the caller gave up"},

@@ -71,7 +71,8 @@ absl::Status ExplainJob(const absl::Status& status, const Executor& executor,
     case absl::StatusCode::kDeadlineExceeded:
       // Submit refuses before any work. A deadline that passes later goes to
       // the job's `done` instead.
-      return Error(Reason::kDeadlineTooShort, Message(status));
+      return Overloaded(Reason::kDeadlineTooShort, Message(status),
+                        absl::FromChrono(executor.RetryAfter(lane)));
     case absl::StatusCode::kInvalidArgument:
       // The job is larger than its lane will ever hold, and fewer images make
       // it smaller.

@@ -131,6 +131,13 @@ void InferenceService::OnModelInfer(UnaryCall* call,
   // them from other threads.
   const auto infer = [this, call, &request, response](ModelPtr model,
                                                       const ModelPtr&) {
+    const bool shaped =
+        request.inputs_size() > 0 && request.inputs(0).shape_size() > 0;
+    if (absl::Status status = OfferClassify(
+            parts_, *call, *model, shaped ? request.inputs(0).shape(0) : 0);
+        !status.ok()) {
+      return status;
+    }
     absl::StatusOr<InferTask> task =
         DecodeInfer(request, std::move(model), parts_.limits);
     if (!task.ok()) return task.status();

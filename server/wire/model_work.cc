@@ -2,9 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 #include <absl/status/statusor.h>
+#include <c10/util/accumulate.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "server/compute/cost.h"
 #include "server/compute/exceptions.h"
 #include "server/wire/explain.h"
 
@@ -13,6 +16,17 @@ namespace {
 
 // Work that takes longer than about a second on two cores is not interactive.
 constexpr int64_t kInteractiveCost = 2048;
+
+JobOptions OptionsOf(const char* op, const ServedModel& model, int64_t cost,
+                     int64_t bytes) {
+  JobOptions options;
+  options.op = op;
+  options.model = model.full_name();
+  options.cost = cost;
+  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
+  options.bytes = bytes;
+  return options;
+}
 
 }  // namespace
 
@@ -57,13 +71,20 @@ void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
 
 JobOptions MakeJobOptions(const char* op, const ServedModel& model,
                           int64_t cost, const at::Tensor& images) {
-  JobOptions options;
-  options.op = op;
-  options.model = model.full_name();
-  options.cost = cost;
-  options.lane = cost <= kInteractiveCost ? Lane::kInteractive : Lane::kBulk;
-  options.bytes = static_cast<int64_t>(images.nbytes());
-  return options;
+  return OptionsOf(op, model, cost, static_cast<int64_t>(images.nbytes()));
+}
+
+absl::Status OfferClassify(const Parts& parts, const UnaryCall& call,
+                           const ServedModel& model, int64_t images) {
+  // What the request says is not checked yet, and may be any number.
+  images = std::clamp<int64_t>(images, 1, parts.limits.images_per_request);
+  const int64_t values =
+      c10::multiply_integers(model.network->traits().image_shape);
+  JobOptions options = OptionsOf("classify", model, images * kClassifyCost,
+                                 images * values * sizeof(float));
+  options.deadline = call.frame().deadline();
+  Executor& executor = parts.ExecutorFor(model, model);
+  return ExplainJob(executor.Offer(options), executor, options.lane);
 }
 
 absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
@@ -85,7 +106,12 @@ absl::Status ComputeParts(UnaryCall* call, Executor& executor,
   }
   const absl::Status status = executor.SubmitParts(
       std::move(options), std::move(parts),
-      [call](const absl::Status& end) { call->Finish(end); });
+      [call, &executor, lane](const absl::Status& end) {
+        // What is late before its deadline was refused when its turn came.
+        const bool refused = absl::IsDeadlineExceeded(end) &&
+                             executor.clock().Now() < call->frame().deadline();
+        call->Finish(refused ? ExplainJob(end, executor, lane) : end);
+      });
   // If the executor refuses, it never calls `done`, and the caller finishes the
   // call.
   if (!status.ok()) call->frame().Refund(cost);

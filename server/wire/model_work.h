@@ -29,6 +29,12 @@ void BorrowModels(const Parts& parts, UnaryCall* call, std::string model,
 JobOptions MakeJobOptions(const char* op, const ServedModel& model,
                           int64_t cost, const at::Tensor& images);
 
+// The error if there is no room or time now to classify so many images, as a
+// request says that it has. To be asked before they are decoded, which costs
+// more than a refusal should. OK is no promise.
+absl::Status OfferClassify(const Parts& parts, const UnaryCall& call,
+                           const ServedModel& model, int64_t images);
+
 // Runs `job` on `executor`, and finishes the call when the job ends.
 absl::Status Compute(UnaryCall* call, Executor& executor, JobOptions options,
                      Executor::Job job);

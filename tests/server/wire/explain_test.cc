@@ -51,7 +51,7 @@ TEST(ExplainTest, InvalidArgumentsNameTheRequestsField) {
               ElementsAre(Pair("page_token", "why")));
 }
 
-TEST(ExplainTest, AFullQueueSaysWhenItIsWorthwhile) {
+TEST(ExplainTest, ARefusalForWantOfRoomOrTimeSaysWhenToAskAgain) {
   ExecutorOptions options;
   options.threads = 1;
   const Executor executor(options);
@@ -59,9 +59,10 @@ TEST(ExplainTest, AFullQueueSaysWhenItIsWorthwhile) {
                                          executor, Lane::kInteractive);
   EXPECT_EQ(ReasonName(status), "QUEUE_FULL");
   EXPECT_EQ(RetryPushback(status), "50");
-  EXPECT_EQ(ReasonName(ExplainJob(absl::DeadlineExceededError("x"), executor,
-                                  Lane::kBulk)),
-            "DEADLINE_TOO_SHORT");
+  const absl::Status late = ExplainJob(absl::DeadlineExceededError("late"),
+                                       executor, Lane::kBulk);
+  EXPECT_EQ(ReasonName(late), "DEADLINE_TOO_SHORT");
+  EXPECT_EQ(RetryPushback(late), "50");
 }
 
 TEST(ExplainTest, WhatIsFineOrHasAReasonPassesUnchanged) {
