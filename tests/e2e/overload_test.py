@@ -1,0 +1,134 @@
+"""A server that is asked for three times what it can do goes on doing it: the
+others learn at once when to come back, and health checks are answered."""
+
+import statistics
+import threading
+import time
+import unittest
+import urllib.request
+
+import grpc
+
+import wire
+from harness import Server, free_port, main, needs_zoo, stubs
+from load import Load
+
+IMAGES = 128
+DEADLINE = 3
+SECONDS = 8
+PAIRS = 3
+# Of what it does undisturbed, on cores that others may use, too.
+GOODPUT = .9
+# Below the patience of any prober; typical values are printed.
+HEALTH_SECONDS = 1
+
+
+def metric(port, name, labels):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics",
+                                timeout=60) as page:
+        for line in page.read().decode().splitlines():
+            if line.startswith(f"{name}{{{labels}}} "):
+                return float(line.rsplit(" ", 1)[1])
+    raise AssertionError(f"no {name}{{{labels}}}")
+
+
+class Watch:
+    """Asks health and the queue over and over while it is entered."""
+
+    def __init__(self, test, address, port):
+        self._health = stubs.health_pb2_grpc.HealthStub(
+            wire.connect(test, address))
+        self._port = port
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.latencies = []
+        self.costs = []
+
+    def _run(self):
+        while not self._stop.wait(.1):
+            start = time.monotonic()
+            self._health.Check(stubs.health_pb2.HealthCheckRequest(),
+                               timeout=60)
+            self.latencies.append(time.monotonic() - start)
+            self.costs.append(metric(self._port, "adv_queue_cost",
+                                     'lane="interactive"'))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def text(self):
+        ordered = sorted(self.latencies)
+        return (f"health median {statistics.median(ordered) * 1e3:.0f} ms, "
+                f"99 of 100 {ordered[len(ordered) * 99 // 100] * 1e3:.0f} ms, "
+                f"most {ordered[-1] * 1e3:.0f} ms; queue at most "
+                f"{max(self.costs):.0f}")
+
+
+@needs_zoo
+class OverloadTest(unittest.TestCase):
+
+    def setUp(self):
+        self.port = free_port()
+
+    def server(self, *flags):
+        return Server(self, *flags, metrics=f"127.0.0.1:{self.port}")
+
+    def check_refusals(self, ended):
+        refused = sum(ended.values()) - ended[grpc.StatusCode.OK, False]
+        self.assertGreater(refused, 0, "no overload")
+        # A call that passes its deadline is ended by its client, not refused.
+        passed = ended[grpc.StatusCode.DEADLINE_EXCEEDED, False]
+        told = (ended[grpc.StatusCode.DEADLINE_EXCEEDED, True] +
+                ended[grpc.StatusCode.RESOURCE_EXHAUSTED, True])
+        self.assertEqual(refused, passed + told, ended)
+        self.assertGreater(told, 0, ended)
+        return passed
+
+    def test_three_times_capacity_leaves_capacity(self):
+        server = self.server()
+        load = Load(self, server.address, IMAGES, DEADLINE)
+        load.closed(8, 2)
+        ratios, late, calls = [], 0, 0
+        before = load.closed(8, SECONDS)
+        for _ in range(PAIRS):
+            with Watch(self, server.address, self.port) as watch:
+                goodput, ended = load.open(3 * before, SECONDS)
+            after = load.closed(8, SECONDS)
+            ratios.append(2 * goodput / (before + after))
+            print(f"capacity {before:.0f} and {after:.0f} images/s, under "
+                  f"three times as many calls {goodput:.0f} "
+                  f"({ratios[-1]:.2f}); {watch.text()}")
+            late += self.check_refusals(ended)
+            calls += sum(ended.values())
+            self.assertLess(statistics.median(watch.latencies), .1)
+            self.assertLess(max(watch.latencies), HEALTH_SECONDS)
+            self.assertLessEqual(max(watch.costs), metric(
+                self.port, "adv_queue_cost_limit", 'lane="interactive"'))
+            before = after
+        self.assertGreaterEqual(statistics.median(ratios), GOODPUT)
+        # Nearly all learn before their deadline that there will be no answer.
+        self.assertLess(late, calls / 10)
+
+    def test_a_full_queue_says_when_to_come_back_and_never_overflows(self):
+        limit = 4 * IMAGES
+        server = self.server(f"--max-queued-cost={4 * limit}")
+        self.assertEqual(limit, metric(self.port, "adv_queue_cost_limit",
+                                       'lane="interactive"'))
+        load = Load(self, server.address, IMAGES, deadline=60)
+        capacity = load.closed(8, 2)
+        with Watch(self, server.address, self.port) as watch:
+            _, ended = load.open(3 * capacity, SECONDS)
+        print(f"{dict(ended)}; {watch.text()}")
+        self.assertGreater(
+            ended[grpc.StatusCode.RESOURCE_EXHAUSTED, True], 0)
+        self.assertEqual(0, self.check_refusals(ended))
+        self.assertLessEqual(max(watch.costs), limit)
+
+
+if __name__ == "__main__":
+    main()
