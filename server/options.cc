@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "command_line/empty_value.h"
+#include "command_line/flags.h"
 #include "engine/attacks/attack_config.h"
 #include "net/address.h"
 #include "server/security/identities.h"
@@ -203,17 +204,19 @@ void AddLimits(CLI::App& app, Limits* limits) {
 }
 
 void AddOperating(CLI::App& app, Options* options, int* metrics_port) {
-  app.add_option("--metrics-listen", options->metrics_listen,
-                 "HOST:PORT of /metrics, /livez, /readyz and /buildinfo; port "
-                 "0 picks a free one; off: none")
-      ->check([](const std::string& text) {
-        // An empty text means that the check has passed.
-        return text == "off" ? "" : AddressFault(text, kTcpAlone);
-      })
-      ->capture_default_str();
+  CLI::Option* const listen =
+      app.add_option("--metrics-listen", options->metrics_listen,
+                     "HOST:PORT of /metrics, /livez, /readyz and /buildinfo; "
+                     "port 0 picks a free one; off: none")
+          ->check([](const std::string& text) {
+            // An empty text means that the check has passed.
+            return text == "off" ? "" : AddressFault(text, kTcpAlone);
+          })
+          ->capture_default_str();
   app.add_option("--metrics-port", *metrics_port,
                  "The same on loopback by its port alone; 0 switches it off")
-      ->check(CLI::Range(0, 65535));
+      ->check(CLI::Range(0, 65535))
+      ->excludes(listen);
   app.add_option("--keepalive-seconds", options->keepalive_seconds,
                  "Seconds of silence after which a client is asked whether it "
                  "is there")
@@ -264,7 +267,7 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
     return {std::nullopt, 2};
   }
   try {
-    app.parse(argc, argv);
+    ParseFlags(&app, "ADV_", "Options", argc, argv);
   } catch (const CLI::ParseError& error) {
     // --help and --version come as errors, too, with code 0. All others exit
     // with 2.
@@ -273,7 +276,6 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   }
   if (token_command->parsed()) return {std::nullopt, PrintToken(token)};
   if (options.metrics_listen == "off") options.metrics_listen.clear();
-  // The short form wins over --metrics-listen.
   if (metrics_port >= 0) {
     options.metrics_listen =
         metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);

@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "command_line/flags.h"
 #include "engine/data/array_dataset.h"
 #include "engine/nn/onnx.h"
 #include "engine/nn/torchscript.h"
@@ -334,7 +335,7 @@ bool ParseImportOptions(int argc, const char* const* argv,
                "Take a module whose results differ between equal calls, or "
                "with the images beside one");
   try {
-    app.parse(argc, argv);
+    ParseFlags(&app, "ADV_", "Options", argc, argv);
     const std::string fault = Contradiction(*options);
     if (!fault.empty()) throw CLI::ValidationError(fault);
   } catch (const CLI::ParseError& error) {

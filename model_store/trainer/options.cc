@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "command_line/empty_value.h"
+#include "command_line/flags.h"
 #include "command_line/list.h"
 #include "engine/nn/vgg.h"
 #include "net/address.h"
@@ -220,15 +221,17 @@ void AddSharingFlags(CLI::App* app, TrainerOptions* options,
                 "End when only such models are left as other workers train; "
                 "otherwise wait for them, or take over")
       ->group(group);
-  add("--metrics-listen", &options->metrics_listen,
-      "HOST:PORT of /metrics for Prometheus; port 0 picks a free one; off: "
-      "none [off]")
-      ->check([](const std::string& text) {
-        return text == "off" ? "" : MetricsAddressFault(text);
-      });
+  CLI::Option* const listen =
+      add("--metrics-listen", &options->metrics_listen,
+          "HOST:PORT of /metrics for Prometheus; port 0 picks a free one; off: "
+          "none [off]")
+          ->check([](const std::string& text) {
+            return text == "off" ? "" : MetricsAddressFault(text);
+          });
   add("--metrics-port", metrics_port,
       "The same on loopback by its port alone; 0 switches it off")
-      ->check(CLI::Range(0, 65535));
+      ->check(CLI::Range(0, 65535))
+      ->excludes(listen);
 }
 
 // What is trained, on which data, and where it is published.
@@ -335,7 +338,7 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
     return std::nullopt;
   }
   try {
-    app.parse(argc, argv);
+    ParseFlags(&app, "ADV_", "Options", argc, argv);
   } catch (const CLI::ParseError& error) {
     // --help and --version come here, too, and are no bad usage.
     *exit_code = app.exit(error) == 0 ? 0 : kBadUsage;
@@ -346,7 +349,6 @@ std::optional<TrainerOptions> ParseTrainerOptions(int argc,
     options.checkpoint_dir = absl::StrCat(options.store, "/.training");
   }
   if (options.metrics_listen == "off") options.metrics_listen.clear();
-  // --metrics-port wins over --metrics-listen.
   if (metrics_port >= 0) {
     options.metrics_listen =
         metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", metrics_port);

@@ -54,6 +54,34 @@ TEST(OptionsTest, MetricsCanBeSwitchedOff) {
             "127.0.0.1:9000");
 }
 
+TEST(OptionsTest, TheEnvironmentGivesWhatTheCommandLineDoesNot) {
+  setenv("ADV_MAX_IMAGES", "8", 1);
+  setenv("ADV_STORE", "a\nb", 1);
+  setenv("ADV_METRICS_PORT", "9000", 1);
+  setenv("ADV_EXIT_WHEN_STDIN_CLOSES", "true", 1);
+  const ParsedOptions parsed = Parse({"--max-images=9"});
+  const ParsedOptions address = Parse({"--metrics-listen=off"});
+  setenv("ADV_MAX_IMAGES", "0", 1);
+  const ParsedOptions wrong = Parse({});
+  for (const char* name : {"ADV_MAX_IMAGES", "ADV_STORE", "ADV_METRICS_PORT",
+                           "ADV_EXIT_WHEN_STDIN_CLOSES"}) {
+    unsetenv(name);
+  }
+  ASSERT_TRUE(parsed.options);
+  EXPECT_EQ(parsed.options->limits.images_per_request, 9);
+  EXPECT_THAT(parsed.options->stores, ElementsAre("a", "b"));
+  EXPECT_EQ(parsed.options->metrics_listen, "127.0.0.1:9000");
+  EXPECT_TRUE(parsed.options->exit_when_stdin_closes);
+  ASSERT_TRUE(address.options);
+  EXPECT_EQ(address.options->metrics_listen, "");
+  EXPECT_FALSE(wrong.options);
+  EXPECT_EQ(wrong.exit_code, 2);
+}
+
+TEST(OptionsTest, TheMetricsHaveOneAddress) {
+  EXPECT_EQ(Parse({"--metrics-port=1", "--metrics-listen=off"}).exit_code, 2);
+}
+
 TEST(OptionsTest, WrongFlagsEndWithTwoAndHelpWithZero) {
   for (const char* wrong :
        {"--workers=-1", "--max-images=0", "--log-format=xml", "--nonsense",

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace adv {
 namespace {
 
@@ -115,6 +117,20 @@ TEST(OptionsTest, ReadsHowWorkIsShared) {
   EXPECT_EQ(Parse({}).options->lease_seconds, 60);
   EXPECT_EQ(Parse({"--metrics-port=9"}).options->metrics_listen, "127.0.0.1:9");
   EXPECT_EQ(Parse({"--metrics-listen=off"}).options->metrics_listen, "");
+}
+
+TEST(OptionsTest, TheEnvironmentGivesWhatTheCommandLineDoesNot) {
+  setenv("ADV_EPOCHS", "3", 1);
+  setenv("ADV_FLIPS", "true", 1);
+  setenv("ADV_ADVERSARIAL", "pgd", 1);
+  const Parsed parsed = Parse({"--adversarial-steps=7"});
+  for (const char* name : {"ADV_EPOCHS", "ADV_FLIPS", "ADV_ADVERSARIAL"}) {
+    unsetenv(name);
+  }
+  ASSERT_TRUE(parsed.options.has_value());
+  EXPECT_EQ(parsed.options->settings.max_epochs, 3);
+  EXPECT_TRUE(parsed.options->settings.horizontal_flips);
+  EXPECT_EQ(parsed.options->settings.adversarial.steps, 7);
 }
 
 TEST(OptionsTest, AdversarialTrainingHasDefaultsOfItsMethod) {
