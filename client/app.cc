@@ -1,5 +1,6 @@
 #include "client/app.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,12 +10,16 @@
 #include "CLI/Formatter.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "client/commands/commands.h"
+#include "client/contexts/access.h"
 #include "client/printers/ascii.h"
 #include "client/printers/style.h"
 #include "client/printers/visible.h"
 #include "client/session/context.h"
 #include "command_line/empty_value.h"
+#include "command_line/flags.h"
 
 namespace adv {
 namespace {
@@ -32,6 +37,7 @@ constexpr char kFooter[] =
     "  advctl evaluate --model=no-cat       measure a model's robustness\n"
     "  advctl --local models list           without a running server\n"
     "  advctl attack cat.png --out=adv.png  fool a model with one image\n"
+    "  advctl context add lab --server=gpu-1:50051 --ca=ca.pem\n"
     "\n"
     "Each command explains itself: advctl COMMAND --help. Global options may\n"
     "stand before or after the command.\n"
@@ -39,9 +45,12 @@ constexpr char kFooter[] =
     "Exit status: 0 it worked; 1 it failed; 2 the command line is wrong; 3 no\n"
     "server answers; 4 the server refuses.\n"
     "\n"
-    "Environment: ADVCTL_SERVER (address), ADVCTL_ADVSERVER (the program that\n"
-    "--local starts), NO_COLOR, LC_ALL, LC_CTYPE and LANG (the\n"
-    "first that is set decides: plain ASCII unless it says UTF-8).";
+    "Environment: each global option, as ADVCTL_SERVER for --server;\n"
+    "ADVCTL_CONFIG (the file of contexts), ADVCTL_ADVSERVER (the program that\n"
+    "--local starts), NO_COLOR, LC_ALL, LC_CTYPE and LANG (the first that is\n"
+    "set decides: plain ASCII unless it says UTF-8).";
+
+constexpr char kGlobalGroup[] = "Global options";
 
 // CLI11's help with descriptions wrapped to the terminal's 80 columns.
 class Help : public CLI::Formatter {
@@ -85,63 +94,147 @@ std::string CheckTimeout(const std::string& text) {
                       "up to 31536000, a year");
 }
 
-// Repeatable options take no extra arguments, or they would swallow the command
-// that follows. `output` is text, because CLI11 checks it before it is a
-// format.
-void AddGlobalOptions(CLI::App& app, GlobalOptions* options,
-                      std::string* output) {
-  const std::string group = "Global options";
-  app.add_option("--server", options->server,
-                 "Address of the server, HOST:PORT; default localhost:50051. "
-                 "Several with commas between")
-      ->envname("ADVCTL_SERVER")
-      ->type_name("ADDRESS")
-      ->group(group);
+// Those that say how the server is reached.
+class AccessOptions {
+ public:
+  explicit AccessOptions(CLI::App* app) : app_(app) {
+    Add("server", "ADDRESS",
+        "Address of the server, HOST:PORT; default localhost:50051. Several "
+        "with commas between");
+    context_ = Option("--context", &name_, "NAME",
+                      "The server of that name, see advctl context; default: "
+                      "the current one. --server alone uses none");
+    tls_ = app_->add_flag("--tls", values_.tls,
+                          "Call it over TLS; any of the next three does, too")
+               ->group(kGlobalGroup);
+    Add("ca", "FILE",
+        "PEM file of those who may sign the server's certificate; default: "
+        "the system's");
+    Add("certificate", "FILE", "PEM file: the certificate to show, with --key");
+    Add("key", "FILE", "PEM file: its key");
+    Add("token_file", "FILE",
+        "File with the token that tells the server who you are");
+    Add("server_name", "NAME",
+        "The name that the server's certificate must have; default: the "
+        "address's");
+  }
+
+  // What was given, after the parsing.
+  AccessFlags Flags(const FlagSources& sources) const {
+    AccessFlags flags;
+    for (const auto& [field, option] : fields_) {
+      const FlagSource source = SourceOf(sources, option);
+      if (source != FlagSource::kDefault) {
+        flags.given[source].*field->value = values_.*field->value;
+      }
+    }
+    if (values_.tls) flags.given[SourceOf(sources, tls_)].tls = true;
+    flags.context = name_;
+    flags.context_source = SourceOf(sources, context_);
+    return flags;
+  }
+
+ private:
+  CLI::Option* Option(const std::string& flag, std::string* value,
+                      const char* type, const char* help) {
+    return app_->add_option(flag, *value, help)
+        ->type_name(type)
+        ->group(kGlobalGroup);
+  }
+
+  void Add(const char* name, const char* type, const char* help) {
+    for (const AccessField& field : kAccessFields) {
+      if (field.name != absl::string_view(name)) continue;
+      const std::string flag = absl::StrReplaceAll(name, {{"_", "-"}});
+      fields_[&field] =
+          Option(absl::StrCat("--", flag), &(values_.*field.value), type, help);
+    }
+  }
+
+  CLI::App* const app_;
+  ServerAccess values_;
+  std::string name_;
+  std::map<const AccessField*, CLI::Option*> fields_;
+  CLI::Option* context_ = nullptr;
+  CLI::Option* tls_ = nullptr;
+};
+
+// Those of the server that --local starts. Repeatable options take no extra
+// arguments, or they would swallow the command that follows.
+std::vector<CLI::Option*> AddLocalOptions(CLI::App& app,
+                                          GlobalOptions* options) {
   app.add_flag("--local", options->local,
                "Start a private server for this call alone")
-      ->group(group);
-  app.add_option("--store", options->stores,
-                 "With --local: a model store for the private server "
-                 "(repeatable)")
-      ->type_name("DIR")
-      ->allow_extra_args(false)
-      ->group(group);
-  app.add_option("--dataset", options->datasets,
-                 "With --local: a data set for the private server "
-                 "(repeatable)")
-      ->type_name("NAME=DIR")
-      ->allow_extra_args(false)
-      ->group(group);
-  app.add_option("--endpoint", options->endpoints,
-                 "With --local: an endpoint of remote models for the private "
-                 "server (repeatable)")
-      ->type_name("NAME=URL")
-      ->allow_extra_args(false)
-      ->group(group);
-  app.add_flag("--allow-code-models", options->allow_code_models,
-               "With --local: the private server runs models that are code")
-      ->group(group);
+      ->group(kGlobalGroup);
+  const auto add = [&app](const char* flag, std::vector<std::string>* values,
+                          const char* type, const char* help) {
+    return app.add_option(flag, *values, help)
+        ->type_name(type)
+        ->allow_extra_args(false)
+        ->group(kGlobalGroup);
+  };
+  return {add("--store", &options->stores, "DIR",
+              "With --local: a model store for the private server "
+              "(repeatable)"),
+          add("--dataset", &options->datasets, "NAME=DIR",
+              "With --local: a data set for the private server (repeatable)"),
+          add("--endpoint", &options->endpoints, "NAME=URL",
+              "With --local: an endpoint of remote models for the private "
+              "server (repeatable)"),
+          app.add_flag("--allow-code-models", options->allow_code_models,
+                       "With --local: the private server runs models that are "
+                       "code")
+              ->group(kGlobalGroup)};
+}
+
+// `output` is text, because CLI11 checks it before it is a format.
+void AddCallOptions(CLI::App& app, GlobalOptions* options,
+                    std::string* output) {
   app.add_option("--timeout", options->timeout_seconds,
                  "Give up a call after so many seconds; default 10, 60 if it "
                  "computes, a day for an evaluation")
       ->type_name("SECONDS")
       ->check(CLI::Validator(CheckTimeout, "SECONDS"))
-      ->group(group);
+      ->group(kGlobalGroup);
   app.add_option("--balance", options->balance,
                  "Spread calls over all healthy addresses: round_robin. For "
                  "servers addressed directly, not through a proxy")
       ->type_name("POLICY")
       ->check(CLI::IsMember({"round_robin"}))
-      ->group(group);
+      ->group(kGlobalGroup);
   app.add_option("--output", *output, "table (default), json or csv")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"table", "json", "csv"}))
-      ->group(group);
+      ->group(kGlobalGroup);
   app.add_flag("--no-color", options->no_color, "Never use colours")
-      ->group(group);
+      ->group(kGlobalGroup);
   app.add_flag("-v,--verbose", options->verbose,
                "Tell on standard error what happens")
-      ->group(group);
+      ->group(kGlobalGroup);
+}
+
+// What on the command line would have no effect, so that nobody would see it;
+// empty if nothing. The environment may hold more than a call needs.
+std::string Contradiction(const GlobalOptions& options,
+                          const std::vector<CLI::Option*>& local_options,
+                          const FlagSources& sources) {
+  if (!options.local) {
+    for (const CLI::Option* option : local_options) {
+      if (SourceOf(sources, option) != FlagSource::kCommandLine) continue;
+      return "--store, --dataset NAME=DIR, --endpoint and --allow-code-models "
+             "are for the server that --local starts; add --local";
+    }
+    return "";
+  }
+  const auto given = options.access.given.find(FlagSource::kCommandLine);
+  const bool tls =
+      given != options.access.given.end() &&
+      (given->second.UsesTls() || !given->second.token_file.empty() ||
+       !given->second.server_name.empty());
+  return tls || options.access.context_source == FlagSource::kCommandLine
+             ? "--local starts a private server, without TLS; leave out "
+               "--context and the options of TLS"
+             : "";
 }
 
 OutputFormat FormatOf(const std::string& output) {
@@ -160,6 +253,7 @@ void AddCommands(CLI::App& app, Action* action) {
   AddModels(app, action);
   AddAttacks(app, action);
   AddServer(app, action);
+  AddContext(app, action);
   AddVersion(app, action);
   AddCompletion(app, action);
 }
@@ -209,7 +303,9 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   app.fallthrough();
   GlobalOptions options;
   std::string output;
-  AddGlobalOptions(app, &options, &output);
+  AccessOptions access(&app);
+  const auto local_options = AddLocalOptions(app, &options);
+  AddCallOptions(app, &options, &output);
   Action action;
   AddCommands(app, &action);
   // An empty value ("--model=$MODEL" with nothing in MODEL) is most likely a
@@ -218,12 +314,14 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
     err << "advctl: " << Visible(status.message()) << std::endl;
     return kUsage;
   }
+  FlagSources sources;
   try {
-    app.parse(argc, argv);
+    sources = ParseFlags(&app, "ADVCTL_", kGlobalGroup, argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 has no status to return
     return ParseFailure(app, error, out, err);
   }
   options.output = FormatOf(output);
+  options.access = access.Flags(sources);
   ExitCode code = kOk;
   // People with another locale get ASCII; what programs read is always UTF-8.
   const bool plain = options.output == OutputFormat::kTable && !LocaleIsUtf8();
@@ -233,13 +331,8 @@ ExitCode RunAdvctl(int argc, const char* const* argv, std::ostream& out,
   // A private server dies at the end of this block, with the context.
   {
     Context context(options, shown, told);
-    // Without --local these options would have no effect, and nobody would see
-    // it.
-    if (!options.local && !options.ServerFlags().empty()) {
-      return context.Usage(
-          "--store, --dataset NAME=DIR, --endpoint and --allow-code-models are "
-          "for the server that --local starts; add --local");
-    }
+    const std::string fault = Contradiction(options, local_options, sources);
+    if (!fault.empty()) return context.Usage(fault);
     code = action(context);
   }
   // A full disk shows only when the buffers are written out. An error that was

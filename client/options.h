@@ -4,14 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "client/contexts/access.h"
+
 namespace adv {
 
 enum class OutputFormat { kTable, kJson, kCsv };
 
 // The options that every command has.
 struct GlobalOptions {
-  // Address, or several with commas between.
-  std::string server = "localhost:50051";
+  // The server, and how it is reached.
+  AccessFlags access;
 
   // Start a private server for this call instead.
   bool local = false;

@@ -18,6 +18,7 @@ void AddVersion(CLI::App& app, Action* action);
 void AddServer(CLI::App& app, Action* action);
 void AddModels(CLI::App& app, Action* action);
 void AddAttacks(CLI::App& app, Action* action);
+void AddContext(CLI::App& app, Action* action);
 void AddClassify(CLI::App& app, Action* action);
 void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);

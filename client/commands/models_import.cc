@@ -95,8 +95,9 @@ ExitCode Import(Context& context, const ImportFlags& flags) {
   // The child writes to the same streams, so this process's text must go first.
   context.out().flush();
   pid_t child = 0;
-  const int error = posix_spawn(&child, program->c_str(), nullptr, nullptr,
-                                arguments.data(), environ);
+  const int error =
+      posix_spawn(&child, program->c_str(), nullptr, nullptr, arguments.data(),
+                  EnvironmentOfPrograms().data());
   if (error != 0) {
     context.err() << "advctl: " << *program << ": " << std::strerror(error)
                   << "\n";

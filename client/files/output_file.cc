@@ -78,7 +78,8 @@ fs::path FollowLinks(fs::path path) {
 }
 
 absl::Status WriteOutput(const std::string& path,
-                         const std::vector<absl::string_view>& pieces) {
+                         const std::vector<absl::string_view>& pieces,
+                         mode_t mode) {
   struct stat info;
   if (auto status = Look(path, &info); !status.ok()) return status;
   if (!IsReplaced(info)) {
@@ -93,7 +94,7 @@ absl::Status WriteOutput(const std::string& path,
   const std::string draft = absl::StrCat(target, ".part-", getpid());
   unlink(draft.c_str());  // left by a process that had this number
   const int fd =
-      open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) return CannotWrite(path, errno);
   // The new file takes the place of the old one, so it takes its mode, too.
   if (info.st_mode != 0) fchmod(fd, info.st_mode & 0777);

@@ -1,6 +1,8 @@
 #ifndef ADV_CLIENT_FILES_OUTPUT_FILE_H_
 #define ADV_CLIENT_FILES_OUTPUT_FILE_H_
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -14,12 +16,14 @@ namespace adv {
 std::filesystem::path FollowLinks(std::filesystem::path path);
 
 // Writes the pieces one after the other. A regular file is replaced in one step
-// and keeps its mode: it holds either all of the new content or the old one.
+// and keeps its mode: it holds either all of the new content or the old one. A
+// new one has `mode` as far as the umask allows it.
 // Other things that exist (a pipe, a terminal, /dev/null) are written to and
 // stay what they are. A symbolic link stays, too, and its target is written.
 // Errors name the path.
 absl::Status WriteOutput(const std::string& path,
-                         const std::vector<absl::string_view>& pieces);
+                         const std::vector<absl::string_view>& pieces,
+                         mode_t mode = 0666);
 
 // An error if WriteOutput could not write there. To be asked before a long
 // call.

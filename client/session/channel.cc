@@ -15,7 +15,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "net/address.h"
 #include "nlohmann/json.hpp"
@@ -100,20 +99,6 @@ absl::StatusOr<std::string> Resolve(const Address& address) {
   return absl::StrJoin(numbers, ",");
 }
 
-// Whether every address of a gRPC target belongs to this machine.
-bool IsOfThisMachine(absl::string_view target) {
-  if (absl::StartsWith(target, "unix")) return true;
-  // "dns:///" comes before "dns:", which is its beginning.
-  for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
-    if (absl::ConsumePrefix(&target, scheme)) break;
-  }
-  const std::vector<absl::string_view> pieces = absl::StrSplit(target, ',');
-  return std::all_of(pieces.begin(), pieces.end(), [](absl::string_view piece) {
-    const auto address = ParseAddress(piece);
-    return address.ok() && IsLoopback(*address);
-  });
-}
-
 }  // namespace
 
 std::string ServiceConfig(const std::string& balance) {
@@ -165,8 +150,23 @@ absl::StatusOr<std::string> TargetOf(const std::string& server) {
   return absl::StrCat("ipv4:", absl::StrJoin(resolved, ","));
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
-                                           const std::string& balance) {
+bool IsOfThisMachine(absl::string_view target) {
+  if (absl::StartsWith(target, "unix")) return true;
+  // "dns:///" comes before "dns:", which is its beginning.
+  for (const char* scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (absl::ConsumePrefix(&target, scheme)) break;
+  }
+  const std::vector<absl::string_view> pieces = absl::StrSplit(target, ',');
+  return std::all_of(pieces.begin(), pieces.end(), [](absl::string_view piece) {
+    const auto address = ParseAddress(piece);
+    return address.ok() && IsLoopback(*address);
+  });
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(
+    const std::string& target, const std::string& balance,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const std::string& server_name) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(balance));
   arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
@@ -174,8 +174,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
   arguments.SetUserAgentPrefix("advctl/" ADV_VERSION);
   // A web proxy could not reach this machine.
   if (IsOfThisMachine(target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
+  return grpc::CreateCustomChannel(target, credentials, arguments);
 }
 
 }  // namespace adv

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace adv {
 
@@ -19,9 +21,15 @@ std::string ServiceConfig(const std::string& balance);
 // Errors name the wrong address.
 absl::StatusOr<std::string> TargetOf(const std::string& server);
 
-// Makes a channel without TLS. It does not connect yet.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
-                                           const std::string& balance);
+// Whether every address of a gRPC target belongs to this machine.
+bool IsOfThisMachine(absl::string_view target);
+
+// Makes a channel. The server's certificate must name `server_name`, or, if
+// that is empty, the target's host. It does not connect yet.
+std::shared_ptr<grpc::Channel> MakeChannel(
+    const std::string& target, const std::string& balance,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const std::string& server_name);
 
 }  // namespace adv
 

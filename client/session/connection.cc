@@ -2,8 +2,11 @@
 
 #include <chrono>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/contexts/saved_contexts.h"
 #include "client/session/channel.h"
+#include "client/session/credentials.h"
 #include "client/session/local_server.h"
 #include "grpcpp/channel.h"
 
@@ -16,6 +19,8 @@ using Clock = std::chrono::system_clock;
 // models of a private server.
 constexpr double kConnectSeconds = 5;
 constexpr double kModelLoadSeconds = 60;
+// For the reason of a failure that is known already.
+constexpr double kReasonSeconds = 1;
 
 Clock::time_point In(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(
@@ -70,21 +75,73 @@ absl::Status TooLate(const std::string& address, double seconds) {
       "short"));
 }
 
+// Why no connection came about, in gRPC's words; empty if nobody listens.
+std::string WhyNot(const std::shared_ptr<grpc::Channel>& channel) {
+  // A call on a channel that has failed ends at once, with the reason.
+  const auto stub = grpc::health::v1::Health::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(In(kReasonSeconds));
+  grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status = stub->Check(&context, {}, &response);
+  const std::string& message = status.error_message();
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+      absl::StrContains(message, "Connection refused")) {
+    return "";
+  }
+  // The last part says it; before it stand addresses and what was tried.
+  const std::string mark = "last error: ";
+  const std::size_t last = message.find(mark);
+  return last == std::string::npos ? message
+                                   : message.substr(last + mark.size());
+}
+
+// What to do about a connection that was made and came to nothing.
+std::string Advice(const ServerAccess& access) {
+  if (!access.UsesTls()) {
+    return "\n\nIf the server speaks TLS, give --tls, or --ca=FILE for its "
+           "authority.";
+  }
+  return absl::StrCat(
+      "\n\nThe server's certificate must be valid today, be signed by ",
+      access.ca.empty()
+          ? "an authority\nof the system (--ca=FILE names another)"
+          : absl::StrCat("one of\n", access.ca),
+      ", and name ",
+      access.server_name.empty()
+          ? "the address\n(--server-name=NAME: another name)"
+          : absl::StrCat(access.server_name, "\n(--server-name)"),
+      ". A server may also ask for a\ncertificate of yours (--certificate, "
+      "--key), or speak no TLS at all.");
+}
+
 // The advice tells what else can be done. A refusal comes at once, so only
 // silence is told with its time.
-absl::Status Unreachable(const std::string& address, Answer answer) {
+absl::Status Unreachable(const ServerAccess& access, Answer answer,
+                         const std::string& reason) {
+  if (!reason.empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        "no connection to ", access.server, ": ", reason, Advice(access)));
+  }
   const std::string when =
       answer == Answer::kNoneInTime
           ? absl::StrCat(" within ", kConnectSeconds,
                          " s; --timeout=SECONDS gives a busy one more")
           : "";
   return absl::UnavailableError(
-      absl::StrCat("no server answers at ", address, when,
+      absl::StrCat("no server answers at ", access.server, when,
                    "\n\nStart one:           advserver"
                    "\nor name another:     advctl --server=HOST:PORT ..."
                    "\n                     (or set ADVCTL_SERVER)"
                    "\nor use a private one for this call alone:"
                    "\n                     advctl --local ..."));
+}
+
+// The server to be asked. The file of contexts is read if one may count.
+absl::StatusOr<ServerAccess> AccessOf(const GlobalOptions& options) {
+  if (!options.access.UsesContext()) return ResolveAccess(options.access, {});
+  const auto contexts = ReadContexts();
+  if (!contexts.ok()) return contexts.status();
+  return ResolveAccess(options.access, *contexts);
 }
 
 }  // namespace
@@ -95,21 +152,32 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
     const GlobalOptions& options) {
   auto connection = std::unique_ptr<Connection>(new Connection);
   connection->timeout_seconds_ = options.timeout_seconds;
-  connection->address_ = options.server;
+  ServerAccess access;
   if (options.local) {
     auto local = LocalServer::Start(options.ServerFlags());
     if (!local.ok()) return local.status();
     connection->local_ = *std::move(local);
-    connection->address_ = connection->local_->address();
+    access.server = connection->local_->address();
+  } else {
+    auto resolved = AccessOf(options);
+    if (!resolved.ok()) return resolved.status();
+    access = *std::move(resolved);
   }
-  if (auto status = connection->Connect(options); !status.ok()) return status;
+  const auto status = connection->Connect(access, options.balance);
+  if (!status.ok()) return status;
   return connection;
 }
 
-absl::Status Connection::Connect(const GlobalOptions& options) {
+absl::Status Connection::Connect(const ServerAccess& access,
+                                 const std::string& balance) {
+  address_ = access.server;
   const auto target = TargetOf(address_);
   if (!target.ok()) return target.status();
-  const auto channel = MakeChannel(*target, options.balance);
+  const auto credentials = LoadCredentials(access, *target);
+  if (!credentials.ok()) return credentials.status();
+  warning_ = credentials->warning;
+  const auto channel =
+      MakeChannel(*target, balance, credentials->channel, access.server_name);
   const bool limited = timeout_seconds_ > 0;
   const double patience = limited ? timeout_seconds_ : kConnectSeconds;
   const Answer answer = WaitUntilConnected(*channel, patience);
@@ -117,7 +185,7 @@ absl::Status Connection::Connect(const GlobalOptions& options) {
     return TooLate(address_, patience);
   }
   if (answer != Answer::kConnected) {
-    return Unreachable(address_, answer);
+    return Unreachable(access, answer, WhyNot(channel));
   }
   // Only a private server has just started; another one is not waited for.
   if (local_ != nullptr) WaitUntilServing(channel);

@@ -22,10 +22,12 @@ inline constexpr double kQuickSeconds = 10;
 inline constexpr double kComputeSeconds = 60;
 inline constexpr double kEvaluationSeconds = 24 * 3600;
 
-// A server that answers: the one of --server, or a private one. Thread-safe.
+// A server that answers: the one of the flags or of a context, or a private
+// one. Thread-safe.
 class Connection {
  public:
-  // Connects. Errors: InvalidArgument if the address makes no sense;
+  // Connects. Errors: InvalidArgument if the address or another flag makes no
+  // sense; FailedPrecondition if the file of contexts is damaged;
   // DeadlineExceeded if the time of --timeout is over before the address
   // answers or refuses; Unavailable if no server answers there or the private
   // server did not start.
@@ -45,16 +47,19 @@ class Connection {
   bool is_private() const { return local_ != nullptr; }
   // The server's address, for people.
   const std::string& address() const { return address_; }
+  // What the user should know about how it is reached; mostly empty.
+  const std::string& warning() const { return warning_; }
   // The private server's log; empty if it is not private.
   std::string log_path() const;
 
  private:
   Connection() = default;
-  absl::Status Connect(const GlobalOptions& options);
+  absl::Status Connect(const ServerAccess& access, const std::string& balance);
 
   // Declared first and so destroyed last: the stubs talk to this server.
   std::unique_ptr<LocalServer> local_;
   std::string address_;
+  std::string warning_;
   double timeout_seconds_ = 0;
   std::unique_ptr<v1::AttackEvaluationService::Stub> evaluation_;
   std::unique_ptr<v1::ModelService::Stub> models_;

@@ -27,6 +27,7 @@ Connection* Context::Connect() {
     return nullptr;
   }
   connection_ = *std::move(connection);
+  if (!connection_->warning().empty()) PrintError(connection_->warning());
   Verbose(absl::StrCat("connected to ",
                        connection_->is_private() ? "a private server at " : "",
                        connection_->address()));

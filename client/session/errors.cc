@@ -49,6 +49,20 @@ constexpr Mapping kMappings[] = {
     {"id", "ID"},
 };
 
+// What a caller who is not let in can do.
+std::string Advice(grpc::StatusCode code) {
+  if (code == grpc::StatusCode::UNAUTHENTICATED) {
+    return "\n  the server does not know who you are: --token-file=FILE names "
+           "your token, --certificate and --key your certificate (advctl "
+           "context show tells what is used)";
+  }
+  if (code == grpc::StatusCode::PERMISSION_DENIED) {
+    return "\n  your role does not allow this call: use an identity that has "
+           "the role, or ask who runs the server";
+  }
+  return "";
+}
+
 // The name of a code as gRPC's documentation writes it.
 std::string CodeName(grpc::StatusCode code) {
   switch (code) {
@@ -231,7 +245,7 @@ std::string FlagOf(const std::string& field) {
 
 ExitCode ConnectErrorCode(const absl::Status& status) {
   if (absl::IsInvalidArgument(status)) return kUsage;
-  return absl::IsDeadlineExceeded(status) ? kFailed : kUnreachable;
+  return absl::IsUnavailable(status) ? kUnreachable : kFailed;
 }
 
 std::string ReasonOf(const grpc::Status& status) {
@@ -262,6 +276,7 @@ std::string Explain(const grpc::Status& status) {
     absl::StrAppend(&text, ": ", Visible(InWords(status.error_message())));
   }
   AppendViolations(bad, &text);
+  absl::StrAppend(&text, Advice(status.error_code()));
   if (retry.has_retry_delay()) {
     const double seconds =
         retry.retry_delay().seconds() + retry.retry_delay().nanos() * 1e-9;

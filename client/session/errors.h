@@ -14,7 +14,7 @@ ExitCode ExitCodeOf(grpc::StatusCode code);
 
 // The exit status for a connection that Connection::Open could not make.
 // DEADLINE_EXCEEDED means that the user's --timeout ran out, not that there is
-// no server.
+// no server, and FAILED_PRECONDITION that the file of contexts is damaged.
 ExitCode ConnectErrorCode(const absl::Status& status);
 
 // ErrorInfo.reason of a failed call; empty if it has none.

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
-#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -49,6 +49,15 @@ absl::StatusOr<std::string> FindProgram(const std::string& program,
   return absl::UnavailableError(absl::StrCat(
       "cannot find the program ", program,
       " beside advctl, in the build tree or on PATH; name it in ", named_in));
+}
+
+std::vector<char*> EnvironmentOfPrograms() {
+  std::vector<char*> kept;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!absl::StartsWith(*entry, "ADV_")) kept.push_back(*entry);
+  }
+  kept.push_back(nullptr);
+  return kept;
 }
 
 }  // namespace adv

@@ -2,6 +2,7 @@
 #define ADV_CLIENT_SESSION_FIND_PROGRAM_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -14,6 +15,11 @@ namespace adv {
 absl::StatusOr<std::string> FindProgram(const std::string& program,
                                         const char* named_in,
                                         const std::string& build_folder);
+
+// The environment of such a program, as exec takes it: this process's without
+// the variables ADV_..., which are the flags of other servers. Points into the
+// environment, which must not change meanwhile.
+std::vector<char*> EnvironmentOfPrograms();
 
 }  // namespace adv
 

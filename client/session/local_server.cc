@@ -42,8 +42,8 @@ std::string TailOf(const std::string& path) {
 
 // Runs in the child between fork and exec, where only async-signal-safe calls
 // are allowed.
-[[noreturn]] void BecomeServer(char* const* arguments, int output, int log,
-                               pid_t parent) {
+[[noreturn]] void BecomeServer(char* const* arguments, char* const* environment,
+                               int output, int log, pid_t parent) {
   // A process group of its own keeps the terminal's Ctrl-C away. Only advctl
   // gets it and decides.
   setpgid(0, 0);
@@ -55,7 +55,7 @@ std::string TailOf(const std::string& path) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   dup2(output, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
-  execv(arguments[0], arguments);
+  execve(arguments[0], arguments, environment);
   _exit(127);
 }
 
@@ -104,9 +104,12 @@ absl::Status LocalServer::Spawn(const std::vector<std::string>& arguments) {
     words.push_back(const_cast<char*>(word.c_str()));
   }
   words.push_back(nullptr);
+  const std::vector<char*> environment = EnvironmentOfPrograms();
   const pid_t self = getpid();
   child_ = fork();
-  if (child_ == 0) BecomeServer(words.data(), ends[1], log, self);
+  if (child_ == 0) {
+    BecomeServer(words.data(), environment.data(), ends[1], log, self);
+  }
   // close() may change errno.
   const int fork_error = errno;
   output_ = ends[0];

@@ -32,7 +32,9 @@ class CliTest : public FolderTest {
  protected:
   void SetUp() override {
     FolderTest::SetUp();
-    setenv("LC_ALL", "C.UTF-8", 1);  // whatever runs the tests
+    // Whatever runs the tests.
+    setenv("LC_ALL", "C.UTF-8", 1);
+    setenv("ADVCTL_CONFIG", Path("contexts.json").c_str(), 1);
     StartServer({});
   }
 

@@ -40,8 +40,10 @@ STOP_SECONDS = 60
 
 
 def environment():
-    """The tests' own, with the programs of the build on PATH."""
+    """The tests' own, with the programs of the build on PATH and without the
+    contexts of whoever runs them."""
     return dict(os.environ, OMP_WAIT_POLICY="passive",
+                ADVCTL_CONFIG=os.path.join(BUILD, "no-contexts.json"),
                 PATH=os.pathsep.join(PROGRAM_FOLDERS + [os.environ["PATH"]]))
 
 
