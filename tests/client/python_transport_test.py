@@ -2,6 +2,7 @@
 the same methods, errors, repetitions, deadlines and ends of streams."""
 
 import asyncio
+import dataclasses
 import inspect
 import os
 import pickle
@@ -61,11 +62,17 @@ class Fake(service_grpc.AttackEvaluationServiceServicer):
 
     def __init__(self):
         self.times = []    # of the calls
+        self.tokens = []   # of the calls
+        self.denied = None
         self.refusals = 0  # calls that are refused first
         self.left = threading.Event()
 
     def count(self, context):
         self.times.append(time.monotonic())
+        self.tokens += [value for key, value in context.invocation_metadata()
+                        if key == "authorization"]
+        if self.denied:
+            refuse(context, self.denied, "not you")
         if len(self.times) <= self.refusals:
             queue_full(context)
 
@@ -273,7 +280,8 @@ class TransportTest(unittest.TestCase):
         asyncio.run(cancel())
         self.assertTrue(fake.left.is_set())
 
-    def test_credentials_make_it_tls(self):
+    def self_signed(self):
+        """Paths of a key and a certificate for localhost, and what they hold."""
         folder = tempfile.mkdtemp(prefix="adv-tls-")
         self.addCleanup(shutil.rmtree, folder)
         key, certificate = (os.path.join(folder, n) for n in ("key", "pem"))
@@ -282,7 +290,59 @@ class TransportTest(unittest.TestCase):
             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
             "-keyout", key, "-out", certificate)
         with open(key, "rb") as one, open(certificate, "rb") as other:
-            pair = (one.read(), other.read())
+            return (key, certificate), (one.read(), other.read())
+
+    def test_files_make_it_mutual_tls(self):
+        (key, certificate), pair = self.self_signed()
+        port = serve(self, Fake(), grpc.ssl_server_credentials(
+            [pair], root_certificates=pair[1], require_client_auth=True))
+        tls = adv_client.Tls(ca=certificate, certificate=certificate, key=key)
+        for ask in (blocking, awaited):
+            ask(f"localhost:{port}", "classify", LARGE, connect={"tls": tls})
+            named = dataclasses.replace(tls, server_name="localhost")
+            ask(f"127.0.0.1:{port}", "classify", LARGE, connect={"tls": named})
+            for less in (True, adv_client.Tls(ca=certificate), tls):
+                host = "127.0.0.1" if less is tls else "localhost"
+                self.failure(adv_client.Unavailable, ask, f"{host}:{port}",
+                             "classify", LARGE,
+                             connect={"tls": less, "attempts": 1})
+
+    def test_a_token_goes_with_every_call(self):
+        for fake, ask in self.cases():
+            for method in ("classify", "watch"):
+                ask(method, LARGE[:1] if method == "classify" else "no-cat",
+                    connect={"token": "secret"})
+            self.assertEqual(["Bearer secret"] * 2, fake.tokens)
+
+    def test_who_is_not_let_in_is_told_once(self):
+        for fake, ask in self.cases():
+            for code, kind in (
+                    (grpc.StatusCode.UNAUTHENTICATED,
+                     adv_client.Unauthenticated),
+                    (grpc.StatusCode.PERMISSION_DENIED,
+                     adv_client.PermissionDenied)):
+                fake.times.clear()
+                fake.denied = code
+                self.failure(kind, ask, "classify", LARGE)
+                self.assertEqual(1, len(fake.times))
+
+    def test_what_is_wrong_with_tls_and_tokens_is_said_at_once(self):
+        for wrong, message in (
+                ({"token": "secret"}, "only over TLS"),
+                ({"token": "", "tls": True}, "one word"),
+                ({"token": "two words", "tls": True}, "one word"),
+                ({"token": "secret\n", "tls": True}, "one word"),
+                ({"tls": adv_client.Tls(key="a")}, "give both"),
+                ({"tls": True, "credentials": grpc.ssl_channel_credentials()},
+                 "exclude each other")):
+            for connect in (adv_client.connect, adv_client.connect_async):
+                with self.assertRaisesRegex(ValueError, message):
+                    connect("gpu-1:50051", **wrong)
+        for here in ("localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/a"):
+            adv_client.connect(here, token="secret").close()
+
+    def test_credentials_make_it_tls(self):
+        _, pair = self.self_signed()
         port = serve(self, Fake(), grpc.ssl_server_credentials([pair]))
         ours = grpc.ssl_channel_credentials(pair[1])
         for ask in (blocking, awaited):

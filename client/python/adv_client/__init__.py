@@ -24,10 +24,12 @@ if importlib.util.find_spec("adv_client.v1") is None:
                       "stubs; install it: pip install client/python")
 
 from adv_client.aio import AsyncClient, connect_async
+from adv_client.channel import Tls
 from adv_client.client import Client, connect
 from adv_client.errors import (Aborted, AdvError, Cancelled, DeadlineExceeded,
                                FailedPrecondition, Internal, InvalidArgument,
-                               NotFound, Resource, ResourceExhausted,
+                               NotFound, PermissionDenied, Resource,
+                               ResourceExhausted, Unauthenticated,
                                Unavailable, Violation)
 from adv_client.results import Adversarial, Classes, Event, pixels, table
 from adv_client.values import parse_attack, parse_epsilon
@@ -35,6 +37,7 @@ from adv_client.values import parse_attack, parse_epsilon
 __all__ = [
     "Aborted", "Adversarial", "AdvError", "AsyncClient", "Cancelled",
     "Classes", "Client", "DeadlineExceeded", "Event", "FailedPrecondition",
-    "Internal", "InvalidArgument", "NotFound", "Resource",
-    "ResourceExhausted", "Unavailable", "Violation", "connect",
-    "connect_async", "parse_attack", "parse_epsilon", "pixels", "table"]
+    "Internal", "InvalidArgument", "NotFound", "PermissionDenied", "Resource",
+    "ResourceExhausted", "Tls", "Unauthenticated", "Unavailable", "Violation",
+    "connect", "connect_async", "parse_attack", "parse_epsilon", "pixels",
+    "table"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import (Any, AsyncGenerator, Callable, Concatenate, Coroutine,
-                    Optional, ParamSpec, TypeVar)
+                    Optional, ParamSpec, TypeVar, Union)
 
 import grpc
 import grpc.aio
 
 from adv_client import calls, channel
 from adv_client.calls import Call, Page, Stream
+from adv_client.channel import Tls
 from adv_client.errors import told_apart
 from adv_client.methods import described_by
 from adv_client.results import Event
@@ -65,11 +66,14 @@ def _evaluation(build: Callable[P, Stream[Event]]
 class AsyncClient:
     """Calls of one server, for the event loop in which it was made."""
 
-    def __init__(self, address: str, *, credentials: Any = None,
+    def __init__(self, address: str, *, tls: Union[bool, Tls] = False,
+                 token: Optional[str] = None, credentials: Any = None,
                  attempts: int = channel.ATTEMPTS) -> None:
         """As Client's."""
-        options = channel.options(attempts)
         place = channel.checked(address)
+        credentials, more, self._metadata = channel.secured(
+            place, credentials, tls, token)
+        options = channel.options(attempts) + more
         self._channel = (
             grpc.aio.insecure_channel(place, options) if credentials is None
             else grpc.aio.secure_channel(place, credentials, options))
@@ -107,7 +111,8 @@ class AsyncClient:
             call.reply.FromString)
         with told_apart():
             return call.decode(await invoke(call.request,
-                                            timeout=call.timeout))
+                                            timeout=call.timeout,
+                                            metadata=self._metadata))
 
     async def _items(self, first: Call[Page[T]]) -> AsyncGenerator[T, None]:
         call: Optional[Call[Page[T]]] = first
@@ -122,7 +127,8 @@ class AsyncClient:
             call.method, type(call.request).SerializeToString,
             call.reply.FromString)
         with told_apart():
-            replies = invoke(call.request, timeout=call.timeout)
+            replies = invoke(call.request, timeout=call.timeout,
+                             metadata=self._metadata)
             try:
                 async for reply in replies:
                     yield call.decode(reply)
@@ -130,8 +136,11 @@ class AsyncClient:
                 replies.cancel()
 
 
-def connect_async(address: str = "localhost:50051", *, credentials: Any = None,
+def connect_async(address: str = "localhost:50051", *,
+                  tls: Union[bool, Tls] = False, token: Optional[str] = None,
+                  credentials: Any = None,
                   attempts: int = channel.ATTEMPTS) -> AsyncClient:
     """An AsyncClient of the server at HOST:PORT; to be called in a coroutine.
     Connects at the first call."""
-    return AsyncClient(address, credentials=credentials, attempts=attempts)
+    return AsyncClient(address, tls=tls, token=token, credentials=credentials,
+                       attempts=attempts)

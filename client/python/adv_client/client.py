@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import (Any, Callable, Concatenate, Generator, Optional, ParamSpec,
-                    TypeVar)
+                    TypeVar, Union)
 
 import grpc
 
 from adv_client import calls, channel
 from adv_client.calls import Call, Page, Stream
+from adv_client.channel import Tls
 from adv_client.errors import told_apart
 from adv_client.methods import described_by
 from adv_client.results import Event
@@ -61,12 +62,17 @@ def _evaluation(build: Callable[P, Stream[Event]]
 class Client:
     """Calls of one server. Safe to use from several threads."""
 
-    def __init__(self, address: str, *, credentials: Any = None,
+    def __init__(self, address: str, *, tls: Union[bool, Tls] = False,
+                 token: Optional[str] = None, credentials: Any = None,
                  attempts: int = channel.ATTEMPTS) -> None:
-        """credentials: grpc.ChannelCredentials, for TLS. attempts: how often a
-        call is made while the server is away or full; 1 for no repetition."""
-        options = channel.options(attempts)
+        """tls: True for the system's authorities, or a Tls. token: says who is
+        calling; without TLS it goes to this machine alone. credentials: in
+        place of tls, grpc.ChannelCredentials. attempts: how often a call is
+        made while the server is away or full; 1 for no repetition."""
         place = channel.checked(address)
+        credentials, more, self._metadata = channel.secured(
+            place, credentials, tls, token)
+        options = channel.options(attempts) + more
         self._channel = (
             grpc.insecure_channel(place, options) if credentials is None
             else grpc.secure_channel(place, credentials, options))
@@ -103,7 +109,8 @@ class Client:
             call.method, type(call.request).SerializeToString,
             call.reply.FromString)
         with told_apart():
-            return call.decode(invoke(call.request, timeout=call.timeout))
+            return call.decode(invoke(call.request, timeout=call.timeout,
+                                      metadata=self._metadata))
 
     def _items(self, first: Call[Page[T]]) -> Generator[T, None, None]:
         call: Optional[Call[Page[T]]] = first
@@ -117,7 +124,8 @@ class Client:
             call.method, type(call.request).SerializeToString,
             call.reply.FromString)
         with told_apart():
-            replies = invoke(call.request, timeout=call.timeout)
+            replies = invoke(call.request, timeout=call.timeout,
+                             metadata=self._metadata)
             try:
                 for reply in replies:
                     yield call.decode(reply)
@@ -125,7 +133,10 @@ class Client:
                 replies.cancel()
 
 
-def connect(address: str = "localhost:50051", *, credentials: Any = None,
+def connect(address: str = "localhost:50051", *,
+            tls: Union[bool, Tls] = False, token: Optional[str] = None,
+            credentials: Any = None,
             attempts: int = channel.ATTEMPTS) -> Client:
     """A client of the server at HOST:PORT. Connects at the first call."""
-    return Client(address, credentials=credentials, attempts=attempts)
+    return Client(address, tls=tls, token=token, credentials=credentials,
+                  attempts=attempts)

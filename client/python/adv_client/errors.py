@@ -112,8 +112,16 @@ class NotFound(AdvError):
     """No such model, data set or evaluation; see resource."""
 
 
+class PermissionDenied(AdvError):
+    """The role of whoever calls does not allow it."""
+
+
 class ResourceExhausted(AdvError):
     """Too much waits, or something is full; see retry_after."""
+
+
+class Unauthenticated(AdvError):
+    """The server does not know who calls; a token or certificate tells."""
 
 
 class Unavailable(AdvError):
@@ -128,7 +136,9 @@ _KINDS: dict[Any, type[AdvError]] = {
     grpc.StatusCode.INTERNAL: Internal,
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
     grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
 }
 
