@@ -133,6 +133,7 @@ std::string FishValues(const Flag& flag, const std::string& command) {
       (flag.name == "--compare" && command == "evaluate")) {
     return " -x -a '(__advctl_models)'";
   }
+  if (flag.name == "--context") return " -x -a '(__advctl_contexts)'";
   if (flag.name == "--output") return " -x -a 'table json csv'";
   if (flag.name == "--sources" || flag.name == "--targets") {
     return " -x -a 'all (__advctl_models)'";
@@ -187,7 +188,10 @@ std::string FishScript(const std::vector<Node>& nodes) {
   absl::StrAppend(&text,
                   "complete -c advctl -f -n '__fish_seen_subcommand_from "
                   "attacks; and __fish_seen_subcommand_from show' -a '",
-                  AttackNames(), "'\n");
+                  AttackNames(), "'\n",
+                  "complete -c advctl -f -n '__fish_seen_subcommand_from "
+                  "context; and __fish_seen_subcommand_from use show remove' "
+                  "-a '(__advctl_contexts)'\n");
   return text;
 }
 

@@ -9,10 +9,14 @@ inline constexpr char kBashScript[] = R"SH(# bash completion for advctl
 _advctl_models() {
   local word server=()
   for word in "${words[@]}"; do
-    [[ $word == --server=* ]] && server=("$word")
+    [[ $word == --server=* || $word == --context=* ]] && server+=("$word")
   done
   "${words[0]}" models list --output=csv --timeout=1 "${server[@]}" \
     2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+}
+
+_advctl_contexts() {
+  "${words[0]}" context list --output=csv 2>/dev/null | tail -n +2 | cut -d, -f1
 }
 
 _advctl_values() {
@@ -44,6 +48,11 @@ _advctl() {
       _advctl_values "all $(_advctl_models)"; return ;;
     *' --out' | *' --compare') _filedir png; return ;;
     *' --store' | *' --save') _filedir -d; return ;;
+    *' --ca' | *' --certificate' | *' --key' | *' --token-file' | \
+      *' --flagfile') _filedir; return ;;
+    *' --context') _advctl_values "$(_advctl_contexts)"; return ;;
+    'context use use' | 'context show show' | 'context remove remove')
+      [[ $cur != -* ]] && { _advctl_values "$(_advctl_contexts)"; return; } ;;
     'models show models' | 'models show show')
       [[ $cur != -* ]] && { _advctl_values "$(_advctl_models)"; return; } ;;
     'attacks show show')
@@ -66,7 +75,11 @@ complete -F _advctl advctl
 inline constexpr char kZshScript[] = R"SH(#compdef advctl
 _advctl_models() {
   advctl models list --output=csv --timeout=1 \
-    ${(M)words:#--server=*} 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+    ${(M)words:#--(server|context)=*} 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+}
+
+_advctl_contexts() {
+  advctl context list --output=csv 2>/dev/null | tail -n +2 | cut -d, -f1
 }
 
 _advctl() {
@@ -91,9 +104,13 @@ _advctl() {
     *' --sources='* | *' --targets='*)
       compset -P '*[=,]'; compadd -- all ${(f)"$(_advctl_models)"}; return ;;
     *' --save='*) compset -P '*='; _files -/; return ;;
+    *' --context='*)
+      compset -P '*='; compadd -- ${(f)"$(_advctl_contexts)"}; return ;;
     *' --'*'='*) compset -P '*='; _files; return ;;
     'models show '[^-]* | 'models show ')
       compadd -- ${(f)"$(_advctl_models)"}; return ;;
+    'context '(use|show|remove)' '[^-]* | 'context '(use|show|remove)' ')
+      compadd -- ${(f)"$(_advctl_contexts)"}; return ;;
     'attacks show '[^-]* | 'attacks show ') compadd @ATTACKS@; return ;;
     'completion '*) compadd bash zsh fish; return ;;
   esac
@@ -110,6 +127,10 @@ compdef _advctl advctl
 inline constexpr char kFishHead[] = R"SH(# fish completion for advctl
 function __advctl_models
     advctl models list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+end
+
+function __advctl_contexts
+    advctl context list --output=csv 2>/dev/null | tail -n +2 | cut -d, -f1
 end
 )SH";
 

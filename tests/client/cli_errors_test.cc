@@ -96,7 +96,12 @@ TEST_F(CliTest, EveryCommandExplainsItself) {
                                              {"attacks", "list"},
                                              {"attacks", "show"},
                                              {"transfer"},
-                                             {"server", "info"}}) {
+                                             {"server", "info"},
+                                             {"context", "add"},
+                                             {"context", "use"},
+                                             {"context", "list"},
+                                             {"context", "show"},
+                                             {"context", "remove"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
     const Outcome outcome = Run(arguments);
@@ -112,7 +117,7 @@ TEST_F(CliTest, HelpSaysWhatStandsBesideAModel) {
 
 TEST_F(CliTest, GroupsHaveExamplesOfTheirOwn) {
   for (const std::string group :
-       {"attacks", "models", "evaluations", "server"}) {
+       {"attacks", "models", "evaluations", "server", "context"}) {
     const Outcome outcome = Run({group, "--help"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("\n  advctl " + group + " "));

@@ -58,6 +58,7 @@ TEST_F(CompletionTest, ScriptsAreSound) {
     EXPECT_THAT(script, Not(HasSubstr("@ATTACKS@")));
     EXPECT_THAT(script, HasSubstr("square auto-attack hop-skip-jump"));
     EXPECT_THAT(script, HasSubstr("robust success perturbed"));
+    EXPECT_THAT(script, HasSubstr("advctl_contexts"));
   }
 }
 
@@ -74,6 +75,14 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
   EXPECT_EQ(Complete("evaluate --model=balanced,n"), "balanced,no-cat\n");
   EXPECT_EQ(Complete("evaluate --model=no-cat --output=c"), "csv\n");
   EXPECT_EQ(Complete("models show b"), "balanced\n");
+  ASSERT_EQ(Run({"context", "add", "lab"}).code, 0);
+  ASSERT_EQ(Run({"context", "add", "home"}).code, 0);
+  EXPECT_EQ(Complete("context use "), "home lab\n");
+  EXPECT_EQ(Complete("context remove l"), "lab\n");
+  EXPECT_EQ(Complete("--context=h"), "home\n");
+  EXPECT_EQ(Complete("--context=lab evaluate --model=n"), "no-cat\n");
+  std::ofstream{Path("ca.pem")};
+  EXPECT_EQ(Complete("--ca=" + Path("c")), Path("ca.pem") + "\n");
   for (const char* name : {"a.png", "a.onnx"}) std::ofstream{Path(name)};
   EXPECT_EQ(Complete("classify " + Path("a")), Path("a.png") + "\n");
   EXPECT_EQ(Complete("models import " + Path("a.o")), Path("a.onnx") + "\n");
