@@ -2,14 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import grpc from '@grpc/grpc-js';
 
-import { AdvError, connect, evaluate, uint8Images } from './adv.js';
+import {
+  AdvError, connect, evaluate, tlsCredentials, uint8Images,
+} from './adv.js';
 import { definitions } from './protos.js';
 
 const SERVER = process.env.ADV_SERVER ?? 'localhost:50051';
@@ -163,6 +167,40 @@ test('a refused call is repeated when the server says', async (t) => {
   await away.classify({ model: 'balanced', images: images(400) }); // 1.2 MB
   assert.equal(times.length, 3);
   assert.ok(times[1] - times[0] > 0.9 * PUSHBACK);
+});
+
+test('TLS shows a certificate, and every call a token', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'adv-tls-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const key = join(folder, 'key');
+  const certificate = join(folder, 'pem');
+  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'rsa:2048',
+    '-nodes', '-subj', '/CN=localhost', '-addext',
+    'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]);
+  const tokens = [];
+  const fake = new grpc.Server();
+  t.after(() => fake.forceShutdown());
+  fake.addService(definitions['adv.v1.AttackEvaluationService'], {
+    Classify(call, done) {
+      tokens.push(...call.metadata.get('authorization'));
+      done(null, {});
+    },
+  });
+  const root = readFileSync(certificate);
+  const port = await promisify(fake.bindAsync.bind(fake))('localhost:0',
+    grpc.ServerCredentials.createSsl(root, [
+      { private_key: readFileSync(key), cert_chain: root }], true));
+  const known = connect(`localhost:${port}`, tlsCredentials(
+    { ca: certificate, certificate, key, token: 'secret' }));
+  t.after(() => known.close());
+  await known.classify({ model: 'balanced', images: images(1) });
+  assert.deepEqual(tokens, ['Bearer secret']);
+  const unknown = connect(`localhost:${port}`,
+    tlsCredentials({ ca: certificate }));
+  t.after(() => unknown.close());
+  await assert.rejects(
+    unknown.classify({ model: 'balanced', images: images(1) }, { timeout: 5 }),
+    (error) => ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(error.code));
 });
 
 test('the example runs', async () => {
