@@ -98,6 +98,10 @@ const std::vector<ReasonRow>& ErrorTable() {
       {Reason::kEvaluationRunning, "EVALUATION_RUNNING",
        Code::kFailedPrecondition,
        "cancel the evaluation before it can be deleted"},
+      {Reason::kEvaluationChanged, "EVALUATION_CHANGED",
+       Code::kFailedPrecondition,
+       "the specification is no longer the evaluation with the expected id: a "
+       "model, the data set or the server has changed"},
       {Reason::kQueueFull, "QUEUE_FULL", Code::kResourceExhausted,
        "too much work waits; RetryInfo and grpc-retry-pushback-ms say when to "
        "try again"},

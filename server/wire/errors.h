@@ -22,6 +22,7 @@ enum class Reason {
   kDatasetNotFound,
   kEvaluationNotFound,
   kEvaluationRunning,
+  kEvaluationChanged,
   kQueueFull,
   kTooManyEvaluations,
   kStorageFull,

@@ -1,5 +1,8 @@
 #include "server/wire/evaluation_stream.h"
 
+#include <absl/strings/str_cat.h>
+
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -74,6 +77,15 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   absl::StatusOr<ResolvedEvaluation> resolved = ResolveEvaluation(
       request_.spec(), parts_.models, parts_.datasets, parts_.limits);
   if (!resolved.ok()) return resolved.status();
+  const std::string& expected = request_.expected_id();
+  const std::string id = EvaluationId(resolved->resolved);
+  if (!expected.empty() && id != expected) {
+    return Error(
+        Reason::kEvaluationChanged,
+        absl::StrCat("here the specification is evaluation ", id, ", not ",
+                     expected,
+                     ": a model, the data set or the server has changed"));
+  }
   if (absl::Status status = UseQuota(*resolved); !status.ok()) return status;
   auto started = parts_.evaluations.Start(
       *std::move(resolved),

@@ -131,6 +131,40 @@ TEST_F(EvaluationsTest, TheSameSpecificationIsTheSameEvaluation) {
   EXPECT_NE(first.front().evaluation().id(), third.front().evaluation().id());
 }
 
+TEST_F(EvaluationsTest, AResolvedSpecificationIsItself) {
+  v1::EvaluateRobustnessRequest request = QuickEvaluation();
+  request.mutable_spec()->set_success(v1::SUCCESS_RULE_ANY_ITERATE);
+  request.mutable_spec()->add_attacks()->mutable_auto_attack();
+  request.mutable_spec()
+      ->mutable_attacks(1)
+      ->mutable_auto_attack()
+      ->add_members()
+      ->mutable_apgd()
+      ->set_steps(2);
+  request.mutable_spec()->add_epsilons()->set_pixels(.1);
+  request.mutable_spec()->add_epsilons()->set_levels(2.5);
+  std::vector<Response> messages;
+  ASSERT_TRUE(Evaluate(request, &messages).ok());
+  const v1::Evaluation evaluation = messages.front().evaluation();
+  v1::EvaluateRobustnessRequest again;
+  *again.mutable_spec() = evaluation.resolved().spec();
+  again.set_expected_id(evaluation.id());
+  const grpc::Status status = Evaluate(again, &messages);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(messages.front().evaluation().id(), evaluation.id());
+}
+
+TEST_F(EvaluationsTest, NothingStartsUnderAnotherIdThanExpected) {
+  v1::EvaluateRobustnessRequest request = QuickEvaluation();
+  request.set_expected_id(std::string(64, '0'));
+  const grpc::Status status = Refused(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr(std::string(64, '0')));
+  v1::ListEvaluationsResponse list;
+  ASSERT_TRUE(stub_->ListEvaluations(Context().get(), {}, &list).ok());
+  EXPECT_EQ(list.evaluations_size(), 0);
+}
+
 TEST_F(EvaluationsTest, OneCancelEndsAllStreamsOfAnEvaluation) {
   const auto one = Context();
   const auto two = Context();
