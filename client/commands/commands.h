@@ -27,6 +27,16 @@ void AddEvaluations(CLI::App& app, Action* action);
 // Add `models table` and `models import` to the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
 void AddModelsImport(CLI::App* models, Action* action);
+// Add the verbs of the group `evaluations`.
+void AddEvaluationsList(CLI::App* group, Action* action);
+void AddEvaluationsShow(CLI::App* group, Action* action);
+void AddEvaluationsRecords(CLI::App* group, Action* action);
+void AddEvaluationsAttach(CLI::App* group, Action* action);
+void AddEvaluationsCancel(CLI::App* group, Action* action);
+void AddEvaluationsResume(CLI::App* group, Action* action);
+void AddEvaluationsDelete(CLI::App* group, Action* action);
+void AddEvaluationsDiff(CLI::App* group, Action* action);
+void AddEvaluationsReproduce(CLI::App* group, Action* action);
 // Adds `server ready` to the group `server`.
 void AddServerReady(CLI::App* server, Action* action);
 // Its script lists all commands that `app` has when the action runs.

@@ -25,7 +25,9 @@ struct Node {
   std::string path;
   std::vector<std::string> children;
   std::vector<Flag> flags;
-  std::string files;  // which the command takes: "images", "any" or none
+  // What the command's arguments are: files ("images", "any"), "evaluations",
+  // or nothing that is completed.
+  std::string takes;
 };
 
 // Appends the command and all below it. The command comes before its children,
@@ -35,11 +37,12 @@ void Walk(const CLI::App& app, const std::string& path,
   Node node;
   node.path = path;
   for (const CLI::Option* option : app.get_options()) {
-    // Of the positional arguments only these two are completed with the names
-    // of files.
+    // Of the positional arguments only these are completed.
     if (option->get_positional()) {
-      if (option->get_name(true) == "IMAGE") node.files = "images";
-      if (option->get_name(true) == "FILE") node.files = "any";
+      const std::string name = option->get_name(true);
+      if (name == "IMAGE") node.takes = "images";
+      if (name == "FILE") node.takes = "any";
+      if (name == "ID" || name == "ID2") node.takes = "evaluations";
       continue;
     }
     // Short names, as -v, are left out.
@@ -86,8 +89,8 @@ std::string Cases(const std::vector<Node>& nodes) {
   for (const Node& node : nodes) {
     absl::StrAppend(&text, "    '", node.path, "')\n      words_after='",
                     WordsAfter(node, nodes.front()), "'\n");
-    if (!node.files.empty()) {
-      absl::StrAppend(&text, "      files=", node.files, "\n");
+    if (!node.takes.empty()) {
+      absl::StrAppend(&text, "      takes=", node.takes, "\n");
     }
     absl::StrAppend(&text, "      ;;\n");
   }
@@ -178,6 +181,10 @@ std::string FishScript(const std::vector<Node>& nodes) {
                              "'"),
           " -a '", children, "'\n");
     }
+    if (node.takes == "evaluations") {
+      absl::StrAppend(&text, "complete -c advctl -f", when,
+                      " -a '(__advctl_evaluations)'\n");
+    }
     for (const Flag& flag : node.flags) {
       absl::StrAppend(&text, "complete -c advctl", when, " -l ",
                       flag.name.substr(2),
@@ -225,7 +232,8 @@ void AddCompletion(CLI::App& app, Action* action) {
       "  fish  advctl completion fish > "
       "~/.config/fish/completions/advctl.fish\n"
       "\n"
-      "Names of models are completed if the server answers within a second.");
+      "Names of models and ids of evaluations are completed if the server\n"
+      "answers within a second.");
   // The commands are read when the action runs, after all of them were added.
   const CLI::App* root = &app;
   command->callback([action, root, shell] {

@@ -6,18 +6,21 @@ namespace adv {
 // @PATHS@ becomes 'models'|'models list'|..., @CASES@ the words after each,
 // @ATTACKS@ the names of the attacks.
 inline constexpr char kBashScript[] = R"SH(# bash completion for advctl
-_advctl_models() {
+# The first column of what a command lists.
+_advctl_names() {
   local word server=()
   for word in "${words[@]}"; do
     [[ $word == --server=* || $word == --context=* ]] && server+=("$word")
   done
-  "${words[0]}" models list --output=csv --timeout=1 "${server[@]}" \
+  "${words[0]}" "$@" --output=csv --timeout=1 "${server[@]}" \
     2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
 }
 
 _advctl_contexts() {
   "${words[0]}" context list --output=csv 2>/dev/null | tail -n +2 | cut -d, -f1
 }
+
+_advctl_models() { _advctl_names models list; }
 
 _advctl_values() {
   # Lists have commas: only what follows the last one is completed.
@@ -27,7 +30,7 @@ _advctl_values() {
 }
 
 _advctl() {
-  local cur prev words cword split word path='' words_after='' files=''
+  local cur prev words cword split word path='' words_after='' takes=''
   _init_completion -s -n : || return
   for word in "${words[@]:1:cword-1}"; do
     case "${path:+$path }$word" in
@@ -64,8 +67,10 @@ _advctl() {
 @CASES@  esac
   mapfile -t COMPREPLY < <(compgen -W "$words_after" -- "$cur")
   [[ ${COMPREPLY-} == *= ]] && compopt -o nospace
-  [[ $files == images && $cur != -* ]] && _filedir '@(png|jpg|jpeg)'
-  [[ $files == any && $cur != -* ]] && _filedir
+  [[ $takes == images && $cur != -* ]] && _filedir '@(png|jpg|jpeg)'
+  [[ $takes == any && $cur != -* ]] && _filedir
+  [[ $takes == evaluations && $cur != -* ]] &&
+    _advctl_values "$(_advctl_names evaluations list)"
   return 0
 }
 
@@ -73,17 +78,19 @@ complete -F _advctl advctl
 )SH";
 
 inline constexpr char kZshScript[] = R"SH(#compdef advctl
-_advctl_models() {
-  advctl models list --output=csv --timeout=1 \
-    ${(M)words:#--(server|context)=*} 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
-}
-
 _advctl_contexts() {
   advctl context list --output=csv 2>/dev/null | tail -n +2 | cut -d, -f1
 }
 
+_advctl_names() {
+  advctl "$@" --output=csv --timeout=1 \
+    ${(M)words:#--(server|context)=*} 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+}
+
+_advctl_models() { _advctl_names models list }
+
 _advctl() {
-  local word where='' words_after='' files=''
+  local word where='' words_after='' takes=''
   for word in ${words[2,CURRENT-1]}; do
     case "${where:+$where }$word" in
       @PATHS@) where="${where:+$where }$word" ;;
@@ -118,7 +125,11 @@ _advctl() {
 @CASES@  esac
   compadd -S '' -- ${(M)${=words_after}:#*=}
   compadd -- ${${=words_after}:#*=}
-  [[ -n $files ]] && _files
+  case $takes in
+    evaluations)
+      compadd -- ${(f)"$(_advctl_names evaluations list)"} ;;
+    ?*) _files ;;
+  esac
 }
 
 compdef _advctl advctl
@@ -127,6 +138,9 @@ compdef _advctl advctl
 inline constexpr char kFishHead[] = R"SH(# fish completion for advctl
 function __advctl_models
     advctl models list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
+end
+function __advctl_evaluations
+    advctl evaluations list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1
 end
 
 function __advctl_contexts

@@ -6,8 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/attacks/attack_flags.h"
-#include "client/attacks/attack_text.h"
-#include "client/attacks/epsilon.h"
 #include "client/attacks/whole_number.h"
 #include "client/commands/commands.h"
 #include "client/evaluations/evaluation_plan.h"
@@ -52,20 +50,6 @@ constexpr char kExamples[] =
     "Epsilons: 8/255 is eight grey levels; 0.031 is in pixel units, 0 to 1.\n"
     "Ctrl-C detaches: the evaluation goes on, and the same command comes back\n"
     "to it. Ctrl-C twice cancels it.";
-
-// For the progress line: "[2/4] no-cat FGSM 0.01". The attack is left out if
-// there are several, and so is the epsilon.
-std::string Label(const v1::EvaluationSpec& spec, std::size_t number,
-                  std::size_t total) {
-  std::string label = absl::StrCat("[", number, "/", total, "] ", spec.model());
-  if (spec.attacks_size() == 1) {
-    absl::StrAppend(&label, " ", AttackTitle(spec.attacks(0)));
-  }
-  if (spec.epsilons_size() == 1) {
-    absl::StrAppend(&label, " ", EpsilonText(spec.epsilons(0)));
-  }
-  return label;
-}
 
 // The state of one run of the command.
 class Evaluate {
@@ -160,9 +144,11 @@ class Evaluate {
       request.mutable_spec()->set_model(model);
       request.set_cancel_on_disconnect(flags_.cancel_on_disconnect);
       evaluations->emplace_back();
-      const ExitCode code = RunEvaluation(
-          context_, *server_, request, Label(request.spec(), ++number_, total_),
-          interrupts_, progress_, &evaluations->back());
+      const ExitCode code =
+          RunEvaluation(context_, *server_, request,
+                        absl::StrCat("[", ++number_, "/", total_, "] ",
+                                     EvaluationLabel(request.spec())),
+                        interrupts_, progress_, &evaluations->back());
       if (code != kOk) return code;
     }
     return kOk;

@@ -1,8 +1,12 @@
 #include "client/evaluations/evaluation_run.h"
 
 #include <chrono>
+#include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "client/attacks/attack_text.h"
+#include "client/attacks/epsilon.h"
 #include "client/printers/numbers.h"
 #include "client/printers/visible.h"
 #include "client/session/errors.h"
@@ -13,11 +17,16 @@ namespace {
 // How long a second Ctrl-C can still cancel what the first one left running.
 constexpr std::chrono::seconds kSecondThoughts(3);
 
+// An evaluation that was just cancelled ends with the passes that it computes.
+// So long, and so often, it is asked for again.
+constexpr std::chrono::seconds kEndingTime(60);
+constexpr std::chrono::milliseconds kEndingPause(500);
+
 // Without an id the server has not answered, and only the command leads back.
 std::string HowToReturn(const v1::Evaluation& evaluation) {
   if (evaluation.id().empty()) return "run the same command again";
   return absl::StrCat(
-      "run the same command again, or: advctl evaluations show ",
+      "run the same command again, or: advctl evaluations attach ",
       Visible(ShortId(evaluation.id())));
 }
 
@@ -67,11 +76,11 @@ void TellWhatBecameOfIt(Context& context, const grpc::Status& status,
   const std::string reason = ReasonOf(status);
   // After these the server has ended the evaluation; after others it may still
   // run.
-  if (reason == "EVALUATION_FAILED" || reason == "STORAGE_FULL" ||
-      reason == "OUT_OF_MEMORY") {
-    context.err() << "What was done so far is kept; to resume it, run the same "
-                     "command again."
-                  << std::endl;
+  if (reason == "EVALUATION_FAILED" || reason == "EVALUATION_CANCELLED" ||
+      reason == "STORAGE_FULL" || reason == "OUT_OF_MEMORY") {
+    context.err() << "What was done so far is kept; to go on with it: advctl "
+                     "evaluations resume "
+                  << Visible(ShortId(evaluation.id())) << std::endl;
   } else if (code != kRefused) {
     context.err() << "The evaluation may still go on; to come back, "
                   << HowToReturn(evaluation) << std::endl;
@@ -88,6 +97,30 @@ void Take(const v1::EvaluateRobustnessResponse& message, Progress& progress,
     *evaluation->mutable_report() = message.report();
     evaluation->set_state(v1::EVALUATION_STATE_SUCCEEDED);
   }
+}
+
+// Asks for the evaluation again, by what identifies it. Its models are there as
+// NAME@VERSION, so newer versions make no difference.
+v1::EvaluateRobustnessRequest RequestFor(const v1::Evaluation& evaluation) {
+  v1::EvaluateRobustnessRequest request;
+  *request.mutable_spec() = evaluation.resolved().spec();
+  request.set_expected_id(evaluation.id());
+  return request;
+}
+
+// Begins the evaluation, takes its first message, and leaves it running.
+grpc::Status Start(Connection& connection,
+                   const v1::EvaluateRobustnessRequest& request,
+                   v1::Evaluation* evaluation) {
+  const auto call = connection.NewCall(kQuickSeconds);
+  const auto stream =
+      connection.evaluation().EvaluateRobustness(call.get(), request);
+  v1::EvaluateRobustnessResponse message;
+  if (!stream->Read(&message)) return stream->Finish();
+  *evaluation = message.evaluation();
+  call->TryCancel();
+  stream->Finish();
+  return grpc::Status::OK;
 }
 
 }  // namespace
@@ -129,6 +162,40 @@ ExitCode RunEvaluation(Context& context, Connection& connection,
     TellWhatBecameOfIt(context, status, code, *evaluation);
   }
   return code;
+}
+
+std::string EvaluationLabel(const v1::EvaluationSpec& spec) {
+  std::string label = spec.model();
+  if (spec.attacks_size() == 1) {
+    absl::StrAppend(&label, " ", AttackTitle(spec.attacks(0)));
+  }
+  if (spec.epsilons_size() == 1) {
+    absl::StrAppend(&label, " ", EpsilonText(spec.epsilons(0)));
+  }
+  return label;
+}
+
+ExitCode FollowEvaluation(Context& context, Connection& connection,
+                          Interrupts& interrupts, Progress& progress,
+                          v1::Evaluation* evaluation) {
+  const v1::EvaluateRobustnessRequest request = RequestFor(*evaluation);
+  evaluation->Clear();
+  return RunEvaluation(context, connection, request,
+                       EvaluationLabel(request.spec()), interrupts, progress,
+                       evaluation);
+}
+
+ExitCode StartEvaluation(Context& context, Connection& connection,
+                         v1::Evaluation* evaluation) {
+  const v1::EvaluateRobustnessRequest request = RequestFor(*evaluation);
+  const auto end = std::chrono::steady_clock::now() + kEndingTime;
+  grpc::Status status = Start(connection, request, evaluation);
+  while (ReasonOf(status) == "EVALUATION_ENDING" &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kEndingPause);
+    status = Start(connection, request, evaluation);
+  }
+  return status.ok() ? kOk : context.Fail(status);
 }
 
 }  // namespace adv

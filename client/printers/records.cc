@@ -11,16 +11,21 @@
 namespace adv {
 namespace {
 
-// The name of a class; its number while the names are not known.
+std::string BoolText(bool value) { return value ? "true" : "false"; }
+
+}  // namespace
+
 std::string ClassText(const RecordNames& names, int label) {
   const bool known =
       label >= 0 && label < static_cast<int>(names.classes.size());
   return known ? names.classes[label] : absl::StrCat(label);
 }
 
-std::string BoolText(bool value) { return value ? "true" : "false"; }
-
-}  // namespace
+std::string SaidText(const RecordNames& names, int prediction,
+                     double confidence, bool fooled) {
+  return absl::StrCat(fooled ? "✗ " : "  ", ClassText(names, prediction), " ",
+                      PercentText(confidence), "%");
+}
 
 RecordNames NamesOf(const v1::Evaluation& evaluation) {
   RecordNames names;
@@ -55,18 +60,13 @@ Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
   }
   Table table(columns);
   for (const v1::EvaluationRecord& record : records) {
-    // "✗ cat 61.2%". The blanks in place of the mark keep the names in line.
-    const auto said = [&](int prediction, double confidence, bool fooled) {
-      return absl::StrCat(fooled ? "✗ " : "  ", ClassText(names, prediction),
-                          " ", PercentText(confidence), "%");
-    };
     std::vector<std::string> cells = {
         absl::StrCat(record.index()), ClassText(names, record.label()),
-        said(record.prediction(), record.confidence(),
-             record.prediction() != record.label())};
+        SaidText(names, record.prediction(), record.confidence(),
+                 record.prediction() != record.label())};
     for (const v1::AttackRecord& attack : record.attacks()) {
-      cells.push_back(
-          said(attack.prediction(), attack.confidence(), attack.success()));
+      cells.push_back(SaidText(names, attack.prediction(), attack.confidence(),
+                               attack.success()));
     }
     table.AddRow(cells);
   }

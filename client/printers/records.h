@@ -20,6 +20,14 @@ struct RecordNames {
 };
 RecordNames NamesOf(const v1::Evaluation& evaluation);
 
+// "✗ cat 61.2%": what a model said, and whether that is wrong or where the
+// attack wanted it. Two blanks in place of the mark keep the names in line.
+std::string SaidText(const RecordNames& names, int prediction,
+                     double confidence, bool fooled);
+
+// The name of a class; its number while the names are not known.
+std::string ClassText(const RecordNames& names, int label);
+
 // A table for people: one row for each image, one column for each attack.
 Table RecordTable(const std::vector<v1::EvaluationRecord>& records,
                   const RecordNames& names);

@@ -251,6 +251,7 @@ v1::EvaluationReport CannedReport(const v1::EvaluationSpec& spec) {
         std::string(64, spec.source_model() == "no-cat" ? 'c' : 'b'));
   }
   resolved->set_samples(1000);
+  resolved->set_dataset_sha256(std::string(64, 'd'));
   for (const auto& class_name : ClassNames()) {
     report.add_class_names(class_name);
   }

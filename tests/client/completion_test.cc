@@ -87,6 +87,9 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
   EXPECT_EQ(Complete("classify " + Path("a")), Path("a.png") + "\n");
   EXPECT_EQ(Complete("models import " + Path("a.o")), Path("a.onnx") + "\n");
   EXPECT_EQ(Complete("completion f"), "fish\n");
+  EXPECT_EQ(Complete("evaluations attach a"), "a01111111111\n");
+  EXPECT_EQ(Complete("evaluations diff a01111 a"), "a01111111111\n");
+  EXPECT_EQ(Complete("evaluations resume --det"), "--detach\n");
   EXPECT_EQ(Complete("evaluate --attack=carl"), "carlini-wagner\n");
   EXPECT_EQ(Complete("evaluate --attack=pgd,ap"), "pgd,apgd\n");
   EXPECT_EQ(Complete("evaluate --norm=l2"), "l2\n");

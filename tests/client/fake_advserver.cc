@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   }
   adv::testing::FakeOptions options;
   options.hold_evaluations = std::getenv("FAKE_ADVSERVER_HOLD") != nullptr;
+  options.forgetful = true;  // a private server has no evaluations yet
   const adv::testing::FakeServer server(options);
   std::cout << "listening on " << server.address() << std::endl;
   pause();

@@ -11,81 +11,23 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "tests/client/canned_records.h"
 
 namespace adv::testing {
 namespace {
 
 constexpr int kImageBytes = 3072;
 
+// The evaluation that an id stands for; of other ids no-cat's.
+v1::Evaluation KnownEvaluation(const std::string& id) {
+  return CannedEvaluation(StoredSpec(id));
+}
+
 void AddScore(int label, double probability, v1::Classification* into) {
   auto* score = into->add_top();
   score->set_label(label);
   score->set_class_name(ClassNames()[label]);
   score->set_probability(probability);
-}
-
-v1::EvaluationRecord MakeRecord(int index, const v1::EvaluationSpec& spec) {
-  v1::EvaluationRecord record;
-  record.set_index(index);
-  record.set_label(index % 10);
-  record.set_prediction(index % 10);
-  record.set_confidence(.9);
-  record.set_label_confidence(.9);
-  for (int i = 0; i < spec.attacks_size() * spec.epsilons_size(); ++i) {
-    auto* attack = record.add_attacks();
-    attack->set_target(-1);
-    attack->set_prediction(5);
-    attack->set_confidence(.75);
-    attack->set_success(index % 10 != 5);
-    attack->set_linf(.01);
-  }
-  return record;
-}
-
-// The attacked image has 2 more in every byte than the original, which has the
-// image's index.
-void AddDatasetImages(const v1::GenerateAdversarialRequest& request,
-                      std::int64_t odd_image,
-                      v1::GenerateAdversarialResponse* response) {
-  v1::EvaluationSpec one;
-  one.add_attacks();
-  one.add_epsilons();
-  const int side = 4, values = 3 * side * side;
-  const auto& indices = request.dataset_images().indices();
-  for (auto* batch :
-       {response->mutable_images(), response->mutable_originals()}) {
-    const bool bytes =
-        request.eight_bit() || batch == response->mutable_originals();
-    const int more = batch == response->mutable_images() ? 2 : 0;
-    for (const std::int64_t length : {indices.size(), 3, side, side}) {
-      batch->add_shape(length);
-    }
-    batch->set_layout(v1::IMAGE_LAYOUT_NCHW);
-    batch->set_data_type(bytes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32);
-    for (const auto index : indices) {
-      const int level = static_cast<int>(index) + more;
-      const float pixel = static_cast<float>(level) / 255;
-      std::string value(1, static_cast<char>(level));
-      if (!bytes) value.assign(reinterpret_cast<const char*>(&pixel), 4);
-      for (int i = 0; i < values; ++i) batch->mutable_data()->append(value);
-    }
-  }
-  for (const auto index : indices) {
-    auto* result = response->add_results();
-    *result->mutable_record() =
-        MakeRecord(static_cast<int>(index), one).attacks(0);
-    if (static_cast<std::int64_t>(index) == odd_image) {
-      result->mutable_record()->set_linf(.02);
-    }
-  }
-}
-
-v1::EvaluationSpec StoredSpec() {
-  v1::EvaluationSpec spec;
-  spec.set_model("no-cat@1");
-  spec.add_attacks()->mutable_fgsm();
-  spec.add_epsilons()->set_pixels(.01);
-  return spec;
 }
 
 }  // namespace
@@ -177,6 +119,11 @@ class FakeServer::Evaluations final
       if (!fake_.options_.fail.ok()) return fake_.options_.fail;
     }
     v1::Evaluation done = CannedEvaluation(request->spec());
+    if (!request->expected_id().empty() &&
+        request->expected_id() != done.id()) {
+      return {grpc::StatusCode::FAILED_PRECONDITION, "it has changed"};
+    }
+    MarkRecords(fake_.options_.odd_records, done.mutable_report());
     fake_.Answer(&done);
     v1::EvaluateRobustnessResponse message;
     *message.mutable_evaluation() = done;
@@ -208,15 +155,19 @@ class FakeServer::Evaluations final
                              const v1::GetEvaluationRequest* request,
                              v1::GetEvaluationResponse* response) override {
     if (!fake_.options_.fail.ok()) return fake_.options_.fail;
-    if (request->id().rfind("a0", 0) != 0) {
+    if (!Knows(request->id())) {
       return {grpc::StatusCode::NOT_FOUND,
               absl::StrCat("no evaluation ", request->id())};
     }
-    *response->mutable_evaluation() = CannedEvaluation(StoredSpec());
-    if (fake_.options_.hold_evaluations) {
-      response->mutable_evaluation()->clear_report();
-      response->mutable_evaluation()->set_state(v1::EVALUATION_STATE_RUNNING);
-      response->mutable_evaluation()->set_samples_done(500);
+    v1::Evaluation& evaluation = *response->mutable_evaluation();
+    evaluation = KnownEvaluation(request->id());
+    MarkRecords(fake_.options_.odd_records, evaluation.mutable_report());
+    evaluation.set_state(fake_.options_.hold_evaluations
+                             ? v1::EVALUATION_STATE_RUNNING
+                             : fake_.options_.state);
+    if (evaluation.state() != v1::EVALUATION_STATE_SUCCEEDED) {
+      evaluation.clear_report();
+      evaluation.set_samples_done(500);
     }
     return fake_.Answer(response);
   }
@@ -227,7 +178,7 @@ class FakeServer::Evaluations final
                                v1::ListEvaluationsResponse* response) override {
     if (!fake_.options_.fail.ok()) return fake_.options_.fail;
     auto* one = response->add_evaluations();
-    *one = CannedEvaluation(StoredSpec());
+    *one = KnownEvaluation("a0");
     one->clear_report();
     if (request->page_token().empty()) {
       response->set_next_page_token("2");
@@ -271,13 +222,22 @@ class FakeServer::Evaluations final
     const int end = std::min<int>(
         records, begin + std::min<int>(request->page_size(), 300));
     for (int i = begin; i < end; ++i) {
-      *response->add_records() = MakeRecord(i, StoredSpec());
+      *response->add_records() =
+          MakeRecord(i, StoredSpec(request->id()), fake_.options_.odd_records);
     }
     if (end < records) response->set_next_page_token(absl::StrCat(end));
     return grpc::Status::OK;
   }
 
  private:
+  bool Knows(const std::string& id) {
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    if (fake_.options_.forgetful && fake_.log_.evaluations.empty()) {
+      return false;
+    }
+    return id.rfind("a0", 0) == 0 || id.rfind("b0", 0) == 0;
+  }
+
   FakeServer& fake_;
 };
 
@@ -350,7 +310,7 @@ class FakeServer::Info final : public v1::ServerService::Service {
     auto* dataset = response->add_datasets();
     dataset->set_name("cifar10-sample");
     dataset->set_size(1000);
-    dataset->set_sha256(std::string(64, 'd'));
+    dataset->set_sha256(options_.dataset_sha256);
     for (const auto& name : ClassNames()) dataset->add_class_names(name);
     for (const char* name : {"fgsm", "igsm", "mi_fgsm", "boundary"}) {
       response->add_attacks(name);

@@ -44,8 +44,16 @@ struct FakeOptions {
   std::size_t refused = 0;
   // An evaluation stays at half until it is cancelled.
   bool hold_evaluations = false;
+  // The state of an evaluation that is asked for by its id.
+  v1::EvaluationState state = v1::EVALUATION_STATE_SUCCEEDED;
+  // Knows evaluations by their ids only after it ran one.
+  bool forgetful = false;
   // Records of an evaluation.
   int records = 1000;
+  // The images whose index is a multiple of it have other records; 0: none.
+  int odd_records = 0;
+  // Of its data set.
+  std::string dataset_sha256 = std::string(64, 'd');
   // Images of a request, as the server's limits tell it.
   std::uint32_t images_per_request = 1024;
   // The image of the data set that is attacked otherwise than its record says;

@@ -31,7 +31,8 @@ TEST_F(InterruptTest, OnceDetachesAndTheEvaluationGoesOn) {
   process.Signal(SIGINT);
   EXPECT_EQ(process.Wait(), 1);
   EXPECT_THAT(process.err(), HasSubstr("Detached; the evaluation goes on"));
-  EXPECT_THAT(process.err(), HasSubstr("advctl evaluations show a01111111111"));
+  EXPECT_THAT(process.err(),
+              HasSubstr("advctl evaluations attach a01111111111"));
   EXPECT_THAT(server_->log().cancelled, ElementsAre());
 }
 

@@ -138,7 +138,7 @@ class FullDiskTest(unittest.TestCase):
         done = advctl(*self.COMMAND, server=server.address)
         self.assertEqual(self.REFUSED, done.returncode, done.stderr)
         self.assertIn("it resumes once there is room", done.stderr)
-        self.assertIn("run the same command again", done.stderr)
+        self.assertIn("advctl evaluations resume", done.stderr)
         self.assertNotIn("may still go on", done.stderr)
         server.terminate()
         self.assertEqual(0, server.wait())
