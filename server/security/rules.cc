@@ -1,7 +1,5 @@
 #include "server/security/rules.h"
 
-#include <absl/container/flat_hash_map.h>
-
 #include <array>
 
 namespace adv {
@@ -57,13 +55,10 @@ const std::vector<Rule>& Rules() {
 }
 
 const Rule* FindRule(absl::string_view method) {
-  static const auto& by_method = *[] {
-    auto* map = new absl::flat_hash_map<absl::string_view, const Rule*>;
-    for (const Rule& rule : Rules()) map->emplace(rule.method, &rule);
-    return map;
-  }();
-  const auto found = by_method.find(method);
-  return found == by_method.end() ? nullptr : found->second;
+  for (const Rule& rule : Rules()) {
+    if (method == rule.method) return &rule;
+  }
+  return nullptr;
 }
 
 }  // namespace adv

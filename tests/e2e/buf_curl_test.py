@@ -14,6 +14,7 @@ from harness import (ROOT, main, needs_zoo, read_sample, shared_server, stubs)
 SECONDS = 60
 SERVICES = {"adv.v1.AttackEvaluationService", "adv.v1.ModelService",
             "adv.v1.ServerService", "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection",
             "inference.GRPCInferenceService"}
 

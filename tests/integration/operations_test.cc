@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "tests/integration/random_models.h"
 #include "tests/integration/server_fixture.h"
 
@@ -269,12 +270,21 @@ TEST_F(OperationsTest, DrainEndsStreamsAndRefusesWork) {
       grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_F(OperationsTest, AHealthWatchDoesNotHoldADrainAndACallIsAnswered) {
+TEST_F(OperationsTest, OpenStreamsDoNotHoldADrainAndACallIsAnswered) {
   ServeMetrics();
   const auto health = grpc::health::v1::Health::NewStub(channel_);
   const auto watching = Context();
   const auto watch = health->Watch(watching.get(), {});
   ASSERT_TRUE(watch->Read(&health_));
+  const auto reflecting = Context();
+  const auto reflection =
+      grpc::reflection::v1::ServerReflection::NewStub(channel_)
+          ->ServerReflectionInfo(reflecting.get());
+  grpc::reflection::v1::ServerReflectionRequest question;
+  question.set_list_services("");
+  grpc::reflection::v1::ServerReflectionResponse answer;
+  ASSERT_TRUE(reflection->Write(question));
+  ASSERT_TRUE(reflection->Read(&answer));
   const auto context = Context();
   v1::GenerateAdversarialRequest request = GoodGenerate();
   request.mutable_attack()->mutable_igsm()->set_steps(100);
@@ -299,6 +309,8 @@ TEST_F(OperationsTest, AHealthWatchDoesNotHoldADrainAndACallIsAnswered) {
   while (watch->Read(&health_)) {
   }
   EXPECT_FALSE(watch->Finish().ok());
+  EXPECT_FALSE(reflection->Read(&answer));
+  EXPECT_FALSE(reflection->Finish().ok());
 }
 
 TEST_F(OperationsTest, AClientThatIsGoneIsCutOff) {

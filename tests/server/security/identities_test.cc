@@ -28,10 +28,10 @@ Json Good() {
 std::string FaultOf(const Json& list) {
   return std::string(Identities::Parse(list.dump()).status().message());
 }
-// Of one entry with a field that is changed.
-std::string FaultOf(const std::string& field, const Json& value) {
+// Of one entry with a field whose JSON is changed.
+std::string FaultWith(const char* field, const std::string& json) {
   Json entry = Good();
-  entry[field] = value;
+  entry[field] = Json::parse(json);
   return FaultOf(Json::array({entry}));
 }
 
@@ -81,32 +81,36 @@ TEST(IdentitiesTest, TwoTokensMakeAChangeWithoutAGap) {
 }
 
 TEST(IdentitiesTest, EveryFaultNamesItsField) {
-  const std::string digits(64, 'g');
   const std::vector<std::pair<std::string, std::string>> faults = {
-      {FaultOf("name", ""), "[0].name must"},
-      {FaultOf("name", std::string(65, 'a')), "[0].name must"},
-      {FaultOf("name", "a b"), "[0].name must"},
-      {FaultOf("name", 3), "[0].name must"},
-      {FaultOf("role", "root"), "[0].role must be viewer, evaluator or admin"},
-      {FaultOf("role", "anyone"), "[0].role must"},
-      {FaultOf("role", nullptr), "[0].role must"},
-      {FaultOf("token_sha256", "12ab"), "[0].token_sha256 must be 64"},
-      {FaultOf("token_sha256", digits), "[0].token_sha256 must be 64"},
-      {FaultOf("token_sha256", Json::array()), "[0].token_sha256 must"},
-      {FaultOf("token_sha256", {{"a", 1}}), "[0].token_sha256 must"},
-      {FaultOf("certificate", ""), "[0].certificate must"},
-      {FaultOf("certificate", {"a", 7}), "[0].certificate must"},
-      {FaultOf("quota", 7), "[0].quota must be an object"},
-      {FaultOf("quota", {{"calls_per_minute", 0}}),
+      {FaultWith("name", R"("")"), "[0].name must"},
+      {FaultWith("name", '"' + std::string(65, 'a') + '"'), "[0].name must"},
+      {FaultWith("name", R"("a b")"), "[0].name must"},
+      {FaultWith("name", "3"), "[0].name must"},
+      {FaultWith("role", R"("root")"),
+       "[0].role must be viewer, evaluator or admin"},
+      {FaultWith("role", R"("anyone")"), "[0].role must"},
+      {FaultWith("role", "null"), "[0].role must"},
+      {FaultWith("token_sha256", R"("12ab")"), "[0].token_sha256 must be 64"},
+      {FaultWith("token_sha256", '"' + std::string(64, 'g') + '"'),
+       "[0].token_sha256 must be 64"},
+      {FaultWith("token_sha256", "[]"), "[0].token_sha256 must"},
+      {FaultWith("token_sha256", R"({"a": 1})"), "[0].token_sha256 must"},
+      {FaultWith("certificate", R"("")"), "[0].certificate must"},
+      {FaultWith("certificate", R"(["a", 7])"), "[0].certificate must"},
+      {FaultWith("quota", "7"), "[0].quota must be an object"},
+      {FaultWith("quota", R"({"calls_per_minute": 0})"),
        "[0].quota.calls_per_minute must be a whole number"},
-      {FaultOf("quota", {{"cost_per_minute", -1}}),
+      {FaultWith("quota", R"({"cost_per_minute": -1})"),
        "[0].quota.cost_per_minute must"},
-      {FaultOf("quota", {{"evaluations", 1.5}}), "[0].quota.evaluations must"},
-      {FaultOf("quota", {{"evaluations", "2"}}), "[0].quota.evaluations must"},
-      {FaultOf("quota", {{"evaluations", int64_t{1} << 41}}),
+      {FaultWith("quota", R"({"evaluations": 1.5})"),
        "[0].quota.evaluations must"},
-      {FaultOf("quota", {{"bytes", 1}}), "[0].quota.\"bytes\" is not known"},
-      {FaultOf("token", "adv_secret"), "[0].\"token\" is not known"},
+      {FaultWith("quota", R"({"evaluations": "2"})"),
+       "[0].quota.evaluations must"},
+      {FaultWith("quota", R"({"evaluations": 2199023255552})"),
+       "[0].quota.evaluations must"},
+      {FaultWith("quota", R"({"bytes": 1})"),
+       "[0].quota.\"bytes\" is not known"},
+      {FaultWith("token", R"("adv_secret")"), "[0].\"token\" is not known"},
       {FaultOf(Json::array({Good(), 3})), "[1] must be an object"},
       {FaultOf(Json::array({Good(), Good()})), "[1].name is that of"},
       {FaultOf(Json::array({Good(), Good()})), "[1].token_sha256 is that of"},
