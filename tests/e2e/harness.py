@@ -80,6 +80,15 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def store_with(test, *models):
+    """A store that has these models of the zoo, for a server that starts
+    soon."""
+    folder = temporary_folder(test)
+    for model in models:
+        os.symlink(os.path.join(ZOO, model), os.path.join(folder, model))
+    return folder
+
+
 class Server:
     """A real advserver on a port of its own, killed at the latest when the
     test (or the module, with ModuleScope) ends."""
@@ -87,7 +96,7 @@ class Server:
     LISTENING = re.compile(r"listening on (\S+:\S+)")
 
     def __init__(self, test, *flags, state=None, metrics="off", limit=None,
-                 listen="127.0.0.1:0", variables=None):
+                 listen="127.0.0.1:0", variables=None, store=ZOO):
         """`limit`: (resource, (soft, hard)) as resource.setrlimit takes it;
         `variables`: of its environment, beside the tests' own."""
         self.state = state or temporary_folder(test)
@@ -96,7 +105,7 @@ class Server:
         self.address = None
         self._errors = open(self._log_path, "wb")
         self.process = subprocess.Popen(
-            [ADVSERVER, f"--listen={listen}", f"--store={ZOO}",
+            [ADVSERVER, f"--listen={listen}", f"--store={store}",
              f"--state={self.state}", f"--metrics-listen={metrics}", *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=self._errors, text=True,
