@@ -49,10 +49,13 @@ v1::EvaluationProgress ProgressCount::Encode(const WorkSoFar& work,
   v1::EvaluationProgress progress;
   progress.set_samples_done(samples_);
   progress.set_samples_total(samples_total_);
-  *progress.mutable_clean_accuracy() =
-      EncodeRate(WilsonRate(clean_right_, samples_));
-  for (int64_t robust : robust_) {
-    *progress.add_robust_accuracy() = EncodeRate(WilsonRate(robust, samples_));
+  if (samples_ > 0) {
+    *progress.mutable_clean_accuracy() =
+        EncodeRate(WilsonRate(clean_right_, samples_));
+    for (int64_t robust : robust_) {
+      *progress.add_robust_accuracy() =
+          EncodeRate(WilsonRate(robust, samples_));
+    }
   }
   progress.set_passes(work.passes);
   // The pace is that of this run: what the store had took no time.

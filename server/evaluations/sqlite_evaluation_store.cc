@@ -38,7 +38,7 @@ absl::StatusOr<int64_t> ParseToken(const std::string& token, int64_t at_start) {
   int64_t position = 0;
   if (!absl::SimpleAtoi(token, &position) || position < 0) {
     return absl::InvalidArgumentError(
-        "page_token must be the next_page_token of the page before, or empty");
+        "must be the next_page_token of the page before, or empty");
   }
   return position;
 }
@@ -139,7 +139,7 @@ absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
   });
   if (!is_hexadecimal || id.size() < kLeastPrefix || id.size() > kIdLength) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "id must be ", kLeastPrefix, " to ", kIdLength,
+        "must be ", kLeastPrefix, " to ", kIdLength,
         " lower-case hexadecimal digits: an evaluation's id or a beginning of "
         "it"));
   }
@@ -155,9 +155,9 @@ absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
   if (!select.status().ok()) return select.status();
   if (found.empty()) return UnknownEvaluation(id);
   if (found.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "id \"", id, "\" is the beginning of several, for example ", found[0],
-        " and ", found[1]));
+    return absl::InvalidArgumentError(
+        absl::StrCat("is \"", id, "\", the beginning of several, for example ",
+                     found[0], " and ", found[1]));
   }
   return found[0];
 }

@@ -59,9 +59,9 @@ absl::StatusOr<ModelRegistry::Name> ModelRegistry::ParseName(
       (has_version &&
        (!absl::SimpleAtoi(parts.second, &name.version) || name.version == 0))) {
     return absl::InvalidArgumentError(
-        "model must be \"name\" or \"name@version\": the name 1 to 64 "
-        "lower-case letters, digits and dashes, starting with a letter, the "
-        "version a number from 1");
+        "must be \"name\" or \"name@version\": the name 1 to 64 lower-case "
+        "letters, digits and dashes, starting with a letter, the version a "
+        "number from 1");
   }
   return name;
 }

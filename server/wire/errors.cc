@@ -21,6 +21,9 @@ constexpr size_t kMaxMessageBytes = 1200;
 constexpr size_t kMaxViolationBytes = 2400;
 constexpr size_t kMaxDescriptionBytes = 400;
 
+// The pushback after which gRPC's clients do not repeat a call.
+constexpr char kNeverAgain[] = "-1";
+
 // The key under which absl::Status keeps a detail. It is the type_url that
 // google.protobuf.Any wants, so ToGrpcStatus can copy it.
 template <typename Detail>
@@ -257,7 +260,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 
 std::string RetryPushback(const absl::Status& status) {
   google::rpc::RetryInfo info;
-  if (!Find(status, &info)) return "";
+  if (!Find(status, &info)) {
+    return absl::IsResourceExhausted(status) ? kNeverAgain : "";
+  }
   return absl::StrCat(info.retry_delay().seconds() * 1000 +
                       info.retry_delay().nanos() / 1'000'000);
 }

@@ -101,7 +101,9 @@ class FieldViolations {
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The value of grpc-retry-pushback-ms for this error, empty for none. The stock
-// clients wait exactly so long before they try again.
+// clients wait exactly so long before they try again. It is negative, and they
+// do not try again, if something is full that waiting does not empty:
+// RESOURCE_EXHAUSTED without RetryInfo.
 std::string RetryPushback(const absl::Status& status);
 
 }  // namespace adv

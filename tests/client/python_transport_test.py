@@ -84,6 +84,12 @@ class Fake(service_grpc.AttackEvaluationServiceServicer):
         self.count(context)
         return service_pb2.DeleteEvaluationResponse()
 
+    def CancelEvaluation(self, request, context):
+        self.times.append(time.monotonic())
+        refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full",
+               error_details_pb2.ErrorInfo(reason="STORAGE_FULL"),
+               pushback=-1)
+
     def GetEvaluation(self, request, context):
         refuse(context, grpc.StatusCode.NOT_FOUND, "no such evaluation",
                error_details_pb2.ErrorInfo(reason="EVALUATION_NOT_FOUND"),
@@ -196,6 +202,14 @@ class TransportTest(unittest.TestCase):
                 self.failure(adv_client.ResourceExhausted, ask, method,
                              argument, connect=connect)
                 self.assertEqual(1, len(fake.times), method)
+
+    def test_what_would_be_in_vain_is_not_repeated(self):
+        for fake, ask in self.cases():
+            error = self.failure(adv_client.ResourceExhausted, ask,
+                                 "cancel_evaluation", "ab" * 32)
+            self.assertEqual("STORAGE_FULL", error.reason)
+            self.assertIsNone(error.retry_after)
+            self.assertEqual(1, len(fake.times))
 
     def test_errors_say_what_is_wrong(self):
         for _, ask in self.cases():

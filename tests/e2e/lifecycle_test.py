@@ -140,6 +140,8 @@ class FullDiskTest(unittest.TestCase):
         self.assertIn("it resumes once there is room", done.stderr)
         self.assertIn("advctl evaluations resume", done.stderr)
         self.assertNotIn("may still go on", done.stderr)
+        # Another try would be in vain: nobody deletes anything meanwhile.
+        self.assertEqual(1, server.log().count("/EvaluateRobustness"))
         server.terminate()
         self.assertEqual(0, server.wait())
 

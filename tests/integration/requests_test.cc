@@ -18,6 +18,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class RequestsTest : public ServerFixture {
  protected:
@@ -164,6 +165,30 @@ TEST_F(RequestsTest, AllViolationsComeAtOnceAndTheServerGoesOn) {
               ElementsAre("images.data", "labels", "attack.igsm.steps",
                           "epsilon", "goal.targeted.target_class"));
   ExpectServes();
+}
+
+TEST_F(RequestsTest, ViolationsDoNotRepeatTheirField) {
+  const auto description = [](const grpc::Status& status) {
+    google::rpc::BadRequest bad;
+    EXPECT_TRUE(FindDetail(status, &bad)) << status.error_message();
+    return bad.field_violations(0).description();
+  };
+  v1::GetModelRequest model;
+  v1::GetModelResponse model_response;
+  EXPECT_THAT(
+      description(models_->GetModel(Context().get(), model, &model_response)),
+      StartsWith("must be \"name\""));
+  v1::GetEvaluationRequest id;
+  v1::GetEvaluationResponse id_response;
+  EXPECT_THAT(
+      description(stub_->GetEvaluation(Context().get(), id, &id_response)),
+      StartsWith("must be 6 to 64"));
+  v1::ListEvaluationsRequest page;
+  page.set_page_token("x");
+  v1::ListEvaluationsResponse page_response;
+  EXPECT_THAT(description(stub_->ListEvaluations(Context().get(), page,
+                                                 &page_response)),
+              StartsWith("must be the next_page_token"));
 }
 
 TEST_F(RequestsTest, ViolationsByTheThousandStillFitTheTrailers) {

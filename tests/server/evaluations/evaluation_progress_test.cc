@@ -26,6 +26,17 @@ class ProgressCountTest : public ::testing::Test {
   WorkSoFar work_;
 };
 
+TEST_F(ProgressCountTest, AccuraciesAreToldFromTheFirstSampleOn) {
+  v1::EvaluationProgress progress = count_.Encode(work_, clock_.Now());
+  EXPECT_FALSE(progress.has_clean_accuracy());
+  EXPECT_EQ(progress.robust_accuracy_size(), 0);
+  AddSamples(1);
+  progress = count_.Encode(work_, clock_.Now());
+  EXPECT_EQ(progress.clean_accuracy().total(), 1);
+  ASSERT_EQ(progress.robust_accuracy_size(), 1);
+  EXPECT_EQ(progress.robust_accuracy(0).total(), 1);
+}
+
 TEST_F(ProgressCountTest, WithoutASpeedOrAPassTheEndIsNotKnown) {
   EXPECT_EQ(Eta(), -1);
   clock_.Advance(seconds(5));

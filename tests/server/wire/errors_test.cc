@@ -120,6 +120,13 @@ TEST(ErrorsTest, OverloadSaysWhenToComeBack) {
   EXPECT_EQ(RetryPushback(Error(Reason::kInternal, "x")), "");
 }
 
+TEST(ErrorsTest, WhatWaitingDoesNotMendIsNotToBeRepeated) {
+  for (const Reason reason :
+       {Reason::kStorageFull, Reason::kOutOfMemory, Reason::kMessageTooLarge}) {
+    EXPECT_EQ(RetryPushback(Error(reason, "x")), "-1");
+  }
+}
+
 TEST(ErrorsTest, OutsideBytesAreQuotedEscapedAndCut) {
   EXPECT_EQ(Quote("a\nb\xff"), "\"a\\nb\\xff\"");
   EXPECT_EQ(Quote(std::string(200, 'x')),
