@@ -139,6 +139,7 @@ inline constexpr char kFishHead[] = R"SH(# fish completion for advctl
 function __advctl_models
     advctl models list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1 | sort -u
 end
+
 function __advctl_evaluations
     advctl evaluations list --output=csv --timeout=1 2>/dev/null | tail -n +2 | cut -d, -f1
 end
