@@ -1,6 +1,7 @@
 #include "server/security/identities.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <openssl/crypto.h>

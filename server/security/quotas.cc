@@ -4,6 +4,7 @@
 #include <absl/time/time.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "server/wire/errors.h"
 
