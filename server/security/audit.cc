@@ -16,8 +16,9 @@ namespace {
 
 // The name of the field that is set: "fgsm". Empty if none is.
 std::string NameOf(const v1::Attack& attack) {
-  const auto* const field = attack.GetReflection()->GetOneofFieldDescriptor(
-      attack, v1::Attack::descriptor()->FindOneofByName("kind"));
+  const auto* const field =
+      v1::Attack::GetReflection()->GetOneofFieldDescriptor(
+          attack, v1::Attack::descriptor()->FindOneofByName("kind"));
   return field == nullptr ? "" : field->name();
 }
 

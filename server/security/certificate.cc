@@ -143,7 +143,7 @@ absl::Status ClientCheck::Check(const std::string& certificate,
       return known->second.status;
     }
   }
-  const absl::Status status = Verify(certificate, chain);
+  absl::Status status = Verify(certificate, chain);
   const MutexLock lock(mutex_);
   if (verdicts_.size() >= kMostVerdicts) verdicts_.clear();
   verdicts_[certificate] = {now + kVerdictLasts, status};

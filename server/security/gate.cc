@@ -138,7 +138,7 @@ absl::StatusOr<IdentityPtr> Gate::Identify(const Shown& shown) const {
     const auto token = TokenOf(shown.authorization.front());
     if (shown.authorization.size() > 1 || !token) {
       return Unauthenticated(
-          "the metadata \"authorization\" must be \"Bearer TOKEN\", once");
+          R"(the metadata "authorization" must be "Bearer TOKEN", once)");
     }
     IdentityPtr identity = identities->FindByToken(*token);
     if (identity != nullptr) return identity;

@@ -3,6 +3,9 @@
 import os
 import subprocess
 
+# Of `openssl req`.
+NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
 
 def openssl(*arguments, **options):
     return subprocess.run(["openssl", *arguments], check=True,
@@ -13,15 +16,20 @@ def openssl(*arguments, **options):
 class Authority:
     """An authority of its own, in a folder of its own."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, signer=None):
+        """Signed by another authority, or by itself."""
         self.folder = os.path.join(folder, name)
         os.mkdir(self.folder)
         self.key = self._path("ca.key")
         self.certificate = self._path("ca.pem")
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
-                "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
-                "-out", self.certificate, "-days", "30", "-subj",
-                f"/CN={name}", "-addext", "keyUsage=keyCertSign,cRLSign")
+        request = openssl(
+            "req", "-new", *NEW_KEY, "-keyout", self.key, "-subj",
+            f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE",
+            "-addext", "keyUsage=keyCertSign,cRLSign")
+        by = (["-CA", signer.certificate, "-CAkey", signer.key,
+               "-set_serial", "1"] if signer else ["-key", self.key])
+        openssl("x509", "-req", *by, "-copy_extensions", "copyall", "-days",
+                "30", "-out", self.certificate, input=request.encode())
         self._config = self._path("ca.cnf")
         with open(self._config, "w", encoding="utf-8") as file:
             file.write(f"[ca]\ndefault_ca=this\n[this]\n"
@@ -36,10 +44,8 @@ class Authority:
     def issue(self, name, san, serial, *validity):
         """(certificate, key): paths. `validity`: of `openssl x509`."""
         key, certificate = self._path(f"{name}.key"), self._path(f"{name}.pem")
-        request = openssl("req", "-new", "-newkey", "ec", "-pkeyopt",
-                          "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-                          "-subj", f"/CN={name}", "-addext",
-                          f"subjectAltName={san}")
+        request = openssl("req", "-new", *NEW_KEY, "-keyout", key, "-subj",
+                          f"/CN={name}", "-addext", f"subjectAltName={san}")
         openssl("x509", "-req", "-CA", self.certificate, "-CAkey", self.key,
                 "-set_serial", str(serial), "-copy_extensions", "copyall",
                 "-out", certificate, *(validity or ("-days", "30")),
