@@ -129,9 +129,12 @@ grpc_ssl_server_certificate_config* Tls::TakeConfig() {
   is_new_ = false;
   const grpc_ssl_pem_key_cert_pair pair = {current_.key.c_str(),
                                            current_.certificate.c_str()};
-  return grpc_ssl_server_certificate_config_create(
-      current_.client_ca.empty() ? nullptr : current_.client_ca.c_str(), &pair,
-      1);
+  // gRPC ends the process if there are no authorities. Where clients are not
+  // asked for certificates, it uses none, so any do.
+  const std::string& authorities =
+      current_.client_ca.empty() ? current_.certificate : current_.client_ca;
+  return grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair,
+                                                   1);
 }
 
 void Tls::Refresh() {

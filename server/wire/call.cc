@@ -46,7 +46,9 @@ std::string RequestId(const grpc::CallbackServerContext& context) {
              : MakeRequestId();
 }
 
-std::string Text(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string Text(const grpc::string_ref& text) {
+  return {text.data(), text.size()};
+}
 
 // The first value of a property of the connection; empty if there is none.
 std::string Property(const grpc::AuthContext& connection, const char* name) {

@@ -211,7 +211,25 @@ class TlsTest(unittest.TestCase):
 
 @needs_zoo
 @needs_programs("openssl")
-class RequiredCertificateTest(unittest.TestCase):
+class ClientCertificatesTest(unittest.TestCase):
+
+    def test_without_authorities_no_client_is_asked_for_one(self):
+        folder = temporary_folder(self)
+        authority = certificates.Authority(folder, "ca")
+        foreign = certificates.Authority(folder, "foreign")
+        certificate, key = authority.issue("server", "IP:127.0.0.1", 1)
+        server = Server(self, f"--tls-certificate={certificate}",
+                        f"--tls-key={key}")
+        root = certificates.read(authority.certificate)
+        leaf, leaf_key = foreign.issue("client", "DNS:client", 2)
+        for shown in ((), (certificates.read(leaf_key),
+                           certificates.read(leaf))):
+            credentials = grpc.ssl_channel_credentials(root, *shown)
+            with grpc.secure_channel(server.address, credentials,
+                                     OWN_CONNECTION) as channel:
+                self.assertEqual(OK, server_info(channel)[0])
+        self.assertIn("method=GetServerInfo code=OK", server.log())
+        self.assertIn("identity=anonymous", server.log())
 
     def test_only_clients_with_a_certificate_get_in(self):
         folder = temporary_folder(self)
