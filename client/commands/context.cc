@@ -1,7 +1,8 @@
 // advctl context: the servers that have a name. No call is made.
+#include <functional>
 #include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/commands.h"
@@ -33,7 +34,7 @@ void Say(Context& context, const std::string& line) {
 ServerAccess Given(const Context& context) {
   AccessFlags flags = context.options().access;
   flags.given.erase(FlagSource::kEnvironment);
-  return Absolute(flags.Merged());
+  return Absolute(flags.Over({}));
 }
 
 // Whether a call could use the access; that the server answers is not asked.
@@ -210,10 +211,12 @@ ExitCode Show(Context& context, std::string name) {
   return kOk;
 }
 
+using NamedAction = std::function<ExitCode(Context&, const std::string&)>;
+
 // A verb of the group that takes a name and does `run` with it.
-template <typename Run>
 CLI::App* AddNamed(CLI::App* group, const char* verb, const char* about,
-                   Action* action, const Run& run, bool required = true) {
+                   Action* action, const NamedAction& run,
+                   bool required = true) {
   CLI::App* command = group->add_subcommand(verb, about);
   auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "Of the context")->required(required);

@@ -1,25 +1,15 @@
 #include "client/contexts/access.h"
 
 #include <filesystem>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "client/contexts/saved_contexts.h"
 
 namespace adv {
 namespace {
-
-constexpr char kDefaultServer[] = "localhost:50051";
-
-void Overlay(const ServerAccess& stronger, ServerAccess* access) {
-  for (const AccessField& field : kAccessFields) {
-    if (!(stronger.*field.value).empty()) {
-      access->*field.value = stronger.*field.value;
-    }
-  }
-  access->tls = access->tls || stronger.tls;
-}
 
 std::string AbsolutePath(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
@@ -27,9 +17,15 @@ std::string AbsolutePath(const std::string& path) {
 
 }  // namespace
 
-ServerAccess AccessFlags::Merged() const {
-  ServerAccess access;
-  for (const auto& [source, said] : given) Overlay(said, &access);
+ServerAccess AccessFlags::Over(ServerAccess access, FlagSource weakest) const {
+  for (const auto& [source, said] : given) {
+    if (source < weakest) continue;
+    for (const AccessField& field : kAccessFields) {
+      const std::string& value = said.*field.value;
+      if (!value.empty()) access.*field.value = value;
+    }
+    access.tls = access.tls || said.tls;
+  }
   return access;
 }
 
@@ -38,25 +34,6 @@ bool AccessFlags::UsesContext() const {
     if (source > context_source && !said.server.empty()) return false;
   }
   return true;
-}
-
-absl::StatusOr<ServerAccess> ResolveAccess(const AccessFlags& flags,
-                                           const SavedContexts& contexts) {
-  ServerAccess access;
-  const std::string& name =
-      flags.context.empty() ? contexts.current : flags.context;
-  if (flags.UsesContext() && !name.empty()) {
-    const auto context = contexts.Get(name);
-    if (!context.ok()) return context.status();
-    access = *context;
-    for (const auto& [source, said] : flags.given) {
-      if (source >= flags.context_source) Overlay(said, &access);
-    }
-  } else {
-    access = flags.Merged();
-  }
-  if (access.server.empty()) access.server = kDefaultServer;
-  return access;
 }
 
 ServerAccess Absolute(ServerAccess access) {

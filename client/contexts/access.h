@@ -4,13 +4,9 @@
 #include <map>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "command_line/flags.h"
 
 namespace adv {
-
-struct SavedContexts;
 
 // How a server is reached. What is empty was not said.
 struct ServerAccess {
@@ -48,20 +44,15 @@ struct AccessFlags {
   std::string context;  // of --context; empty: the current one
   FlagSource context_source = FlagSource::kDefault;
 
-  // All that was given; the stronger source wins.
-  ServerAccess Merged() const;
+  // `access` with what was given in place of its own, by sources that are not
+  // weaker than `weakest`; the stronger source wins.
+  ServerAccess Over(ServerAccess access,
+                    FlagSource weakest = FlagSource::kDefault) const;
 
   // Whether a context counts: none does if --server has a stronger source than
   // --context, because a token must not go to an address that it is not for.
   bool UsesContext() const;
 };
-
-// The access of a call. A context counts as if all of it were said where its
-// name is: it hides what weaker sources say, and stronger ones replace single
-// fields. Without any address it is localhost:50051. INVALID_ARGUMENT if there
-// is no context of that name; the message lists the known ones.
-absl::StatusOr<ServerAccess> ResolveAccess(const AccessFlags& flags,
-                                           const SavedContexts& contexts);
 
 // The same access for any working folder: files and Unix sockets have absolute
 // paths.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/contexts/resolve_access.h"
 #include "client/contexts/saved_contexts.h"
 #include "client/session/channel.h"
 #include "client/session/credentials.h"

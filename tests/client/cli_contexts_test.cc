@@ -210,13 +210,16 @@ TEST_F(ContextsTest, OptionsComeFromTheEnvironment) {
 }
 
 TEST_F(ContextsTest, FlagfilesHoldFlagsOfCommandsToo) {
-  const std::string flags = Write("flags", "--server=" + server_->address() +
-                                               "\n--model=no-cat\n--samples=7");
+  const std::string flags =
+      Write("flags", "--server=" + server_->address() +
+                         "\n--model=no-cat\n--samples=7\n--attack=fgsm\n");
   const Outcome outcome = Advctl(
       {"evaluate", "--no-compare", "--samples=9", "--flagfile=" + flags});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   ASSERT_EQ(server_->log().evaluations.size(), 1U);
-  EXPECT_EQ(server_->log().evaluations[0].spec().model(), "no-cat");
+  const v1::EvaluationSpec& spec = server_->log().evaluations[0].spec();
+  EXPECT_EQ(spec.model(), "no-cat");
+  EXPECT_EQ(spec.samples(), 9U);
   const Outcome wrong = Advctl({"models", "list", "--flagfile=" + flags});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr(flags + ":2: there is no flag --model"));

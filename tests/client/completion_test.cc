@@ -82,7 +82,7 @@ TEST_F(CompletionTest, BashOffersWhatFits) {
   EXPECT_EQ(Complete("--context=h"), "home\n");
   EXPECT_EQ(Complete("--context=lab evaluate --model=n"), "no-cat\n");
   std::ofstream{Path("ca.pem")};
-  EXPECT_EQ(Complete("--ca=" + Path("c")), Path("ca.pem") + "\n");
+  EXPECT_EQ(Complete("--ca=" + Path("ca")), Path("ca.pem") + "\n");
   for (const char* name : {"a.png", "a.onnx"}) std::ofstream{Path(name)};
   EXPECT_EQ(Complete("classify " + Path("a")), Path("a.png") + "\n");
   EXPECT_EQ(Complete("models import " + Path("a.o")), Path("a.onnx") + "\n");

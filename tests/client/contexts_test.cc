@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/contexts/access.h"
+#include "client/contexts/resolve_access.h"
 #include "client/contexts/saved_contexts.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

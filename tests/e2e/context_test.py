@@ -5,6 +5,8 @@ case asks the real one.
 """
 
 import collections
+import hashlib
+import json
 import os
 import subprocess
 import threading
@@ -302,23 +304,66 @@ class ChosenTest(ContextTest):
 
 
 @needs_zoo
+class PrivateServerTest(ContextTest):
+
+    def test_it_takes_nothing_from_the_environment(self):
+        wrong = {"ADV_WORKERS": "many", "ADV_FLAGFILE": "/no/such"}
+        text = self.asserts(OK, self.run_in("--local", "models", "list",
+                                            variables=wrong))
+        self.assertIn("no-cat", text)
+        done = subprocess.run([ADVSERVER], env={**environment(), **wrong},
+                              stderr=subprocess.PIPE, text=True, check=False,
+                              timeout=60)
+        self.assertEqual(USAGE, done.returncode)
+        self.assertIn("--flagfile: /no/such cannot be read", done.stderr)
+
+
+@needs_zoo
 class RealServerTest(ContextTest):
 
-    def test_mutual_tls(self):
+    def setUp(self):
+        super().setUp()
         known = subprocess.run([ADVSERVER, "--help"], stdout=subprocess.PIPE,
                                text=True, check=True).stdout
         if "--tls-certificate" not in known:
             self.skipTest("this advserver has no TLS")
+
+    def serve_real(self, *flags):
         certificate, key = self.authority.issue("server")
-        server = Server(self, f"--tls-certificate={certificate}",
-                        f"--tls-key={key}",
-                        f"--tls-client-ca={self.authority.certificate}")
-        mine, my_key = self.authority.issue("me", "DNS:me")
+        return Server(self, f"--tls-certificate={certificate}",
+                      f"--tls-key={key}", *flags).address
+
+    def test_mutual_tls(self):
+        address = self.serve_real(
+            f"--tls-client-ca={self.authority.certificate}",
+            "--tls-require-client-certificate")
+        certificate, key = self.authority.issue("me", "DNS:me")
         self.asserts(OK, self.run_in(
-            "context", "add", "real", f"--server={server.address}", self.ca,
-            f"--certificate={mine}", f"--key={my_key}"))
+            "context", "add", "real", f"--server={address}", self.ca,
+            f"--certificate={certificate}", f"--key={key}"))
         text = self.asserts(OK, self.run_in("--context=real", "models", "list"))
         self.assertIn("no-cat", text)
+        self.asserts(UNREACHABLE, advctl("models", "list", self.ca,
+                                         server=address))
+
+    def test_a_token_has_a_role(self):
+        identities = os.path.join(self.folder, "identities.json")
+        digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+        with open(identities, "w", encoding="utf-8") as file:
+            json.dump([{"name": "me", "role": "viewer",
+                        "token_sha256": digest}], file)
+        address = self.serve_real(f"--identities={identities}")
+        known = [self.ca, f"--token-file={self.token}"]
+        self.asserts(OK, advctl("models", "list", *known, server=address))
+        text = self.asserts(REFUSED, advctl("models", "reload", *known,
+                                            server=address))
+        self.assertIn("PERMISSION_DENIED", text)
+        text = self.asserts(REFUSED, advctl("models", "list", self.ca,
+                                            server=address))
+        self.assertIn("UNAUTHENTICATED", text)
+        self.assertIn("--token-file", text)
+        self.asserts(OK, advctl("server", "ready", "--wait=60", self.ca,
+                                server=address))
 
 
 if __name__ == "__main__":
