@@ -154,8 +154,9 @@ class Executor {
   // held. Otherwise neither is ever called:
   //   RESOURCE_EXHAUSTED  the lane is full; ask again after RetryAfter(lane)
   //   INVALID_ARGUMENT    it is larger than the lane will ever hold
-  //   DEADLINE_EXCEEDED   others wait, and the deadline lies before its
-  //                       expected end; ask again after RetryAfter(lane)
+  //   DEADLINE_EXCEEDED   it has passed, or others wait, and a quarter more
+  //                       than the expected time to the end would pass it; ask
+  //                       again after RetryAfter(lane)
   //   CANCELLED           its token is cancelled already
   //   UNAVAILABLE         draining
   absl::Status Submit(JobOptions options, Job job, Done done)

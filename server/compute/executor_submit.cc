@@ -13,6 +13,9 @@
 namespace adv {
 namespace {
 
+// A queue that is too long is full of jobs that are expected to end just before
+// their deadlines. Without some time to spare, half of them would end after it.
+constexpr double kCaution = 1.25;
 constexpr auto kLeastRetry = std::chrono::milliseconds(50);
 constexpr auto kMostRetry = std::chrono::seconds(30);
 
@@ -161,12 +164,15 @@ absl::Status Executor::Admit(const JobOptions& options, size_t parts,
     ++stats.rejected_draining;
     return absl::UnavailableError("the server is stopping");
   }
-  if (const Clock::Duration end = ExpectedEnd(options, parts);
-      options.deadline && clock_->Now() + end >= *options.deadline) {
-    ++stats.rejected_deadline;
-    return absl::DeadlineExceededError(
-        absl::StrCat("the deadline would pass before the expected end in ",
-                     Seconds(end), " s"));
+  if (options.deadline) {
+    const Clock::Duration left = *options.deadline - clock_->Now();
+    const Clock::Duration end = ExpectedEnd(options, parts);
+    if (Seconds(left) <= kCaution * Seconds(end)) {
+      ++stats.rejected_deadline;
+      return absl::DeadlineExceededError(absl::StrCat(
+          "the deadline in ", Seconds(left),
+          " s is too close to the expected end in ", Seconds(end), " s"));
+    }
   }
   // Exempt jobs still obey draining and their deadline.
   if (options.exempt) return absl::OkStatus();

@@ -2,6 +2,7 @@
 and what becomes of their calls."""
 
 import collections
+import os
 import threading
 import time
 
@@ -34,39 +35,52 @@ def channels(test, address, count=CONNECTIONS):
     return made
 
 
+# Images answered in a second of the clock, and in one of the server's processor,
+# which does not depend on who else computes; {(code, has pushback): calls}.
+Outcome = collections.namedtuple("Outcome", "per_second per_cpu_second ended")
+
+
+def cpu_seconds(server):
+    """That the process has used so far."""
+    with open(f"/proc/{server.process.pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Load:
     """Calls with the same images and the same seconds to answer."""
 
-    def __init__(self, test, address, images, deadline):
+    def __init__(self, test, server, images, deadline):
+        self._server = server
         self._methods = [channel.unary_unary(METHOD)
-                         for channel in channels(test, address)]
+                         for channel in channels(test, server.address)]
         self._bytes = request_bytes(images)
         self._images = images
         self._deadline = deadline
 
     def closed(self, callers, seconds):
-        """Images a second for callers that ask again as soon as they have an
-        answer."""
+        """Callers that ask again as soon as they have an answer."""
         answered = []
-        end = time.monotonic() + seconds
+        cpu, start = cpu_seconds(self._server), time.monotonic()
 
         def ask(method):
-            while time.monotonic() < end:
+            while time.monotonic() < start + seconds:
                 method(self._bytes, timeout=60)
-                answered.append(time.monotonic())
+                answered.append(self._images)
         threads = [threading.Thread(
             target=ask, args=(self._methods[i % CONNECTIONS],))
                    for i in range(callers)]
-        start = time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return len(answered) * self._images / (time.monotonic() - start)
+        images = sum(answered)
+        return Outcome(images / (time.monotonic() - start),
+                       images / (cpu_seconds(self._server) - cpu),
+                       {(grpc.StatusCode.OK, False): len(answered)})
 
     def open(self, images_per_second, seconds):
-        """Calls that come at this rate whatever becomes of them. Returns
-        (images answered a second, {(code, has pushback): calls})."""
+        """Calls that come at this rate whatever becomes of them."""
         ended, answered = collections.Counter(), []
         all_ended = threading.Semaphore(0)
 
@@ -76,7 +90,7 @@ class Load:
             if call.code() == grpc.StatusCode.OK:
                 answered.append(time.monotonic())
             all_ended.release()
-        start = time.monotonic()
+        cpu, start = cpu_seconds(self._server), time.monotonic()
         calls = int(seconds * images_per_second / self._images)
         for i in range(calls):
             due = start + i * self._images / images_per_second
@@ -87,4 +101,7 @@ class Load:
         for _ in range(calls):
             all_ended.acquire()
         in_time = sum(moment <= stop for moment in answered)
-        return in_time * self._images / (stop - start), ended
+        return Outcome(
+            in_time * self._images / (stop - start),
+            len(answered) * self._images / (cpu_seconds(self._server) - cpu),
+            ended)

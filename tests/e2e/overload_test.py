@@ -17,8 +17,11 @@ IMAGES = 128
 DEADLINE = 3
 SECONDS = 8
 PAIRS = 3
-# Of what it does undisturbed, on cores that others may use, too.
+# Of what it answers without overload, for each second of its processor: that
+# others use the same cores makes no difference then. In seconds of the clock it
+# may, so there only a collapse is an error.
 GOODPUT = .9
+NO_COLLAPSE = .5
 # Below the patience of any prober; typical values are printed.
 HEALTH_SECONDS = 1
 
@@ -91,26 +94,31 @@ class OverloadTest(unittest.TestCase):
 
     def test_three_times_capacity_leaves_capacity(self):
         server = self.server()
-        load = Load(self, server.address, IMAGES, DEADLINE)
+        load = Load(self, server, IMAGES, DEADLINE)
         load.closed(8, 2)
-        ratios, late, calls = [], 0, 0
+        by_cpu, by_clock, late, calls = [], [], 0, 0
         before = load.closed(8, SECONDS)
         for _ in range(PAIRS):
             with Watch(self, server.address, self.port) as watch:
-                goodput, ended = load.open(3 * before, SECONDS)
+                over = load.open(3 * before.per_second, SECONDS)
             after = load.closed(8, SECONDS)
-            ratios.append(2 * goodput / (before + after))
-            print(f"capacity {before:.0f} and {after:.0f} images/s, under "
-                  f"three times as many calls {goodput:.0f} "
-                  f"({ratios[-1]:.2f}); {watch.text()}")
-            late += self.check_refusals(ended)
-            calls += sum(ended.values())
+            by_cpu.append(2 * over.per_cpu_second / (
+                before.per_cpu_second + after.per_cpu_second))
+            by_clock.append(2 * over.per_second / (
+                before.per_second + after.per_second))
+            print(f"{before.per_second:.0f} images/s, under three times as "
+                  f"many calls {over.per_second:.0f}, {after.per_second:.0f} "
+                  f"after ({by_clock[-1]:.2f}; {by_cpu[-1]:.2f} for each "
+                  f"second of the processor); {watch.text()}", flush=True)
+            late += self.check_refusals(over.ended)
+            calls += sum(over.ended.values())
             self.assertLess(statistics.median(watch.latencies), .1)
             self.assertLess(max(watch.latencies), HEALTH_SECONDS)
             self.assertLessEqual(max(watch.costs), metric(
                 self.port, "adv_queue_cost_limit", 'lane="interactive"'))
             before = after
-        self.assertGreaterEqual(statistics.median(ratios), GOODPUT)
+        self.assertGreaterEqual(statistics.median(by_cpu), GOODPUT)
+        self.assertGreaterEqual(statistics.median(by_clock), NO_COLLAPSE)
         # Nearly all learn before their deadline that there will be no answer.
         self.assertLess(late, calls / 10)
 
@@ -119,10 +127,10 @@ class OverloadTest(unittest.TestCase):
         server = self.server(f"--max-queued-cost={4 * limit}")
         self.assertEqual(limit, metric(self.port, "adv_queue_cost_limit",
                                        'lane="interactive"'))
-        load = Load(self, server.address, IMAGES, deadline=60)
-        capacity = load.closed(8, 2)
+        load = Load(self, server, IMAGES, deadline=60)
+        capacity = load.closed(8, 2).per_second
         with Watch(self, server.address, self.port) as watch:
-            _, ended = load.open(3 * capacity, SECONDS)
+            ended = load.open(3 * capacity, SECONDS).ended
         print(f"{dict(ended)}; {watch.text()}")
         self.assertGreater(
             ended[grpc.StatusCode.RESOURCE_EXHAUSTED, True], 0)
