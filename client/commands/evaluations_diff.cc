@@ -22,7 +22,7 @@ ExitCode DiffEvaluations(Context& context, const DiffFlags& flags) {
   std::unique_ptr<Connection> other;
   if (!flags.other_server.empty()) {
     GlobalOptions options = context.options();
-    options.server = flags.other_server;
+    options.access = AccessFlags::To(flags.other_server);
     options.local = false;
     auto opened = Connection::Open(options);
     if (!opened.ok()) {

@@ -146,7 +146,9 @@ ExitCode ReproduceEvaluation(Context& context, const ReproduceFlags& flags) {
   if (code != kOk) return code;
   // The context's own server is the one that computes.
   context.options().local = flags.on.empty();
-  if (!flags.on.empty()) context.options().server = flags.on;
+  if (!flags.on.empty()) {
+    context.options().access = AccessFlags::To(flags.on);
+  }
   FinishedEvaluation b{context.Connect(), {}};
   if (b.server == nullptr) return context.connect_error();
   code = CheckInputs(context, *b.server, a.evaluation.resolved());

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,12 @@ std::string AbsolutePath(const std::string& path) {
 }
 
 }  // namespace
+
+AccessFlags AccessFlags::To(std::string address) {
+  AccessFlags flags;
+  flags.given[FlagSource::kCommandLine].server = std::move(address);
+  return flags;
+}
 
 ServerAccess AccessFlags::Over(ServerAccess access, FlagSource weakest) const {
   for (const auto& [source, said] : given) {

@@ -44,6 +44,10 @@ struct AccessFlags {
   std::string context;  // of --context; empty: the current one
   FlagSource context_source = FlagSource::kDefault;
 
+  // As if the command line had said `address` and nothing else: no context
+  // counts, and no token goes there.
+  static AccessFlags To(std::string address);
+
   // `access` with what was given in place of its own, by sources that are not
   // weaker than `weakest`; the stronger source wins.
   ServerAccess Over(ServerAccess access,
