@@ -161,7 +161,8 @@ TEST_F(ExecutorTimeTest, RefusesAtOnceWhatCannotEndInTime) {
   late.deadline = clock_.Now() + milliseconds(4375);
   const absl::Status status = Submit("late", late);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("expected end in 3.5 s"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("expected end in 3.5 s"));
   late.deadline = clock_.Now() + milliseconds(4376);
   EXPECT_TRUE(Submit("in time", late).ok());
   EXPECT_EQ(executor_->stats().lanes[0].rejected_deadline, 1);
