@@ -59,8 +59,8 @@ TEST(ExplainTest, ARefusalForWantOfRoomOrTimeSaysWhenToAskAgain) {
                                          executor, Lane::kInteractive);
   EXPECT_EQ(ReasonName(status), "QUEUE_FULL");
   EXPECT_EQ(RetryPushback(status), "50");
-  const absl::Status late = ExplainJob(absl::DeadlineExceededError("late"),
-                                       executor, Lane::kBulk);
+  const absl::Status late =
+      ExplainJob(absl::DeadlineExceededError("late"), executor, Lane::kBulk);
   EXPECT_EQ(ReasonName(late), "DEADLINE_TOO_SHORT");
   EXPECT_EQ(RetryPushback(late), "50");
 }
