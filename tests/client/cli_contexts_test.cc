@@ -217,7 +217,7 @@ TEST_F(ContextsTest, FlagfilesHoldFlagsOfCommandsToo) {
       {"evaluate", "--no-compare", "--samples=9", "--flagfile=" + flags});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   ASSERT_EQ(server_->log().evaluations.size(), 1U);
-  const v1::EvaluationSpec& spec = server_->log().evaluations[0].spec();
+  const v1::EvaluationSpec spec = server_->log().evaluations[0].spec();
   EXPECT_EQ(spec.model(), "no-cat");
   EXPECT_EQ(spec.samples(), 9U);
   const Outcome wrong = Advctl({"models", "list", "--flagfile=" + flags});

@@ -295,7 +295,7 @@ class TransportTest(unittest.TestCase):
         self.assertTrue(fake.left.is_set())
 
     def self_signed(self):
-        """Paths of a key and a certificate for localhost, and what they hold."""
+        """Paths of a key and a certificate for localhost, and their bytes."""
         folder = tempfile.mkdtemp(prefix="adv-tls-")
         self.addCleanup(shutil.rmtree, folder)
         key, certificate = (os.path.join(folder, n) for n in ("key", "pem"))
