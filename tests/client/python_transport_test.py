@@ -400,7 +400,7 @@ class CompletenessTest(unittest.TestCase):
                         eight_bit=True)
         evaluate = calls.evaluate(
             "no-cat", dataset="d", samples=1, tile_size=1,
-            cancel_on_disconnect=True, **settings).request
+            cancel_on_disconnect=True, expected_id="i", **settings).request
         given = {}
         for message in (
                 calls.classify(LARGE, include_logits=True).request,

@@ -208,7 +208,7 @@ TEST_F(ProgramTest, RefusesToServeOthersInTheClear) {
                 "--state=:memory:", "--store=" + (folder_ / "store")},
                log());
   EXPECT_EQ(open.Wait(), 1);
-  EXPECT_THAT(ReadAll(log()), HasSubstr("no TLS yet"));
+  EXPECT_THAT(ReadAll(log()), HasSubstr("there is no TLS"));
 }
 
 TEST_F(ProgramTest, ASecondServerOnTheSameStateSaysSo) {

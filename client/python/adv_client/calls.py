@@ -139,7 +139,7 @@ def evaluate(
         progress: Optional[Progress] = None, precision: str = "float32",
         norm: Optional[str] = None, success: str = "last_iterate",
         eight_bit: bool = False, tile_size: int = 0,
-        cancel_on_disconnect: bool = False,
+        cancel_on_disconnect: bool = False, expected_id: str = "",
         timeout: Optional[float] = EVALUATION_SECONDS) -> Stream[Event]:
     """Runs an evaluation, or attaches to it.
 
@@ -147,8 +147,9 @@ def evaluate(
     report; watch() takes the same arguments and yields an Event for each
     message of the server. One attack or epsilon need not stand in a list.
     progress(EvaluationProgress) is called on the way. Ending the call early
-    leaves the evaluation running, unless cancel_on_disconnect is set. For the
-    other arguments see generate_adversarial.
+    leaves the evaluation running, unless cancel_on_disconnect is set. With an
+    expected_id the server starts nothing but the evaluation with this id. For
+    the other arguments see generate_adversarial.
     """
     spec = message(
         evaluation_pb2.EvaluationSpec, model=model, dataset=dataset,
@@ -164,7 +165,8 @@ def evaluate(
     return Stream(
         _EVALUATIONS + "EvaluateRobustness",
         pb.EvaluateRobustnessRequest(
-            spec=spec, cancel_on_disconnect=cancel_on_disconnect),
+            spec=spec, cancel_on_disconnect=cancel_on_disconnect,
+            expected_id=expected_id),
         pb.EvaluateRobustnessResponse, _events(progress), timeout)
 
 
