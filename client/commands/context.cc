@@ -129,7 +129,7 @@ std::string Csv(const SavedContexts& contexts) {
     for (const AccessField& field : kAccessFields) {
       row.push_back(access.*field.value);
     }
-    row.push_back(text(access.UsesTls()));
+    row.emplace_back(text(access.UsesTls()));
     table.AddRow(row);
   }
   return table.ToCsv();

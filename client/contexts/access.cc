@@ -1,5 +1,6 @@
 #include "client/contexts/access.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -37,10 +38,9 @@ ServerAccess AccessFlags::Over(ServerAccess access, FlagSource weakest) const {
 }
 
 bool AccessFlags::UsesContext() const {
-  for (const auto& [source, said] : given) {
-    if (source > context_source && !said.server.empty()) return false;
-  }
-  return true;
+  return std::all_of(given.begin(), given.end(), [this](const auto& one) {
+    return one.first <= context_source || one.second.server.empty();
+  });
 }
 
 ServerAccess Absolute(ServerAccess access) {

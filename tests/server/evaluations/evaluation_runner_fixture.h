@@ -163,11 +163,13 @@ class EvaluationRunnerTest : public ::testing::Test {
     EXPECT_TRUE(started.ok()) << started.status();
     return *std::move(started);
   }
-  // From the start to the end without disturbance.
-  v1::Evaluation Run() {
+  // From the start, or from where it is, to the end without disturbance.
+  v1::Evaluation Run(uint64_t seed = 0) {
     Follower listener;
-    const StartedEvaluation started = StartOrDie(&listener);
-    return listener.AwaitEnd();
+    const StartedEvaluation started = StartOrDie(&listener, seed);
+    // No event comes of one that has ended.
+    return started.subscription == nullptr ? started.evaluation
+                                           : listener.AwaitEnd();
   }
 
   ManualClock clock_;
