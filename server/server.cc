@@ -320,10 +320,9 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   evaluations_.Stop();
   const Clock::Time end = std::chrono::steady_clock::now() + grace;
   acceptor_->Stop();
-  // Takes no calls from now on and returns when the last has ended.
-  const std::future<void> shutdown = std::async(std::launch::async, [&] {
-    grpc_->Shutdown(std::chrono::system_clock::now() + grace);
-  });
+  // Calls are refused here and not by gRPC, which would answer CANCELLED to
+  // those that come in while it shuts down. Clients would not repeat them.
+  calls_.Close();
   executor_.Drain(grace);
   // Their jobs may be within a call, which takes longer than what is left.
   const Clock::Duration left =
@@ -335,11 +334,16 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   for (const auto& [name, endpoint] : endpoints_) endpoint->Stop();
   waiting.wait();
   calls_.AwaitNone(end);
-  // What is left nobody ends, such as health watches. Again until it is over:
-  // Shutdown may have begun only now, and calls have come in before it.
-  do {
+  // Closes all connections. What is left nobody ends, such as health watches,
+  // and what is just coming in gets UNAVAILABLE from its own end.
+  grpc_server_cancel_all_calls(grpc_->c_server());
+  const std::future<void> shutdown = std::async(std::launch::async, [&] {
+    grpc_->Shutdown(std::chrono::system_clock::now());
+  });
+  // Again until it is over: connections may have been made meanwhile.
+  while (shutdown.wait_for(kCutOffInterval) != std::future_status::ready) {
     grpc_server_cancel_all_calls(grpc_->c_server());
-  } while (shutdown.wait_for(kCutOffInterval) != std::future_status::ready);
+  }
   log_.Info("drained");
 }
 

@@ -83,13 +83,13 @@ CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
       request_id_(RequestId(*context)),
       start_(std::chrono::steady_clock::now()),
       awaited_(while_draining == WhileDraining::kIsAwaited),
+      taken_(!awaited_ || parts.calls.Begin()),
       caller_(UnknownIdentity()) {
   metrics_.Start();
-  if (awaited_) parts_.calls.Begin();
 }
 
 CallFrame::~CallFrame() {
-  if (awaited_) parts_.calls.End();
+  if (awaited_ && taken_) parts_.calls.End();
 }
 
 absl::Status CallFrame::Admit() {
@@ -101,6 +101,7 @@ absl::Status CallFrame::Admit() {
 
 absl::Status CallFrame::Receive(const grpc::ByteBuffer* bytes,
                                 google::protobuf::Message* message) {
+  if (!taken_) return Error(Reason::kDraining, "the server is stopping");
   if (!admitted_) {
     if (absl::Status status = Admit(); !status.ok()) return status;
     admitted_ = true;

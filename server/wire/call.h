@@ -27,8 +27,8 @@ enum class WhileDraining { kIsAwaited, kIsCutOff };
 // end of a call, one log line, the counters and the trailers.
 class CallFrame {
  public:
-  // All arguments must outlive it. If it is awaited, it counts as a call until
-  // its destruction, when gRPC has sent the last of it.
+  // All arguments must outlive it. If it is awaited and taken, it counts as a
+  // call until its destruction, when gRPC has sent the last of it.
   CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
             const Parts& parts,
             WhileDraining while_draining = WhileDraining::kIsAwaited);
@@ -42,8 +42,8 @@ class CallFrame {
   const std::string& request_id() const { return request_id_; }
 
   // Asks the gate whether the call may be, the first time, and reads a message
-  // of it. Requests are read in no other way, so no call gets past the gate.
-  // Releases `bytes`.
+  // of it. UNAVAILABLE (DRAINING) if the server takes no more calls. Requests
+  // are read in no other way, so no call gets past the gate. Releases `bytes`.
   absl::Status Receive(const grpc::ByteBuffer* bytes,
                        google::protobuf::Message* message);
   // "unknown" before Receive.
@@ -79,6 +79,7 @@ class CallFrame {
   const std::string request_id_;
   const Clock::Time start_;
   const bool awaited_;
+  const bool taken_;
   bool admitted_ = false;
   IdentityPtr caller_;
   AuditedAttack attack_;
@@ -157,8 +158,8 @@ struct RawCall {
 };
 
 // Calls the service's `handler` with the messages of the call; the handler must
-// see that the call is finished. Bytes that are not a request are refused
-// without calling it.
+// see that the call is finished. Bytes that are not a request, and calls that
+// are not taken, are refused without calling it.
 template <typename Service, typename Request, typename Response>
 grpc::ServerUnaryReactor* Receive(const RawCall& raw, Service* service,
                                   void (Service::*handler)(UnaryCall*,

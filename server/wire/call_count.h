@@ -12,10 +12,18 @@ namespace adv {
 // one. Thread-safe.
 class CallCount {
  public:
-  void Begin() ADV_EXCLUDES(mutex_) {
+  // False after Close: then the call does not count and must be refused.
+  [[nodiscard]] bool Begin() ADV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
+    if (closed_) return false;
     ++calls_;
+    return true;
   }
+  void Close() ADV_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  // Of a call that Begin has counted.
   void End() ADV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (--calls_ == 0) none_.NotifyAll();
@@ -32,6 +40,7 @@ class CallCount {
   RealClock clock_;
   Mutex mutex_;
   CondVar none_;
+  bool closed_ ADV_GUARDED_BY(mutex_) = false;
   int64_t calls_ ADV_GUARDED_BY(mutex_) = 0;
 };
 
