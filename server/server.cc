@@ -29,6 +29,9 @@ constexpr size_t kLoadsThatMayWait = 8;
 constexpr std::chrono::milliseconds kCutOffInterval{100};
 // Between two looks at the files of TLS and identities.
 constexpr std::chrono::seconds kSecurityInterval{1};
+// Between the last reply and the end of its connection. A client that writes to
+// a closed connection loses what it has not read from it.
+constexpr std::chrono::milliseconds kReadReplies{250};
 
 // How long a peer may leave what it is sent unacknowledged.
 std::chrono::seconds Patience(const Options& options) {
@@ -334,6 +337,8 @@ void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   for (const auto& [name, endpoint] : endpoints_) endpoint->Stop();
   waiting.wait();
   calls_.AwaitNone(end);
+  std::this_thread::sleep_until(std::min<Clock::Time>(
+      end, std::chrono::steady_clock::now() + kReadReplies));
   // Closes all connections. What is left nobody ends, such as health watches,
   // and what is just coming in gets UNAVAILABLE from its own end.
   grpc_server_cancel_all_calls(grpc_->c_server());
