@@ -18,12 +18,12 @@ from harness import (ModuleScope, Server, main, needs_zoo, read_sample,
                      store_with, stubs)
 
 MOMENTS = 20
-CALLERS = 8
+CALLERS = 6
 DEADLINE = 120
 # Longer than a test waits for the server's end: a watch that held up the drain
 # would fail the test.
 GRACE_SECONDS = 300
-LONGEST_WAIT = .3  # seconds from the first reply to the signal
+LONGEST_WAIT = .2  # seconds from the first reply to the signal
 SEED = int(os.environ.get("ADV_DRAIN_SEED", random.SystemRandom().randrange(
     2**32)))
 OK, UNAVAILABLE = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE
