@@ -39,6 +39,8 @@ struct StoreSize {
   int64_t limit = 0;  // 0 for no limit
 };
 
+class TileQueue;
+
 // Evaluations and their records. Each call is one transaction: it happens
 // whole or not at all, also through a kill. A full disk is RESOURCE_EXHAUSTED
 // and changes nothing; an id that is not there is NOT_FOUND.
@@ -109,6 +111,10 @@ class EvaluationStore {
 
   // Of what it keeps, without a journal and without room for what comes next.
   virtual absl::StatusOr<StoreSize> Size() const = 0;
+
+  // By which several servers work on the evaluations of this store. Null: the
+  // store is one server's alone. Not to be deleted.
+  virtual TileQueue* queue() { return nullptr; }
 };
 
 }  // namespace adv

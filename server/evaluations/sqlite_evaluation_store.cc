@@ -1,11 +1,8 @@
 #include "server/evaluations/sqlite_evaluation_store.h"
 
-#include <absl/strings/ascii.h>
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/util/time_util.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -14,34 +11,15 @@
 #include "server/evaluations/sqlite.h"
 #include "server/evaluations/sqlite_records.h"
 #include "server/evaluations/sqlite_schema.h"
+#include "server/evaluations/store_rules.h"
 
 namespace adv {
 namespace {
-
-constexpr size_t kLeastPrefix = 6;
-constexpr size_t kIdLength = 64;
 
 // What ReadEvaluation reads, and last the token for the next page.
 constexpr char kColumns[] =
     "SELECT id, resolved, state, error, created_ms, finished_ms, "
     "samples_done, samples_total, cancel_on_disconnect, seq";
-
-absl::Status UnknownEvaluation(absl::string_view id) {
-  return absl::NotFoundError(
-      absl::StrCat("evaluation \"", id, "\" is not known"));
-}
-
-// The position that a page token names; `at_start` for the first page. It is
-// checked because callers may send anything.
-absl::StatusOr<int64_t> ParseToken(const std::string& token, int64_t at_start) {
-  if (token.empty()) return at_start;
-  int64_t position = 0;
-  if (!absl::SimpleAtoi(token, &position) || position < 0) {
-    return absl::InvalidArgumentError(
-        "must be the next_page_token of the page before, or empty");
-  }
-  return position;
-}
 
 // From the columns of kColumns.
 absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
@@ -134,15 +112,7 @@ absl::Status SqliteEvaluationStore::Create(const v1::Evaluation& evaluation) {
 
 absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
     absl::string_view id) const {
-  const bool is_hexadecimal = std::all_of(id.begin(), id.end(), [](char c) {
-    return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-  });
-  if (!is_hexadecimal || id.size() < kLeastPrefix || id.size() > kIdLength) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "must be ", kLeastPrefix, " to ", kIdLength,
-        " lower-case hexadecimal digits: an evaluation's id or a beginning of "
-        "it"));
-  }
+  if (absl::Status status = CheckIdBeginning(id); !status.ok()) return status;
   MutexLock lock(mutex_);
   // Hexadecimal digits all sort before 'g', so these are the ids that begin
   // with `id`. Two are enough to know that it is not unique.
@@ -153,13 +123,7 @@ absl::StatusOr<std::string> SqliteEvaluationStore::ResolveId(
   std::vector<std::string> found;
   while (select.Step()) found.push_back(select.Text(0));
   if (!select.status().ok()) return select.status();
-  if (found.empty()) return UnknownEvaluation(id);
-  if (found.size() > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("is \"", id, "\", the beginning of several, for example ",
-                     found[0], " and ", found[1]));
-  }
-  return found[0];
+  return OneId(id, found);
 }
 
 absl::StatusOr<int64_t> SqliteEvaluationStore::Find(

@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "server/codec/deterministic_bytes.h"
+#include "server/evaluations/store_rules.h"
 
 namespace adv {
 namespace {
@@ -82,24 +83,14 @@ absl::StatusOr<RecordPage> ReadRecordPage(Database& database,
   select.Bind(from);
   // One more than asked for tells whether a page follows.
   select.Bind(page_size + 1);
-  RecordPage page;
-  size_t page_bytes = 0;
+  RecordPageMaker page(page_size);
   while (select.Step()) {
-    const std::string bytes = select.Text(1);
-    // A page holds at least one record, however large.
-    page_bytes += bytes.size();
-    const auto count = static_cast<int64_t>(page.records.size());
-    if (count == page_size || (count > 0 && page_bytes > kMaxPageBytes)) {
-      page.next_page_token = absl::StrCat(select.Int(0));
-      break;
-    }
-    if (!page.records.emplace_back().ParseFromString(bytes)) {
-      return absl::DataLossError(absl::StrCat("the evaluation's record ",
-                                              select.Int(0), " is damaged"));
-    }
+    const auto fits = page.Add(select.Int(0), select.Text(1));
+    if (!fits.ok()) return fits.status();
+    if (!*fits) break;
   }
   if (!select.status().ok()) return select.status();
-  return page;
+  return page.Take();
 }
 
 absl::StatusOr<std::vector<std::string>> ReadRecordBytes(Database& database,
