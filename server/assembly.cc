@@ -1,5 +1,6 @@
 #include "server/assembly.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
@@ -14,6 +15,7 @@
 #include "engine/nn/onednn_vgg.h"
 #include "model_store/durable_file.h"
 #include "server/codec/codec_attack.h"
+#include "server/evaluations/postgres_evaluation_store.h"
 #include "server/evaluations/sqlite_evaluation_store.h"
 #include "server/telemetry/reload_log.h"
 
@@ -117,7 +119,7 @@ ExecutorOptions EndpointExecutorOptions(const Options& options,
 
 EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
                                       Executor* endpoint_executor,
-                                      Metrics* metrics) {
+                                      Metrics* metrics, Log* log) {
   EvaluationRunnerOptions runner;
   runner.endpoint_executor = endpoint_executor;
   runner.concurrent = static_cast<int>(options.limits.concurrent_evaluations);
@@ -129,6 +131,10 @@ EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
   // Tensors of each shape of a batch split up the arenas of malloc, which would
   // keep what they freed for good: a gigabyte after batches of twenty shapes.
   runner.on_end = [] { malloc_trim(0); };
+  runner.on_refused = [log](const std::string& id, const absl::Status& why) {
+    log->Warning("evaluation_refused",
+                 {{"evaluation", id}, {"error", std::string(why.message())}});
+  };
   runner.on_report = [metrics](const v1::EvaluationReport& report) {
     metrics->reports().Set(report);
   };
@@ -185,6 +191,16 @@ absl::StatusOr<std::unique_ptr<Gate>> OpenGate(const Options& options,
 
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server) {
+  if (IsPostgresUrl(server.state)) {
+    auto store = OpenPostgresStore({server.state, "", server.lease_seconds});
+    if (store.ok()) return store;
+    return absl::Status(store.status().code(),
+                        absl::StrCat("--state: ", store.status().message()));
+  }
+  if (absl::StrContains(server.state, "://")) {
+    return absl::InvalidArgumentError(
+        "--state: must be a folder, :memory: or postgresql://...");
+  }
   SqliteStoreOptions options;
   options.max_bytes = static_cast<int64_t>(server.limits.state_bytes);
   // Without a path the store lives in memory.

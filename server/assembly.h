@@ -41,7 +41,7 @@ ExecutorOptions EndpointExecutorOptions(const Options& options,
 
 EvaluationRunnerOptions RunnerOptions(const Options& options, at::Device device,
                                       Executor* endpoint_executor,
-                                      Metrics* metrics);
+                                      Metrics* metrics, Log* log);
 
 v1::GetServerInfoResponse MakeInfo(const Parts& parts, at::Device device);
 

@@ -114,9 +114,18 @@ void AddServing(CLI::App& app, Options* options) {
                  "in classes.txt beside them), or a folder with a folder of "
                  "PNG and JPEG images for each class")
       ->allow_extra_args(false);
-  app.add_option("--state", options->state,
-                 absl::StrCat("Folder of the evaluation store, or ", kInMemory,
-                              ". Default: ", DefaultStateFolder()));
+  app.add_option(
+      "--state", options->state,
+      absl::StrCat("Folder of the evaluation store; or ", kInMemory,
+                   "; or postgresql://USER@HOST:PORT/DATABASE, which any "
+                   "number of servers share: they work on its evaluations "
+                   "together. Default: ",
+                   DefaultStateFolder()));
+  app.add_option("--lease-seconds", options->lease_seconds,
+                 "Shared store: a tile of an evaluation is given to another "
+                 "server when its own has been silent for so long")
+      ->check(CLI::Range(1., 3600.))
+      ->capture_default_str();
   app.add_option("--poll-seconds", options->poll_seconds,
                  "Seconds between two looks at the stores; 0: never")
       ->check(CLI::Range(0, 86400))

@@ -66,8 +66,11 @@ struct Options {
   // neighbours.
   int intra_op_threads = 1;
   // Folder of the evaluation store; empty: DefaultStateFolder().
-  // kInMemory: forgotten at the end.
+  // kInMemory: forgotten at the end. postgresql://...: a database that several
+  // servers share.
   std::string state;
+  // Of a shared store: how long a tile stays with a server that is silent.
+  double lease_seconds = 15;
   Limits limits;
   // Seconds between two looks at the stores; 0: only ReloadModels looks.
   int poll_seconds = 5;

@@ -153,7 +153,7 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       endpoint_executor_(EndpointExecutorOptions(options, device)),
       evaluations_(
           &executor_, store_.get(),
-          RunnerOptions(options, device, &endpoint_executor_, &metrics_)),
+          RunnerOptions(options, device, &endpoint_executor_, &metrics_, log)),
       loader_(kLoadsThatMayWait),
       storage_(kTasksThatMayWait),
       parts_{executor_,    endpoint_executor_,
@@ -253,7 +253,7 @@ absl::Status Server::Listen() {
   if (!address.is_unix()) address.port = port;
   address_ = ToString(address);
   health_ = std::make_unique<Health>(grpc_->GetHealthCheckService(), &models_,
-                                     acceptor_.get());
+                                     acceptor_.get(), &evaluations_);
   ReloadSecurity();
   security_timer_ = std::make_unique<ProgressTimer>(
       &clock_, kSecurityInterval, [this] { ReloadSecurity(); });

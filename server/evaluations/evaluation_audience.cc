@@ -18,6 +18,11 @@ void EvaluationAudience::GoOnWhenLeft() {
   goes_on_when_left_ = true;
 }
 
+bool EvaluationAudience::goes_on_when_left() const {
+  MutexLock lock(mutex_);
+  return goes_on_when_left_;
+}
+
 bool EvaluationAudience::left() const {
   MutexLock lock(mutex_);
   // Channels that were closed may be forgotten already, so none left is like

@@ -27,6 +27,8 @@ class EvaluationAudience {
   // As if somebody who said `kGoesOn` had joined and left.
   void GoOnWhenLeft() ADV_EXCLUDES(mutex_);
 
+  bool goes_on_when_left() const ADV_EXCLUDES(mutex_);
+
   // Whether all who joined have left and all of them said `kIsCancelled`.
   bool left() const ADV_EXCLUDES(mutex_);
 

@@ -1,5 +1,7 @@
 #include "server/evaluations/evaluation_run.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -13,7 +15,12 @@ namespace {
 
 // The tiles of the samples that have no record yet, at least one.
 std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
-                                 const StoredProgress& before, int at_once) {
+                                 const StoredProgress& before, int at_once,
+                                 int64_t shared_images) {
+  // All servers split it the same way, whatever is done.
+  if (shared_images > 0) {
+    return SplitIntoTiles(evaluation.indices, shared_images, 1);
+  }
   // Those of which as much is known go together, the most first.
   std::map<size_t, TileIndices, std::greater<>> by_known;
   for (const int64_t index : evaluation.indices) {
@@ -37,11 +44,26 @@ std::vector<TileIndices> TilesOf(const ResolvedEvaluation& evaluation,
   return tiles;
 }
 
+// How an evaluation ended that another server ended.
+absl::Status OutcomeOf(const v1::Evaluation& ended) {
+  if (ended.state() == v1::EVALUATION_STATE_SUCCEEDED) return absl::OkStatus();
+  return ended.state() == v1::EVALUATION_STATE_CANCELLED
+             ? absl::CancelledError(ended.error())
+             : absl::InternalError(ended.error());
+}
+
 }  // namespace
 
 absl::Status JustEnding(const std::string& id) {
   return absl::AbortedError(absl::StrCat(
       "evaluation \"", id, "\" is just ending: ask again in a moment"));
+}
+
+google::protobuf::Timestamp DateOf(const Clock& clock) {
+  return google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::milliseconds>(
+          clock.Date().time_since_epoch())
+          .count());
 }
 
 void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation) {
@@ -57,7 +79,7 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
                              ResolvedEvaluation evaluation,
                              StoredProgress before, int at_once, Speed speed,
                              CraftedTiles* crafted, EvaluationStore* store,
-                             const Clock* clock)
+                             Clock* clock, int64_t shared_images)
     // The members take from `state` and `before` what they need before these
     // are moved away. Members are made in the order of their declaration.
     : id_(state.id()),
@@ -65,7 +87,7 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       cost_per_image_(EvaluationCost(
           evaluation_.plan, evaluation_.model->network->traits().classes)),
       unfinished_(before.unfinished),
-      tiles_(TilesOf(evaluation_, before, at_once)),
+      tiles_(TilesOf(evaluation_, before, at_once, shared_images)),
       speed_(speed),
       // There may be fewer tiles than threads.
       at_once_(std::min(at_once, static_cast<int>(tiles_.size()))),
@@ -76,6 +98,10 @@ EvaluationRun::EvaluationRun(v1::Evaluation state,
       schedule_(tiles_.size(), at_once),
       count_(std::move(before.count)) {
   count_.Begin(clock->Now());
+  if (shared_images == 0) return;
+  for (const TileIndices& tile : tiles_) {
+    counted_.push_back(before.done.count(tile.front()) > 0);
+  }
 }
 
 std::optional<size_t> EvaluationRun::NextTile() {
@@ -97,7 +123,10 @@ absl::Status EvaluationRun::ComputeTile(size_t tile,
   SetRunning();
   if (!tiles_[tile].empty()) {
     const auto records =
-        work_.Compute(tiles_[tile], KnownOf(tile), before_pass);
+        work_.Compute(tiles_[tile], KnownOf(tile, unfinished_), before_pass,
+                      [this](const auto& encoded, const Effort& effort) {
+                        return store_.Append(id_, encoded, effort);
+                      });
     if (!records.ok()) return records.status();
     // An image counts once the store has its record, so nothing is told that a
     // kill could take back.
@@ -117,7 +146,9 @@ void EvaluationRun::FinishTile(const absl::Status& status) {
   MutexLock lock(mutex_);
   // The schedule keeps the reason before the others fail with CANCELLED.
   schedule_.Finish(status);
-  if (!status.ok()) cancel_.Cancel();  // the other tiles need not finish
+  if (status.ok()) return;
+  cancel_.Cancel();  // the other tiles need not finish
+  ends_early_.NotifyAll();
 }
 
 bool EvaluationRun::TakeEnd() {
@@ -128,6 +159,7 @@ bool EvaluationRun::TakeEnd() {
 void EvaluationRun::EndEarly(const absl::Status& reason) {
   MutexLock lock(mutex_);
   schedule_.EndEarly(reason);
+  ends_early_.NotifyAll();
 }
 
 void EvaluationRun::Cancel() {
@@ -156,6 +188,7 @@ EvaluationEnd EvaluationRun::End(const google::protobuf::Timestamp& now) {
   // What was sent for tiles that failed was sent all the same.
   work_.StoreLostQueries();
   MutexLock lock(mutex_);
+  if (elsewhere_) return {*elsewhere_, OutcomeOf(*elsewhere_)};
   // `state_` stays as it is: others learn of the end once it is stored.
   EvaluationEnd end{state_, absl::OkStatus()};
   // A report wins over a cancellation that came too late to stop it.
@@ -195,19 +228,25 @@ WorkSoFar EvaluationRun::Work() const {
   return work;
 }
 
-UnfinishedRecords EvaluationRun::KnownOf(size_t tile) const {
+UnfinishedRecords EvaluationRun::KnownOf(
+    size_t tile, const std::map<int64_t, SampleRecord>& unfinished) const {
   UnfinishedRecords known;
   for (const int64_t index : tiles_[tile]) {
-    const auto found = unfinished_.find(index);
-    // What is known of one image of the tile is known of all.
-    if (found == unfinished_.end()) return {};
+    const auto found = unfinished.find(index);
+    // As much must be known of each image of the tile.
+    if (found == unfinished.end() ||
+        (!known.empty() &&
+         found->second.attacks.size() != known.front().attacks.size())) {
+      return {};
+    }
     known.push_back(found->second);
   }
   return known;
 }
 
 int64_t EvaluationRun::CostOf(size_t tile) const {
-  if (tiles_[tile].empty()) return 0;
+  // The report costs nothing.
+  if (tile == tiles_.size() || tiles_[tile].empty()) return 0;
   const auto found = unfinished_.find(tiles_[tile].front());
   const size_t known =
       found == unfinished_.end() ? 0 : found->second.attacks.size();
@@ -228,7 +267,7 @@ bool EvaluationRun::OutliveListeners() {
 
 int64_t EvaluationRun::images() const {
   MutexLock lock(mutex_);
-  return count_.new_samples();
+  return count_.new_samples() - others_samples_;
 }
 
 void EvaluationRun::SetRunning() {

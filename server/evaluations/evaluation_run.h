@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/resume.h"
 #include "server/evaluations/subscription.h"
+#include "server/evaluations/tile_queue.h"
 #include "server/evaluations/tile_schedule.h"
 #include "server/evaluations/tile_work.h"
 
@@ -38,6 +40,10 @@ inline constexpr char kServerStopped[] = "server stopped";
 // listeners hear; the store keeps one that the server's end cut off as QUEUED.
 void SetEarlyEnd(const absl::Status& outcome, v1::Evaluation* evaluation);
 
+// The date in whole milliseconds, as stores keep it. With more, an evaluation
+// would have another date before it is stored than after.
+google::protobuf::Timestamp DateOf(const Clock& clock);
+
 // What is asked of an evaluation has to wait until its running tiles are over:
 // ABORTED.
 absl::Status JustEnding(const std::string& id);
@@ -46,17 +52,21 @@ absl::Status JustEnding(const std::string& id);
 // schedule, the work, the count and the audience together. Knows nothing of
 // the other runs, nor of the executor that calls it.
 //
+// A shared run takes part in an evaluation that other servers work on as well:
+// a queue says which tile it may compute, and others may finish the rest.
+//
 // Thread-safe. May outlive what it does not own once no tile runs.
 class EvaluationRun {
  public:
   // `state`: as the store has it, QUEUED. `before`: what the store has of its
   // records, whole and unfinished. At most `at_once` tiles (at least 1) are
   // computed at the same time, each at `speed`, as far as it is known. The
-  // pointers are not owned.
+  // pointers are not owned. `shared_images`: images of each tile in the store's
+  // queue; 0 for a run that is not shared.
   EvaluationRun(v1::Evaluation state, ResolvedEvaluation evaluation,
                 StoredProgress before, int at_once, Speed speed,
-                CraftedTiles* crafted, EvaluationStore* store,
-                const Clock* clock);
+                CraftedTiles* crafted, EvaluationStore* store, Clock* clock,
+                int64_t shared_images = 0);
   EvaluationRun(const EvaluationRun&) = delete;
   EvaluationRun& operator=(const EvaluationRun&) = delete;
 
@@ -76,6 +86,23 @@ class EvaluationRun {
   absl::Status ComputeTile(size_t tile, const BeforePass& before_pass,
                            const v1::Environment& environment)
       ADV_EXCLUDES(mutex_);
+
+  // Of a shared run, in place of NextTile and ComputeTile. Whether it may take
+  // another tile from the queue; FinishTile gives up the place.
+  bool TakePlace() ADV_EXCLUDES(mutex_);
+  // Computes a tile that the queue gave. While the database is away it waits
+  // with what it has. A tile that is another server's by then is dropped.
+  absl::Status ComputeTaken(const TakenTile& taken,
+                            const BeforePass& before_pass,
+                            const v1::Environment& environment)
+      ADV_EXCLUDES(mutex_);
+  // Counts the tiles that others have done since the last time, and tells the
+  // audience.
+  absl::Status CountOthers() ADV_EXCLUDES(mutex_);
+  // It ended as `evaluation` says, by another server.
+  void EndElsewhere(const v1::Evaluation& evaluation) ADV_EXCLUDES(mutex_);
+  bool ended_elsewhere() const ADV_EXCLUDES(mutex_);
+
   // A tile that NextTile gave is over. After a failure the others are
   // cancelled.
   void FinishTile(const absl::Status& status) ADV_EXCLUDES(mutex_);
@@ -104,9 +131,21 @@ class EvaluationRun {
  private:
   void SetRunning() ADV_EXCLUDES(mutex_);
   void Count(const std::vector<SampleRecord>& records) ADV_EXCLUDES(mutex_);
+  // False if the tile is counted already.
+  bool CountTile(size_t tile, const std::vector<SampleRecord>& records)
+      ADV_EXCLUDES(mutex_);
+  absl::Status ComputeRecords(const TakenTile& taken,
+                              const BeforePass& before_pass)
+      ADV_EXCLUDES(mutex_);
+  absl::Status StoreReport(const v1::Environment& environment)
+      ADV_EXCLUDES(mutex_);
+  // Calls again while the database is away, until the run ends early.
+  absl::Status Insist(const std::function<absl::Status()>& call)
+      ADV_EXCLUDES(mutex_);
   WorkSoFar Work() const;
-  // What is known of the images of the tile; empty: nothing.
-  UnfinishedRecords KnownOf(size_t tile) const;
+  // What `unfinished` tells of the images of the tile; empty: nothing.
+  UnfinishedRecords KnownOf(
+      size_t tile, const std::map<int64_t, SampleRecord>& unfinished) const;
   // What is left to compute of it, in cost.h's unit.
   int64_t CostOf(size_t tile) const;
   // True once: for the tile that completes the records.
@@ -125,7 +164,7 @@ class EvaluationRun {
   const int at_once_;
   const CancelToken cancel_;
   EvaluationStore& store_;
-  const Clock& clock_;
+  Clock& clock_;
   TileWork work_;
   EvaluationAudience audience_;
 
@@ -134,6 +173,10 @@ class EvaluationRun {
   v1::Evaluation state_ ADV_GUARDED_BY(mutex_);  // without its report
   TileSchedule schedule_ ADV_GUARDED_BY(mutex_);
   ProgressCount count_ ADV_GUARDED_BY(mutex_);
+  CondVar ends_early_;
+  std::vector<bool> counted_ ADV_GUARDED_BY(mutex_);  // shared: by tile
+  int64_t others_samples_ ADV_GUARDED_BY(mutex_) = 0;
+  std::optional<v1::Evaluation> elsewhere_ ADV_GUARDED_BY(mutex_);
   bool report_taken_ ADV_GUARDED_BY(mutex_) = false;
   std::optional<v1::EvaluationReport> report_ ADV_GUARDED_BY(mutex_);
 };

@@ -1,7 +1,6 @@
 #include "server/evaluations/evaluation_runner.h"
 
 #include <absl/strings/str_cat.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <optional>
 #include <utility>
@@ -55,16 +54,23 @@ EvaluationRunner::EvaluationRunner(Executor* executor, EvaluationStore* store,
     : executor_(executor),
       store_(store),
       options_(std::move(options)),
+      queue_(store->queue()),
       clock_(executor->clock()),
       crafted_(options_.crafted_bytes),
       timer_(&clock_, options_.progress_interval, [this] { SendProgress(); }) {}
 
 EvaluationRunner::~EvaluationRunner() {
+  // No run begins and no tile is taken from here on.
+  sharing_.reset();
   // Stop comes first: the reason that a listener hears is "server stopped".
   Stop();
+  for (const RunPointer& run : Runs()) {
+    run->Cancel();
+    // The jobs of a run end before their next pass, and the last one ends it. A
+    // run without jobs ends here.
+    Continue(run);
+  }
   MutexLock lock(mutex_);
-  // The jobs of a run end before their next pass, and the last one ends it.
-  for (const auto& [id, run] : runs_) run->Cancel();
   while (!runs_.empty()) run_ended_.Wait(mutex_);
 }
 
@@ -86,8 +92,12 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
     if ((*run)->ends_early()) {
       return JustEnding(id);
     }
+    // Of a shared evaluation that began at another server, which cannot know
+    // when the callers of this one leave.
+    const bool goes_on = (*run)->audience().goes_on_when_left();
     (*run)->audience().Join(channel, when_left);
-    if (when_left == WhenLeft::kGoesOn && (*run)->OutliveListeners()) {
+    if ((goes_on || when_left == WhenLeft::kGoesOn) &&
+        (*run)->OutliveListeners()) {
       // If it cannot be stored, a restart takes the evaluation for one that
       // nobody waits for: asking again resumes it.
       store_->OutliveCallers(id).IgnoreError();
@@ -101,6 +111,12 @@ absl::StatusOr<StartedEvaluation> EvaluationRunner::Start(
 }
 
 void EvaluationRunner::GoOn(const EvaluationResolver& resolve) {
+  if (queue_ != nullptr) {
+    // What others left is found like what they begin.
+    sharing_ = std::make_unique<TileSharing>(
+        queue_, [this, resolve] { return Share(resolve); });
+    return;
+  }
   const auto underway = store_->Underway();
   // A store that cannot be read says so at the next call.
   if (!underway.ok()) return;
@@ -111,14 +127,15 @@ void EvaluationRunner::GoOn(const EvaluationResolver& resolve) {
       continue;
     }
     SetEarlyEnd(run.status(), &left);
-    *left.mutable_finished_at() = Date();
+    *left.mutable_finished_at() = DateOf(clock_);
     store_->Update(left).IgnoreError();
   }
 }
 
 absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::BeginAgain(
     const v1::Evaluation& left, const EvaluationResolver& resolve) {
-  if (left.cancel_on_disconnect()) {
+  // The callers of a shared one may be at another server.
+  if (left.cancel_on_disconnect() && queue_ == nullptr) {
     return absl::UnavailableError("its callers are gone");
   }
   auto evaluation = resolve(left.resolved().spec());
@@ -130,8 +147,16 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::BeginAgain(
     return Changed(left, evaluation->resolved);
   }
   MutexLock lock(mutex_);
-  auto run = Begin(left.id(), *std::move(evaluation), WhenLeft::kGoesOn);
-  if (run.ok()) (*run)->OutliveListeners();
+  if (stopping_) return absl::UnavailableError("the server is stopping");
+  // It may have come meanwhile.
+  if (const auto here = runs_.find(left.id()); here != runs_.end()) {
+    return here->second;
+  }
+  const WhenLeft when_left =
+      left.cancel_on_disconnect() ? WhenLeft::kIsCancelled : WhenLeft::kGoesOn;
+  auto run = Begin(left.id(), *std::move(evaluation), when_left);
+  // Nobody listens here, and that is no reason to end it.
+  if (run.ok()) (*run)->audience().GoOnWhenLeft();
   return run;
 }
 
@@ -160,21 +185,23 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
   // The store comes first, so that a full disk refuses the evaluation before it
   // computes anything.
   auto state = EnterQueued(*store_, id, evaluation,
-                           when_left == WhenLeft::kIsCancelled, Date());
+                           when_left == WhenLeft::kIsCancelled, DateOf(clock_));
   if (!state.ok()) return state.status();
   auto before = ReadProgress(*store_, id, evaluation);
   if (!before.ok()) {
     // The store must not say of it that it waits or runs.
     SetEarlyEnd(before.status(), &*state);
-    *state->mutable_finished_at() = Date();
+    *state->mutable_finished_at() = DateOf(clock_);
     store_->Update(*state).IgnoreError();
     return before.status();
   }
   const Executor& executor = ExecutorOf(evaluation);
+  const auto shared_images = EnterTiles(id, evaluation);
+  if (!shared_images.ok()) return shared_images.status();
   const Speed speed = executor.SpeedOf(evaluation.model->full_name());
   auto run = std::make_shared<EvaluationRun>(
       *std::move(state), std::move(evaluation), *std::move(before),
-      executor.threads(), speed, &crafted_, store_, &clock_);
+      MostTiles(executor), speed, &crafted_, store_, &clock_, *shared_images);
   // The store could be written again: what it missed before is out of date.
   unsaved_.erase(id);
   runs_[id] = run;
@@ -182,7 +209,10 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
 }
 
 void EvaluationRunner::Continue(const RunPointer& run) {
-  while (const std::optional<size_t> tile = run->NextTile()) {
+  // Of a shared run another thread takes the tiles.
+  if (sharing_ != nullptr) sharing_->Wake();
+  while (const std::optional<size_t> tile =
+             queue_ == nullptr ? run->NextTile() : std::nullopt) {
     // A tile that is refused counts as one that failed, so that the run still
     // ends.
     if (absl::Status status = Submit(run, *tile); !status.ok()) {
@@ -194,6 +224,20 @@ void EvaluationRunner::Continue(const RunPointer& run) {
 }
 
 absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile) {
+  return Submit(
+      run, tile,
+      [this, run, tile](const BeforePass& before_pass) {
+        return run->ComputeTile(tile, before_pass, options_.environment);
+      },
+      [this, run](const absl::Status& result) {
+        run->FinishTile(result);
+        Continue(run);
+      });
+}
+
+absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile,
+                                      Executor::Job compute,
+                                      Executor::Done done) {
   JobOptions job;
   job.lane = Lane::kBulk;
   job.op = "evaluate";
@@ -202,25 +246,15 @@ absl::Status EvaluationRunner::Submit(const RunPointer& run, size_t tile) {
   job.exempt = true;
   run->Describe(tile, &job);
   return ExecutorOf(run->evaluation())
-      .Submit(
-          std::move(job),
-          [this, run, tile](const BeforePass& before_pass) {
-            return run->ComputeTile(tile, before_pass, options_.environment);
-          },
-          [this, run](const absl::Status& result) {
-            run->FinishTile(result);
-            Continue(run);
-          });
+      .Submit(std::move(job), std::move(compute), std::move(done));
 }
 
 void EvaluationRunner::End(EvaluationRun& run) {
-  EvaluationEnd end = run.End(Date());
+  EvaluationEnd end = run.End(DateOf(clock_));
   // Stored first and told last: whoever hears of the end finds it in the store.
-  const absl::Status saved = store_->Update(
-      ServerStopped(end) && !end.evaluation.cancel_on_disconnect()
-          ? Queued(end.evaluation)
-          : end.evaluation);
-  if (saved.ok() && end.evaluation.has_report() && options_.on_report) {
+  const absl::Status saved = StoreEnd(run, &end);
+  const bool is_ours = saved.ok() && !run.ended_elsewhere();
+  if (is_ours && end.evaluation.has_report() && options_.on_report) {
     options_.on_report(end.evaluation.report());
   }
   if (options_.on_end) options_.on_end();
@@ -237,9 +271,26 @@ void EvaluationRunner::End(EvaluationRun& run) {
   run.audience().SendEnd(end);
 }
 
+absl::Status EvaluationRunner::StoreEnd(const EvaluationRun& run,
+                                        EvaluationEnd* end) {
+  const bool goes_on =
+      ServerStopped(*end) && !end->evaluation.cancel_on_disconnect();
+  if (queue_ == nullptr) {
+    return store_->Update(goes_on ? Queued(end->evaluation) : end->evaluation);
+  }
+  // Other servers go on, or one of them told of the end. A report was stored by
+  // the tile that made it.
+  if (goes_on || run.ended_elsewhere() || end->evaluation.has_report()) {
+    return absl::OkStatus();
+  }
+  return queue_->End(end->evaluation).status();
+}
+
 void EvaluationRunner::CountEnd(const EvaluationRun& run,
                                 const v1::Evaluation& ended) {
   stats_.images += run.images();
+  // Whoever ended it counts it.
+  if (run.ended_elsewhere()) return;
   if (ended.state() == v1::EVALUATION_STATE_SUCCEEDED) {
     ++stats_.succeeded;
     stats_.seconds.Add(ended.report().environment().wall_seconds());
@@ -266,15 +317,6 @@ Executor& EvaluationRunner::ExecutorOf(
   return asks && options_.endpoint_executor != nullptr
              ? *options_.endpoint_executor
              : *executor_;
-}
-
-google::protobuf::Timestamp EvaluationRunner::Date() const {
-  // The store keeps milliseconds. With more, an evaluation would have another
-  // date before it is stored than after.
-  return google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::milliseconds>(
-          clock_.Date().time_since_epoch())
-          .count());
 }
 
 }  // namespace adv

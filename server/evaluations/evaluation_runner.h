@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "adv/v1/evaluation.pb.h"
 #include "server/compute/clock.h"
@@ -19,6 +20,8 @@
 #include "server/evaluations/progress_timer.h"
 #include "server/evaluations/resolved_evaluation.h"
 #include "server/evaluations/subscription.h"
+#include "server/evaluations/tile_queue.h"
+#include "server/evaluations/tile_sharing.h"
 
 namespace adv {
 
@@ -40,7 +43,11 @@ struct EvaluationRunnerOptions {
   // Where tiles that wait for endpoints run; null: where the others do. Not
   // owned; must outlive the runner.
   Executor* endpoint_executor = nullptr;
-  // Told of each evaluation that SUCCEEDED, once, whoever listens. Must be
+  // Told, once for each, of evaluations of a shared store that this server
+  // takes no part in, and why. Must be quick and must not throw. May be empty.
+  std::function<void(const std::string& id, const absl::Status& why)>
+      on_refused;
+  // Told of each evaluation that SUCCEEDED here, once, whoever listens. Must be
   // quick and must not throw. May be empty.
   std::function<void(const v1::EvaluationReport&)> on_report;
   // Called once for each evaluation that ended, whatever came of it, when its
@@ -76,6 +83,10 @@ struct StartedEvaluation {
 // one transaction of the store. An evaluation outlives who asked for it; equal
 // specifications are one evaluation.
 //
+// Where the store has a queue, several servers work on its evaluations: each
+// takes part in all that are underway, and an evaluation ends everywhere when
+// it ends at one.
+//
 // Thread-safe.
 class EvaluationRunner {
  public:
@@ -93,6 +104,10 @@ class EvaluationRunner {
   // CANCELLED, "server stopped"; one whose model, data set or limits are no
   // longer what they were, as FAILED with the reason. To be called once, before
   // Start.
+  //
+  // Where the store has a queue: takes part from now on in whatever is underway
+  // there. An evaluation that is another one here (another model, other data)
+  // is left to the other servers.
   void GoOn(const EvaluationResolver& resolve) ADV_EXCLUDES(mutex_);
 
   // Attaches to the evaluation if it runs, returns it if it SUCCEEDED, resumes
@@ -137,6 +152,11 @@ class EvaluationRunner {
 
   EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
 
+  // False while a shared store cannot be reached: evaluations wait.
+  bool store_available() const {
+    return sharing_ == nullptr || sharing_->available();
+  }
+
  private:
   using RunPointer = std::shared_ptr<EvaluationRun>;
 
@@ -156,25 +176,45 @@ class EvaluationRunner {
       ADV_EXCLUDES(mutex_);
   absl::StatusOr<v1::Evaluation> Stored(const std::string& id) const
       ADV_REQUIRES(mutex_);
+  // Images of each tile in the queue; 0 without one.
+  absl::StatusOr<int64_t> EnterTiles(const std::string& id,
+                                     const ResolvedEvaluation& evaluation);
+  // That one evaluation may compute at once.
+  int MostTiles(const Executor& executor) const;
+  // One round of a shared store: joins what has begun, learns what others did,
+  // prolongs the leases, takes tiles.
+  absl::Status Share(const EvaluationResolver& resolve) ADV_EXCLUDES(mutex_);
+  void Join(const std::vector<v1::Evaluation>& underway,
+            const EvaluationResolver& resolve) ADV_EXCLUDES(mutex_);
+  absl::Status LearnOf(const RunPointer& run,
+                       const std::vector<v1::Evaluation>& underway)
+      ADV_EXCLUDES(mutex_);
+  // False: there was none, or the run may have no more.
+  absl::StatusOr<bool> TakeTile(const RunPointer& run) ADV_EXCLUDES(mutex_);
+  std::vector<RunPointer> Runs() const ADV_EXCLUDES(mutex_);
+  absl::Status EndForAll(const std::string& id);
   // Fills in what is known of a run that the store does not know yet.
   void Refresh(v1::Evaluation* evaluation) const ADV_REQUIRES(mutex_);
 
   // Submits tiles as long as there is room, and ends what is at its end.
   void Continue(const RunPointer& run) ADV_EXCLUDES(mutex_);
   absl::Status Submit(const RunPointer& run, size_t tile);
+  absl::Status Submit(const RunPointer& run, size_t tile, Executor::Job compute,
+                      Executor::Done done);
   // Stores the end, then tells of it. The runner may be gone when this
   // returns.
   void End(EvaluationRun& run) ADV_EXCLUDES(mutex_);
+  absl::Status StoreEnd(const EvaluationRun& run, EvaluationEnd* end);
   void CountEnd(const EvaluationRun& run, const v1::Evaluation& ended)
       ADV_REQUIRES(mutex_);
 
   void SendProgress() ADV_EXCLUDES(mutex_);
   Executor& ExecutorOf(const ResolvedEvaluation& evaluation) const;
-  google::protobuf::Timestamp Date() const;
 
   Executor* const executor_;
   EvaluationStore* const store_;
   const EvaluationRunnerOptions options_;
+  TileQueue* const queue_;  // null: the store is this server's alone
   Clock& clock_;
   CraftedTiles crafted_;
 
@@ -187,7 +227,12 @@ class EvaluationRunner {
   std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
   EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);  // of runs that ended
 
-  ProgressTimer timer_;  // last, since it calls SendProgress
+  // Those that this server took no part in, and when. Of the sharing thread.
+  std::map<std::string, Clock::Time> refused_;
+  Clock::Time renewed_{};  // of the sharing thread
+
+  ProgressTimer timer_;                   // late, since it calls SendProgress
+  std::unique_ptr<TileSharing> sharing_;  // last, since it calls Share
 };
 
 }  // namespace adv

@@ -21,6 +21,8 @@ void EvaluationRunner::Refresh(v1::Evaluation* evaluation) const {
   if (unsaved != unsaved_.end()) *evaluation = unsaved->second;
   const auto running = runs_.find(evaluation->id());
   if (running == runs_.end()) return;
+  // Another server may have ended it.
+  if (queue_ != nullptr && !IsUnderway(*evaluation)) return;
   // Nothing of a run but its records is stored before its end.
   *evaluation = running->second->Snapshot();
 }
@@ -36,6 +38,11 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Get(
 absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   const absl::StatusOr<std::string> whole = store_->ResolveId(id);
   if (!whole.ok()) return whole.status();
+  if (queue_ != nullptr) {
+    // Stored first: the others stop when they see it.
+    absl::Status status = EndForAll(*whole);
+    if (!status.ok()) return status;
+  }
   MutexLock lock(mutex_);
   const auto running = runs_.find(*whole);
   // Before the state is read, so that the answer shows it as CANCELLED.
@@ -45,6 +52,15 @@ absl::StatusOr<v1::Evaluation> EvaluationRunner::Cancel(const std::string& id) {
   return evaluation;
 }
 
+absl::Status EvaluationRunner::EndForAll(const std::string& id) {
+  absl::StatusOr<v1::Evaluation> evaluation = store_->Get(id);
+  if (!evaluation.ok()) return evaluation.status();
+  if (!IsUnderway(*evaluation)) return absl::OkStatus();
+  SetEarlyEnd(absl::CancelledError("cancelled"), &*evaluation);
+  *evaluation->mutable_finished_at() = DateOf(clock_);
+  return queue_->End(*evaluation).status();
+}
+
 void EvaluationRunner::CancelIfLeft(const std::string& id) {
   MutexLock lock(mutex_);
   const auto running = runs_.find(id);
@@ -52,7 +68,14 @@ void EvaluationRunner::CancelIfLeft(const std::string& id) {
   EvaluationRun& run = *running->second;
   // The runner's lock is held, so nobody can join between the question and
   // Cancel.
-  if (run.audience().left()) run.Cancel();
+  if (!run.audience().left()) return;
+  if (queue_ != nullptr) {
+    // Others may have asked for it at another server.
+    const auto stored = store_->Get(id);
+    if (!stored.ok() || !stored->cancel_on_disconnect()) return;
+  }
+  run.Cancel();
+  if (sharing_ != nullptr) sharing_->Wake();  // ends it if no tile runs here
 }
 
 absl::StatusOr<EvaluationPage> EvaluationRunner::List(
@@ -86,6 +109,13 @@ absl::Status EvaluationRunner::Delete(const std::string& id) {
     return absl::FailedPreconditionError(absl::StrCat(
         "evaluation \"", *whole, "\" runs: cancel it before deleting it"));
   }
+  if (queue_ != nullptr) {
+    const auto stored = store_->Get(*whole);
+    if (stored.ok() && IsUnderway(*stored)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "evaluation \"", *whole, "\" runs: cancel it before deleting it"));
+    }
+  }
   absl::Status status = store_->Delete(*whole);
   if (status.ok()) unsaved_.erase(*whole);
   return status;
@@ -98,6 +128,8 @@ void EvaluationRunner::Stop() {
   for (const auto& [id, run] : runs_) {
     run->EndEarly(absl::UnavailableError("the server is stopping"));
   }
+  // Ends those of which no tile runs here.
+  if (sharing_ != nullptr) sharing_->Wake();
 }
 
 EvaluationRunnerStats EvaluationRunner::stats() const {

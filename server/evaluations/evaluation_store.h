@@ -12,6 +12,12 @@
 
 namespace adv {
 
+// Whether it is QUEUED or RUNNING.
+inline bool IsUnderway(const v1::Evaluation& evaluation) {
+  return evaluation.state() == v1::EVALUATION_STATE_QUEUED ||
+         evaluation.state() == v1::EVALUATION_STATE_RUNNING;
+}
+
 struct EvaluationPage {
   std::vector<v1::Evaluation> evaluations;
   std::string next_page_token;  // empty: the last page

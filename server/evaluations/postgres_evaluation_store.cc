@@ -223,6 +223,15 @@ absl::Status PostgresEvaluationStore::Change(
 
 absl::Status PostgresEvaluationStore::Update(const v1::Evaluation& evaluation) {
   using google::protobuf::util::TimeUtil;
+  if (evaluation.state() == v1::EVALUATION_STATE_QUEUED) {
+    // It begins again: whoever had tiles has them no more.
+    MutexLock lock(shared_->mutex);
+    const auto freed = connection().Run(
+        "UPDATE tiles SET owner = NULL, lease_until = NULL, expired = 0 "
+        "FROM evaluations WHERE id = $1 AND seq = evaluation AND NOT done",
+        {evaluation.id()});
+    if (!freed.ok()) return freed.status();
+  }
   // What is absent becomes null: an evaluation that runs again has no end.
   return Change(
       evaluation.id(),

@@ -34,9 +34,20 @@ absl::StatusOr<v1::Evaluation> EnterQueued(
     const google::protobuf::Timestamp& now) {
   absl::StatusOr<v1::Evaluation> stored = store.Get(id);
   if (absl::IsNotFound(stored.status())) {
-    return Create(store, id, evaluation, cancel_on_disconnect, now);
+    auto created = Create(store, id, evaluation, cancel_on_disconnect, now);
+    // Another server may just have been quicker.
+    if (!absl::IsAlreadyExists(created.status())) return created;
+    stored = store.Get(id);
   }
   if (!stored.ok()) return stored;
+  if (IsUnderway(*stored)) {
+    // It is as it was left, or other servers work on it.
+    if (cancel_on_disconnect || !stored->cancel_on_disconnect()) return stored;
+    stored->set_cancel_on_disconnect(false);
+    absl::Status status = store.OutliveCallers(id);
+    if (!status.ok()) return status;
+    return stored;
+  }
   // It ended without a report and begins again. Its first date stays.
   stored->set_state(v1::EVALUATION_STATE_QUEUED);
   stored->clear_error();

@@ -26,7 +26,8 @@ struct StoredProgress {
 };
 
 // Enters the evaluation as QUEUED: creates it with the date `now`, or takes
-// back its earlier end, and leaves its records. Returns it as it is stored.
+// back its earlier end, and leaves its records. One that is QUEUED or RUNNING
+// stays so. Returns it as it is stored.
 absl::StatusOr<v1::Evaluation> EnterQueued(
     EvaluationStore& store, const std::string& id,
     const ResolvedEvaluation& evaluation, bool cancel_on_disconnect,

@@ -30,6 +30,12 @@ std::optional<size_t> TileSchedule::Next() {
   return next_++;
 }
 
+bool TileSchedule::TakePlace() {
+  if (exhausted() || running_ >= at_once_) return false;
+  ++running_;
+  return true;
+}
+
 void TileSchedule::Finish(const absl::Status& status) {
   --running_;
   if (!status.ok()) EndEarly(status);

@@ -32,11 +32,17 @@ class TileSchedule {
   // called for it. None if `at_once` tiles run, if no tile is left, or if the
   // schedule ended early.
   std::optional<size_t> Next();
-  // A tile that Next gave is over. A failure ends the schedule early.
+  // The same for a tile that somebody else chose: false if none may run now.
+  bool TakePlace();
+  // A tile that Next gave, or that took a place, is over. A failure ends the
+  // schedule early.
   void Finish(const absl::Status& status);
   // Gives no tile from now on; those that run may go on. `reason` is not OK.
   // Only the first reason counts.
   void EndEarly(const absl::Status& reason);
+
+  // No tile is left, as if Next had given all.
+  void Complete() { next_ = tiles_; }
 
   // Whether all is over: no tile runs and none will. True only once, so that
   // one caller alone ends the evaluation.

@@ -40,10 +40,10 @@ TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
 
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
     const TileIndices& tile, UnfinishedRecords known,
-    const BeforePass& before_pass) {
+    const BeforePass& before_pass, const Storing& store) {
   auto records = Attack(tile, std::move(known), before_pass);
   if (!records.ok()) return records;
-  absl::Status status = Store(&EvaluationStore::Append, *records);
+  absl::Status status = Store(store, *records);
   if (!status.ok()) return status;
   return records;
 }
@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
       return absl::OkStatus();
     }
     kept = clock_.Now();
-    return Store(&EvaluationStore::Keep, records);
+    return Keep(records);
   };
   return EvaluateTile(
       target.get(), transfer ? source.get() : target.get(),
@@ -82,7 +82,17 @@ absl::StatusOr<std::vector<SampleRecord>> TileWork::Attack(
       std::move(options));
 }
 
-absl::Status TileWork::Store(Storing storing,
+absl::Status TileWork::Keep(const std::vector<SampleRecord>& unfinished) {
+  absl::Status status = Store(
+      [this](const auto& records, const Effort& effort) {
+        return store_.Keep(id_, records, effort);
+      },
+      unfinished);
+  // What is not kept may have to be made again; that is no reason to stop.
+  return absl::IsUnavailable(status) ? absl::OkStatus() : status;
+}
+
+absl::Status TileWork::Store(const Storing& store,
                              const std::vector<SampleRecord>& records) {
   std::vector<v1::EvaluationRecord> encoded;
   encoded.reserve(records.size());
@@ -93,7 +103,7 @@ absl::Status TileWork::Store(Storing storing,
   // Whoever takes the queries out of the counter stores them, so that tiles
   // that end at the same time do not store them twice.
   const int64_t queries = new_queries_.exchange(0);
-  absl::Status status = (store_.*storing)(id_, encoded, {seconds, queries});
+  absl::Status status = store(encoded, {seconds, queries});
   // They go with the next records: the images were sent, whatever the disk
   // says.
   if (!status.ok()) new_queries_ += queries;

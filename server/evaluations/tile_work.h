@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,14 +42,18 @@ class TileWork {
            CancelToken cancel, CraftedTiles* crafted, EvaluationStore* store,
            const Clock* clock);
 
-  // Attacks the images of `tile` (1 to plan.tile_size of them) and stores
-  // their records in one transaction. `known` is TileOptions'. Returns the
-  // records, in the order of `tile`. On failure the tile has no records; what
-  // was kept of them meanwhile stays, and the queries that were sent are stored
-  // with the next tile.
+  // Stores the records of a tile in one transaction.
+  using Storing = std::function<absl::Status(
+      const std::vector<v1::EvaluationRecord>& records, const Effort& effort)>;
+
+  // Attacks the images of `tile` (1 to plan.tile_size of them) and has `store`
+  // store their records. `known` is TileOptions'. Returns the records, in the
+  // order of `tile`. On failure the tile has no records; what was kept of them
+  // meanwhile stays, and the queries that were sent are stored with the next
+  // tile.
   absl::StatusOr<std::vector<SampleRecord>> Compute(
       const TileIndices& tile, UnfinishedRecords known,
-      const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
+      const BeforePass& before_pass, const Storing& store) ADV_EXCLUDES(mutex_);
 
   // Stores the queries of tiles that failed. To be called when no tile will
   // be computed any more. If the store cannot take them, they stay uncounted.
@@ -60,15 +65,13 @@ class TileWork {
   int64_t cost() const { return cost_; }
 
  private:
-  // EvaluationStore's Append or Keep.
-  using Storing = absl::Status (EvaluationStore::*)(
-      const std::string& id, const std::vector<v1::EvaluationRecord>& records,
-      const Effort& effort);
-
   absl::StatusOr<std::vector<SampleRecord>> Attack(
       const TileIndices& tile, UnfinishedRecords known,
       const BeforePass& before_pass) ADV_EXCLUDES(mutex_);
-  absl::Status Store(Storing storing, const std::vector<SampleRecord>& records)
+  absl::Status Keep(const std::vector<SampleRecord>& unfinished)
+      ADV_EXCLUDES(mutex_);
+  absl::Status Store(const Storing& store,
+                     const std::vector<SampleRecord>& records)
       ADV_EXCLUDES(mutex_);
   double SecondsSinceLastStored() ADV_EXCLUDES(mutex_);
 

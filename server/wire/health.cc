@@ -14,8 +14,12 @@ constexpr auto kInterval = std::chrono::milliseconds(500);
 }  // namespace
 
 Health::Health(grpc::HealthCheckServiceInterface* service,
-               const ModelRegistry* models, const Acceptor* acceptor)
-    : service_(service), models_(models), acceptor_(acceptor) {
+               const ModelRegistry* models, const Acceptor* acceptor,
+               const EvaluationRunner* evaluations)
+    : service_(service),
+      models_(models),
+      acceptor_(acceptor),
+      evaluations_(evaluations) {
   // Liveness is set once: a process without models, or with full queues, must
   // not be restarted for that.
   service_->SetServingStatus("", true);
@@ -61,6 +65,8 @@ void Health::Refresh() {
     ready_ |= serves && open;
     service_->SetServingStatus(absl::StrCat("model/", name), serves && open);
   }
+  // Models may still be asked then, by those who do not look at readiness.
+  ready_ &= evaluations_->store_available();
   service_->SetServingStatus(kReadiness, ready_);
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "server/compute/mutex.h"
+#include "server/evaluations/evaluation_runner.h"
 #include "server/models/model_registry.h"
 #include "server/wire/acceptor.h"
 
@@ -15,15 +16,17 @@ namespace adv {
 
 // The answers of grpc.health.v1:
 //   ""                              liveness: SERVING, always
-//   adv.v1.AttackEvaluationService  readiness: a model serves, no drain, and
-//                                   the port accepts connections
+//   adv.v1.AttackEvaluationService  readiness: a model serves, no drain, the
+//                                   port accepts connections, and the
+//                                   evaluation store can be reached
 //   model/<name>                    whether a version of that model serves
 // Thread-safe.
 class Health {
  public:
   // It owns none of its arguments; all must outlive it.
   Health(grpc::HealthCheckServiceInterface* service,
-         const ModelRegistry* models, const Acceptor* acceptor);
+         const ModelRegistry* models, const Acceptor* acceptor,
+         const EvaluationRunner* evaluations);
   ~Health();
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
@@ -39,6 +42,7 @@ class Health {
   grpc::HealthCheckServiceInterface* const service_;
   const ModelRegistry* const models_;
   const Acceptor* const acceptor_;
+  const EvaluationRunner* const evaluations_;
   mutable Mutex mutex_;
   CondVar stop_;
   RealClock clock_;

@@ -1,0 +1,83 @@
+"""A real PostgreSQL on a socket in a temporary folder."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+START_SECONDS = 60
+
+
+def programs():
+    """The folder of initdb and postgres, which Debian keeps off the PATH; None
+    if they are not installed."""
+    folders = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if folders:
+        return folders[-1]
+    found = shutil.which("initdb")
+    return found and os.path.dirname(os.path.realpath(found))
+
+
+class Postgres:
+    """Kept until the test (or ModuleScope) ends; survives kill() as a real one
+    survives a power cut, since it syncs."""
+
+    def __init__(self, test):
+        self.folder = tempfile.mkdtemp(prefix="adv-pg-", dir="/tmp")
+        test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "postgres")
+        self._data = os.path.join(self.folder, "data")
+        subprocess.run(
+            self._command("initdb", f"--pgdata={self._data}", "--auth=trust",
+                          "--username=adv", "--encoding=UTF8", "--locale=C"),
+            check=True, stdout=subprocess.DEVNULL)
+        self._process = None
+        test.addCleanup(self.kill)
+        self.start()
+
+    # PostgreSQL refuses root.
+    @staticmethod
+    def _command(program, *arguments):
+        command = [os.path.join(programs(), program), *arguments]
+        user = ["runuser", "-u", "postgres", "--"]
+        return user + command if os.getuid() == 0 else command
+
+    @property
+    def url(self):
+        return f"postgresql://adv@/postgres?host={self.folder}"
+
+    def start(self):
+        self._process = subprocess.Popen(
+            self._command("postgres", "-D", self._data,
+                          "-c", "listen_addresses=",
+                          "-c", f"unix_socket_directories={self.folder}"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        end = time.monotonic() + START_SECONDS
+        while not self.query("SELECT 1", check=False):
+            if time.monotonic() > end:
+                raise AssertionError("PostgreSQL does not start")
+            time.sleep(.05)
+
+    def kill(self):
+        """SIGKILL to all its processes."""
+        try:
+            with open(os.path.join(self._data, "postmaster.pid"),
+                      encoding="ascii") as file:
+                os.kill(int(file.readline()), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        self._process.wait(START_SECONDS)
+
+    def query(self, sql, check=True):
+        """The rows as text, without padding."""
+        done = subprocess.run(
+            self._command("psql", "--no-psqlrc", "--quiet", "--tuples-only",
+                          "--no-align", f"--command={sql}", self.url),
+            check=check, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        return done.stdout.strip()
