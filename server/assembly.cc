@@ -68,6 +68,12 @@ int Workers(const Options& options, at::Device device) {
   return std::max(1, UsableCores() / options.intra_op_threads);
 }
 
+int64_t ImagesPerPass(const Options& options, at::Device device) {
+  constexpr int64_t kOfGpu = 128;
+  constexpr int64_t kOfThread = 16;
+  return device.is_cuda() ? kOfGpu : kOfThread * options.intra_op_threads;
+}
+
 ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
                                      std::shared_ptr<PassQueue> passes,
                                      const Endpoints& endpoints, Log* log) {

@@ -19,8 +19,10 @@
 // What each part of a server is to be like, by the server's options.
 namespace adv {
 
-// Images of one pass at most: more gain nothing, on a core or on a GPU.
-inline constexpr int64_t kImagesPerPass = 128;
+// Images of one pass. They fill a GPU. On a CPU they are as many as fill each
+// thread's kernels, and no more, so that urgent passes wait for some 30 ms: a
+// larger batch would not be faster.
+int64_t ImagesPerPass(const Options& options, at::Device device);
 
 // Versions, for /buildinfo and adv_build_info.
 std::map<std::string, std::string> BuildInfo();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace adv {
@@ -18,9 +19,36 @@ struct PassQueue::Request {
   LogitsAndGradient found = {};
   absl::Status status = absl::OkStatus();
   std::exception_ptr thrown = nullptr;
-  bool done = false;
+  int64_t taken = 0;    // rows, from the first on
+  bool waiting = true;  // with the other rows, or with none
+  int computing = 0;    // pieces
 
   int64_t rows() const { return images.size(0); }
+  bool done() const { return !waiting && computing == 0; }
+};
+
+// Some rows of a request, in one batch.
+struct PassQueue::Piece {
+  Request* request;
+  int64_t first;
+  int64_t rows;
+  absl::Status status = absl::OkStatus();
+  std::exception_ptr thrown = nullptr;
+
+  bool whole() const { return rows == request->rows(); }
+  at::Tensor Of(const at::Tensor& all) const {
+    return whole() ? all : all.narrow(0, first, rows);
+  }
+  // The gradient of these rows' loss, for their logits.
+  at::Tensor LossGradient(const at::Tensor& logits) const {
+    const LogitGradient& loss_gradient = *request->loss_gradient;
+    if (whole()) return loss_gradient(logits);
+    // The caller's function takes all rows of its pass.
+    const at::Tensor all =
+        at::zeros({request->rows(), logits.size(1)}, logits.options());
+    Of(all).copy_(logits);
+    return Of(loss_gradient(all));
+  }
 };
 
 // Without padding, only networks whose results do not depend on the batch may
@@ -49,23 +77,26 @@ void PassQueue::Run(Request& request) {
                       : waiting_.end(),
                   &request);
   ++stats_.asked;
-  while (!request.done) {
-    // An empty queue means that another thread computes this request already.
+  while (!request.done()) {
+    // An empty queue means that other threads compute this request already.
     if (free_ == 0 || waiting_.empty()) {
       changed_.wait(lock);
       continue;
     }
     // The batch may lack this thread's own request; then the loop goes on.
-    const std::vector<Request*> batch = TakeBatch();
+    std::vector<Piece> batch = TakeBatch();
     --free_;
     ++stats_.passes;
     lock.unlock();
     Compute(batch);
     lock.lock();
     ++free_;
-    for (Request* one : batch) {
-      one->done = true;
-      stats_.rows += one->rows();
+    for (const Piece& piece : batch) {
+      Request& of = *piece.request;
+      --of.computing;
+      if (of.status.ok()) of.status = piece.status;
+      if (!of.thrown) of.thrown = piece.thrown;
+      stats_.rows += piece.rows;
     }
     // Wake all: those whose requests are done, and one that takes the free
     // place.
@@ -73,26 +104,70 @@ void PassQueue::Run(Request& request) {
   }
 }
 
-std::vector<PassQueue::Request*> PassQueue::TakeBatch() {
-  std::vector<Request*> batch = {waiting_.front()};
-  int64_t rows = batch.front()->rows();
-  waiting_.pop_front();
-  // Takes a request out of the queue if it still fits. A large one that does
-  // not is passed over, so that smaller ones behind it can fill the room.
-  const auto taken = [&](Request* other) {
-    if (!Fits(*other, *batch.front()) || rows + other->rows() > max_rows_) {
-      return false;
+size_t PassQueue::NextTurn() {
+  const auto first_patient = std::find_if(
+      waiting_.begin(), waiting_.end(), [](const Request* request) {
+        return request->urgency == Urgency::kPatient;
+      });
+  const bool patient_turn =
+      first_patient != waiting_.end() &&
+      (first_patient == waiting_.begin() || urgent_in_a_row_ >= kBurst);
+  urgent_in_a_row_ = patient_turn ? 0 : urgent_in_a_row_ + 1;
+  return patient_turn ? first_patient - waiting_.begin() : 0;
+}
+
+std::optional<PassQueue::Piece> PassQueue::Take(Request& request,
+                                                int64_t room) const {
+  const int64_t first = request.taken;
+  int64_t rows = request.rows() - first;
+  if (rows > room) {
+    if (!request.network->traits().exact_in_any_batch) return std::nullopt;
+    rows = room;
+  }
+  request.taken += rows;
+  request.waiting = request.taken < request.rows();
+  ++request.computing;
+  // Its first piece: the others will come to the same tensors.
+  if (first == 0 && request.waiting) {
+    const auto options =
+        at::TensorOptions(at::kFloat).device(request.network->traits().device);
+    request.found.logits =
+        at::empty({request.rows(), request.network->traits().classes}, options);
+    if (request.loss_gradient != nullptr) {
+      request.found.gradient = at::empty(
+          request.images.sizes(),
+          options.memory_format(request.images.suggest_memory_format()));
     }
-    rows += other->rows();
-    batch.push_back(other);
-    return true;
-  };
-  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), taken),
-                 waiting_.end());
+  }
+  return Piece{&request, first, rows};
+}
+
+std::vector<PassQueue::Piece> PassQueue::TakeBatch() {
+  Request& leader = *waiting_[NextTurn()];
+  // What is not cut is computed whole, however large.
+  std::vector<Piece> batch = {
+      *Take(leader, leader.network->traits().exact_in_any_batch
+                        ? max_rows_
+                        : std::max(max_rows_, leader.rows()))};
+  int64_t room = max_rows_ - batch.front().rows;
+  for (Request* other : waiting_) {
+    if (room <= 0) break;
+    if (other == &leader || !Fits(*other, leader)) continue;
+    // One that is not cut and does not fit is passed over, so that smaller ones
+    // behind it can fill the room.
+    if (const std::optional<Piece> piece = Take(*other, room)) {
+      room -= piece->rows;
+      batch.push_back(*piece);
+    }
+  }
+  waiting_.erase(
+      std::remove_if(waiting_.begin(), waiting_.end(),
+                     [](const Request* request) { return !request->waiting; }),
+      waiting_.end());
   return batch;
 }
 
-void PassQueue::Compute(const std::vector<Request*>& batch) const {
+void PassQueue::Compute(std::vector<Piece>& batch) const {
   absl::Status status;
   std::exception_ptr thrown;
   try {
@@ -102,23 +177,27 @@ void PassQueue::Compute(const std::vector<Request*>& batch) const {
   }
   if (status.ok() && thrown == nullptr) return;
   if (batch.size() == 1) {
-    batch.front()->status = status;
-    batch.front()->thrown = thrown;
+    batch.front().status = status;
+    batch.front().thrown = thrown;
     return;
   }
   // One request may have made the whole batch fail. Each runs again alone, so
   // that only a faulty one gets an error.
-  for (Request* one : batch) Compute({one});
+  for (Piece& piece : batch) {
+    std::vector<Piece> alone = {piece};
+    Compute(alone);
+    piece = alone.front();
+  }
 }
 
-absl::Status PassQueue::ComputeTogether(
-    const std::vector<Request*>& batch) const {
-  const Network& network = *batch.front()->network;
+absl::Status PassQueue::ComputeTogether(const std::vector<Piece>& batch) const {
+  const Network& network = *batch.front().request->network;
   std::vector<at::Tensor> images;
   int64_t rows = 0;
-  for (const Request* one : batch) {
-    images.push_back(one->images.to(network.traits().device));
-    rows += one->rows();
+  for (const Piece& piece : batch) {
+    images.push_back(
+        piece.Of(piece.request->images).to(network.traits().device));
+    rows += piece.rows;
   }
   // A single request may be larger than max_rows_; then nothing is padded.
   const int64_t padding = pads_ && !network.traits().exact_in_any_batch
@@ -139,7 +218,7 @@ absl::Status PassQueue::ComputeTogether(
     return parts.size() == 1 ? parts.front() : at::cat(parts);
   };
   LogitsAndGradient all;
-  if (batch.front()->loss_gradient == nullptr) {
+  if (batch.front().request->loss_gradient == nullptr) {
     absl::StatusOr<at::Tensor> logits = network.Logits(pad(images));
     if (!logits.ok()) return logits.status();
     all.logits = *std::move(logits);
@@ -149,10 +228,10 @@ absl::Status PassQueue::ComputeTogether(
         pad(images), [&batch, &pad](const at::Tensor& logits) {
           std::vector<at::Tensor> gradients;
           int64_t row = 0;
-          for (const Request* one : batch) {
+          for (const Piece& piece : batch) {
             gradients.push_back(
-                (*one->loss_gradient)(logits.narrow(0, row, one->rows())));
-            row += one->rows();
+                piece.LossGradient(logits.narrow(0, row, piece.rows)));
+            row += piece.rows;
           }
           return pad(gradients);
         });
@@ -161,12 +240,22 @@ absl::Status PassQueue::ComputeTogether(
   }
   // Every request gets its own rows; they come in the order of the batch.
   int64_t row = 0;
-  for (Request* one : batch) {
-    one->found.logits = all.logits.narrow(0, row, one->rows());
-    if (one->loss_gradient != nullptr) {
-      one->found.gradient = all.gradient.narrow(0, row, one->rows());
+  const auto give = [&row](const Piece& piece, const at::Tensor& from,
+                           at::Tensor& to) {
+    const at::Tensor own = from.narrow(0, row, piece.rows);
+    if (piece.whole()) {
+      to = own;
+    } else {
+      piece.Of(to).copy_(own);
     }
-    row += one->rows();
+  };
+  for (const Piece& piece : batch) {
+    LogitsAndGradient& found = piece.request->found;
+    give(piece, all.logits, found.logits);
+    if (piece.request->loss_gradient != nullptr) {
+      give(piece, all.gradient, found.gradient);
+    }
+    row += piece.rows;
   }
   return absl::OkStatus();
 }

@@ -5,10 +5,12 @@
 #include <absl/status/statusor.h>
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/nn/network.h"
@@ -17,9 +19,10 @@ namespace adv {
 
 // Where the passes of many threads wait for the processor, and share it: what
 // waits for one network and is of one kind (logits, or logits and gradient) is
-// computed together, up to a batch of `max_rows`. So the images that an attack
+// computed together, in batches of `max_rows`. So the images that an attack
 // has not finished with fill up the room that those of another left, whatever
-// the two attacks are and whoever asked for them.
+// the two attacks are and whoever asked for them. A pass that is larger is
+// computed in pieces, between which urgent ones go first.
 //
 // There is no thread of its own: whoever waits computes the next batch as soon
 // as there is room, his own pass in it or not.
@@ -27,12 +30,16 @@ namespace adv {
 // Thread-safe.
 class PassQueue {
  public:
+  // So many urgent passes in a row, then a patient one that waits has its turn.
+  static constexpr int kBurst = 8;
+
   // `at_once` passes are computed at a time, at least 1: one for each core or
-  // GPU. `max_rows`, at least 1: images of one pass; a larger pass is computed
-  // alone. `pads`: where a network's results might depend on the shape of the
-  // call, each pass is padded to `max_rows`. That is right on a GPU, which
-  // computes so many as fast as fewer; otherwise such passes are computed
-  // alone, since a CPU's padding would cost what it does.
+  // GPU. `max_rows`, at least 1: images of one pass. A larger pass is cut if
+  // the network is exact in any batch, and computed alone otherwise. `pads`:
+  // where a network's results might depend on the shape of the call, each pass
+  // is padded to `max_rows`. That is right on a GPU, which computes so many as
+  // fast as fewer; otherwise such passes are computed alone, since a CPU's
+  // padding would cost what it does.
   PassQueue(int at_once, int64_t max_rows, bool pads = false)
       : max_rows_(max_rows), pads_(pads), free_(at_once) {}
   PassQueue(const PassQueue&) = delete;
@@ -48,22 +55,30 @@ class PassQueue {
  private:
   friend class BatchingNetwork;
   struct Request;
+  struct Piece;
 
   // Returns when the request has its result.
   void Run(Request& request);
-  // The first that waits, and what can be computed with it. Holds the mutex.
-  std::vector<Request*> TakeBatch();
+  // The first whose turn it is, and what can be computed with it. Holds the
+  // mutex.
+  std::vector<Piece> TakeBatch();
+  // The place in `waiting_` of the request whose turn it is.
+  size_t NextTurn();
+  // What waits of a request, or as many rows as there is room for if it may be
+  // cut; nothing if it does not fit. Holds the mutex.
+  std::optional<Piece> Take(Request& request, int64_t room) const;
   // Whether both can be computed in one pass.
   bool Fits(const Request& one, const Request& other) const;
   // Results, what they failed with, or what was thrown.
-  void Compute(const std::vector<Request*>& batch) const;
-  absl::Status ComputeTogether(const std::vector<Request*>& batch) const;
+  void Compute(std::vector<Piece>& batch) const;
+  absl::Status ComputeTogether(const std::vector<Piece>& batch) const;
 
   const int64_t max_rows_;
   const bool pads_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Request*> waiting_;  // urgent ones first
+  int urgent_in_a_row_ = 0;
   int free_;
   Stats stats_;
 };

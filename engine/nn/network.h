@@ -15,7 +15,8 @@ namespace adv {
 
 // Maps logits [N, classes] to the gradient [N, classes] of some scalar loss,
 // summed over the images, with respect to those logits. Called under no
-// autograd; must be a pure function of each row.
+// autograd; must be a pure function of each row, since it may be called several
+// times, also by threads at once, and with rows whose result is not used.
 using LogitGradient = std::function<at::Tensor(const at::Tensor& logits)>;
 
 // Both on the network's device, without a graph.

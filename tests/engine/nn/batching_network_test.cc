@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -173,14 +174,64 @@ TEST_F(BatchingNetworkTest, GradientsOfDifferentLossesShareAPass) {
       gated_->toy().InputGradient(Images(2, 9), descend).value().gradient));
 }
 
-TEST_F(BatchingNetworkTest, APassIsNoLargerThanAllowedUnlessItIsOne) {
+TEST_F(BatchingNetworkTest, PassesAreCutToOneSize) {
   Block();
-  Start([&] { network_.Logits(Images(7)).value(); });
-  Start([&] { network_.Logits(Images(4)).value(); });   // no room for it
-  Start([&] { network_.Logits(Images(3)).value(); });   // but for this
-  Start([&] { network_.Logits(Images(11)).value(); });  // alone in any case
+  at::Tensor seven, four;
+  LogitsAndGradient many;
+  const at::Tensor classes = at::arange(25, at::kLong).remainder(3);
+  const at::Tensor images =
+      Images(25, 7).contiguous(at::MemoryFormat::ChannelsLast);
+  Start([&] { seven = network_.Logits(Images(7)).value(); });
+  Start([&] { many = network_.LossGradient(images, classes).value(); });
+  Start([&] { four = network_.Logits(Images(4, 3)).value(); });
   Finish();
-  EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, 4, 11));
+  EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, -10, -10, -5, 1));
+  EXPECT_TRUE(seven.equal(gated_->toy().Logits(Images(7)).value()));
+  EXPECT_TRUE(four.equal(gated_->toy().Logits(Images(4, 3)).value()));
+  const LogitsAndGradient alone =
+      gated_->toy().LossGradient(images, classes).value();
+  EXPECT_TRUE(many.logits.equal(alone.logits));
+  EXPECT_TRUE(many.gradient.equal(alone.gradient));
+  EXPECT_TRUE(many.gradient.is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+// What waits in the middle of a large pass does not wait for its end.
+TEST_F(BatchingNetworkTest, UrgentPassesGoBetweenThePiecesOfAnother) {
+  Start([this] { network_.Logits(Images(30)).value(); });
+  gated_->AwaitPasses(1);
+  Start([this] {
+    urgent_.LossGradient(Images(2), at::zeros({2}, at::kLong)).value();
+  });
+  Finish();
+  EXPECT_THAT(gated_->passes(), ElementsAre(10, -2, 10, 10));
+}
+
+TEST_F(BatchingNetworkTest, APatientPassHasItsTurnAfterABurstOfUrgentOnes) {
+  Block();
+  Start([this] { network_.Logits(Images(20)).value(); });
+  for (int i = 0; i < 2 * PassQueue::kBurst; ++i) {
+    Start([this] {
+      urgent_.LossGradient(Images(9), at::zeros({9}, at::kLong)).value();
+    });
+  }
+  Finish();
+  // The nines are cut, too, so that they fill passes.
+  std::vector<int64_t> passes = gated_->passes();
+  const auto urgent_before = [&](size_t place) {
+    return std::count(passes.begin(), passes.begin() + place, -10);
+  };
+  std::vector<int64_t> turns;
+  for (size_t i = 1; i < passes.size(); ++i) {
+    if (passes[i] == 10) turns.push_back(urgent_before(i));
+  }
+  EXPECT_THAT(turns, ElementsAre(PassQueue::kBurst, 14));
+}
+
+TEST_F(InexactNetworkTest, LargePassesAreNotCut) {
+  Block();
+  Start([&] { network_.Logits(Images(25)).value(); });
+  Finish();
+  EXPECT_THAT(gated_->passes(), ElementsAre(1, 25));
 }
 
 TEST_F(PaddingQueueTest, PassesThatAreNotExactHaveOneSize) {
@@ -225,8 +276,8 @@ TEST_F(BatchingNetworkTest, UrgentPassesGoFirst) {
   Start([&] { network_.Logits(Images(8)).value(); });
   Start([&] { urgent_.Logits(Images(3)).value(); });
   Finish();
-  // The patient eight fit in beside the urgent two, and the nine wait.
-  EXPECT_THAT(gated_->passes(), ElementsAre(1, 5, 9, 8));
+  // Patient ones fill the room beside the urgent two and three.
+  EXPECT_THAT(gated_->passes(), ElementsAre(1, 10, 10, 2));
 }
 
 TEST_F(BatchingNetworkTest, OnesFaultIsNoOthers) {
