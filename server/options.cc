@@ -170,7 +170,8 @@ void AddComputing(CLI::App& app, Options* options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_option("--jobs-per-worker", options->jobs_per_worker,
-                 "Jobs under way for each of them, which share passes")
+                 "Jobs of each lane under way for each of them, which share "
+                 "passes")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("--intra-op-threads", options->intra_op_threads,

@@ -59,8 +59,8 @@ struct Options {
   std::string device = "auto";
   // Threads that compute at once; 0: as many as there are cores.
   int workers = 0;
-  // Jobs under way for each of them, 1 to 64: where attacks are done with some
-  // images of one job, those of another fill up its passes.
+  // Jobs of each lane under way for each of them, 1 to 64: where attacks are
+  // done with some images of one job, those of another fill up its passes.
   int jobs_per_worker = 4;
   // Threads within one operation. More than 1 is slower beside busy
   // neighbours.

@@ -17,7 +17,6 @@ ExecutorOptions Filled(ExecutorOptions options) {
     options.threads = std::max(UsableCores() / options.intra_op_threads, 1);
   }
   if (options.workers <= 0) options.workers = options.threads;
-  options.interactive_burst = std::max(options.interactive_burst, 1);
   return options;
 }
 
@@ -36,10 +35,12 @@ Executor::Executor(const ExecutorOptions& options)
   lanes_[static_cast<int>(Lane::kInteractive)].stats.limits =
       options_.interactive;
   lanes_[static_cast<int>(Lane::kBulk)].stats.limits = options_.bulk;
-  stats_.threads = options_.threads;
+  stats_.threads = kLanes * options_.threads;
   stats_.intra_op_threads = options_.intra_op_threads;
-  for (int i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back([this] { OwnerLoop(); });
+  for (const Lane lane : {Lane::kInteractive, Lane::kBulk}) {
+    for (int i = 0; i < options_.threads; ++i) {
+      threads_.emplace_back([this, lane] { OwnerLoop(lane); });
+    }
   }
 }
 
@@ -48,42 +49,21 @@ Executor::~Executor() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Executor::OwnerLoop() {
+void Executor::OwnerLoop(Lane lane) {
   at::set_num_threads(options_.intra_op_threads);
-  int streak = 0;  // interactive tasks since the last bulk task
-  while (TaskPtr task = TakeNext(&streak)) RunTask(*task);
+  while (TaskPtr task = TakeNext(lane)) RunTask(*task);
 }
 
-Executor::TaskPtr Executor::TakeNext(int* streak) {
+Executor::TaskPtr Executor::TakeNext(Lane lane) {
   MutexLock lock(mutex_);
-  LaneQueue& interactive = lanes_[static_cast<int>(Lane::kInteractive)];
-  LaneQueue& bulk = lanes_[static_cast<int>(Lane::kBulk)];
+  LaneQueue& queue = lanes_[static_cast<int>(lane)];
   while (true) {
     if (!dead_.empty()) return TakeDead();
-    // Interactive work goes first, but only a burst of it in a row.
-    if (!interactive.tasks.empty() &&
-        (bulk.tasks.empty() || *streak < options_.interactive_burst)) {
-      ++*streak;
-      return TakeFrom(interactive);
-    }
-    if (!bulk.tasks.empty()) {
-      *streak = 0;
-      return TakeFrom(bulk);
-    }
-    // Only with both lanes empty: a drain still ends all that was accepted.
+    if (!queue.empty()) return TakeFrom(queue);
+    // Only with an empty lane: a drain still ends all that was accepted.
     if (draining_) return nullptr;
-    work_.Wait(mutex_);
+    queue.work.Wait(mutex_);
   }
-}
-
-// The next task to run between two passes of a bulk job, or null. `counts` is
-// set to false for a dead task, which takes no time.
-Executor::TaskPtr Executor::TakeUrgent(bool* counts) {
-  MutexLock lock(mutex_);
-  *counts = dead_.empty();
-  if (!dead_.empty()) return TakeDead();
-  LaneQueue& interactive = lanes_[static_cast<int>(Lane::kInteractive)];
-  return interactive.tasks.empty() ? nullptr : TakeFrom(interactive);
 }
 
 Executor::TaskPtr Executor::TakeDead() {
@@ -93,14 +73,25 @@ Executor::TaskPtr Executor::TakeDead() {
   return task;
 }
 
+// Of the identity whose turn it is; of several, of the one that came first.
 Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
-  TaskPtr task = std::move(lane.tasks.front());
-  lane.tasks.pop_front();
+  Line* next = nullptr;
+  for (auto& [identity, line] : lane.lines) {
+    if (line.tasks.empty()) continue;
+    const auto due = [](const Line& of) {
+      return std::make_pair(of.turn, of.tasks.front()->number);
+    };
+    if (next == nullptr || due(line) < due(*next)) next = &line;
+  }
+  TaskPtr task = std::move(next->tasks.front());
+  next->tasks.pop_front();
+  lane.turn = next->turn;
+  next->turn += static_cast<double>(task->options.cost);
   Unqueue(*task);
   ++stats_.running_jobs;
   // Work for an answer that comes too late would make others late, too.
   const JobOptions& options = task->options;
-  task->hopeless = options.deadline && !lane.tasks.empty() &&
+  task->hopeless = options.deadline && !lane.empty() &&
                    clock_->Now() + ExpectedRun(options.model, options.cost) >=
                        *options.deadline;
   return task;
@@ -109,20 +100,22 @@ Executor::TaskPtr Executor::TakeFrom(LaneQueue& lane) {
 // Takes the task out of the lane's counts. The caller takes it off the deque.
 void Executor::Unqueue(const Task& task) {
   LaneQueue& lane = lanes_[static_cast<int>(task.options.lane)];
+  Line& line = lane.lines[task.options.identity];
   --lane.stats.queued_jobs;
-  const auto backlog = lane.backlog.find(task.options.model);
+  const auto backlog = line.backlog.find(task.options.model);
   backlog->second -= task.options.cost;
   // Models come and go, so entries that are 0 must not stay.
-  if (backlog->second == 0) lane.backlog.erase(backlog);
+  if (backlog->second == 0) line.backlog.erase(backlog);
   if (!task.options.exempt) {
     lane.stats.queued_cost -= task.options.cost;
     lane.stats.queued_bytes -= task.options.bytes;
+    line.cost -= task.options.cost;
+    line.bytes -= task.options.bytes;
   }
   lane.stats.wait.Add(Seconds(clock_->Now() - task.submitted));
 }
 
-// Runs the job unless it is dead by now, and tells its end. A bulk job runs
-// others through this function on the same stack.
+// Runs the job unless it is dead by now, and tells its end.
 void Executor::RunTask(Task& task) {
   absl::Status status = Liveness(task.options);
   if (status.ok() && task.hopeless) {
@@ -135,7 +128,7 @@ void Executor::RunTask(Task& task) {
     const Clock::Time start = clock_->Now();
     status = CallJob(task);
     EndPass(task);
-    seconds = Seconds(clock_->Now() - start) - task.others_seconds;
+    seconds = Seconds(clock_->Now() - start);
   }
   CountEnd(task, status, seconds);
   // The job goes before `done`: what waits for the end finds its memory free.
@@ -172,30 +165,9 @@ absl::Status Executor::BeforeEachPass(Task& task) {
   if (absl::Status status = Liveness(task.options); !status.ok()) {
     return status;
   }
-  if (task.options.lane == Lane::kBulk) {
-    // The jobs that run in between take time: the deadline may pass meanwhile.
-    RunUrgentTasks(task);
-    if (absl::Status status = Liveness(task.options); !status.ok()) {
-      return status;
-    }
-  }
   task.in_pass = true;
   task.pass_start = clock_->Now();
   return absl::OkStatus();
-}
-
-void Executor::RunUrgentTasks(Task& bulk) {
-  const Clock::Time start = clock_->Now();
-  int streak = 0;
-  while (streak < options_.interactive_burst) {
-    bool counts = false;
-    const TaskPtr task = TakeUrgent(&counts);
-    if (task == nullptr) break;
-    RunTask(*task);
-    // Dead tasks only call their `done`: they take no turn from the others.
-    if (counts) ++streak;
-  }
-  bulk.others_seconds += Seconds(clock_->Now() - start);
 }
 
 absl::Status Executor::Liveness(const JobOptions& options) const {
@@ -244,8 +216,8 @@ void Executor::CountEnd(const Task& task, const absl::Status& status,
 }
 
 bool Executor::idle() const {
-  return stats_.running_jobs == 0 && dead_.empty() && lanes_[0].tasks.empty() &&
-         lanes_[1].tasks.empty();
+  return stats_.running_jobs == 0 && dead_.empty() && lanes_[0].empty() &&
+         lanes_[1].empty();
 }
 
 void Executor::Drain(Clock::Duration grace) {
@@ -253,7 +225,7 @@ void Executor::Drain(Clock::Duration grace) {
   draining_ = true;
   // A later call may shorten the grace and never makes it longer.
   drain_end_ = std::min(drain_end_, clock_->Now() + grace);
-  work_.NotifyAll();
+  for (LaneQueue& lane : lanes_) lane.work.NotifyAll();
   idle_.NotifyAll();
   while (!idle()) {
     if (clock_->Now() >= drain_end_) {

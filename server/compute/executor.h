@@ -23,14 +23,14 @@
 namespace adv {
 
 // Interactive: someone waits (Classify, small GenerateAdversarial). Bulk: the
-// rest (evaluations, large GenerateAdversarial).
+// rest (evaluations, large GenerateAdversarial). Each has threads of its own,
+// so that neither waits for the other's.
 enum class Lane { kInteractive = 0, kBulk = 1 };
 inline constexpr int kLanes = 2;
 
 // Called before each forward or gradient pass. OK: go on. Otherwise end with
 // that status: CANCELLED (the token), DEADLINE_EXCEEDED, or UNAVAILABLE (the
-// executor stops). In bulk work it may first run interactive jobs on the same
-// thread, so hold no lock while calling it.
+// executor stops).
 using BeforePass = std::function<absl::Status()>;
 
 struct JobOptions {
@@ -48,6 +48,9 @@ struct JobOptions {
   std::string op;
   // What it asks, "no-cat@1": the speed is measured for each model.
   std::string model;
+  // Who asks. Identities share a lane by what their jobs cost. Empty: nobody
+  // in particular, which is one more.
+  std::string identity;
   // Not bound by the lane's limits, because another limit bounds it already:
   // an evaluation's tiles.
   bool exempt = false;
@@ -59,9 +62,9 @@ struct LaneLimits {
 };
 
 struct ExecutorOptions {
-  // Owner threads, each of which runs one job: more than the processor computes
-  // passes at once, so that jobs can share them (see PassQueue). 0:
-  // floor(UsableCores() / intra_op_threads), at least 1.
+  // Owner threads of each lane, each of which runs one job: more than the
+  // processor computes passes at once, so that jobs can share them (see
+  // PassQueue). 0: floor(UsableCores() / intra_op_threads), at least 1.
   int threads = 0;
   // Passes that the processor computes at once, so that so many jobs keep it
   // busy. 0: as many as threads.
@@ -71,8 +74,6 @@ struct ExecutorOptions {
   // About 20 s of waiting on two cores; 64 MiB of images.
   LaneLimits interactive{65536, int64_t{64} << 20};
   LaneLimits bulk{262144, int64_t{64} << 20};
-  // So many interactive jobs in a row, then a waiting bulk pass has its turn.
-  int interactive_burst = 8;
   // Not owned; must outlive the executor. nullptr: the real one.
   Clock* clock = nullptr;
 };
@@ -108,13 +109,13 @@ struct OpStats {
   int64_t succeeded = 0;
   int64_t cancelled = 0;  // by their token, or since another part failed
   int64_t deadline_exceeded = 0;
-  int64_t failed = 0;       // any other status
-  double busy_seconds = 0;  // without jobs that ran in between
+  int64_t failed = 0;  // any other status
+  double busy_seconds = 0;
 };
 
 // Since the start, but for what is said to be "now".
 struct ExecutorStats {
-  int threads = 0;
+  int threads = 0;  // of both lanes
   int intra_op_threads = 0;
   std::array<LaneStats, kLanes> lanes;  // by Lane
   std::map<std::string, OpStats> ops;   // by JobOptions::op
@@ -127,12 +128,15 @@ struct ExecutorStats {
   int64_t exceptions = 0;  // that jobs threw
 };
 
-// The only place that computes: threads that own the processor and take jobs
-// from two bounded lanes. A job that runs is never interrupted, but asks
-// before each pass whether to go on; there a bulk job lets interactive jobs
-// go first, so that these wait for one pass at most, and after
-// `interactive_burst` of them one bulk pass proceeds, so that neither lane
-// starves.
+// The only place that computes: threads that take jobs from two bounded lanes.
+// A job that runs is never interrupted, but asks before each pass whether to go
+// on. What the passes of all jobs wait for is the processor; the PassQueue
+// shares it, interactive passes first.
+//
+// In each lane the identities take turns, each having the same share of the
+// cost (start-time fair queueing): a flood of jobs holds up its own identity.
+// One with a name may hold only as much of a lane's room as it leaves free, so
+// there is room for others, too.
 //
 // Thread-safe.
 class Executor {
@@ -179,9 +183,9 @@ class Executor {
   // one.
   int IdleWorkers() const ADV_EXCLUDES(mutex_);
 
-  // How long a job submitted now would wait, from the cost ahead of it and
-  // the speed measured so far for each model (0 before the first job has
-  // ended).
+  // How long a job of nobody in particular would wait if it were submitted now
+  // and all that is ahead of it came first, from its cost and the speed
+  // measured so far for each model (0 before the first job has ended).
   Clock::Duration ExpectedWait(Lane lane) const ADV_EXCLUDES(mutex_);
   // How fast one thread does jobs of `model`, as far as jobs that have ended
   // tell.
@@ -196,7 +200,8 @@ class Executor {
   void Drain(Clock::Duration grace) ADV_EXCLUDES(mutex_);
 
   ExecutorStats stats() const ADV_EXCLUDES(mutex_);
-  int threads() const { return static_cast<int>(threads_.size()); }
+  // Of each lane.
+  int threads() const { return options_.threads; }
   int intra_op_threads() const { return options_.intra_op_threads; }
   Clock& clock() const { return *clock_; }
 
@@ -207,30 +212,45 @@ class Executor {
     Job job;
     Done done;
     Clock::Time submitted;
+    int64_t number = 0;     // in the order in which its lane accepted them
     bool hopeless = false;  // it would end too late, and others wait
     // While it runs, touched by its thread alone.
     bool in_pass = false;
     Clock::Time pass_start;
-    double others_seconds = 0;  // of the jobs that ran in between
   };
   using TaskPtr = std::unique_ptr<Task>;
-  struct LaneQueue {
+  // What waits of one identity in one lane.
+  struct Line {
     std::deque<TaskPtr> tasks;
     // By model, the cost of all tasks, exempt ones too. None is 0.
     std::map<std::string, int64_t> backlog;
+    // Of the tasks that the limits bind.
+    int64_t cost = 0;
+    int64_t bytes = 0;
+    // The lane's turn at which its next task is due: the turn of the last one
+    // and what that cost.
+    double turn = 0;
+  };
+  struct LaneQueue {
+    std::map<std::string, Line> lines;  // by identity
+    double turn = 0;                    // of the task taken last
+    CondVar work;                       // a task was queued, or draining began
     LaneStats stats;
+
+    bool empty() const { return stats.queued_jobs == 0; }
   };
 
   // Submit in steps.
   absl::Status Admit(const JobOptions& options, size_t parts, LaneQueue& lane)
       ADV_REQUIRES(mutex_);
+  absl::Status CheckTime(const JobOptions& options, size_t parts,
+                         LaneQueue& lane) ADV_REQUIRES(mutex_);
   void Queue(TaskPtr task, LaneQueue& lane) ADV_REQUIRES(mutex_);
   void MoveDead(LaneQueue& lane) ADV_REQUIRES(mutex_);
 
   // Owner threads.
-  void OwnerLoop() ADV_EXCLUDES(mutex_);
-  TaskPtr TakeNext(int* streak) ADV_EXCLUDES(mutex_);
-  TaskPtr TakeUrgent(bool* counts) ADV_EXCLUDES(mutex_);
+  void OwnerLoop(Lane lane) ADV_EXCLUDES(mutex_);
+  TaskPtr TakeNext(Lane lane) ADV_EXCLUDES(mutex_);
   TaskPtr TakeDead() ADV_REQUIRES(mutex_);
   TaskPtr TakeFrom(LaneQueue& lane) ADV_REQUIRES(mutex_);
   void Unqueue(const Task& task) ADV_REQUIRES(mutex_);
@@ -239,12 +259,15 @@ class Executor {
   void RunTask(Task& task) ADV_EXCLUDES(mutex_);
   absl::Status CallJob(Task& task) ADV_EXCLUDES(mutex_);
   absl::Status BeforeEachPass(Task& task) ADV_EXCLUDES(mutex_);
-  void RunUrgentTasks(Task& bulk) ADV_EXCLUDES(mutex_);
   absl::Status Liveness(const JobOptions& options) const;
   void EndPass(Task& task) ADV_EXCLUDES(mutex_);
   void CountEnd(const Task& task, const absl::Status& status, double seconds)
       ADV_EXCLUDES(mutex_);
 
+  // Seconds of one thread.
+  double SecondsOf(const Line& line) const ADV_REQUIRES(mutex_);
+  double SecondsOf(const LaneQueue& lane) const ADV_REQUIRES(mutex_);
+  double SecondsAhead(const JobOptions& options) const ADV_REQUIRES(mutex_);
   Clock::Duration ExpectedWaitLocked(Lane lane) const ADV_REQUIRES(mutex_);
   Clock::Duration ExpectedEnd(const JobOptions& options, size_t parts) const
       ADV_REQUIRES(mutex_);
@@ -258,7 +281,6 @@ class Executor {
   std::atomic<bool> stopped_{false};  // the grace is over
 
   mutable Mutex mutex_;
-  CondVar work_;  // a task was queued, or draining began
   CondVar idle_;  // a task ended, or a shorter grace was given
   bool draining_ ADV_GUARDED_BY(mutex_) = false;
   Clock::Time drain_end_ ADV_GUARDED_BY(mutex_) = Clock::Time::max();

@@ -104,9 +104,11 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
     for (Job& part : parts) part = PartOf(end, std::move(part));
     done = [end](const absl::Status& status) { end->End(status); };
   }
+  CondVar* work = nullptr;
   {
     MutexLock lock(mutex_);
     LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
+    work = &lane.work;
     if (absl::Status status = Admit(options, count, lane); !status.ok()) {
       return status;
     }
@@ -124,7 +126,7 @@ absl::Status Executor::SubmitParts(JobOptions options, std::vector<Job> parts,
     done = nullptr;
   }
   // After unlocking, so that the threads that wake up get the lock.
-  for (size_t i = 0; i < count; ++i) work_.NotifyOne();
+  for (size_t i = 0; i < count; ++i) work->NotifyOne();
   return absl::OkStatus();
 }
 
@@ -138,16 +140,28 @@ absl::Status Executor::Offer(const JobOptions& options) {
 
 void Executor::Queue(TaskPtr task, LaneQueue& lane) {
   const JobOptions& options = task->options;
+  Line& line = lane.lines[options.identity];
+  // Whoever asked for nothing meanwhile saves up no turns.
+  if (line.tasks.empty()) line.turn = std::max(line.turn, lane.turn);
   task->submitted = clock_->Now();
+  task->number = lane.stats.accepted;
   ++lane.stats.accepted;
   ++lane.stats.queued_jobs;
   // Exempt jobs take no room in the lane, but others wait for them.
-  lane.backlog[options.model] += options.cost;
+  line.backlog[options.model] += options.cost;
   if (!options.exempt) {
     lane.stats.queued_cost += options.cost;
     lane.stats.queued_bytes += options.bytes;
+    line.cost += options.cost;
+    line.bytes += options.bytes;
   }
-  lane.tasks.push_back(std::move(task));
+  line.tasks.push_back(std::move(task));
+  // Identities come and go. One that nothing is known of any more is forgotten.
+  for (auto one = lane.lines.begin(); one != lane.lines.end();) {
+    const bool known =
+        !one->second.tasks.empty() || one->second.turn > lane.turn;
+    one = known ? std::next(one) : lane.lines.erase(one);
+  }
 }
 
 int Executor::IdleWorkers() const {
@@ -164,15 +178,8 @@ absl::Status Executor::Admit(const JobOptions& options, size_t parts,
     ++stats.rejected_draining;
     return absl::UnavailableError("the server is stopping");
   }
-  if (options.deadline) {
-    const Clock::Duration left = *options.deadline - clock_->Now();
-    const Clock::Duration end = ExpectedEnd(options, parts);
-    if (Seconds(left) <= kCaution * Seconds(end)) {
-      ++stats.rejected_deadline;
-      return absl::DeadlineExceededError(absl::StrCat(
-          "the deadline in ", Seconds(left),
-          " s is too close to the expected end in ", Seconds(end), " s"));
-    }
+  if (absl::Status status = CheckTime(options, parts, lane); !status.ok()) {
+    return status;
   }
   // Exempt jobs still obey draining and their deadline.
   if (options.exempt) return absl::OkStatus();
@@ -186,8 +193,13 @@ absl::Status Executor::Admit(const JobOptions& options, size_t parts,
   }
   // Written as differences: sums of large costs would overflow.
   const auto full = [&] {
-    return options.cost > limits.cost - stats.queued_cost ||
-           options.bytes > limits.bytes - stats.queued_bytes;
+    const int64_t cost = limits.cost - stats.queued_cost - options.cost;
+    const int64_t bytes = limits.bytes - stats.queued_bytes - options.bytes;
+    if (cost < 0 || bytes < 0) return true;
+    const auto line = lane.lines.find(options.identity);
+    // Whoever has a name and jobs that wait leaves as much room as they take.
+    return !options.identity.empty() && line != lane.lines.end() &&
+           (line->second.cost > cost || line->second.bytes > bytes);
   };
   // Looking through the lane takes time, so only a full lane is looked through.
   if (full()) MoveDead(lane);
@@ -200,30 +212,72 @@ absl::Status Executor::Admit(const JobOptions& options, size_t parts,
   return absl::OkStatus();
 }
 
+absl::Status Executor::CheckTime(const JobOptions& options, size_t parts,
+                                 LaneQueue& lane) {
+  if (!options.deadline) return absl::OkStatus();
+  const Clock::Duration left = *options.deadline - clock_->Now();
+  const Clock::Duration end = ExpectedEnd(options, parts);
+  if (Seconds(left) > kCaution * Seconds(end)) return absl::OkStatus();
+  ++lane.stats.rejected_deadline;
+  return absl::DeadlineExceededError(absl::StrCat(
+      "the deadline in ", Seconds(left),
+      " s is too close to the expected end in ", Seconds(end), " s"));
+}
+
 // Takes tasks that nobody waits for out of the lane, so that they free its
 // room. Only an owner thread may call their `done`, so they go to a queue of
 // their own.
 void Executor::MoveDead(LaneQueue& lane) {
-  const auto first_dead = std::stable_partition(
-      lane.tasks.begin(), lane.tasks.end(),
-      [this](const TaskPtr& task) { return Liveness(task->options).ok(); });
-  for (auto task = first_dead; task != lane.tasks.end(); ++task) {
-    Unqueue(**task);
-    (*task)->job = nullptr;  // and with it the memory
-    dead_.push_back(std::move(*task));
+  for (auto& [identity, line] : lane.lines) {
+    const auto first_dead = std::stable_partition(
+        line.tasks.begin(), line.tasks.end(),
+        [this](const TaskPtr& task) { return Liveness(task->options).ok(); });
+    for (auto task = first_dead; task != line.tasks.end(); ++task) {
+      Unqueue(**task);
+      (*task)->job = nullptr;  // and with it the memory
+      dead_.push_back(std::move(*task));
+    }
+    line.tasks.erase(first_dead, line.tasks.end());
   }
-  lane.tasks.erase(first_dead, lane.tasks.end());
+}
+
+double Executor::SecondsOf(const Line& line) const {
+  double seconds = 0;
+  for (const auto& [model, cost] : line.backlog) {
+    const double speed = speeds_.Of(model).cost_per_second;
+    // Before any job has ended, the speed is 0 and no wait is expected.
+    if (speed > 0) seconds += static_cast<double>(cost) / speed;
+  }
+  return seconds;
+}
+
+double Executor::SecondsOf(const LaneQueue& lane) const {
+  double seconds = 0;
+  for (const auto& [identity, line] : lane.lines) seconds += SecondsOf(line);
+  return seconds;
+}
+
+// In its lane, of jobs that go before this one.
+double Executor::SecondsAhead(const JobOptions& options) const {
+  const LaneQueue& lane = lanes_[static_cast<int>(options.lane)];
+  const auto found = lane.lines.find(options.identity);
+  const double own = found == lane.lines.end() ? 0 : SecondsOf(found->second);
+  // Meanwhile each of the others has no more turns than this identity.
+  const double most = own + Seconds(ExpectedRun(options.model, options.cost));
+  double seconds = own;
+  for (const auto& [identity, line] : lane.lines) {
+    if (identity != options.identity) {
+      seconds += std::min(SecondsOf(line), most);
+    }
+  }
+  return seconds;
 }
 
 Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
-  double seconds = 0;  // of one thread
+  double seconds = 0;
   // Only this lane and the more urgent ones go first.
   for (int i = 0; i <= static_cast<int>(lane); ++i) {
-    for (const auto& [model, cost] : lanes_[i].backlog) {
-      const double speed = speeds_.Of(model).cost_per_second;
-      // Before any job has ended, the speed is 0 and no wait is expected.
-      if (speed > 0) seconds += static_cast<double>(cost) / speed;
-    }
+    seconds += SecondsOf(lanes_[i]);
   }
   return ToDuration(seconds / options_.threads);
 }
@@ -231,7 +285,11 @@ Clock::Duration Executor::ExpectedWaitLocked(Lane lane) const {
 // From now on, for a job in equal parts that is submitted now.
 Clock::Duration Executor::ExpectedEnd(const JobOptions& options,
                                       size_t parts) const {
-  const Clock::Duration wait = ExpectedWaitLocked(options.lane);
+  double seconds = SecondsAhead(options);
+  for (int i = 0; i < static_cast<int>(options.lane); ++i) {
+    seconds += SecondsOf(lanes_[i]);
+  }
+  const Clock::Duration wait = ToDuration(seconds / options_.threads);
   // Where nobody waits, the job takes nobody's time. Whether it ends in time is
   // found out by running it.
   if (wait == Clock::Duration::zero()) return wait;

@@ -115,6 +115,7 @@ void EvaluationRun::Describe(size_t tile, JobOptions* job) const {
   job->cost = CostOf(tile);
   job->cancel = cancel_;
   job->model = evaluation_.model->full_name();
+  job->identity = evaluation_.identity;
 }
 
 absl::Status EvaluationRun::ComputeTile(size_t tile,

@@ -23,6 +23,7 @@ struct ResolvedEvaluation {
   std::shared_ptr<const Dataset> dataset;
   std::vector<int64_t> indices;  // in the data set, in rising order
   EvaluationPlan plan;
+  std::string identity;  // JobOptions::identity of its tiles
 
   // Of each image: one for each attack and epsilon.
   size_t results() const { return plan.attacks.size() * plan.epsilons.size(); }

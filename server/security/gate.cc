@@ -24,13 +24,6 @@ IdentityPtr MakeIdentity(const char* name, Role role) {
   return identity;
 }
 
-// Nobody is asked who they are.
-const IdentityPtr& Anonymous() {
-  static const auto& identity =
-      *new IdentityPtr(MakeIdentity("anonymous", Role::kAdmin));
-  return identity;
-}
-
 absl::Status Unauthenticated(absl::string_view message) {
   return Error(Reason::kUnauthenticated, message);
 }
@@ -56,6 +49,12 @@ absl::Status Denied(const Identity& identity, absl::string_view method,
 }
 
 }  // namespace
+
+const IdentityPtr& AnonymousIdentity() {
+  static const auto& identity =
+      *new IdentityPtr(MakeIdentity("anonymous", Role::kAdmin));
+  return identity;
+}
 
 const IdentityPtr& UnknownIdentity() {
   static const auto& identity =
@@ -133,7 +132,7 @@ absl::StatusOr<IdentityPtr> Gate::Identify(const Shown& shown) const {
     const MutexLock lock(mutex_);
     identities = identities_;
   }
-  if (identities == nullptr) return Anonymous();
+  if (identities == nullptr) return AnonymousIdentity();
   if (!shown.authorization.empty()) {
     const auto token = TokenOf(shown.authorization.front());
     if (shown.authorization.size() > 1 || !token) {
@@ -164,7 +163,8 @@ Admission Gate::Admit(absl::string_view method, const Shown& shown) {
                                      absl::StrCat("nobody may call ", method,
                                                   ": it has no rule"))};
   }
-  if (rule->least == Role::kAnyone) return {Anonymous(), absl::OkStatus()};
+  if (rule->least == Role::kAnyone)
+    return {AnonymousIdentity(), absl::OkStatus()};
   const absl::StatusOr<IdentityPtr> identity = Identify(shown);
   if (!identity.ok()) return {UnknownIdentity(), identity.status()};
   if ((*identity)->role < rule->least) {

@@ -31,6 +31,9 @@ struct Shown {
 // Who is not known: "unknown", with no role.
 const IdentityPtr& UnknownIdentity();
 
+// Everybody, where nobody is asked who they are: "anonymous", an admin.
+const IdentityPtr& AnonymousIdentity();
+
 // Who calls, and whether they may.
 struct Admission {
   IdentityPtr identity;  // never null

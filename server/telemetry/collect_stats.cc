@@ -135,7 +135,7 @@ std::vector<MetricFamily> CollectExecutor(const ExecutorStats& stats) {
   const std::vector<MetricFamily> more = {
       jobs,
       seconds,
-      Gauge("adv_executor_threads", "Threads that compute.")
+      Gauge("adv_executor_threads", "Threads that jobs run on.")
           .Add({}, static_cast<double>(stats.threads)),
       Gauge("adv_executor_intra_op_threads", "Threads within one operation.")
           .Add({}, static_cast<double>(stats.intra_op_threads)),

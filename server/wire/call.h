@@ -48,6 +48,10 @@ class CallFrame {
                        google::protobuf::Message* message);
   // "unknown" before Receive.
   const Identity& caller() const { return *caller_; }
+  // For JobOptions::identity.
+  std::string executor_identity() const {
+    return caller_ == AnonymousIdentity() ? "" : caller_->name;
+  }
 
   // Charges the caller for work. What was not done after all is refunded.
   absl::Status Charge(int64_t cost) const {

@@ -87,6 +87,7 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
                      ": a model, the data set or the server has changed"));
   }
   if (absl::Status status = UseQuota(*resolved); !status.ok()) return status;
+  resolved->identity = frame_.executor_identity();
   auto started = parts_.evaluations.Start(
       *std::move(resolved),
       [this](const EvaluationEvent& event) { OnEvent(event); },

@@ -83,6 +83,7 @@ absl::Status OfferClassify(const Parts& parts, const UnaryCall& call,
   JobOptions options = OptionsOf("classify", model, images * kClassifyCost,
                                  images * values * sizeof(float));
   options.deadline = call.frame().deadline();
+  options.identity = call.frame().executor_identity();
   Executor& executor = parts.ExecutorFor(model, model);
   return ExplainJob(executor.Offer(options), executor, options.lane);
 }
@@ -99,6 +100,7 @@ absl::Status ComputeParts(UnaryCall* call, Executor& executor,
                           std::vector<Executor::Job> parts) {
   options.cancel = call->frame().cancel();
   options.deadline = call->frame().deadline();
+  options.identity = call->frame().executor_identity();
   const Lane lane = options.lane;
   const int64_t cost = options.cost;
   if (absl::Status charged = call->frame().Charge(cost); !charged.ok()) {

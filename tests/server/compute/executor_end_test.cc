@@ -125,35 +125,9 @@ TEST_F(ExecutorTest, ExceptionsBecomeStatusesAndTheThreadLives) {
   EXPECT_TRUE(journal_.AwaitEnd("after").ok());
 }
 
-TEST_F(ExecutorTest, AnExceptionInAnUrgentJobDoesNotHarmTheBulkJob) {
-  StartExecutor();
-  Gate in_pass;
-  ASSERT_TRUE(executor_
-                  ->Submit(
-                      Bulk(),
-                      [&](const BeforePass& before_pass) {
-                        in_pass.Pass();
-                        return before_pass();
-                      },
-                      journal_.Ends("bulk"))
-                  .ok());
-  in_pass.AwaitArrivals(1);
-  ASSERT_TRUE(executor_
-                  ->Submit(
-                      Interactive(),
-                      [](const BeforePass&) -> absl::Status {
-                        throw std::runtime_error("odd");
-                      },
-                      journal_.Ends("thrower"))
-                  .ok());
-  in_pass.Open();
-  EXPECT_EQ(journal_.AwaitEnd("thrower").code(), absl::StatusCode::kInternal);
-  EXPECT_TRUE(journal_.AwaitEnd("bulk").ok());
-}
-
 TEST_F(ExecutorTest, DrainLetsAcceptedWorkFinish) {
   StartExecutor();
-  Occupy();
+  Occupy(Bulk());
   ASSERT_TRUE(
       executor_->Submit(Bulk(), Passes("pass", 2), journal_.Ends("queued"))
           .ok());
@@ -202,7 +176,7 @@ TEST_F(ExecutorTest, DrainEndsWorkAfterTheGrace) {
 
 TEST_F(ExecutorTest, ASecondDrainMayShortenTheGrace) {
   StartExecutor();
-  Occupy();
+  Occupy(Bulk());
   ASSERT_TRUE(Submit("queued", Bulk()).ok());
   std::thread drain([&] { executor_->Drain(seconds(10)); });
   clock_.AwaitWaiter();

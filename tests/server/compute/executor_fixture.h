@@ -76,18 +76,18 @@ class ExecutorTest : public ::testing::Test {
     options.clock = &clock_;
     executor_ = std::make_unique<Executor>(options);
   }
-  // Keeps one owner thread busy until gate_ opens.
-  void Occupy() {
+  // Keeps one owner thread of the job's lane busy until gate_ opens.
+  void Occupy(JobOptions options = Interactive()) {
     ASSERT_TRUE(executor_
                     ->Submit(
-                        Interactive(),
+                        std::move(options),
                         [this](const BeforePass&) {
                           gate_.Pass();
                           return absl::OkStatus();
                         },
                         journal_.Ends("occupier"))
                     .ok());
-    gate_.AwaitArrivals(1);
+    gate_.AwaitArrivals(++occupied_);
   }
   Executor::Job Notes(const std::string& event) {
     return [this, event](const BeforePass&) {
@@ -112,6 +112,7 @@ class ExecutorTest : public ::testing::Test {
 
   ManualClock clock_;
   Gate gate_;
+  int occupied_ = 0;  // threads
   Journal journal_;
   std::unique_ptr<Executor> executor_;
 };

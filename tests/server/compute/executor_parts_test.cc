@@ -53,7 +53,7 @@ TEST_F(ExecutorPartsTest, RunAtTheSameTimeAndEndOnce) {
 
 TEST_F(ExecutorPartsTest, AreAdmittedAsOne) {
   Start(1);
-  Occupy();
+  Occupy(Bulk());
   JobOptions options = Bulk(101);
   EXPECT_TRUE(absl::IsInvalidArgument(
       SubmitParts("large", options, {Notes("l"), Notes("l")})));
@@ -77,16 +77,15 @@ TEST_F(ExecutorPartsTest, AreAdmittedAsOne) {
 // A part has no more turns than any other job.
 TEST_F(ExecutorPartsTest, WaitForTheirTurnAmongOtherJobs) {
   Start(1);
-  Occupy();
+  Occupy(Bulk());
   ASSERT_TRUE(Submit("before", Bulk()).ok());
   ASSERT_TRUE(
       SubmitParts("parts", Bulk(), {Passes("p", 2), Passes("p", 2)}).ok());
   ASSERT_TRUE(Submit("after", Bulk()).ok());
-  ASSERT_TRUE(Submit("urgent", Interactive()).ok());
   gate_.Open();
   journal_.Await("after");
   EXPECT_THAT(journal_.events(),
-              ElementsAre("urgent", "before", "p", "p", "p", "p", "after"));
+              ElementsAre("before", "p", "p", "p", "p", "after"));
 }
 
 TEST_F(ExecutorPartsTest, LeaveTheOtherThreadsToOthers) {

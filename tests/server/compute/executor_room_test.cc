@@ -34,6 +34,7 @@ TEST_F(ExecutorTest, FullLaneRefusesByCostAndByBytes) {
   EXPECT_THAT(std::string(by_bytes.message()), HasSubstr("bytes 900 of 1000"));
   // The other lane has its own room.
   EXPECT_TRUE(Submit("e", Bulk(100)).ok());
+  journal_.Await("e");
 
   const LaneStats lane = executor_->stats().lanes[0];
   EXPECT_EQ(lane.queued_jobs, 2);
@@ -41,7 +42,7 @@ TEST_F(ExecutorTest, FullLaneRefusesByCostAndByBytes) {
   EXPECT_EQ(lane.queued_bytes, 900);
   EXPECT_EQ(lane.rejected_full, 2);
   gate_.Open();
-  journal_.Await("e");
+  journal_.Await("c");
   EXPECT_EQ(executor_->stats().lanes[0].queued_cost, 0);
   EXPECT_EQ(executor_->stats().lanes[0].queued_bytes, 0);
   EXPECT_FALSE(journal_.ended("b"));
@@ -68,7 +69,7 @@ TEST_F(ExecutorTest, ExemptJobsAreNotBound) {
   ExecutorOptions options;
   options.bulk = {10, 1000};
   StartExecutor(options);
-  Occupy();
+  Occupy(Bulk());
   JobOptions tile = Bulk(1'000'000);
   tile.exempt = true;
   ASSERT_TRUE(Submit("tile", tile).ok());
@@ -151,6 +152,7 @@ TEST_F(ExecutorTimeTest, RefusesAtOnceWhatCannotEndInTime) {
   EXPECT_EQ(executor_->RetryAfter(Lane::kInteractive), milliseconds(50));
 
   Occupy();
+  Occupy(Bulk());
   ASSERT_TRUE(Submit("ahead", Interactive(30)).ok());
   ASSERT_TRUE(Submit("bulk", Bulk(100)).ok());
   EXPECT_EQ(executor_->ExpectedWait(Lane::kInteractive), seconds(3));

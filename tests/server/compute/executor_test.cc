@@ -43,64 +43,29 @@ TEST_F(ExecutorTest, ThreadCountDefaultsToUsableCores) {
   EXPECT_EQ(executor.intra_op_threads(), 1);
 }
 
-TEST_F(ExecutorTest, InteractiveGoesFirst) {
-  StartExecutor();
-  Occupy();
-  ASSERT_TRUE(Submit("bulk", Bulk()).ok());
-  ASSERT_TRUE(Submit("interactive", Interactive()).ok());
-  gate_.Open();
-  journal_.Await("bulk");
-  EXPECT_THAT(journal_.events(), ElementsAre("interactive", "bulk"));
+TEST_F(ExecutorTest, NoLaneWaitsForTheOther) {
+  for (const auto& [busy, other] : {std::make_pair(Interactive(), Bulk()),
+                                    std::make_pair(Bulk(), Interactive())}) {
+    Gate in_pass;
+    StartExecutor();
+    ASSERT_TRUE(executor_
+                    ->Submit(
+                        busy,
+                        [&](const BeforePass&) {
+                          in_pass.Pass();
+                          return absl::OkStatus();
+                        },
+                        journal_.Ends("busy"))
+                    .ok());
+    in_pass.AwaitArrivals(1);
+    ASSERT_TRUE(Submit("other", other).ok());
+    EXPECT_TRUE(journal_.AwaitEnd("other").ok());
+    in_pass.Open();
+    executor_->Drain(seconds(0));
+  }
 }
 
-TEST_F(ExecutorTest, BulkTakesItsTurnAfterABurstOfInteractiveJobs) {
-  ExecutorOptions options;
-  options.interactive_burst = 3;
-  StartExecutor(options);
-  Occupy();  // the first of the burst
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(Submit("b" + std::to_string(i), Bulk()).ok());
-  }
-  for (int i = 0; i < 6; ++i) {
-    ASSERT_TRUE(Submit("i" + std::to_string(i), Interactive()).ok());
-  }
-  gate_.Open();
-  journal_.Await("i5");
-  EXPECT_THAT(journal_.events(),
-              ElementsAre("i0", "i1", "b0", "i2", "i3", "i4", "b1", "i5"));
-}
-
-TEST_F(ExecutorTest, InteractiveWaitsForOnePassOfBulkAtMost) {
-  ExecutorOptions options;
-  options.interactive_burst = 2;
-  StartExecutor(options);
-  Gate in_pass;
-  ASSERT_TRUE(executor_
-                  ->Submit(
-                      Bulk(),
-                      [&](const BeforePass& before_pass) {
-                        for (int i = 0; i < 3; ++i) {
-                          absl::Status status = before_pass();
-                          if (!status.ok()) return status;
-                          journal_.Note("pass");
-                          if (i == 0) in_pass.Pass();
-                        }
-                        return absl::OkStatus();
-                      },
-                      journal_.Ends("bulk"))
-                  .ok());
-  in_pass.AwaitArrivals(1);
-  for (const char* name : {"i0", "i1", "i2"}) {
-    ASSERT_TRUE(Submit(name, Interactive()).ok());
-  }
-  in_pass.Open();
-  EXPECT_TRUE(journal_.AwaitEnd("bulk").ok());
-  // Two make a burst, then a pass has its turn.
-  EXPECT_THAT(journal_.events(),
-              ElementsAre("pass", "i0", "i1", "pass", "i2", "pass"));
-}
-
-TEST_F(ExecutorTest, InteractiveJobsLetNobodyIn) {
+TEST_F(ExecutorTest, AJobIsNotInterrupted) {
   StartExecutor();
   Gate in_pass;
   ASSERT_TRUE(executor_
@@ -120,40 +85,6 @@ TEST_F(ExecutorTest, InteractiveJobsLetNobodyIn) {
   in_pass.Open();
   journal_.Await("second");
   EXPECT_THAT(journal_.events(), ElementsAre("first", "second"));
-}
-
-TEST_F(ExecutorTest, TimeOfUrgentJobsIsNotTheBulkJobs) {
-  StartExecutor();
-  Gate in_pass;
-  ASSERT_TRUE(executor_
-                  ->Submit(
-                      Bulk(),
-                      [&](const BeforePass& before_pass) {
-                        in_pass.Pass();
-                        clock_.Advance(seconds(1));
-                        return before_pass();
-                      },
-                      journal_.Ends("bulk"))
-                  .ok());
-  in_pass.AwaitArrivals(1);
-  ASSERT_TRUE(executor_
-                  ->Submit(
-                      Interactive(),
-                      [&](const BeforePass&) {
-                        clock_.Advance(seconds(5));
-                        return absl::OkStatus();
-                      },
-                      journal_.Ends("urgent"))
-                  .ok());
-  in_pass.Open();
-  journal_.Await("bulk");
-  const ExecutorStats stats = executor_->stats();
-  EXPECT_EQ(stats.ops.at("evaluate").busy_seconds, 1);
-  EXPECT_EQ(stats.ops.at("classify").busy_seconds, 5);
-  EXPECT_EQ(stats.busy_seconds, 6);
-  // The urgent job waited for a second.
-  EXPECT_EQ(stats.lanes[0].wait.sum, 1);
-  EXPECT_EQ(stats.lanes[0].wait.counts[6], 1);
 }
 
 TEST_F(ExecutorTest, EveryJobEndsOnceUnderLoadFromManyThreads) {
