@@ -70,7 +70,7 @@ int Workers(const Options& options, at::Device device) {
 
 int64_t ImagesPerPass(const Options& options, at::Device device) {
   constexpr int64_t kOfGpu = 128;
-  constexpr int64_t kOfThread = 16;
+  constexpr int64_t kOfThread = 32;
   return device.is_cuda() ? kOfGpu : kOfThread * options.intra_op_threads;
 }
 
