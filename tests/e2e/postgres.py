@@ -53,7 +53,7 @@ class Postgres:
     def start(self):
         self._process = subprocess.Popen(
             self._command("postgres", "-D", self._data,
-                          "-c", "listen_addresses=",
+                          "-c", "listen_addresses=", "-c", "max_connections=300",
                           "-c", f"unix_socket_directories={self.folder}"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
