@@ -6,6 +6,7 @@ seconds printed and written to <build>/bench/<NAME>.json.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import paired  # noqa: E402
 import peers  # noqa: E402
+import serve  # noqa: E402
 
 BATCH, BATCHES = 128, 8  # as in arms.cc
 IMAGES = BATCH * BATCHES
@@ -346,9 +348,18 @@ def bench_peers(build, pairs):
         scope.close()
 
 
+def bench_serve(build, pairs):
+    """Serving beside the same work in one process."""
+    scope = Scope()
+    try:
+        return serve.bench(pairs, report, scope, functools.partial(Arms, build))
+    finally:
+        scope.close()
+
+
 BENCHES = {"attacks": bench_attacks, "classify": bench_classify,
            "networks": bench_networks, "peers": bench_peers,
-           "train": bench_train}
+           "serve": bench_serve, "train": bench_train}
 
 
 def main():

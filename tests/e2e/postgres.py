@@ -50,27 +50,42 @@ class Postgres:
     def url(self):
         return f"postgresql://adv@/postgres?host={self.folder}"
 
-    def start(self):
+    def _spawn(self):
         self._process = subprocess.Popen(
             self._command("postgres", "-D", self._data,
                           "-c", "listen_addresses=", "-c", "max_connections=300",
                           "-c", f"unix_socket_directories={self.folder}"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
+
+    def start(self):
+        self._spawn()
         end = time.monotonic() + START_SECONDS
         while not self.query("SELECT 1", check=False):
             if time.monotonic() > end:
                 raise AssertionError("PostgreSQL does not start")
+            # It refuses to start while a process of the one before still ends.
+            if self._process.poll() is not None:
+                self._spawn()
             time.sleep(.05)
 
     def kill(self):
-        """SIGKILL to all its processes."""
-        try:
-            with open(os.path.join(self._data, "postmaster.pid"),
-                      encoding="ascii") as file:
-                os.kill(int(file.readline()), signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
+        """SIGKILL to all its processes, the first one first, so that it starts
+        no other."""
+        # Its number may be another process's after it has ended.
+        if self._process is None or self._process.poll() is not None:
+            return
+        with open(os.path.join(self._data, "postmaster.pid"),
+                  encoding="ascii") as file:
+            first = file.readline().strip()
+        with open(f"/proc/{first}/task/{first}/children",
+                  encoding="ascii") as file:
+            children = file.read().split()
+        for process in [first, *children]:
+            try:
+                os.kill(int(process), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self._process.wait(START_SECONDS)
 
     def query(self, sql, check=True):
