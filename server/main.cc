@@ -83,6 +83,13 @@ void ServeUntilAsked(adv::Server& server, bool has_terminal) {
   while (adv::NextSignal() == SIGHUP && !has_terminal) server.Reload();
 }
 
+// Works until nothing is left, or a signal asks for the end.
+void WorkUntilDone(adv::Server& server) {
+  constexpr std::chrono::milliseconds kLook{200};
+  while (adv::NextSignal(kLook) == 0 && !server.nothing_to_do()) {
+  }
+}
+
 int Serve(const adv::Options& options) {
   // Lives as long as the process: gRPC and the threads above use it.
   auto& log = *new adv::Log(std::cerr, options.log_format);
@@ -99,11 +106,19 @@ int Serve(const adv::Options& options) {
         options.address_file, absl::StrCat(address, "\n"));
     if (!written.ok()) return Fail(log, written);
   }
-  std::cout << "listening on " << address << std::endl;
+  if (options.work_only) {
+    std::cout << "working" << std::endl;
+  } else {
+    std::cout << "listening on " << address << std::endl;
+  }
   const auto ending = std::make_shared<std::atomic<bool>>(false);
   if (options.exit_when_stdin_closes) EndWithStandardInput(ending);
 
-  ServeUntilAsked(**server, HasTerminal());
+  if (options.work_only) {
+    WorkUntilDone(**server);
+  } else {
+    ServeUntilAsked(**server, HasTerminal());
+  }
   *ending = true;
   const std::chrono::seconds wait(options.drain_wait_seconds);
   const std::chrono::seconds grace(options.drain_seconds);

@@ -12,6 +12,7 @@
 #include "command_line/flags.h"
 #include "engine/attacks/attack_config.h"
 #include "net/address.h"
+#include "server/evaluations/postgres_evaluation_store.h"
 #include "server/security/identities.h"
 #include "server/security/rules.h"
 #include "server/security/token.h"
@@ -126,6 +127,9 @@ void AddServing(CLI::App& app, Options* options) {
                  "server when its own has been silent for so long")
       ->check(CLI::Range(1., 3600.))
       ->capture_default_str();
+  app.add_flag("--work-only", options->work_only,
+               "Shared store: work on its evaluations without listening for "
+               "calls, and end when none is left");
   app.add_option("--poll-seconds", options->poll_seconds,
                  "Seconds between two looks at the stores; 0: never")
       ->check(CLI::Range(0, 86400))
@@ -292,6 +296,15 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   }
   if (options.state.empty()) options.state = DefaultStateFolder();
   return {options, 0};
+}
+
+absl::Status CheckSharedState(const Options& options) {
+  if (!options.work_only || IsPostgresUrl(options.state)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--work-only needs the store of other servers: "
+      "--state=postgresql://USER@HOST:PORT/DATABASE");
 }
 
 absl::Status CheckAddresses(const Options& options) {

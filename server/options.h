@@ -71,6 +71,9 @@ struct Options {
   std::string state;
   // Of a shared store: how long a tile stays with a server that is silent.
   double lease_seconds = 15;
+  // Takes tiles of a shared store without listening for calls, and ends when
+  // nothing is underway there that it can take part in.
+  bool work_only = false;
   Limits limits;
   // Seconds between two looks at the stores; 0: only ReloadModels looks.
   int poll_seconds = 5;
@@ -99,6 +102,9 @@ struct ParsedOptions {
   int exit_code = 0;
 };
 ParsedOptions ParseOptions(int argc, const char* const* argv);
+
+// INVALID_ARGUMENT if an option needs a shared store and there is none.
+absl::Status CheckSharedState(const Options& options);
 
 // INVALID_ARGUMENT if an address is none, or if the server would listen in the
 // clear where others can reach it; names the option.

@@ -85,7 +85,8 @@ struct Server::Stores {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
                                                       Log* log) {
   // Quick checks go first: a wrong flag is told before models load.
-  for (const auto check : {&CheckAddresses, &CheckTlsOptions}) {
+  for (const auto check :
+       {&CheckAddresses, &CheckTlsOptions, &CheckSharedState}) {
     if (absl::Status status = check(options); !status.ok()) return status;
   }
   auto tls = OpenTls(options, log);
@@ -208,6 +209,7 @@ void Server::GoOnWithEvaluations() {
 }
 
 absl::Status Server::Listen() {
+  if (options_.work_only) return absl::OkStatus();
   EnableHealth();
   auto listener = Listener::Open(options_.listen, Patience(options_));
   if (!listener.ok()) {
@@ -273,7 +275,10 @@ absl::Status Server::ListenForMetrics() {
       {"/livez", [text] { return text(200, "ok\n"); }},
       {"/readyz",
        [this, text] {
-         return health_->ready() ? text(200, "ok\n") : text(503, "not ready\n");
+         // Nobody is to call one that only works.
+         return health_ != nullptr && health_->ready()
+                    ? text(200, "ok\n")
+                    : text(503, "not ready\n");
        }},
       {"/buildinfo",
        [] {
@@ -311,8 +316,15 @@ void Server::ReloadSecurity() {
 
 void Server::Drain(Clock::Duration wait, Clock::Duration grace) {
   drained_ = true;
-  // Start failed before the server listened, so there are no calls to end.
-  if (grpc_ == nullptr) return;
+  if (grpc_ == nullptr) {
+    // There are no calls to end: it works only, or Start failed before it
+    // listened.
+    evaluations_.Stop();
+    executor_.Drain(grace);
+    for (const auto& [name, endpoint] : endpoints_) endpoint->Stop();
+    endpoint_executor_.Drain({});
+    return;
+  }
   log_.Info("draining", {{"wait_seconds", Seconds(wait)},
                          {"grace_seconds", Seconds(grace)}});
   draining_ = true;

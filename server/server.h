@@ -41,10 +41,14 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // HOST:PORT where gRPC listens.
+  // HOST:PORT where gRPC listens; empty if it works only.
   const std::string& address() const { return address_; }
   // Of the metrics; empty if there are none.
   std::string metrics_address() const;
+
+  // Whether no evaluation is underway that this server can take part in. Of a
+  // shared store.
+  bool nothing_to_do() const { return evaluations_.nothing_underway(); }
 
   // Looks at the model stores at once, as the call ReloadModels does, and at
   // the files of TLS and identities.

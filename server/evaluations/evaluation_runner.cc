@@ -201,7 +201,7 @@ absl::StatusOr<EvaluationRunner::RunPointer> EvaluationRunner::Begin(
   const Speed speed = executor.SpeedOf(evaluation.model->full_name());
   auto run = std::make_shared<EvaluationRun>(
       *std::move(state), std::move(evaluation), *std::move(before),
-      MostTiles(executor), speed, &crafted_, store_, &clock_, *shared_images);
+      executor.threads(), speed, &crafted_, store_, &clock_, *shared_images);
   // The store could be written again: what it missed before is out of date.
   unsaved_.erase(id);
   runs_[id] = run;

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -152,6 +153,10 @@ class EvaluationRunner {
 
   EvaluationRunnerStats stats() const ADV_EXCLUDES(mutex_);
 
+  // Whether the last look at a shared store found nothing underway that this
+  // server takes part in. False before the first look.
+  bool nothing_underway() const { return nothing_underway_; }
+
   // False while a shared store cannot be reached: evaluations wait.
   bool store_available() const {
     return sharing_ == nullptr || sharing_->available();
@@ -179,8 +184,6 @@ class EvaluationRunner {
   // Images of each tile in the queue; 0 without one.
   absl::StatusOr<int64_t> EnterTiles(const std::string& id,
                                      const ResolvedEvaluation& evaluation);
-  // That one evaluation may compute at once.
-  int MostTiles(const Executor& executor) const;
   // One round of a shared store: joins what has begun, learns what others did,
   // prolongs the leases, takes tiles.
   absl::Status Share(const EvaluationResolver& resolve) ADV_EXCLUDES(mutex_);
@@ -230,6 +233,7 @@ class EvaluationRunner {
   // Those that this server took no part in, and when. Of the sharing thread.
   std::map<std::string, Clock::Time> refused_;
   Clock::Time renewed_{};  // of the sharing thread
+  std::atomic<bool> nothing_underway_{false};
 
   ProgressTimer timer_;                   // late, since it calls SendProgress
   std::unique_ptr<TileSharing> sharing_;  // last, since it calls Share

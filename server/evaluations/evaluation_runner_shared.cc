@@ -29,13 +29,6 @@ absl::StatusOr<int64_t> EvaluationRunner::EnterTiles(
   return queue_->Enter(id, static_cast<int64_t>(split.front().size()));
 }
 
-int EvaluationRunner::MostTiles(const Executor& executor) const {
-  // One thread is left for calls: those of tiles wait while the database is
-  // away.
-  return queue_ == nullptr ? executor.threads()
-                           : std::max(1, executor.threads() - 1);
-}
-
 std::vector<EvaluationRunner::RunPointer> EvaluationRunner::Runs() const {
   MutexLock lock(mutex_);
   std::vector<RunPointer> runs;
@@ -52,6 +45,11 @@ absl::Status EvaluationRunner::Share(const EvaluationResolver& resolve) {
   const auto underway = store_->Underway();
   if (!underway.ok()) return underway.status();
   Join(*underway, resolve);
+  nothing_underway_ = Runs().empty() &&
+                      std::all_of(underway->begin(), underway->end(),
+                                  [this](const v1::Evaluation& evaluation) {
+                                    return refused_.count(evaluation.id()) > 0;
+                                  });
   for (const RunPointer& run : Runs()) {
     absl::Status status = LearnOf(run, *underway);
     if (!status.ok()) return status;

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import paired  # noqa: E402
 import peers  # noqa: E402
+import replicas  # noqa: E402
 import serve  # noqa: E402
 
 BATCH, BATCHES = 128, 8  # as in arms.cc
@@ -348,6 +349,15 @@ def bench_peers(build, pairs):
         scope.close()
 
 
+def bench_replicas(build, pairs):
+    """Several servers over one database, and what its queue carries."""
+    scope = Scope()
+    try:
+        return replicas.bench(build, pairs, report, scope)
+    finally:
+        scope.close()
+
+
 def bench_serve(build, pairs):
     """Serving beside the same work in one process."""
     scope = Scope()
@@ -359,7 +369,7 @@ def bench_serve(build, pairs):
 
 BENCHES = {"attacks": bench_attacks, "classify": bench_classify,
            "networks": bench_networks, "peers": bench_peers,
-           "serve": bench_serve, "train": bench_train}
+           "replicas": bench_replicas, "serve": bench_serve, "train": bench_train}
 
 
 def main():

@@ -48,7 +48,15 @@ class Postgres:
 
     @property
     def url(self):
-        return f"postgresql://adv@/postgres?host={self.folder}"
+        return self._url("postgres")
+
+    def _url(self, database):
+        return f"postgresql://adv@/{database}?host={self.folder}"
+
+    def new_database(self, name):
+        """Its URL."""
+        self.query(f"CREATE DATABASE {name}")
+        return self._url(name)
 
     def _spawn(self):
         self._process = subprocess.Popen(

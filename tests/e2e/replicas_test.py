@@ -5,6 +5,7 @@ servers and the database are killed at random moments."""
 import os
 import random
 import re
+import subprocess
 import time
 import unittest
 import urllib.request
@@ -13,8 +14,8 @@ import grpc
 import numpy
 
 import wire
-from harness import (SAMPLE, Server, main, needs_zoo, stubs,
-                     temporary_folder)
+from harness import (ADVSERVER, SAMPLE, Server, environment, main, needs_zoo,
+                     store_with, stubs, temporary_folder)
 from postgres import Postgres, programs
 
 KILLS = 20
@@ -137,6 +138,33 @@ class ReplicasTest(Cases):
         self.assertGreater(min(shares), 0)
         for server in servers:
             self.assert_same(server.service, expected)
+
+    def test_a_worker_takes_tiles_and_ends_when_none_is_left(self):
+        asked = spec(4, samples=1000)
+        expected = self.alone(asked)
+        server, = self.replicas(1)
+        asked = self.ask(server.service, asked)
+        worker = subprocess.run(
+            [ADVSERVER, "--work-only", f"--state={self.database.url}", LEASE,
+             f"--store={store_with(self, 'no-cat')}", "--metrics-listen=off"], env=environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=END_SECONDS,
+            check=False)
+        self.assertEqual(0, worker.returncode, worker.stderr)
+        self.assertEqual("working\n", worker.stdout)
+        self.assertFalse(self.underway(self.get(server.service, asked)))
+        # The rest was the worker's.
+        self.assertLess(server.images(), 1000)
+        self.assert_same(server.service, expected)
+
+    def test_a_worker_needs_a_shared_store(self):
+        worker = subprocess.run(
+            [ADVSERVER, "--work-only", "--state=:memory:"], env=environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=END_SECONDS,
+            check=False)
+        self.assertEqual(1, worker.returncode)
+        self.assertIn("--work-only needs", worker.stderr)
 
     def test_a_cancel_at_one_stops_all(self):
         servers = self.replicas(2)
