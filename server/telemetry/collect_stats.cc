@@ -187,11 +187,12 @@ std::vector<MetricFamily> CollectModels(
 }
 
 std::vector<MetricFamily> CollectPasses(const PassQueue::Stats& stats) {
-  // Passes asked for over passes computed says how well they are shared.
+  // Images over passes computed says how well these are filled.
   return {Counter("adv_passes_total", "Passes through networks computed.")
               .Add({}, stats.passes),
           Counter("adv_pass_requests_total",
-                  "Passes asked for; those that were shared are fewer.")
+                  "Passes asked for; small ones share a pass, large ones "
+                  "take several.")
               .Add({}, stats.asked),
           Counter("adv_pass_images_total", "Images in the passes.")
               .Add({}, stats.rows)};

@@ -94,10 +94,12 @@ TEST_F(EvaluationRunnerTest, AnEarlierEvaluationForetellsTheEndOfTheNext) {
 TEST_F(EvaluationRunnerTest, WhileNothingIsKnownTheEndIsNot) {
   StartServer();
   Gate busy;
-  // No tile begins while another job has the only thread.
+  // No tile begins while another job has the only thread of the lane.
+  JobOptions bulk;
+  bulk.lane = Lane::kBulk;
   ASSERT_TRUE(executor_
                   ->Submit(
-                      JobOptions(),
+                      bulk,
                       [&busy](const BeforePass&) {
                         busy.Pass();
                         return absl::OkStatus();
