@@ -116,6 +116,10 @@ const std::vector<ReasonRow>& ErrorTable() {
        "the disk of the evaluation store is full, or --max-state-bytes is "
        "reached; an evaluation that runs then fails with it, and resumes once "
        "there is room"},
+      {Reason::kStorageUnavailable, "STORAGE_UNAVAILABLE", Code::kUnavailable,
+       "the database of the evaluations cannot be reached; evaluations wait "
+       "for "
+       "it, models answer; RetryInfo says when to try again"},
       {Reason::kOutOfMemory, "OUT_OF_MEMORY", Code::kResourceExhausted,
        "the server's or its device's memory does not hold this work; fewer "
        "images at once need less"},

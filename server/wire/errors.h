@@ -26,6 +26,7 @@ enum class Reason {
   kQueueFull,
   kTooManyEvaluations,
   kStorageFull,
+  kStorageUnavailable,
   kOutOfMemory,
   kMessageTooLarge,
   kUnauthenticated,

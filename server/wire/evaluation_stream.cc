@@ -96,7 +96,8 @@ absl::StatusOr<StartedEvaluation> EvaluationStream::Start() {
   if (!started.ok()) {
     return ExplainEvaluation(started.status(),
                              parts_.evaluations.stats().running >=
-                                 parts_.limits.concurrent_evaluations);
+                                 parts_.limits.concurrent_evaluations,
+                             parts_.draining);
   }
   return started;
 }

@@ -22,6 +22,13 @@ absl::Status Ending(const absl::Status& status) {
   return Overloaded(Reason::kEvaluationEnding, Message(status), kEndingRetry);
 }
 
+// How the database is reached is nobody's business but the server's.
+absl::Status Away() {
+  return Overloaded(Reason::kStorageUnavailable,
+                    "the database of the evaluations cannot be reached",
+                    kDiskRetry);
+}
+
 // INVALID_ARGUMENT for one field, in the form that all faults of requests have.
 absl::Status Invalid(absl::string_view field, const absl::Status& status) {
   FieldViolations violations;
@@ -82,7 +89,8 @@ absl::Status ExplainJob(const absl::Status& status, const Executor& executor,
   }
 }
 
-absl::Status ExplainEvaluation(const absl::Status& status, bool full) {
+absl::Status ExplainEvaluation(const absl::Status& status, bool full,
+                               bool draining) {
   if (IsFinal(status)) return status;
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
@@ -93,6 +101,8 @@ absl::Status ExplainEvaluation(const absl::Status& status, bool full) {
                   : Error(Reason::kStorageFull, Message(status));
     case absl::StatusCode::kAborted:
       return Ending(status);
+    case absl::StatusCode::kUnavailable:
+      return draining ? status : Away();
     default:
       return status;
   }
@@ -135,12 +145,15 @@ absl::Status ExplainEvaluationId(const absl::Status& status,
       return Ending(status);
     case absl::StatusCode::kResourceExhausted:
       return Error(Reason::kStorageFull, Message(status));
+    case absl::StatusCode::kUnavailable:
+      return Away();
     default:
       return status;
   }
 }
 
 absl::Status ExplainPageToken(const absl::Status& status) {
+  if (absl::IsUnavailable(status) && !IsFinal(status)) return Away();
   if (IsFinal(status) || status.code() != absl::StatusCode::kInvalidArgument) {
     return status;
   }

@@ -26,8 +26,9 @@ absl::Status ExplainJob(const absl::Status& status, const Executor& executor,
                         Lane lane);
 
 // For errors of EvaluationRunner::Start. `full`: whether the largest number of
-// evaluations runs.
-absl::Status ExplainEvaluation(const absl::Status& status, bool full);
+// evaluations runs. `draining`: whether the server starts none any more.
+absl::Status ExplainEvaluation(const absl::Status& status, bool full,
+                               bool draining);
 
 // The end of the streams of an evaluation that failed with `outcome`.
 absl::Status FailedEvaluation(const absl::Status& outcome,

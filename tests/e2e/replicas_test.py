@@ -49,7 +49,8 @@ class Replica(Server):
 
     def __init__(self, test, database, *flags):
         super().__init__(test, LEASE, "--workers=1", *flags,
-                         state=database.url, metrics="127.0.0.1:0")
+                         state=database.url, metrics="127.0.0.1:0",
+                         store=store_with(test, "no-cat"))
         self.channel = wire.connect(test, self.address)
         self.service = wire.service(self.channel)
 
@@ -105,7 +106,8 @@ class Cases(unittest.TestCase):
 
     def alone(self, *specs):
         """Reports of a single server with SQLite, by id."""
-        service = wire.service(wire.connect(self, Server(self).address))
+        service = wire.service(wire.connect(self, Server(
+            self, store=store_with(self, "no-cat")).address))
         ends = [self.end(service, self.ask(service, asked)) for asked in specs]
         return {end.id: without_environment(end.report) for end in ends}
 
@@ -146,7 +148,8 @@ class ReplicasTest(Cases):
         asked = self.ask(server.service, asked)
         worker = subprocess.run(
             [ADVSERVER, "--work-only", f"--state={self.database.url}", LEASE,
-             f"--store={store_with(self, 'no-cat')}", "--metrics-listen=off"], env=environment(),
+             f"--store={store_with(self, 'no-cat')}", "--metrics-listen=off"],
+            env=environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, timeout=END_SECONDS,
             check=False)
@@ -284,6 +287,9 @@ class KillTest(Cases):
         with self.assertRaises(grpc.RpcError) as caught:
             self.get(server.service, evaluation_id)
         self.assertEqual(grpc.StatusCode.UNAVAILABLE, caught.exception.code())
+        self.assertEqual(
+            "STORAGE_UNAVAILABLE",
+            wire.error_details(caught.exception)["ErrorInfo"].reason)
         self.database.start()
         until(self, lambda: server.serving(READINESS),
               "it does not become ready")

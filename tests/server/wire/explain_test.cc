@@ -19,17 +19,18 @@ TEST(ExplainTest, EachErrorGetsItsReason) {
             "MODEL_NOT_LOADED");
   EXPECT_EQ(ReasonName(ExplainDataset(absl::NotFoundError("x"), "d")),
             "DATASET_NOT_FOUND");
-  EXPECT_EQ(
-      ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"), true)),
-      "TOO_MANY_EVALUATIONS");
+  EXPECT_EQ(ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"),
+                                         true, false)),
+            "TOO_MANY_EVALUATIONS");
   EXPECT_EQ(
       ReasonName(ExplainEvaluationId(absl::ResourceExhaustedError("x"), "id")),
       "STORAGE_FULL");
+  EXPECT_EQ(ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"),
+                                         false, false)),
+            "STORAGE_FULL");
   EXPECT_EQ(
-      ReasonName(ExplainEvaluation(absl::ResourceExhaustedError("x"), false)),
-      "STORAGE_FULL");
-  EXPECT_EQ(ReasonName(ExplainEvaluation(absl::AbortedError("x"), false)),
-            "EVALUATION_ENDING");
+      ReasonName(ExplainEvaluation(absl::AbortedError("x"), false, false)),
+      "EVALUATION_ENDING");
   EXPECT_EQ(ReasonName(ExplainEvaluationId(absl::NotFoundError("x"), "i")),
             "EVALUATION_NOT_FOUND");
   EXPECT_EQ(
@@ -38,6 +39,19 @@ TEST(ExplainTest, EachErrorGetsItsReason) {
   const absl::Status ending = ExplainEvaluationId(absl::AbortedError("x"), "i");
   EXPECT_EQ(ReasonName(ending), "EVALUATION_ENDING");
   EXPECT_EQ(RetryPushback(ending), "1000");
+}
+
+TEST(ExplainTest, ADatabaseThatIsAwayIsNoDrainAndKeepsItsAddressToItself) {
+  const absl::Status away = absl::UnavailableError("no socket /var/run/x");
+  for (const absl::Status& status :
+       {ExplainEvaluation(away, false, false), ExplainEvaluationId(away, "i"),
+        ExplainPageToken(away)}) {
+    EXPECT_EQ(ReasonName(status), "STORAGE_UNAVAILABLE");
+    EXPECT_EQ(status.message().find("/var"), absl::string_view::npos);
+    EXPECT_NE(RetryPushback(status), "");
+  }
+  // To gRPC it is DRAINING.
+  EXPECT_EQ(ExplainEvaluation(away, false, true), away);
 }
 
 TEST(ExplainTest, InvalidArgumentsNameTheRequestsField) {
