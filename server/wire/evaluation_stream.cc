@@ -19,7 +19,7 @@ EvaluationStream::EvaluationStream(grpc::CallbackServerContext* context,
     : parts_(parts), frame_(context, metrics, parts) {}
 
 absl::Status EvaluationStream::Read(const grpc::ByteBuffer* request) {
-  const absl::Status status = frame_.Receive(request, &request_);
+  absl::Status status = frame_.Receive(request, &request_);
   if (status.ok()) frame_.SetAttack(DescribeAttack(request_.spec()));
   return status;
 }
