@@ -76,7 +76,9 @@ int64_t ImagesPerPass(const Options& options, at::Device device) {
 
 ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
                                      std::shared_ptr<PassQueue> passes,
-                                     const Endpoints& endpoints, Log* log) {
+                                     const Endpoints& endpoints,
+                                     std::shared_ptr<ModelAliases> aliases,
+                                     Log* log) {
   ModelRegistryOptions registry;
   // If no zoo is there, all folders stay, so that the error names them.
   registry.stores = options.stores.empty() ? ZooFolders() : options.stores;
@@ -90,6 +92,7 @@ ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
   }
   registry.loading = {device, options.allow_code_models, endpoints};
   registry.passes = std::move(passes);
+  registry.aliases = std::move(aliases);
   registry.poll_interval = std::chrono::seconds(options.poll_seconds);
   registry.on_change = [log](const ReloadResult& result) {
     LogReload(result, log);
@@ -222,6 +225,19 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
   if (store.ok()) return store;
   return absl::Status(store.status().code(),
                       absl::StrCat("--state: ", store.status().message()));
+}
+
+absl::StatusOr<std::shared_ptr<ModelAliases>> OpenAliases(
+    const Options& options) {
+  // The servers of a shared store have no folder of their own.
+  if (options.state == kInMemory || IsPostgresUrl(options.state)) {
+    return std::make_shared<ModelAliases>();
+  }
+  auto aliases =
+      ModelAliases::Open(absl::StrCat(options.state, "/aliases.json"));
+  if (aliases.ok()) return aliases;
+  return absl::Status(aliases.status().code(),
+                      absl::StrCat("--state: ", aliases.status().message()));
 }
 
 }  // namespace adv

@@ -32,7 +32,9 @@ int Workers(const Options& options, at::Device device);
 
 ModelRegistryOptions RegistryOptions(const Options& options, at::Device device,
                                      std::shared_ptr<PassQueue> passes,
-                                     const Endpoints& endpoints, Log* log);
+                                     const Endpoints& endpoints,
+                                     std::shared_ptr<ModelAliases> aliases,
+                                     Log* log);
 
 ExecutorOptions MakeExecutorOptions(const Options& options, at::Device device);
 
@@ -57,6 +59,10 @@ absl::StatusOr<std::unique_ptr<Gate>> OpenGate(const Options& options,
 // The error names --state.
 absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenStore(
     const Options& server);
+
+// Once the store is open, which nobody else has then. The error names --state.
+absl::StatusOr<std::shared_ptr<ModelAliases>> OpenAliases(
+    const Options& options);
 
 }  // namespace adv
 

@@ -117,7 +117,7 @@ void AddServing(CLI::App& app, Options* options) {
       ->allow_extra_args(false);
   app.add_option(
       "--state", options->state,
-      absl::StrCat("Folder of the evaluation store; or ", kInMemory,
+      absl::StrCat("Folder of evaluations and aliases; or ", kInMemory,
                    "; or postgresql://USER@HOST:PORT/DATABASE, which any "
                    "number of servers share: they work on its evaluations "
                    "together. Default: ",

@@ -65,7 +65,8 @@ struct Options {
   // Threads within one operation. More than 1 is slower beside busy
   // neighbours.
   int intra_op_threads = 1;
-  // Folder of the evaluation store; empty: DefaultStateFolder().
+  // Folder of the evaluation store and the aliases of models; empty:
+  // DefaultStateFolder().
   // kInMemory: forgotten at the end. postgresql://...: a database that several
   // servers share.
   std::string state;

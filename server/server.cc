@@ -76,6 +76,7 @@ void EnableHealth() {
 struct Server::Stores {
   DatasetRegistry datasets;
   std::unique_ptr<EvaluationStore> evaluations;
+  std::shared_ptr<ModelAliases> aliases;
   Endpoints endpoints;
   std::unique_ptr<Tls> tls;
   std::unique_ptr<Gate> gate;
@@ -112,11 +113,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   if (!endpoints.ok()) return endpoints.status();
   auto store = OpenStore(options);
   if (!store.ok()) return store.status();
-  std::unique_ptr<Server> server(new Server(
-      options, *device,
-      {*std::move(datasets), *std::move(store), *std::move(endpoints),
-       *std::move(tls), *std::move(gate), *std::move(audit)},
-      log));
+  auto aliases = OpenAliases(options);
+  if (!aliases.ok()) return aliases.status();
+  std::unique_ptr<Server> server(
+      new Server(options, *device,
+                 {*std::move(datasets), *std::move(store), *std::move(aliases),
+                  *std::move(endpoints), *std::move(tls), *std::move(gate),
+                  *std::move(audit)},
+                 log));
   for (const auto step :
        // Models load before the server listens, so that the first call finds
        // them.
@@ -149,7 +153,8 @@ Server::Server(const Options& options, at::Device device, Stores stores,
       passes_(std::make_shared<PassQueue>(Workers(options, device),
                                           ImagesPerPass(options, device),
                                           /*pads=*/device.is_cuda())),
-      models_(RegistryOptions(options, device, passes_, endpoints_, log)),
+      models_(RegistryOptions(options, device, passes_, endpoints_,
+                              std::move(stores.aliases), log)),
       executor_(MakeExecutorOptions(options, device)),
       endpoint_executor_(EndpointExecutorOptions(options, device)),
       evaluations_(
@@ -181,6 +186,7 @@ absl::Status Server::LoadModels() {
   if (!result.loaded.empty()) {
     // One model is enough to serve. The others are in the log, and the polling
     // may find them later.
+    LoadAliases();
     models_.StartPolling();
     GoOnWithEvaluations();
     return absl::OkStatus();
@@ -196,6 +202,17 @@ absl::Status Server::LoadModels() {
       "no model could be loaded from ", absl::StrJoin(looked, ", "),
       problems.empty() ? "" : ": ", absl::StrJoin(problems, "; "),
       ". Give --store=FOLDER with models that advtrain published"));
+}
+
+void Server::LoadAliases() {
+  for (const auto& [alias, target] : models_.aliases().List()) {
+    const auto loaded = models_.Borrow(target);
+    if (loaded.ok()) continue;
+    log_.Warning("model_alias_broken",
+                 {{"alias", alias},
+                  {"target", target},
+                  {"message", std::string(loaded.status().message())}});
+  }
 }
 
 void Server::GoOnWithEvaluations() {

@@ -68,6 +68,8 @@ class Server {
   struct Stores;
   Server(const Options& options, at::Device device, Stores stores, Log* log);
   absl::Status LoadModels();
+  // What aliases stand for, so that the first call of each need not wait.
+  void LoadAliases();
   // With what an earlier server did not end. Needs the models.
   void GoOnWithEvaluations();
   absl::Status Listen();

@@ -24,9 +24,10 @@ void AddAttack(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
 void AddTransfer(CLI::App& app, Action* action);
 void AddEvaluations(CLI::App& app, Action* action);
-// Add `models table` and `models import` to the group `models`.
+// Add `models table`, `models import` and `models alias` to the group `models`.
 void AddModelsTable(CLI::App* models, Action* action);
 void AddModelsImport(CLI::App* models, Action* action);
+void AddModelsAlias(CLI::App* models, Action* action);
 // Add the verbs of the group `evaluations`.
 void AddEvaluationsList(CLI::App* group, Action* action);
 void AddEvaluationsShow(CLI::App* group, Action* action);

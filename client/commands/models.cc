@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/commands/commands.h"
 #include "client/printers/json.h"
 #include "client/printers/numbers.h"
@@ -39,6 +40,9 @@ ExitCode ListModels(Context& context) {
                          model.name(), "@", model.version(), ": ")))
                   << Visible(model.error()) << "\n";
   }
+  if (!response.aliases().empty()) {
+    context.out() << "\n" << AliasTable(response).ToText(context.style(), 0);
+  }
   if (response.models().empty()) {
     context.out() << "\nThe server has no models: give it a folder with "
                      "--store, or train one with advtrain.\n";
@@ -66,6 +70,11 @@ ExitCode ShowModel(Context& context, const std::string& name) {
       break;
     case OutputFormat::kTable:
       context.out() << ModelText(response.model(), context.style());
+      if (!response.aliases().empty()) {
+        context.out() << "\naliases: "
+                      << Visible(absl::StrJoin(response.aliases(), ", "))
+                      << "\n";
+      }
       break;
   }
   return kOk;
@@ -130,7 +139,7 @@ void AddModels(CLI::App& app, Action* action) {
                                          "Show how a model was trained and how "
                                          "it does (--output=csv: its epochs)");
   auto name = std::make_shared<std::string>();
-  show->add_option("NAME", *name, "NAME or NAME@VERSION")->required();
+  show->add_option("NAME", *name, "NAME, NAME@VERSION or an alias")->required();
   show->footer(
       "Examples:\n"
       "  advctl models show no-cat\n"
@@ -148,6 +157,8 @@ void AddModels(CLI::App& app, Action* action) {
       "Example:\n  advctl models reload\n\n"
       "Exit status 1 if a version could not be loaded.");
   reload->callback([action] { *action = Reload; });
+
+  AddModelsAlias(group, action);
 }
 
 }  // namespace adv

@@ -47,6 +47,21 @@ Table ModelTable(const v1::ListModelsResponse& response) {
   return table;
 }
 
+Table AliasTable(const v1::ListModelsResponse& response) {
+  Table table(
+      {{"alias"}, {"target"}, {"model"}, {"version", true}, {"digest"}});
+  for (const v1::ModelAlias& alias : response.aliases()) {
+    const v1::ModelReference& model = alias.model();
+    if (alias.has_model()) {
+      table.AddRow({alias.name(), alias.target(), model.name(),
+                    absl::StrCat(model.version()), ShortId(model.digest())});
+    } else {
+      table.AddRow({alias.name(), alias.target(), "not known", "", ""});
+    }
+  }
+  return table;
+}
+
 std::string MarkedClass(const v1::ModelManifest& manifest) {
   const v1::TrainingRecord& training = manifest.training();
   // The label is the manifest's and may be out of range.

@@ -12,6 +12,9 @@ namespace adv {
 // One row for each version.
 Table ModelTable(const v1::ListModelsResponse& response);
 
+// One row for each alias, with the version that it stands for now.
+Table AliasTable(const v1::ListModelsResponse& response);
+
 // All that the store knows of a model: identity, training with its curves, test
 // results with the confusion matrix. At most 80 columns wide.
 std::string ModelText(const v1::Model& model, const Style& style);

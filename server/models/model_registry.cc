@@ -48,6 +48,11 @@ ModelRegistry::~ModelRegistry() {
 
 ReloadResult ModelRegistry::Reload() { return Look(/*retry_all=*/true); }
 
+std::string ModelRegistry::Resolve(absl::string_view model) const {
+  std::string target = aliases().TargetOf(model);
+  return target.empty() ? std::string(model) : target;
+}
+
 absl::StatusOr<ModelRegistry::Name> ModelRegistry::ParseName(
     absl::string_view model) {
   const std::pair<std::string, std::string> parts =
@@ -127,7 +132,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Use(
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::BorrowLoaded(
     absl::string_view model) {
-  const absl::StatusOr<Name> wanted = ParseName(model);
+  const absl::StatusOr<Name> wanted = ParseName(Resolve(model));
   if (!wanted.ok()) return wanted.status();
   Key missing;
   MutexLock lock(mutex_);
@@ -138,7 +143,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Borrow(
     absl::string_view model) {
   auto served = BorrowLoaded(model);
   if (!served.ok() || *served != nullptr) return served;
-  const absl::StatusOr<Name> wanted = ParseName(model);
+  const absl::StatusOr<Name> wanted = ParseName(Resolve(model));
   // Loading holds this lock alone, so that those who borrow what is loaded do
   // not wait for a disk.
   MutexLock load_lock(load_mutex_);
@@ -165,7 +170,7 @@ std::vector<v1::Model> ModelRegistry::List() const {
 }
 
 absl::StatusOr<v1::Model> ModelRegistry::Get(absl::string_view model) const {
-  const absl::StatusOr<Name> wanted = ParseName(model);
+  const absl::StatusOr<Name> wanted = ParseName(Resolve(model));
   if (!wanted.ok()) return wanted.status();
   MutexLock lock(mutex_);
   const auto found = Find(*wanted);
@@ -180,6 +185,22 @@ std::map<std::string, bool> ModelRegistry::Serving() const {
     serving[name] = Newest(versions)->second.served != nullptr;
   }
   return serving;
+}
+
+absl::Status ModelRegistry::CheckAlias(absl::string_view alias) const {
+  if (!IsValidModelName(alias)) {
+    return absl::InvalidArgumentError(absl::StrCat("must be ", kModelNameRule));
+  }
+  MutexLock lock(mutex_);
+  if (models_.count(std::string(alias)) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError("is the name of a model");
+}
+
+absl::Status ModelRegistry::SetAlias(const std::string& alias,
+                                     absl::string_view model) {
+  const std::string target = Resolve(model);
+  if (const auto loaded = Borrow(target); !loaded.ok()) return loaded.status();
+  return aliases().Set(alias, target);
 }
 
 ModelRegistryStats ModelRegistry::stats() const {

@@ -17,6 +17,7 @@
 #include "model_store/model_store.h"
 #include "server/compute/clock.h"
 #include "server/compute/mutex.h"
+#include "server/models/model_aliases.h"
 #include "server/models/served_model.h"
 
 namespace adv {
@@ -32,6 +33,8 @@ struct ModelRegistryOptions {
   // weights, the one known first is served and the other is reported FAILED.
   std::vector<std::string> stores;
   ModelLoaderOptions loading;
+  // Never null.
+  std::shared_ptr<ModelAliases> aliases = std::make_shared<ModelAliases>();
   // What the passes of all models go through; null: nothing.
   std::shared_ptr<PassQueue> passes;
   // Time between two looks at the stores; 0: only Reload looks.
@@ -79,7 +82,8 @@ class ModelRegistry {
 
   // "name": the newest version that is loaded. "name@version": that one, which
   // is loaded first if need be (reads and computes for some tens of
-  // milliseconds). NOT_FOUND lists the known names or versions;
+  // milliseconds). An alias: what it stands for, also where a model of its name
+  // was published later. NOT_FOUND lists the known names or versions;
   // INVALID_ARGUMENT if it is neither form; FAILED_PRECONDITION with the
   // reason if it could not be loaded.
   absl::StatusOr<std::shared_ptr<const ServedModel>> Borrow(
@@ -99,6 +103,15 @@ class ModelRegistry {
   // By name: whether a version of it is loaded, so that Borrow(name) works.
   // The server is ready if one is.
   std::map<std::string, bool> Serving() const ADV_EXCLUDES(mutex_);
+
+  // INVALID_ARGUMENT if it is no name, or that of a model.
+  absl::Status CheckAlias(absl::string_view alias) const ADV_EXCLUDES(mutex_);
+  // Makes `alias`, which CheckAlias likes, stand for `model` as Borrow takes
+  // it, or for what `model` stands for if that is an alias. The model is loaded
+  // first. Errors as Borrow, and of ModelAliases::Set.
+  absl::Status SetAlias(const std::string& alias, absl::string_view model)
+      ADV_EXCLUDES(load_mutex_, mutex_);
+  ModelAliases& aliases() const { return *options_.aliases; }
 
   ModelRegistryStats stats() const ADV_EXCLUDES(mutex_);
 
@@ -129,6 +142,8 @@ class ModelRegistry {
     uint64_t version = 0;  // 0: the newest
   };
 
+  // "name" or "name@version" of what may be an alias.
+  std::string Resolve(absl::string_view model) const;
   static absl::StatusOr<Name> ParseName(absl::string_view model);
   static Versions::const_iterator Newest(const Versions& versions);
   absl::StatusOr<Versions::const_iterator> Find(const Name& wanted) const

@@ -36,6 +36,8 @@ const std::vector<Rule>& Rules() {
       {"adv.v1.ModelService/ListModels", Role::kViewer},
       {"adv.v1.ModelService/GetModel", Role::kViewer},
       {"adv.v1.ModelService/ReloadModels", Role::kAdmin},
+      {"adv.v1.ModelService/SetModelAlias", Role::kAdmin},
+      {"adv.v1.ModelService/DeleteModelAlias", Role::kAdmin},
       {"adv.v1.ServerService/GetServerInfo", Role::kViewer},
       // Balancers and supervisors ask without an identity.
       {"grpc.health.v1.Health/Check", Role::kAnyone},

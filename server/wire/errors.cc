@@ -86,7 +86,8 @@ const std::vector<ReasonRow>& ErrorTable() {
       {Reason::kInvalidRequest, "INVALID_REQUEST", Code::kInvalidArgument,
        "BadRequest lists every field that is wrong, with its allowed range"},
       {Reason::kModelNotFound, "MODEL_NOT_FOUND", Code::kNotFound,
-       "no such model or version; the message lists the known ones"},
+       "no such model, version or alias; the message lists the known models "
+       "or versions"},
       {Reason::kModelNotLoaded, "MODEL_NOT_LOADED", Code::kFailedPrecondition,
        "the model is there but could not be loaded; the message says why"},
       {Reason::kModelUnreachable, "MODEL_UNREACHABLE",

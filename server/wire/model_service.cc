@@ -1,9 +1,12 @@
 #include "server/wire/model_service.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <utility>
 
 #include "server/compute/exceptions.h"
 #include "server/telemetry/reload_log.h"
+#include "server/wire/errors.h"
 #include "server/wire/explain.h"
 
 namespace adv {
@@ -13,13 +16,21 @@ RpcMetrics& ModelMethod(const Parts& parts, const char* name) {
   return parts.metrics.Rpc(v1::ModelService::service_full_name(), name);
 }
 
+// For errors of ModelAliases that are about its file.
+absl::Status ExplainAlias(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return Error(Reason::kStorageFull, status.message());
+}
+
 }  // namespace
 
 ModelService::ModelService(const Parts& parts)
     : parts_(parts),
       list_models_(ModelMethod(parts, "ListModels")),
       get_model_(ModelMethod(parts, "GetModel")),
-      reload_models_(ModelMethod(parts, "ReloadModels")) {}
+      reload_models_(ModelMethod(parts, "ReloadModels")),
+      set_model_alias_(ModelMethod(parts, "SetModelAlias")),
+      delete_model_alias_(ModelMethod(parts, "DeleteModelAlias")) {}
 
 grpc::ServerUnaryReactor* ModelService::ListModels(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
@@ -42,6 +53,20 @@ grpc::ServerUnaryReactor* ModelService::ReloadModels(
                  &ModelService::OnReloadModels);
 }
 
+grpc::ServerUnaryReactor* ModelService::SetModelAlias(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, set_model_alias_, parts_}, this,
+                 &ModelService::OnSetModelAlias);
+}
+
+grpc::ServerUnaryReactor* ModelService::DeleteModelAlias(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  return Receive({context, request, response, delete_model_alias_, parts_},
+                 this, &ModelService::OnDeleteModelAlias);
+}
+
 void ModelService::OnListModels(UnaryCall* call, const v1::ListModelsRequest&,
                                 v1::ListModelsResponse* response) {
   for (v1::Model& model : parts_.models.List()) {
@@ -51,6 +76,9 @@ void ModelService::OnListModels(UnaryCall* call, const v1::ListModelsRequest&,
     manifest->clear_golden();
     *response->add_models() = std::move(model);
   }
+  for (const auto& [alias, target] : parts_.models.aliases().List()) {
+    *response->add_aliases() = Describe(alias, target);
+  }
   call->Finish(absl::OkStatus());
 }
 
@@ -59,8 +87,18 @@ void ModelService::OnGetModel(UnaryCall* call,
                               v1::GetModelResponse* response) {
   absl::StatusOr<v1::Model> model = parts_.models.Get(request.model());
   const absl::Status status = model.status();
-  if (status.ok()) *response->mutable_model() = *std::move(model);
-  call->Finish(ExplainModel(status, request.model(), "model"));
+  if (!status.ok()) {
+    return call->Finish(ExplainModel(status, request.model(), "model"));
+  }
+  for (const auto& [alias, target] : parts_.models.aliases().List()) {
+    const v1::ModelAlias described = Describe(alias, target);
+    if (described.model().name() == model->name() &&
+        described.model().version() == model->version()) {
+      response->add_aliases(alias);
+    }
+  }
+  *response->mutable_model() = *std::move(model);
+  call->Finish(absl::OkStatus());
 }
 
 void ModelService::OnReloadModels(UnaryCall* call,
@@ -82,6 +120,73 @@ void ModelService::OnReloadModels(UnaryCall* call,
     }));
   });
   if (!accepted) call->Finish(TooManyCalls("models to load"));
+}
+
+void ModelService::OnSetModelAlias(UnaryCall* call,
+                                   const v1::SetModelAliasRequest& request,
+                                   v1::SetModelAliasResponse* response) {
+  // The model may have to be loaded.
+  const bool accepted = parts_.loader.Run([this, call, &request, response] {
+    call->Finish(CatchExceptions([this, call, &request, response] {
+      return SetAlias(call->frame().caller(), request, response);
+    }));
+  });
+  if (!accepted) call->Finish(TooManyCalls("models to load"));
+}
+
+void ModelService::OnDeleteModelAlias(
+    UnaryCall* call, const v1::DeleteModelAliasRequest& request,
+    v1::DeleteModelAliasResponse*) {
+  const bool accepted = parts_.storage.Run([this, call, &request] {
+    call->Finish(CatchExceptions([this, call, &request] {
+      return DeleteAlias(call->frame().caller(), request.alias());
+    }));
+  });
+  if (!accepted) call->Finish(TooManyCalls("the disk"));
+}
+
+absl::Status ModelService::SetAlias(const Identity& caller,
+                                    const v1::SetModelAliasRequest& request,
+                                    v1::SetModelAliasResponse* response) {
+  const std::string& alias = request.alias();
+  absl::Status status = parts_.models.CheckAlias(alias);
+  if (!status.ok()) return ExplainModel(status, alias, "alias");
+  status = parts_.models.SetAlias(alias, request.model());
+  if (!status.ok()) {
+    return ExplainModel(ExplainAlias(status), request.model(), "model");
+  }
+  *response->mutable_alias() =
+      Describe(alias, parts_.models.aliases().TargetOf(alias));
+  parts_.log.Info("model_alias_set", {{"alias", alias},
+                                      {"target", response->alias().target()},
+                                      {"identity", caller.name}});
+  return absl::OkStatus();
+}
+
+absl::Status ModelService::DeleteAlias(const Identity& caller,
+                                       const std::string& alias) {
+  const absl::Status status = parts_.models.aliases().Delete(alias);
+  if (absl::IsNotFound(status)) {
+    return NotFound(Reason::kModelNotFound, "adv.v1.ModelAlias", alias,
+                    absl::StrCat("there is no alias ", Quote(alias)));
+  }
+  if (!status.ok()) return ExplainAlias(status);
+  parts_.log.Info("model_alias_deleted",
+                  {{"alias", alias}, {"identity", caller.name}});
+  return absl::OkStatus();
+}
+
+v1::ModelAlias ModelService::Describe(const std::string& alias,
+                                      const std::string& target) const {
+  v1::ModelAlias described;
+  described.set_name(alias);
+  described.set_target(target);
+  if (const auto model = parts_.models.Get(target); model.ok()) {
+    described.mutable_model()->set_name(model->name());
+    described.mutable_model()->set_version(model->version());
+    described.mutable_model()->set_digest(model->digest());
+  }
+  return described;
 }
 
 }  // namespace adv

@@ -139,6 +139,9 @@ TEST_F(CliTest, EveryCommandPrintsValidJson) {
            {"models", "show", "no-cat"},
            {"models", "table"},
            {"models", "reload"},
+           {"models", "alias", "set", "stable", "no-cat"},
+           {"models", "alias", "list"},
+           {"models", "alias", "remove", "stable"},
            {"attacks", "list"},
            {"attacks", "show", "pgd"},
            {"attacks", "reference"},
@@ -228,6 +231,22 @@ TEST_F(CliTest, ModelsTellTheirTraining) {
   EXPECT_EQ(unknown.code, 4);
   EXPECT_THAT(unknown.err, HasSubstr("known are balanced, no-cat"));
   EXPECT_THAT(Run({"models", "reload"}).out, HasSubstr("no-dog"));
+}
+
+TEST_F(CliTest, AliasesAreSetListedAndRemoved) {
+  EXPECT_EQ(Run({"models", "alias", "list"}).out, "There are no aliases.\n");
+  EXPECT_EQ(Run({"models", "alias", "set", "stable", "no-cat@1"}).out,
+            "stable stands for no-cat@1.\n");
+  EXPECT_EQ(Run({"models", "alias", "list", "--output=csv"}).out,
+            "alias,target,model,version,digest\n"
+            "stable,no-cat@1,no-cat,1,aaaaaaaaaaaa\n");
+  EXPECT_THAT(Run({"models", "list"}).out, HasSubstr("\nstable  no-cat@1"));
+  EXPECT_EQ(Run({"models", "alias", "remove", "stable"}).out,
+            "Removed stable.\n");
+  const Outcome again = Run({"models", "alias", "remove", "stable"});
+  EXPECT_EQ(again.code, 4);
+  EXPECT_THAT(again.err, HasSubstr("there is no such alias"));
+  EXPECT_EQ(Run({"models", "alias", "set", "stable"}).code, 2);
 }
 
 TEST_F(CliTest, ModelsStandBesideTheThesis) {

@@ -253,6 +253,10 @@ class FakeServer::Models final : public v1::ModelService::Service {
       model.mutable_manifest()->mutable_training()->clear_epochs();
       *response->add_models() = model;
     }
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    for (const auto& [alias, target] : aliases_) {
+      *response->add_aliases() = Describe(alias, target);
+    }
     return fake_.Answer(response);
   }
 
@@ -283,7 +287,39 @@ class FakeServer::Models final : public v1::ModelService::Service {
     return fake_.Answer(response);
   }
 
+  grpc::Status SetModelAlias(grpc::ServerContext* context,
+                             const v1::SetModelAliasRequest* request,
+                             v1::SetModelAliasResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    aliases_[request->alias()] = request->model();
+    *response->mutable_alias() = Describe(request->alias(), request->model());
+    return fake_.Answer(response);
+  }
+
+  grpc::Status DeleteModelAlias(
+      grpc::ServerContext* context, const v1::DeleteModelAliasRequest* request,
+      v1::DeleteModelAliasResponse* response) override {
+    if (!options_.fail.ok()) return options_.fail;
+    const std::lock_guard<std::mutex> lock(fake_.mutex_);
+    if (aliases_.erase(request->alias()) > 0) return fake_.Answer(response);
+    return {grpc::StatusCode::NOT_FOUND, "there is no such alias"};
+  }
+
  private:
+  // Of version 1 of a model, as all are that it has.
+  static v1::ModelAlias Describe(const std::string& alias,
+                                 const std::string& target) {
+    v1::ModelAlias described;
+    described.set_name(alias);
+    described.set_target(target);
+    described.mutable_model()->set_name(target.substr(0, target.find('@')));
+    described.mutable_model()->set_version(1);
+    described.mutable_model()->set_digest(std::string(64, 'a'));
+    return described;
+  }
+
+  std::map<std::string, std::string> aliases_;  // guarded by fake_.mutex_
   FakeServer& fake_;
   const FakeOptions& options_;
 };

@@ -286,6 +286,38 @@ def reload_models(timeout: Optional[float] = CALL_SECONDS
                  lambda reply: reply, timeout)
 
 
+def set_model_alias(alias: str, model: str,
+                    timeout: Optional[float] = CALL_SECONDS
+                    ) -> Call[model_service_pb2.ModelAlias]:
+    """Makes an alias, for example "stable", another name for a model, or for
+    another model than before; no call fails for it. model: "name" (its newest
+    version, whichever that is), "name@version", or an alias: what that stands
+    for now."""
+    return _call(_MODELS + "SetModelAlias",
+                 message(model_service_pb2.SetModelAliasRequest, alias=alias,
+                         model=model),
+                 model_service_pb2.SetModelAliasResponse,
+                 lambda reply: reply.alias, timeout)
+
+
+def delete_model_alias(alias: str, timeout: Optional[float] = CALL_SECONDS
+                       ) -> Call[None]:
+    """Takes an alias away; its model stays."""
+    return _call(_MODELS + "DeleteModelAlias",
+                 message(model_service_pb2.DeleteModelAliasRequest,
+                         alias=alias),
+                 model_service_pb2.DeleteModelAliasResponse,
+                 lambda reply: None, timeout)
+
+
+def list_model_aliases(timeout: Optional[float] = CALL_SECONDS
+                       ) -> Call[list[model_service_pb2.ModelAlias]]:
+    """The aliases by name, with the versions that they stand for now."""
+    return _call(_MODELS + "ListModels", model_service_pb2.ListModelsRequest(),
+                 model_service_pb2.ListModelsResponse,
+                 lambda reply: list(reply.aliases), timeout)
+
+
 def get_server_info(timeout: Optional[float] = CALL_SECONDS
                     ) -> Call[server_service_pb2.GetServerInfoResponse]:
     """Versions, device, limits, data sets and attacks of the server."""
