@@ -49,6 +49,7 @@ void WriteTo(Log& log, const AuditLine& line) {
                      {"images", attack.images},
                      {"evaluation_id", attack.evaluation_id},
                      {"request_id", line.request_id},
+                     {"trace_id", line.trace_id},
                      {"code", line.code}});
 }
 

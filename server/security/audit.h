@@ -35,6 +35,7 @@ struct AuditLine {
   const std::string& method;
   const AuditedAttack& attack;
   const std::string& request_id;
+  const std::string& trace_id;  // empty: of no trace
   const char* code;
 };
 

@@ -14,6 +14,7 @@
 
 #include "server/security/rules.h"
 #include "server/wire/errors.h"
+#include "server/wire/trace_context.h"
 
 namespace adv {
 namespace {
@@ -44,6 +45,14 @@ std::string RequestId(const grpc::CallbackServerContext& context) {
   return !id.empty() && id.size() <= kMaxRequestId && printable
              ? id
              : MakeRequestId();
+}
+
+// Empty without a traceparent, or with several, which the standard forbids.
+std::string TraceId(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  if (metadata.count("traceparent") != 1) return "";
+  const grpc::string_ref& value = metadata.find("traceparent")->second;
+  return TraceIdOf(absl::string_view(value.data(), value.size()));
 }
 
 std::string Text(const grpc::string_ref& text) {
@@ -81,6 +90,7 @@ CallFrame::CallFrame(grpc::CallbackServerContext* context, RpcMetrics& metrics,
       metrics_(metrics),
       parts_(parts),
       request_id_(RequestId(*context)),
+      trace_id_(TraceId(*context)),
       start_(std::chrono::steady_clock::now()),
       awaited_(while_draining == WhileDraining::kIsAwaited),
       taken_(!awaited_ || parts.calls.Begin()),
@@ -118,7 +128,7 @@ void CallFrame::WriteAudit(grpc::StatusCode code) {
   if (audited_ || rule == nullptr || !rule->audited) return;
   audited_ = true;
   parts_.audit.Write({caller(), context_->peer(), metrics_.method(), attack_,
-                      request_id_, CodeName(code)});
+                      request_id_, trace_id_, CodeName(code)});
 }
 
 std::optional<Clock::Time> CallFrame::deadline() const {
@@ -161,7 +171,8 @@ grpc::Status CallFrame::End(const absl::Status& status) {
                             {"code", code},
                             {"seconds", seconds},
                             {"identity", caller().name},
-                            {"request_id", request_id_}});
+                            {"request_id", request_id_},
+                            {"trace_id", trace_id_}});
     return wire;
   }
   // Only INTERNAL is this server's fault.
@@ -173,6 +184,7 @@ grpc::Status CallFrame::End(const absl::Status& status) {
                               {"seconds", seconds},
                               {"identity", caller().name},
                               {"request_id", request_id_},
+                              {"trace_id", trace_id_},
                               {"peer", context_->peer()},
                               {"message", wire.error_message()}});
   return wire;

@@ -40,6 +40,9 @@ class CallFrame {
   // The deadline; none if the caller set none.
   std::optional<Clock::Time> deadline() const;
   const std::string& request_id() const { return request_id_; }
+  // Of the trace that the call belongs to, by its traceparent; empty if it
+  // gives none or a malformed one.
+  const std::string& trace_id() const { return trace_id_; }
 
   // Asks the gate whether the call may be, the first time, and reads a message
   // of it. UNAVAILABLE (DRAINING) if the server takes no more calls. Requests
@@ -81,6 +84,7 @@ class CallFrame {
   const Parts& parts_;
   const CancelToken cancel_;
   const std::string request_id_;
+  const std::string trace_id_;
   const Clock::Time start_;
   const bool awaited_;
   const bool taken_;

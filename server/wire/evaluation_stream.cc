@@ -52,7 +52,8 @@ void EvaluationStream::Open() {
       parts_.log.Info("evaluation",
                       {{"evaluation_id", evaluation.id()},
                        {"model", evaluation.resolved().spec().model()},
-                       {"request_id", frame_.request_id()}});
+                       {"request_id", frame_.request_id()},
+                       {"trace_id", frame_.trace_id()}});
       // The report comes last, as a message of its own.
       evaluation.clear_report();
       *evaluation_.emplace().mutable_evaluation() = std::move(evaluation);

@@ -150,6 +150,30 @@ TEST_F(OperationsTest, HealthNamesLivenessReadinessAndModels) {
             grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(OperationsTest, LinesOfACallHaveItsTraceId) {
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  for (const std::string& traceparent :
+       {"00-" + trace + "-b7ad6b7169203331-01", "00-" + trace + "-x-01"}) {
+    const auto context = Context();
+    context->AddMetadata("traceparent", traceparent);
+    v1::GenerateAdversarialResponse response;
+    const grpc::Status status =
+        stub_->GenerateAdversarial(context.get(), GoodGenerate(), &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  server_.reset();
+  for (const char* event : {"event=rpc ", "event=audit "}) {
+    const std::string log = log_text_.str();
+    const size_t first = log.find(event);
+    const size_t second = log.find(event, first + 1);
+    ASSERT_NE(second, std::string::npos) << log;
+    EXPECT_THAT(log.substr(first, log.find('\n', first) - first),
+                HasSubstr(" trace_id=" + trace));
+    EXPECT_THAT(log.substr(second, log.find('\n', second) - second),
+                HasSubstr(" trace_id=\"\""));
+  }
+}
+
 TEST_F(OperationsTest, ReflectionKnowsTheServices) {
   grpc::GenericStub generic(channel_);
   const auto context = Context();

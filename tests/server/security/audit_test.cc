@@ -23,7 +23,8 @@ class AuditTest : public ::testing::Test {
   }
 
   void Write(Audit& audit, const AuditedAttack& attack) {
-    audit.Write({ada_, "ipv4:1", "GenerateAdversarial", attack, "id-1", "OK"});
+    audit.Write({ada_, "ipv4:1", "GenerateAdversarial", attack, "id-1",
+                 std::string(32, 'a'), "OK"});
   }
   static std::string Read(const std::string& path) {
     std::ifstream file(path);
@@ -54,7 +55,8 @@ TEST_F(AuditTest, ALineSaysWhoAttackedWhatAndHow) {
       HasSubstr("event=audit identity=ada role=evaluator peer=ipv4:1 "
                 "method=GenerateAdversarial model=no-cat "
                 "source_model=balanced attacks=pgd epsilons=8/255 norm=linf "
-                "images=5 evaluation_id=\"\" request_id=id-1 code=OK\n"));
+                "images=5 evaluation_id=\"\" request_id=id-1 "
+                "trace_id=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa code=OK\n"));
   EXPECT_THAT(log_text_.str(), Not(HasSubstr("pixels-of")));
 }
 
