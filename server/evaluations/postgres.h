@@ -17,10 +17,12 @@ namespace adv {
 // A parameter of a statement.
 class SqlValue {
  public:
+  // NOLINTBEGIN(google-explicit-constructor): lists of parameters are plain
   SqlValue(int64_t value);
   SqlValue(double value);
   SqlValue(const std::string& text) : data_(text) {}
   SqlValue(const char* text) : data_(text) {}
+  // NOLINTEND(google-explicit-constructor)
   static SqlValue Bytes(std::string bytes);
   static SqlValue Null();
 

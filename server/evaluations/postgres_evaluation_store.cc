@@ -50,6 +50,7 @@ absl::StatusOr<v1::Evaluation> ReadEvaluation(const SqlRows& rows, int row) {
 
 std::vector<std::string> FirstColumn(const SqlRows& rows) {
   std::vector<std::string> texts;
+  texts.reserve(rows.size());
   for (int row = 0; row < rows.size(); ++row)
     texts.push_back(rows.Text(row, 0));
   return texts;

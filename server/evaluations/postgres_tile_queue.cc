@@ -240,6 +240,7 @@ absl::StatusOr<std::vector<int64_t>> PostgresTileQueue::Done(
       {id});
   if (!rows.ok()) return rows.status();
   std::vector<int64_t> numbers;
+  numbers.reserve(rows->size());
   for (int row = 0; row < rows->size(); ++row) {
     numbers.push_back(rows->Int(row, 0));
   }
@@ -255,6 +256,7 @@ absl::StatusOr<std::vector<std::string>> PostgresTileQueue::RecordsOf(
       {id, Array(samples)});
   if (!rows.ok()) return rows.status();
   std::vector<std::string> bytes;
+  bytes.reserve(rows->size());
   for (int row = 0; row < rows->size(); ++row) {
     bytes.push_back(rows->Text(row, 0));
   }
