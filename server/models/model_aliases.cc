@@ -78,7 +78,7 @@ absl::Status ModelAliases::Delete(const std::string& alias) {
 
 absl::Status ModelAliases::Replace(Targets targets) {
   if (!path_.empty()) {
-    const absl::Status written = WriteFileDurably(
+    absl::Status written = WriteFileDurably(
         path_, nlohmann::json(targets).dump(/*indent=*/2) + "\n");
     if (absl::IsResourceExhausted(written)) return written;
     // PERMISSION_DENIED would tell the caller that it has the wrong role.

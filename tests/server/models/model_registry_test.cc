@@ -118,7 +118,8 @@ TEST_F(ModelRegistryTest, AMissingStoreIsToldAndHarmsNoOther) {
   ASSERT_THAT(result.store_errors, SizeIs(1));
   EXPECT_THAT(result.store_errors[0], HasSubstr("missing"));
   EXPECT_TRUE(registry.Borrow("no-cat").ok());
-  ModelRegistry empty{ModelRegistryOptions{}};
+  options.stores.clear();
+  ModelRegistry empty(options);
   EXPECT_THAT(empty.Serving(), IsEmpty());
   EXPECT_THAT(std::string(empty.Borrow("no-cat").status().message()),
               HasSubstr("there are none"));

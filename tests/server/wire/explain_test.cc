@@ -82,7 +82,7 @@ TEST(ExplainTest, ARefusalForWantOfRoomOrTimeSaysWhenToAskAgain) {
 TEST(ExplainTest, WhatIsFineOrHasAReasonPassesUnchanged) {
   EXPECT_TRUE(ExplainModel(absl::OkStatus(), "m", "model").ok());
   const absl::Status draining = Error(Reason::kDraining, "x");
-  EXPECT_EQ(ExplainEvaluation(draining, true), draining);
+  EXPECT_EQ(ExplainEvaluation(draining, true, true), draining);
   EXPECT_EQ(ExplainPageToken(absl::DataLossError("x")).code(),
             absl::StatusCode::kDataLoss);
 }
