@@ -13,7 +13,8 @@
 namespace adv {
 namespace {
 
-constexpr int64_t kMostExpired = 3;
+// A server that dies takes all its tiles with it, the innocent ones, too.
+constexpr int64_t kMostExpired = 10;
 // Sent when the transaction commits.
 constexpr char kNotify[] = "NOTIFY adv";
 

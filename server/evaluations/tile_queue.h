@@ -41,7 +41,7 @@ class TileQueue {
 
   // A tile that waits, or whose lease has run out; it is this server's now.
   // None if there is none, or if the evaluation has ended. An evaluation ends
-  // as FAILED when the lease of one tile runs out for the third time: it takes
+  // as FAILED when the lease of one tile runs out for the tenth time: it takes
   // servers down.
   virtual absl::StatusOr<std::optional<TakenTile>> Take(
       const std::string& id) = 0;
