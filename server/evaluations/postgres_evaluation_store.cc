@@ -3,11 +3,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/util/time_util.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdint>
-#include <random>
 #include <utility>
 
 #include "server/codec/deterministic_bytes.h"
@@ -26,26 +23,17 @@ constexpr char kPostgresColumns[] =
     "samples_total, cancel_on_disconnect, seq";
 
 absl::StatusOr<v1::Evaluation> ReadEvaluation(const SqlRows& rows, int row) {
-  using google::protobuf::util::TimeUtil;
-  v1::Evaluation evaluation;
-  evaluation.set_id(rows.Text(row, 0));
-  if (!evaluation.mutable_resolved()->ParseFromString(rows.Text(row, 1))) {
-    return absl::DataLossError(absl::StrCat("evaluation ", evaluation.id(),
-                                            ": its bytes are damaged"));
-  }
-  evaluation.set_state(static_cast<v1::EvaluationState>(rows.Int(row, 2)));
-  evaluation.set_error(rows.Text(row, 3));
-  *evaluation.mutable_created_at() =
-      TimeUtil::MillisecondsToTimestamp(rows.Int(row, 4));
-  // Null until the evaluation ends.
-  if (!rows.IsNull(row, 5)) {
-    *evaluation.mutable_finished_at() =
-        TimeUtil::MillisecondsToTimestamp(rows.Int(row, 5));
-  }
-  evaluation.set_samples_done(rows.Int(row, 6));
-  evaluation.set_samples_total(rows.Int(row, 7));
-  evaluation.set_cancel_on_disconnect(rows.Int(row, 8) != 0);
-  return evaluation;
+  EvaluationRow read;
+  read.id = rows.Text(row, 0);
+  read.resolved = rows.Text(row, 1);
+  read.state = rows.Int(row, 2);
+  read.error = rows.Text(row, 3);
+  read.created_ms = rows.Int(row, 4);
+  if (!rows.IsNull(row, 5)) read.finished_ms = rows.Int(row, 5);
+  read.samples_done = rows.Int(row, 6);
+  read.samples_total = rows.Int(row, 7);
+  read.cancel_on_disconnect = rows.Int(row, 8) != 0;
+  return DecodeRow(read);
 }
 
 std::vector<std::string> FirstColumn(const SqlRows& rows) {
@@ -54,13 +42,6 @@ std::vector<std::string> FirstColumn(const SqlRows& rows) {
   for (int row = 0; row < rows.size(); ++row)
     texts.push_back(rows.Text(row, 0));
   return texts;
-}
-
-// Another one for each process of each host, also when numbers come again.
-std::string MakeOwner() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return absl::StrCat(host.data(), ":", getpid(), ":", std::random_device()());
 }
 
 class PostgresEvaluationStore final : public EvaluationStore {
@@ -403,9 +384,7 @@ absl::StatusOr<std::unique_ptr<EvaluationStore>> OpenPostgresStore(
   if (!news.ok()) return news.status();
   shared->connection = *std::move(connection);
   auto queue = std::make_unique<PostgresTileQueue>(
-      shared, *std::move(news),
-      options.owner.empty() ? MakeOwner() : options.owner,
-      options.lease_seconds);
+      shared, *std::move(news), options.owner, options.lease_seconds);
   return std::make_unique<PostgresEvaluationStore>(std::move(shared),
                                                    std::move(queue));
 }

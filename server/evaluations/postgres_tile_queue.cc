@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
+#include <random>
 #include <utility>
 
 #include "server/codec/deterministic_bytes.h"
@@ -17,6 +19,13 @@ namespace {
 constexpr int64_t kMostExpired = 10;
 // Sent when the transaction commits.
 constexpr char kNotify[] = "NOTIFY adv";
+
+// Another one for each process of each host, also when numbers come again.
+std::string MakeOwner() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return absl::StrCat(host.data(), ":", getpid(), ":", std::random_device()());
+}
 
 absl::Status NotOurs(const std::string& id, int64_t tile) {
   return absl::AbortedError(absl::StrCat("tile ", tile, " of evaluation \"", id,
@@ -68,7 +77,7 @@ PostgresTileQueue::PostgresTileQueue(std::shared_ptr<SharedConnection> shared,
                                      std::string owner, double lease_seconds)
     : shared_(std::move(shared)),
       news_(std::move(news)),
-      owner_(std::move(owner)),
+      owner_(owner.empty() ? MakeOwner() : std::move(owner)),
       lease_seconds_(lease_seconds),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 

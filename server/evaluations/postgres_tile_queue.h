@@ -19,7 +19,8 @@ struct SharedConnection {
 
 class PostgresTileQueue final : public TileQueue {
  public:
-  // `news` is a second connection, whose session listens.
+  // `news` is a second connection, whose session listens. `owner` may be
+  // empty, as PostgresStoreOptions'.
   PostgresTileQueue(std::shared_ptr<SharedConnection> shared,
                     std::unique_ptr<PostgresConnection> news, std::string owner,
                     double lease_seconds);

@@ -23,26 +23,17 @@ constexpr char kColumns[] =
 
 // From the columns of kColumns.
 absl::StatusOr<v1::Evaluation> ReadEvaluation(const Statement& row) {
-  using google::protobuf::util::TimeUtil;
-  v1::Evaluation evaluation;
-  evaluation.set_id(row.Text(0));
-  if (!evaluation.mutable_resolved()->ParseFromString(row.Text(1))) {
-    return absl::DataLossError(
-        absl::StrCat("evaluation ", row.Text(0), ": its bytes are damaged"));
-  }
-  evaluation.set_state(static_cast<v1::EvaluationState>(row.Int(2)));
-  evaluation.set_error(row.Text(3));
-  *evaluation.mutable_created_at() =
-      TimeUtil::MillisecondsToTimestamp(row.Int(4));
-  // Null until the evaluation ends.
-  if (!row.IsNull(5)) {
-    *evaluation.mutable_finished_at() =
-        TimeUtil::MillisecondsToTimestamp(row.Int(5));
-  }
-  evaluation.set_samples_done(row.Int(6));
-  evaluation.set_samples_total(row.Int(7));
-  evaluation.set_cancel_on_disconnect(row.Int(8) != 0);
-  return evaluation;
+  EvaluationRow read;
+  read.id = row.Text(0);
+  read.resolved = row.Text(1);
+  read.state = row.Int(2);
+  read.error = row.Text(3);
+  read.created_ms = row.Int(4);
+  if (!row.IsNull(5)) read.finished_ms = row.Int(5);
+  read.samples_done = row.Int(6);
+  read.samples_total = row.Int(7);
+  read.cancel_on_disconnect = row.Int(8) != 0;
+  return DecodeRow(read);
 }
 
 class SqliteEvaluationStore final : public EvaluationStore {

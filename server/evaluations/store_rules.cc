@@ -3,6 +3,7 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 
@@ -17,6 +18,28 @@ constexpr size_t kIdLength = 64;
 absl::Status UnknownEvaluation(absl::string_view id) {
   return absl::NotFoundError(
       absl::StrCat("evaluation \"", id, "\" is not known"));
+}
+
+absl::StatusOr<v1::Evaluation> DecodeRow(const EvaluationRow& row) {
+  using google::protobuf::util::TimeUtil;
+  v1::Evaluation evaluation;
+  evaluation.set_id(row.id);
+  if (!evaluation.mutable_resolved()->ParseFromString(row.resolved)) {
+    return absl::DataLossError(
+        absl::StrCat("evaluation ", row.id, ": its bytes are damaged"));
+  }
+  evaluation.set_state(static_cast<v1::EvaluationState>(row.state));
+  evaluation.set_error(row.error);
+  *evaluation.mutable_created_at() =
+      TimeUtil::MillisecondsToTimestamp(row.created_ms);
+  if (row.finished_ms) {
+    *evaluation.mutable_finished_at() =
+        TimeUtil::MillisecondsToTimestamp(*row.finished_ms);
+  }
+  evaluation.set_samples_done(row.samples_done);
+  evaluation.set_samples_total(row.samples_total);
+  evaluation.set_cancel_on_disconnect(row.cancel_on_disconnect);
+  return evaluation;
 }
 
 absl::Status CheckIdBeginning(absl::string_view id) {

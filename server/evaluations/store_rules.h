@@ -5,7 +5,9 @@
 #include <absl/strings/string_view.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/evaluations/evaluation_store.h"
@@ -14,6 +16,21 @@
 namespace adv {
 
 absl::Status UnknownEvaluation(absl::string_view id);
+
+// An evaluation as a table has it.
+struct EvaluationRow {
+  std::string id;
+  std::string resolved;  // serialized
+  int64_t state = 0;
+  std::string error;
+  int64_t created_ms = 0;
+  std::optional<int64_t> finished_ms;  // none until it ends
+  int64_t samples_done = 0;
+  int64_t samples_total = 0;
+  bool cancel_on_disconnect = false;
+};
+// Without its report. DATA_LOSS if the specification is damaged.
+absl::StatusOr<v1::Evaluation> DecodeRow(const EvaluationRow& row);
 
 // INVALID_ARGUMENT if `id` cannot be an evaluation's id or a beginning of one.
 absl::Status CheckIdBeginning(absl::string_view id);
