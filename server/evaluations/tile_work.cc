@@ -41,9 +41,11 @@ TileWork::TileWork(std::string id, const ResolvedEvaluation* evaluation,
 absl::StatusOr<std::vector<SampleRecord>> TileWork::Compute(
     const TileIndices& tile, UnfinishedRecords known,
     const BeforePass& before_pass, const Storing& store) {
+  BeginTile();
   auto records = Attack(tile, std::move(known), before_pass);
-  if (!records.ok()) return records;
-  absl::Status status = Store(store, *records);
+  absl::Status status = records.status();
+  if (status.ok()) status = Store(store, *records);
+  EndTile();
   if (!status.ok()) return status;
   return records;
 }
@@ -108,6 +110,16 @@ absl::Status TileWork::Store(const Storing& store,
   // says.
   if (!status.ok()) new_queries_ += queries;
   return status;
+}
+
+void TileWork::BeginTile() {
+  MutexLock lock(mutex_);
+  if (computing_++ == 0) last_stored_ = clock_.Now();
+}
+
+void TileWork::EndTile() {
+  MutexLock lock(mutex_);
+  --computing_;
 }
 
 double TileWork::SecondsSinceLastStored() {

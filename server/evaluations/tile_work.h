@@ -74,6 +74,9 @@ class TileWork {
                      const std::vector<SampleRecord>& records)
       ADV_EXCLUDES(mutex_);
   double SecondsSinceLastStored() ADV_EXCLUDES(mutex_);
+  // While no tile is computed, time is not counted.
+  void BeginTile() ADV_EXCLUDES(mutex_);
+  void EndTile() ADV_EXCLUDES(mutex_);
 
   const std::string id_;
   const ResolvedEvaluation& evaluation_;
@@ -86,6 +89,8 @@ class TileWork {
   // Images sent to endpoints that the store does not know of yet.
   std::atomic<int64_t> new_queries_{0};
   Mutex mutex_;
+  int computing_ ADV_GUARDED_BY(mutex_) = 0;  // tiles
+  // Or when the first of the tiles that are computed began.
   Clock::Time last_stored_ ADV_GUARDED_BY(mutex_);
 };
 

@@ -91,6 +91,29 @@ TEST_F(EvaluationRunnerTest, AnEarlierEvaluationForetellsTheEndOfTheNext) {
   listener.AwaitEnd();
 }
 
+TEST_F(EvaluationRunnerTest, WaitingForATurnIsNoTimeOfComputing) {
+  StartServer();
+  Gate busy;
+  JobOptions bulk;
+  bulk.lane = Lane::kBulk;
+  ASSERT_TRUE(executor_
+                  ->Submit(
+                      bulk,
+                      [&busy](const BeforePass&) {
+                        busy.Pass();
+                        return absl::OkStatus();
+                      },
+                      [](const absl::Status&) {})
+                  .ok());
+  busy.AwaitArrivals(1);
+  Follower listener;
+  const StartedEvaluation started = StartOrDie(&listener);
+  clock_.Advance(seconds(100));
+  busy.Open();
+  const v1::Evaluation end = listener.AwaitEnd();
+  EXPECT_EQ(end.report().environment().wall_seconds(), 0);
+}
+
 TEST_F(EvaluationRunnerTest, WhileNothingIsKnownTheEndIsNot) {
   StartServer();
   Gate busy;
