@@ -38,9 +38,9 @@ absl::Status EvaluationRun::ComputeRecords(const TakenTile& taken,
   // Whoever had the tile before may have kept a beginning of it. A database
   // that is away costs no more than that.
   if (taken.again) {
-    if (const auto before = ReadProgress(store_, id_, evaluation_);
+    if (const auto before = ReadUnfinished(store_, id_, evaluation_);
         before.ok()) {
-      known = KnownOf(tile, before->unfinished);
+      known = KnownOf(tile, *before);
     }
   }
   const auto records = work_.Compute(

@@ -58,18 +58,34 @@ absl::StatusOr<v1::Evaluation> EnterQueued(
   return stored;
 }
 
+absl::StatusOr<std::map<int64_t, SampleRecord>> ReadUnfinished(
+    const EvaluationStore& store, const std::string& id,
+    const ResolvedEvaluation& evaluation) {
+  const auto all = store.UnfinishedBytes(id);
+  if (!all.ok()) return all.status();
+  std::map<int64_t, SampleRecord> unfinished;
+  for (const std::string& bytes : *all) {
+    v1::EvaluationRecord record;
+    if (!record.ParseFromString(bytes)) continue;
+    const auto known = static_cast<size_t>(record.attacks_size());
+    if (known == 0 || known >= evaluation.results()) continue;
+    unfinished[record.index()] = DecodeRecord(record);
+  }
+  return unfinished;
+}
+
 absl::StatusOr<StoredProgress> ReadProgress(
     const EvaluationStore& store, const std::string& id,
     const ResolvedEvaluation& evaluation) {
   const auto records = store.RecordBytes(id);
   if (!records.ok()) return records.status();
-  const auto unfinished = store.UnfinishedBytes(id);
+  auto unfinished = ReadUnfinished(store, id, evaluation);
   if (!unfinished.ok()) return unfinished.status();
-  const size_t results = evaluation.results();
   StoredProgress progress{
       {},
-      ProgressCount(static_cast<int64_t>(evaluation.indices.size()), results),
-      {}};
+      ProgressCount(static_cast<int64_t>(evaluation.indices.size()),
+                    evaluation.results()),
+      *std::move(unfinished)};
   for (const std::string& bytes : *records) {
     v1::EvaluationRecord record;
     if (!record.ParseFromString(bytes)) {
@@ -78,13 +94,6 @@ absl::StatusOr<StoredProgress> ReadProgress(
     }
     progress.done.insert(record.index());
     progress.count.Add(DecodeRecord(record));
-  }
-  for (const std::string& bytes : *unfinished) {
-    v1::EvaluationRecord record;
-    if (!record.ParseFromString(bytes)) continue;
-    const auto known = static_cast<size_t>(record.attacks_size());
-    if (known == 0 || known >= results) continue;
-    progress.unfinished[record.index()] = DecodeRecord(record);
   }
   return progress;
 }

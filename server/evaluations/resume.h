@@ -33,8 +33,13 @@ absl::StatusOr<v1::Evaluation> EnterQueued(
     const ResolvedEvaluation& evaluation, bool cancel_on_disconnect,
     const google::protobuf::Timestamp& now);
 
-// DATA_LOSS if a record is damaged. Damaged unfinished records are left out, so
-// that they are made again.
+// The records that have a beginning of their attacks, by dataset index.
+// Damaged ones are left out, so that they are made again.
+absl::StatusOr<std::map<int64_t, SampleRecord>> ReadUnfinished(
+    const EvaluationStore& store, const std::string& id,
+    const ResolvedEvaluation& evaluation);
+
+// DATA_LOSS if a record is damaged.
 absl::StatusOr<StoredProgress> ReadProgress(
     const EvaluationStore& store, const std::string& id,
     const ResolvedEvaluation& evaluation);

@@ -16,10 +16,10 @@ import numpy
 import wire
 from harness import (ADVSERVER, SAMPLE, Server, environment, main, needs_zoo,
                      store_with, stubs, temporary_folder)
+from lasting import END_SECONDS, LastingCase, without_environment
 from postgres import Postgres, programs
 
 KILLS = 20
-END_SECONDS = 120
 READINESS = "adv.v1.AttackEvaluationService"
 LEASE = "--lease-seconds=2"
 
@@ -29,19 +29,6 @@ def spec(seed, samples=256, **more):
         "model": "no-cat", "samples": samples, "tile_size": 16, "seed": seed,
         "attacks": [wire.attack("pgd", steps=8), wire.attack("apgd", steps=5)],
         "epsilons": [wire.levels(1), wire.levels(2)], **more})
-
-
-def without_environment(report):
-    """As bytes: a mean of nothing is NaN, which equals nothing."""
-    report.ClearField("environment")
-    return report.SerializeToString(deterministic=True)
-
-
-def until(test, condition, what):
-    end = time.monotonic() + END_SECONDS
-    while not condition():
-        test.assertLess(time.monotonic(), end, what)
-        time.sleep(.02)
 
 
 class Replica(Server):
@@ -60,49 +47,30 @@ class Replica(Server):
             pb.HealthCheckRequest(service=name),
             timeout=wire.CALL_SECONDS).status == pb.HealthCheckResponse.SERVING
 
-    def images(self):
-        """Images that this server has attacked for evaluations."""
+    def metric(self, name):
+        """The sum over its labels."""
         address = re.search(r"metrics=\"?(\S+:\d+)", self.log())[1]
         with urllib.request.urlopen(f"http://{address}/metrics") as page:
-            for line in page.read().decode().splitlines():
-                if line.startswith("adv_evaluation_images_total "):
-                    return float(line.split()[1])
-        raise AssertionError("no adv_evaluation_images_total")
+            values = [float(line.split()[-1])
+                      for line in page.read().decode().splitlines()
+                      if re.split("[ {]", line)[0] == name]
+        if not values:
+            raise AssertionError(f"no {name}")
+        return sum(values)
+
+    def images(self):
+        """Images that this server has attacked for evaluations."""
+        return self.metric("adv_evaluation_images_total")
 
 
-class Cases(unittest.TestCase):
+class Cases(LastingCase):
 
     def setUp(self):
-        self.pb = stubs.attack_evaluation_service_pb2
-        self.states = stubs.evaluation_pb2.EvaluationState
+        super().setUp()
         self.database = Postgres(self)
 
     def replicas(self, count, *flags):
         return [Replica(self, self.database, *flags) for _ in range(count)]
-
-    def ask(self, service, asked):
-        """The id of an evaluation that goes on without this caller."""
-        stream = service.EvaluateRobustness(
-            self.pb.EvaluateRobustnessRequest(spec=asked),
-            timeout=wire.CALL_SECONDS)
-        evaluation = next(stream).evaluation
-        stream.cancel()
-        return evaluation.id
-
-    def get(self, service, evaluation_id):
-        return service.GetEvaluation(
-            self.pb.GetEvaluationRequest(id=evaluation_id),
-            timeout=wire.CALL_SECONDS).evaluation
-
-    def underway(self, evaluation):
-        return evaluation.state in (self.states.EVALUATION_STATE_QUEUED,
-                                    self.states.EVALUATION_STATE_RUNNING)
-
-    def end(self, service, evaluation_id):
-        """The evaluation once it has ended."""
-        until(self, lambda: not self.underway(self.get(service, evaluation_id)),
-              "it does not end")
-        return self.get(service, evaluation_id)
 
     def alone(self, *specs):
         """Reports of a single server with SQLite, by id."""
@@ -113,10 +81,7 @@ class Cases(unittest.TestCase):
 
     def assert_same(self, service, expected):
         for evaluation_id, report in expected.items():
-            found = self.end(service, evaluation_id)
-            self.assertEqual(self.states.EVALUATION_STATE_SUCCEEDED,
-                             found.state, found.error)
-            self.assertEqual(report, without_environment(found.report))
+            self.assert_report(service, evaluation_id, report)
 
 
 @needs_zoo
@@ -172,20 +137,25 @@ class ReplicasTest(Cases):
     def test_a_cancel_at_one_stops_all(self):
         servers = self.replicas(2)
         evaluation_id = self.ask(servers[0].service, spec(2, samples=1000))
-        until(self, lambda: min(s.images() for s in servers) > 0,
-              "one of the servers does nothing")
+        self.until(lambda: min(s.images() for s in servers) > 0,
+                   "one of the servers does nothing")
+        for server in servers:
+            self.until(lambda: server.metric("adv_queue_tiles") > 0,
+                       "it does not see the queue")
         cancelled = servers[1].service.CancelEvaluation(
             self.pb.CancelEvaluationRequest(id=evaluation_id),
             timeout=wire.CALL_SECONDS).evaluation
         self.assertEqual(self.states.EVALUATION_STATE_CANCELLED,
                          cancelled.state)
         # The tiles that ran then were given back or dropped.
-        until(self, lambda: self.database.query(
+        self.until(lambda: self.database.query(
             "SELECT count(*) FROM adv.tiles WHERE NOT done AND "
             "owner IS NOT NULL") == "0", "a tile is still held")
         for server in servers:
             self.assertFalse(
                 self.underway(self.get(server.service, evaluation_id)))
+            self.until(lambda: server.metric("adv_queue_tiles") == 0,
+                       "it sees a queue where there is none")
         # Asked for again at the other server, it goes on.
         self.assertEqual(evaluation_id,
                          self.ask(servers[1].service, spec(2, samples=1000)))
@@ -206,8 +176,8 @@ class ReplicasTest(Cases):
         self.end(same.service, evaluation_id)
         self.assertEqual(64, same.images())
         self.assertEqual(0, refuses.images())
-        until(self, lambda: "evaluation_refused" in refuses.log(),
-              "it is not in the log")
+        self.until(lambda: "evaluation_refused" in refuses.log(),
+                   "it is not in the log")
         line = next(line for line in refuses.log().splitlines()
                     if "evaluation_refused" in line)
         print(line)
@@ -275,9 +245,9 @@ class KillTest(Cases):
         server, = self.replicas(1)
         asked = spec(60, samples=500)
         evaluation_id = self.ask(server.service, asked)
-        until(self, lambda: server.images() > 0, "nothing is done")
+        self.until(lambda: server.images() > 0, "nothing is done")
         self.database.kill()
-        until(self, lambda: not server.serving(READINESS), "it is still ready")
+        self.until(lambda: not server.serving(READINESS), "it is still ready")
         self.assertTrue(server.serving(""))
         reply = server.service.Classify(
             self.pb.ClassifyRequest(model="no-cat", images=wire.batch(
@@ -291,8 +261,8 @@ class KillTest(Cases):
             "STORAGE_UNAVAILABLE",
             wire.error_details(caught.exception)["ErrorInfo"].reason)
         self.database.start()
-        until(self, lambda: server.serving(READINESS),
-              "it does not become ready")
+        self.until(lambda: server.serving(READINESS),
+                   "it does not become ready")
         self.assert_same(server.service, self.alone(asked))
         self.assertEqual(500, server.images())
 

@@ -76,7 +76,7 @@ TEST_F(ExecutorTest, DeadlineEndsWaitingAndRunningJobs) {
                       journal_.Ends("running"))
                   .ok());
   gate_.AwaitArrivals(1);
-  JobOptions waiting = Interactive();
+  JobOptions waiting = Bulk();  // for the only thread of its lane
   waiting.deadline = clock_.Now() + seconds(1);
   ASSERT_TRUE(Submit("waiting", waiting).ok());
   clock_.Advance(seconds(2));
