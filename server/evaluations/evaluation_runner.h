@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,9 @@ struct EvaluationRunnerStats {
   int64_t cancelled = 0;
   int64_t images = 0;        // samples computed
   SecondsHistogram seconds;  // of each that succeeded, over interruptions
+  // Of a shared store, a second ago at most while it can be reached. None: the
+  // store is this server's alone, or was never reached.
+  std::optional<QueueLength> queue;
 };
 
 struct StartedEvaluation {
@@ -195,6 +199,7 @@ class EvaluationRunner {
   // False: there was none, or the run may have no more.
   absl::StatusOr<bool> TakeTile(const RunPointer& run) ADV_EXCLUDES(mutex_);
   std::vector<RunPointer> Runs() const ADV_EXCLUDES(mutex_);
+  absl::Status MeasureQueue() ADV_EXCLUDES(mutex_);
   absl::Status EndForAll(const std::string& id);
   // Fills in what is known of a run that the store does not know yet.
   void Refresh(v1::Evaluation* evaluation) const ADV_REQUIRES(mutex_);
@@ -228,11 +233,13 @@ class EvaluationRunner {
   std::map<std::string, RunPointer> runs_ ADV_GUARDED_BY(mutex_);
   // Ended evaluations whose end the store could not take (a full disk).
   std::map<std::string, v1::Evaluation> unsaved_ ADV_GUARDED_BY(mutex_);
-  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);  // of runs that ended
+  // Of runs that ended, and of the queue.
+  EvaluationRunnerStats stats_ ADV_GUARDED_BY(mutex_);
 
   // Those that this server took no part in, and when. Of the sharing thread.
   std::map<std::string, Clock::Time> refused_;
-  Clock::Time renewed_{};  // of the sharing thread
+  Clock::Time renewed_{};   // of the sharing thread
+  Clock::Time measured_{};  // of the sharing thread
   std::atomic<bool> nothing_underway_{false};
 
   ProgressTimer timer_;                   // late, since it calls SendProgress

@@ -16,6 +16,7 @@ constexpr int kTiles = 32;
 // Models may be loaded meanwhile: an evaluation that was refused is tried
 // again.
 constexpr std::chrono::seconds kRefused{30};
+constexpr std::chrono::seconds kBetweenMeasures{1};
 
 }  // namespace
 
@@ -59,6 +60,7 @@ absl::Status EvaluationRunner::Share(const EvaluationResolver& resolve) {
     if (absl::Status status = queue_->Renew(); !status.ok()) return status;
     renewed_ = clock_.Now();
   }
+  if (absl::Status status = MeasureQueue(); !status.ok()) return status;
   // One of each in turn, so that all evaluations get on.
   std::vector<RunPointer> runs = Runs();
   while (!runs.empty()) {
@@ -114,6 +116,16 @@ absl::Status EvaluationRunner::LearnOf(
   if (IsUnderway(*ended)) return absl::OkStatus();
   run->EndElsewhere(*ended);
   Continue(run);
+  return absl::OkStatus();
+}
+
+absl::Status EvaluationRunner::MeasureQueue() {
+  if (clock_.Now() - measured_ < kBetweenMeasures) return absl::OkStatus();
+  const auto length = queue_->Length();
+  if (!length.ok()) return length.status();
+  measured_ = clock_.Now();
+  MutexLock lock(mutex_);
+  stats_.queue = *length;
   return absl::OkStatus();
 }
 

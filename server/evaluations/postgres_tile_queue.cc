@@ -1,5 +1,6 @@
 #include "server/evaluations/postgres_tile_queue.h"
 
+#include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <google/protobuf/util/time_util.h>
@@ -37,39 +38,55 @@ SqlValue Array(const std::vector<int64_t>& numbers) {
   return SqlValue(absl::StrCat("{", absl::StrJoin(numbers, ","), "}"));
 }
 
+// The columns of rows, so that one statement writes them all.
+struct RecordArrays {
+  explicit RecordArrays(const std::vector<v1::EvaluationRecord>& records)
+      : samples(SqlValue::Null()), bytes(SqlValue::Null()) {
+    std::vector<int64_t> numbers;
+    std::vector<std::string> elements;
+    for (const v1::EvaluationRecord& record : records) {
+      numbers.push_back(record.index());
+      elements.push_back(absl::StrCat(
+          R"("\\x)", absl::BytesToHexString(DeterministicBytes(record)), "\""));
+    }
+    samples = Array(numbers);
+    bytes = SqlValue(absl::StrCat("{", absl::StrJoin(elements, ","), "}"));
+  }
+
+  SqlValue samples;
+  SqlValue bytes;
+};
+
 }  // namespace
 
 absl::Status InsertRecords(PostgresConnection& connection, int64_t evaluation,
                            const std::vector<v1::EvaluationRecord>& records) {
-  std::vector<int64_t> samples;
-  for (const v1::EvaluationRecord& record : records) {
-    const auto inserted =
-        connection.Run("INSERT INTO records VALUES ($1, $2, $3)",
-                       {evaluation, record.index(),
-                        SqlValue::Bytes(DeterministicBytes(record))});
-    if (!inserted.ok()) return inserted.status();
-    samples.push_back(record.index());
-  }
+  const RecordArrays arrays(records);
+  const auto inserted = connection.Run(
+      "INSERT INTO records "
+      "SELECT $1::bigint, unnest($2::bigint[]), unnest($3::bytea[])",
+      {evaluation, arrays.samples, arrays.bytes});
+  if (!inserted.ok()) return inserted.status();
   return connection
       .Run(
           "DELETE FROM unfinished WHERE evaluation = $1 AND "
           "sample = ANY($2::bigint[])",
-          {evaluation, Array(samples)})
+          {evaluation, arrays.samples})
       .status();
 }
 
 absl::Status KeepUnfinished(
     PostgresConnection& connection, int64_t evaluation,
     const std::vector<v1::EvaluationRecord>& unfinished) {
-  for (const v1::EvaluationRecord& record : unfinished) {
-    const auto kept = connection.Run(
-        "INSERT INTO unfinished VALUES ($1, $2, $3) "
-        "ON CONFLICT (evaluation, sample) DO UPDATE SET bytes = EXCLUDED.bytes",
-        {evaluation, record.index(),
-         SqlValue::Bytes(DeterministicBytes(record))});
-    if (!kept.ok()) return kept.status();
-  }
-  return absl::OkStatus();
+  const RecordArrays arrays(unfinished);
+  return connection
+      .Run(
+          "INSERT INTO unfinished "
+          "SELECT $1::bigint, unnest($2::bigint[]), unnest($3::bytea[]) "
+          "ON CONFLICT (evaluation, sample) "
+          "DO UPDATE SET bytes = EXCLUDED.bytes",
+          {evaluation, arrays.samples, arrays.bytes})
+      .status();
 }
 
 PostgresTileQueue::PostgresTileQueue(std::shared_ptr<SharedConnection> shared,
@@ -255,6 +272,17 @@ absl::StatusOr<std::vector<int64_t>> PostgresTileQueue::Done(
     numbers.push_back(rows->Int(row, 0));
   }
   return numbers;
+}
+
+absl::StatusOr<QueueLength> PostgresTileQueue::Length() {
+  MutexLock lock(shared_->mutex);
+  const auto row = shared_->connection->Run(
+      "SELECT count(*) FILTER (WHERE t.owner IS NULL OR t.lease_until < now()),"
+      "  count(*) FILTER (WHERE t.lease_until >= now()) "
+      "FROM evaluations e JOIN tiles t ON t.evaluation = e.seq "
+      "WHERE e.state IN (1, 2) AND NOT t.done AND t.number < e.tiles");
+  if (!row.ok()) return row.status();
+  return QueueLength{row->Int(0, 0), row->Int(0, 1)};
 }
 
 absl::StatusOr<std::vector<std::string>> PostgresTileQueue::RecordsOf(

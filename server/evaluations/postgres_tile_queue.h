@@ -37,6 +37,7 @@ class PostgresTileQueue final : public TileQueue {
   absl::Status Renew() override;
   absl::StatusOr<bool> End(const v1::Evaluation& evaluation) override;
   absl::StatusOr<std::vector<int64_t>> Done(const std::string& id) override;
+  absl::StatusOr<QueueLength> Length() override;
   absl::StatusOr<std::vector<std::string>> RecordsOf(
       const std::string& id, const std::vector<int64_t>& samples) override;
   absl::Status AwaitNews(int milliseconds) override;

@@ -19,6 +19,13 @@ struct TakenTile {
   bool again = false;
 };
 
+// Tiles that are not done, of all evaluations that are underway. The reports
+// are not counted.
+struct QueueLength {
+  int64_t waiting = 0;  // for a server
+  int64_t taken = 0;    // by one whose lease runs
+};
+
 // The tiles of the evaluations of one store, shared by several servers. Each
 // tile is computed by one server at a time, which holds it by a lease; time is
 // that of the database. A tile's records do not depend on who computes it.
@@ -66,6 +73,7 @@ class TileQueue {
 
   // Numbers of the tiles that are done, whoever did them.
   virtual absl::StatusOr<std::vector<int64_t>> Done(const std::string& id) = 0;
+  virtual absl::StatusOr<QueueLength> Length() = 0;
   // Serialized records of these samples, in index order; of those that have
   // one.
   virtual absl::StatusOr<std::vector<std::string>> RecordsOf(

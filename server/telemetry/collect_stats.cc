@@ -242,9 +242,17 @@ std::vector<MetricFamily> CollectEvaluations(
     done.Add({label}, of.images_done);
     if (of.seconds_left >= 0) left.Add({label}, of.seconds_left);
   }
+  Family queue = Gauge("adv_queue_tiles",
+                       "Tiles of the shared store's evaluations, of all "
+                       "servers, that wait or that a server has taken.");
+  if (stats.queue) {
+    queue.Add({{"state", "waiting"}}, stats.queue->waiting)
+        .Add({{"state", "taken"}}, stats.queue->taken);
+  }
   return {images,
           done,
           left,
+          queue,
           Gauge("adv_evaluations_running", "Evaluations that run now.")
               .Add({}, stats.running),
           Counter("adv_evaluations_total", "Evaluations ended, by state.")

@@ -4,7 +4,8 @@
 # stop and a new start (compose_test.py). Needs root and Debian 12.
 #
 # No registry is asked. The base image is a Debian made here, and Debian's own
-# Prometheus, Alertmanager and HAProxy stand in for the images of those names.
+# Prometheus, Alertmanager, HAProxy and PostgreSQL stand in for the images of
+# those names.
 # Grafana has no stand-in: its part is proven by tests/deploy/grafana.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
@@ -93,6 +94,34 @@ stand_in() {
       --tag "$PREFIX/$1" -
 }
 
+# stand_in_database: as the public image, it makes the database of its variables
+# at the first start.
+stand_in_database() {
+  have postgres && return
+  say "making a stand-in for postgres"
+  local -r folder=$FOLDER/postgres
+  mkdir -p "$folder"
+  cat >"$folder/start" <<'END'
+#!/bin/bash
+set -euo pipefail
+PATH=$PATH:/usr/lib/postgresql/15/bin
+if [[ ! -e $PGDATA/PG_VERSION ]]; then
+  initdb --username="$POSTGRES_USER" --auth=scram-sha-256 \
+    --pwfile=<(echo "$POSTGRES_PASSWORD")
+  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  echo "CREATE DATABASE $POSTGRES_DB" | postgres --single postgres
+fi
+exec postgres -c listen_addresses='*'
+END
+  chmod +x "$folder/start"
+  printf '%s\n' "FROM $PREFIX/debian" \
+    "RUN apt-get update -q && apt-get install -qy --no-install-recommends postgresql" \
+    "RUN install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data" \
+    "COPY start /usr/local/bin/start" "ENTRYPOINT [\"start\"]" |
+    podman build --isolation=chroot --network=host --pull=never \
+      --tag "$PREFIX/postgres" --file - "$folder"
+}
+
 # The engine's interface on a socket of our own, until this script ends.
 serve() {
   export DOCKER_HOST=unix://$FOLDER/podman.sock
@@ -112,6 +141,7 @@ for target in server trainer client; do build "$target"; done
 stand_in prometheus prometheus prometheus
 stand_in alertmanager prometheus-alertmanager prometheus-alertmanager
 stand_in haproxy haproxy /usr/bin/env
+stand_in_database
 serve
 say "images"
 podman images --format '{{.Repository}} {{.Size}}' "$PREFIX/adv-*"
@@ -119,5 +149,5 @@ export ADV_SERVER_IMAGE=$PREFIX/adv-server ADV_TRAINER_IMAGE=$PREFIX/adv-trainer
 export ADV_CLIENT_IMAGE=$PREFIX/adv-client
 export ADV_PROMETHEUS_IMAGE=$PREFIX/prometheus
 export ADV_ALERTMANAGER_IMAGE=$PREFIX/alertmanager
-export ADV_HAPROXY_IMAGE=$PREFIX/haproxy
+export ADV_HAPROXY_IMAGE=$PREFIX/haproxy ADV_DATABASE_IMAGE=$PREFIX/postgres
 /usr/bin/python3 -B -u tests/deploy/compose/compose_test.py "$@"

@@ -78,6 +78,30 @@ TEST_F(TileQueueTest, ServersShareTilesAndTheLastGetsTheReport) {
                           MakeRecord(3).SerializeAsString()));
 }
 
+TEST_F(TileQueueTest, LengthCountsTheTilesOfAllServers) {
+  const auto one = Open("one");
+  const auto dead = Open("dead", 0);
+  const auto expect = [&](int64_t waiting, int64_t taken) {
+    const auto length = one->queue()->Length();
+    ASSERT_TRUE(length.ok()) << length.status();
+    EXPECT_EQ(length->waiting, waiting);
+    EXPECT_EQ(length->taken, taken);
+  };
+  expect(0, 0);
+  Enter(*one);
+  expect(3, 0);
+  EXPECT_EQ(Take(*one), 0);
+  expect(2, 1);
+  EXPECT_EQ(Take(*dead), 1);
+  expect(2, 1);
+  ASSERT_TRUE(one->queue()->Finish(id_, 0, MakeRecords({1}), {1}).ok());
+  expect(2, 0);
+  v1::Evaluation cancelled = *one->Get(id_);
+  cancelled.set_state(v1::EVALUATION_STATE_CANCELLED);
+  ASSERT_TRUE(*one->queue()->End(cancelled));
+  expect(0, 0);
+}
+
 TEST_F(TileQueueTest, ATileWhoseLeaseRanOutIsAnothers) {
   const auto dead = Open("dead", 0);
   const auto alive = Open("alive");
